@@ -6,16 +6,17 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
-from chunkwire.cli.certificate import certificate_of
-from chunkwire.cli.serving import announced
 
 if TYPE_CHECKING:
+    import trio
+
     from chunkwire.ask.relay import Relay
+    from chunkwire.cli.serving import Place
     from chunkwire.client.pool import Pool
+    from chunkwire.net.listen import Address
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the endpoint's flags."""
     parser.add_argument("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
     flags.add_listen(parser, DEFAULT_ADDRESS)
+    parser.set_defaults(workers=1, worker=None, save=None, stamps=None)  # flags of other servers alone
     flags.add_certificate(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
     parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
@@ -103,40 +105,33 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    import trio
-
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources
+    from chunkwire.cli.serving import run_server
     from chunkwire.client.pool import Pool
-    from chunkwire.net.listen import Address, parse_address
     from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
     ask_settings = flags.settings_of(AskSettings, options)
-    address = parse_address(options.listen, default_port=options.default_port)
-    admin = parse_address(options.admin) if options.admin else None
     pool = Pool()
     relay = _relay(options, pool)
 
-    async def serve_ask(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
+    async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         with _auditing(options.audit) as write_audit, pool:
             await serve(
-                address,
+                place.address,
                 ask_resources(Answers(relay, ask_settings, write_audit=write_audit)),
                 settings=settings,
-                admin=admin,
+                admin=place.admin,
                 metrics=AskMetrics(relay),
-                certificate=certificate,
+                certificate=place.certificate,
                 handle_signals=True,
                 task_status=task_status,
             )
 
-    with certificate_of(options) as certificate:
-        scheme = "http" if certificate is None else "https"
-        trio.run(partial(announced, options, "ask", serve_ask, scheme=scheme))
-    return 0
+    return run_server(options, "ask", server)
 
 
 def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
@@ -146,7 +141,8 @@ def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
         LocalError: a provider is wrong, or two have one name.
     """
     from chunkwire.ask.attempt import Patience
-    from chunkwire.ask.overload import RetryBudget
+    from chunkwire.ask.breaker import Breaker
+    from chunkwire.ask.overload import ProviderGate, RetryBudget
     from chunkwire.ask.providers import check_names, parse_provider
     from chunkwire.ask.relay import Relay
     from chunkwire.net.tls import make_tls
@@ -156,10 +152,11 @@ def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
             spec,
             os.environ,
             model=options.model,
-            failures=options.breaker_failures,
-            cooldown=options.breaker_cooldown,
-            max_streams=options.max_streams,
-            max_waiting=options.max_waiting,
+            gate=ProviderGate(
+                Breaker(failures=options.breaker_failures, cooldown=options.breaker_cooldown),
+                most=options.max_streams,
+                most_waiting=options.max_waiting,
+            ),
         )
         for spec in options.providers
     ]

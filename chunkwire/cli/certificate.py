@@ -13,12 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from chunkwire.net.certificates import ServerTls
+from chunkwire.net.listen import parse_address
 from chunkwire.wire.errors import LocalError
-
-if TYPE_CHECKING:
-    from chunkwire.net.certificates import ServerTls
 
 
 @contextmanager
@@ -28,8 +26,6 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
     Raises:
         LocalError: flags that do not go together, a file that is not taken, or the extra `tls` is not installed.
     """
-    from chunkwire.net.certificates import ServerTls
-
     if options.tls and (options.cert or options.key):
         raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
     if options.key and not options.cert:
@@ -45,9 +41,6 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
 
 def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
     """Make an authority and a certificate in a folder that only this user can read, and print how to trust it."""
-    from chunkwire.net.certificates import ServerTls
-    from chunkwire.net.listen import parse_address
-
     try:
         import trustme
     except ImportError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import check
 from chunkwire.cli.parser import near
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from chunkwire.tools.check.client.rows import ClientCase
@@ -57,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
+    from chunkwire.cli import check_run
     from chunkwire.tools.check.client.command import lacks_url
     from chunkwire.tools.check.client.rows import FORMS, client_cases
-    from chunkwire.wire.errors import LocalError
 
     if options.form not in FORMS:
         wanted = f"--as: expected one of {', '.join(FORMS)}"
@@ -69,11 +70,12 @@ def run(options: argparse.Namespace) -> int:
         missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"
     elif lacks_url(options.command):
         missing = f"expected {{url}} among the arguments, such as: {shlex.join(options.command)} {{url}}"
-    return check.run(options, client_cases(options.form), judge, missing=missing)
+    return check_run.run(options, client_cases(options.form), judge, missing=missing)
 
 
 async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:
     """Run the command on a plain response, then once a row."""
+    from chunkwire.cli import check_run
     from chunkwire.tools.check.client.command import run_command
     from chunkwire.tools.check.client.judging import (
         PLAIN_SCENARIO,
@@ -89,4 +91,4 @@ async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int
     async with playing((plain, *cases)) as origin:
         run = partial(run_command, options.command, patience=options.patience)
         client = CheckedClient(run, origin, await detect_output_form(run, origin, plain, form))
-        return await check.run_rows("client", shlex.join(options.command), cases, client.judge, options)
+        return await check_run.run_rows("client", shlex.join(options.command), cases, client.judge, options)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check, flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from chunkwire.tools.check.proxy.trial import ProxyRow
@@ -55,22 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
+    from chunkwire.cli import check_run
     from chunkwire.tools.check.proxy.checking import PROXY_ROWS
 
     missing = "expected the URL of a proxy, and with --upstream the address that it sends its requests to"
     is_whole = options.url is not None and options.upstream is not None
-    return check.run(options, PROXY_ROWS, judge, missing="" if is_whole else missing)
+    return check_run.run(options, PROXY_ROWS, judge, missing="" if is_whole else missing)
 
 
 async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     """Learn how the proxy asks the upstream that this check listens as, then judge it."""
-    import sys
-
+    from chunkwire.cli import check_run
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address
     from chunkwire.net.tls import make_tls
     from chunkwire.tools.check.proxy.checking import open_proxy_check
-    from chunkwire.wire.errors import LocalError
 
     url, upstream = parse_url(options.url), parse_address(options.upstream)
     if not upstream.port and not upstream.is_unix:
@@ -83,7 +84,7 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
         ) as checked:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
-            code = await check.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
+            code = await check_run.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
             if code == ExitCode.OK:
                 await checked.see_alive()
             return code
@@ -97,8 +98,6 @@ def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes | None]:
     Raises:
         LocalError: a line that is none, or of a field that the rows send.
     """
-    from chunkwire.wire.errors import LocalError
-
     lines: list[bytes] = []
     host = None
     for text in texts:

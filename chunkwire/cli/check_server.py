@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check, flags
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from chunkwire.tools.check.server.cases import ServerCase
@@ -41,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
+    from chunkwire.cli import check_run
     from chunkwire.tools.check.server.rows import SERVER_CASES
 
     missing = "" if options.url is not None else "expected the URL of a server"
-    return check.run(options, SERVER_CASES, judge, missing=missing)
+    return check_run.run(options, SERVER_CASES, judge, missing=missing)
 
 
 async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int:
     """Learn what the server does with requests in order, then judge it."""
+    from chunkwire.cli import check_run
     from chunkwire.tools.check.server.baseline import learn
     from chunkwire.tools.check.server.cases import CheckedServer
 
@@ -56,7 +59,7 @@ async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int
     server = CheckedServer(target, await learn(target))
     software = server.baseline.get.head.get(b"server")
     versions = [("Server", software.decode("latin-1"))] if software else []
-    return await check.run_rows(
+    return await check_run.run_rows(
         "server", str(target.url), cases, lambda case: case.judge(server), options, versions=versions
     )
 
@@ -72,7 +75,6 @@ def read_target(options: argparse.Namespace) -> ServerTarget:
     from chunkwire.net.dial import parse_url
     from chunkwire.net.tls import make_tls
     from chunkwire.tools.check.server.talk import ServerTarget
-    from chunkwire.wire.errors import LocalError
 
     asked, url = read_request(options), parse_url(options.url)
     if not isinstance(asked.body, bytes | None):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chunkwire.net.listen import Address
 
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
+
 
 class ExitCode(enum.IntEnum):
     """The exit codes of all verbs; stable, for scripts. 7 to 56 are curl's."""
@@ -50,8 +52,6 @@ FRAMING_EXITS = {
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
     """Return the exit code of an error that a user can act on; None for a bug of chunkwire."""
-    from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
-
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     if isinstance(error, LocalError):

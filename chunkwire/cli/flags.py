@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from chunkwire.net.listen import Address
@@ -120,7 +121,6 @@ def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Add
         LocalError: it is not valid, or a unix: path; one line that names the flag.
     """
     from chunkwire.net.listen import parse_address
-    from chunkwire.wire.errors import LocalError
 
     address = parse_address(text, default_port=default_port)
     if address.is_unix:
@@ -152,6 +152,27 @@ def add_certificate(parser: argparse.ArgumentParser) -> None:
         choices=("self",),
         help="serve https with a certificate made for this run, for lessons (extra: tls)",
     )
+
+
+def add_serving(parser: argparse.ArgumentParser) -> None:
+    """Add `--admin`, `--log-json`, `--save`, `--workers` and TLS."""
+    group = parser.add_argument_group("running")
+    group.add_argument("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
+    group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    group.add_argument("--save", metavar="FILE", help="write a record of each frame that goes through to FILE")
+    group.add_argument(
+        "--workers", type=count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
+    )
+    group.add_argument(
+        "--stamps",
+        choices=("1", "2"),
+        nargs="?",
+        const="1",
+        help="for `bench --hop ADMIN`: keep the kernel's stamps of bodies that it asks for; 2: also when a frame was "
+        "queued",
+    )
+    group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
+    add_certificate(parser)
 
 
 def add_cors(parser: argparse.ArgumentParser) -> None:
@@ -208,8 +229,6 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
     Raises:
         LocalError: one was given.
     """
-    from chunkwire.wire.errors import LocalError
-
     refused: tuple[tuple[str, str, object], ...] = (
         ("-H", "header", []),
         ("-d", "data", None),

@@ -6,11 +6,13 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags, serving
+from chunkwire.cli import flags
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     import trio
 
+    from chunkwire.cli.serving import Place
     from chunkwire.forward.settings import GatewaySettings
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.listen import Address
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_modes(parser)
     add_deadlines(parser)
     add_limits(parser)
-    serving.add_serving(parser)
+    flags.add_serving(parser)
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--poll",
@@ -133,9 +135,9 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     from chunkwire.cli.admin_page import page_beside
+    from chunkwire.cli.serving import recording, run_server
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
-    from chunkwire.wire.errors import LocalError
 
     settings = _settings(options)
     if options.barrier and options.workers > 1:
@@ -144,8 +146,8 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError("contradictory flags: --stamps and --mode or --fault: they change offsets in the body")
     upstreams = _upstreams(options, settings)
 
-    async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        with serving.recording(options.save) as record_to:
+    async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+        with recording(options.save) as record_to:
             name = f"gateway {settings.mode}"
             page = page_beside(name, place.admin, record_to=record_to, upstreams=upstreams, stamps=place.stamps)
             async with page as (site, record_for):
@@ -164,14 +166,13 @@ def run(options: argparse.Namespace) -> int:
                     task_status=task_status,
                 )
 
-    return serving.run_server(options, "gateway", server)
+    return run_server(options, "gateway", server)
 
 
 def _upstreams(options: argparse.Namespace, settings: GatewaySettings) -> list[Upstream]:
     from chunkwire.forward.upstreams import Upstream
     from chunkwire.net.dial import parse_url
     from chunkwire.net.tls import make_tls
-    from chunkwire.wire.errors import LocalError
 
     urls = [parse_url(text) for text in options.upstream]
     if queries := [url.target.decode("ascii") for url in urls if b"?" in url.target]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
-    from chunkwire.origin.mock.settings import MockSettings, WordSource
-
-T = TypeVar("T")
+    from chunkwire.origin.mock.settings import MockSettings
 
 _DESCRIPTION = """\
 How the mocks answer. A request sets the same for itself by its fields: x-chunkwire-ttft: 1s, and likewise -itl,
@@ -23,18 +21,14 @@ How the mocks answer. A request sets the same for itself by its fields: x-chunkw
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how the mock answers; what is more than a duration is read by `mock_settings`."""
     group = parser.add_argument_group("language models", _DESCRIPTION)
-    for name, default, what in (
+    flags.add_each(
+        group,
+        flags.duration,
+        "TIME",
         ("time-to-first-token", "200ms", "from the question to the first token"),
         ("inter-token-latency", "20ms", "from one token to the next"),
         ("llm-keep-alive", "0", "a keep-alive after so long a silence; 0 sends none"),
-    ):
-        group.add_argument(
-            f"--{name}",
-            type=flags.duration,
-            default=flags.duration(default),
-            metavar="TIME",
-            help=f"{what} (default: {default})",
-        )
+    )
     for name, metavar, what in (
         ("llm-jitter", "SHARE", "draw each of these waits from 1-SHARE to 1+SHARE times itself (default: 0)"),
         ("llm-seed", "N", "the same answers, ids and waits every time"),
@@ -60,51 +54,27 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
     Raises:
         LocalError: a value that cannot be understood, by the name of its flag.
     """
-    from chunkwire.origin.mock import settings as mock
-    from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings, WordSource
+    from chunkwire.origin.mock.settings import FIELDS, MockSettings, WordSource, parse_fraction
 
-    def read(name: str, parse: Callable[[str], T], default: T) -> T:
-        text = getattr(options, name)
-        return default if text is None else _parsed(f"--{name.replace('_', '-')}", text, parse)
-
-    source, text = read("llm_answer", _source, (WordSource.ECHO, ""))
+    changes: dict[str, object] = {}
+    for name, (attribute, parse) in {**FIELDS, "failures": ("failures", parse_fraction)}.items():
+        text = getattr(options, f"llm_{name.replace('-', '_')}", None)
+        if not isinstance(text, str):
+            continue  # not given, or read already: a duration
+        try:
+            if name == "answer" and text.startswith("@"):
+                changes |= {"source": WordSource.TEXT, "text": Path(text[1:]).read_text("utf-8")}
+            else:
+                changes[attribute] = parse(text)
+        except ValueError as error:
+            raise LocalError(f"--llm-{name}: {error}") from error
+        except OSError as error:
+            raise LocalError(f"--llm-{name}: cannot read {text[1:]!r}: {error.strerror}") from error
     return MockSettings(
         time_to_first_token=options.time_to_first_token,
         inter_token_latency=options.inter_token_latency,
-        jitter=read("llm_jitter", mock.parse_fraction, 0.0),
-        seed=read("llm_seed", mock.parse_number, None),
-        source=source,
-        text=text,
-        tokens=read("llm_tokens", mock.parse_tokens, None),
-        framing=read("llm_framing", mock.parse_framing, DEFAULT_MOCK.framing),
         keep_alive=options.llm_keep_alive,
-        fault=read("llm_fault", mock.parse_fault, None),
-        failure=read("llm_error", mock.parse_failure, None),
-        retry_after=read("llm_retry_after", mock.parse_wait, None),
-        reasoning=read("llm_reasoning", str, ""),
-        refusal=read("llm_refusal", str, ""),
-        quirk=read("llm_quirk", mock.parse_quirk, ""),
-        failures=read("llm_failures", mock.parse_fraction, 0.0),
         keys=frozenset(options.llm_key),
         models=frozenset(options.llm_model),
+        **changes,  # type: ignore[arg-type]
     )
-
-
-def _source(value: str) -> tuple[WordSource, str]:
-    from chunkwire.origin.mock.settings import WordSource, parse_source
-
-    if not value.startswith("@"):
-        return parse_source(value), ""
-    try:
-        return WordSource.TEXT, Path(value[1:]).read_text("utf-8")
-    except OSError as error:
-        raise ValueError(f"cannot read {value[1:]!r}: {error.strerror}") from error
-
-
-def _parsed(flag: str, text: str, parse: Callable[[str], T]) -> T:
-    from chunkwire.wire.errors import LocalError
-
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise LocalError(f"{flag}: {error}") from error

@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 from chunkwire.cli.parser import Formatter, Parser, UsageError, near
+from chunkwire.wire.errors import leaves
 
 # In the order of the help, by who uses them; each is a module of this room.
 GROUPS: Final = {
@@ -228,8 +229,6 @@ def set_up_logging(options: argparse.Namespace) -> None:
 
 def report_error(error: BaseException, options: argparse.Namespace) -> int:
     """Print an error as one line; return the exit code."""
-    from chunkwire.wire.errors import leaves
-
     found = list(leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         return ExitCode.INTERRUPTED

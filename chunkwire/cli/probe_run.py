@@ -7,22 +7,23 @@ import datetime
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import trio
 
-from chunkwire.cli import captures
 from chunkwire.cli.asking import read_request
-from chunkwire.cli.captures import is_path
+from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.serving import recording
 from chunkwire.cli.terminal import paint_of, progress, width_of
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record
+from chunkwire.tools.capture.exchanges import CapturedExchange
+from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.probe.barrier import is_barrier_gateway
-from chunkwire.tools.probe.captures import frame_lines, hops_of, read_recording
+from chunkwire.tools.probe.captures import CapturedHop, captured_hop, frame_lines, hops_of, one_stream, read_recording
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.page import page_of, to_html, to_markdown
@@ -71,7 +72,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
     Raises:
         LocalError, DialError: --barrier-at names no `forward --barrier`, or nobody listens there.
     """
-    captured = captures.captured_hops(options.hops, options)
+    captured = _captured_hops(options.hops, options)
     hops = hops_of(captured) if captured else []
     with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
         prober = _prober(options, agent, record_to, report_progress)
@@ -98,6 +99,36 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
     if options.junit:
         await trio.Path(options.junit).write_text(junit(result, is_gate=options.gate), encoding="utf-8")
     return code, result.verdicts
+
+
+def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[CapturedHop]:
+    """Return the places at which captures show one stream, from the inside out; none where no source is a capture.
+
+    Raises:
+        LocalError: some sources are captures and others are not, or they show no stream that is the same.
+    """
+    paths = [source for source in sources if is_path(source) and _is_capture_file(source)]
+    if not paths:
+        refuse_flags(options)
+        return []
+    if len(paths) < len(sources):
+        other = next(source for source in sources if source not in paths)
+        raise LocalError(f"expected packet captures only, since they are compared with each other, got {other!r}")
+    loaded: dict[str, list[CapturedExchange]] = {}
+    for path in paths:
+        with open(path, "rb") as file:
+            loaded[path] = load_exchanges(file.read(), path, keylog=options.keylog)
+    refuse_unused_keys([each for exchanges in loaded.values() for each in exchanges], options)
+    found: list[CapturedHop] = []
+    for path in paths:
+        captured = [captured_hop(each, path) for each in loaded[path]]
+        found += one_stream(captured, like=found[:1], chosen=options.exchange)
+    return found
+
+
+def _is_capture_file(path: str) -> bool:
+    with open(path, "rb") as file:
+        return looks_captured(file.read(4), path)
 
 
 async def _application_hops(prober: Prober, sources: list[str]) -> list[Hop]:

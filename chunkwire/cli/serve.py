@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chunkwire.cli import flags, serving
+from chunkwire.cli import flags
 from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     import trio
 
     from chunkwire.cli.executing import Companions
+    from chunkwire.cli.serving import Place, ServeAt
     from chunkwire.net.listen import Address
     from chunkwire.server.journal import JournalEntry
     from chunkwire.server.routes import Resource
@@ -36,7 +38,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the origin's flags."""
     flags.add_listen(parser, flags.DEFAULT_ORIGIN)
-    serving.add_serving(parser)
+    flags.add_serving(parser)
     parser.add_argument("--replay", metavar="FILE", help="serve a recording instead: its frames, at its moments")
     parser.add_argument(
         "--speed", type=flags.factor, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
@@ -100,8 +102,8 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     from chunkwire.cli.executing import Companions
+    from chunkwire.cli.serving import run_server
     from chunkwire.origin.resources import origin_resources
-    from chunkwire.wire.errors import LocalError
 
     if (options.exec or options.control) and options.workers > 1:
         raise LocalError("--exec and --control go with one process, not with --workers")
@@ -110,15 +112,14 @@ def run(options: argparse.Namespace) -> int:
     companions = Companions(options.control, options.exec) if options.exec or options.control else None
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)
-    code = serving.run_server(options, "origin", _origin(options, tuple(resources), companions))
+    code = run_server(options, "origin", _origin(options, tuple(resources), companions))
     return companions.code if companions is not None and not code else code
 
 
-def _origin(
-    options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None
-) -> serving.ServeAt:
+def _origin(options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None) -> ServeAt:
     """Return the server of these resources, their list, and the resources of the companions."""
     from chunkwire.cli.admin_page import page_beside
+    from chunkwire.cli.serving import recording
     from chunkwire.lab.listing import Listing
     from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.metrics import Metrics
@@ -127,10 +128,10 @@ def _origin(
     settings = flags.settings_of(OriginSettings, options, cors=frozenset(options.cors))
     others = companions.resources() if companions is not None else ()
 
-    async def server(place: serving.Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
+    async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
         listed = Listing((*resources, *others), f"http://{place.admin}/" if is_known else None)
-        with serving.recording(options.save) as record_to:
+        with recording(options.save) as record_to:
             page = page_beside(
                 "origin", place.admin, record_to=record_to, streams=resources, settings=settings, stamps=place.stamps
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
     from chunkwire.lab.talking import TalkLine
@@ -40,7 +41,6 @@ def run(options: argparse.Namespace) -> int:
     from functools import partial
 
     from chunkwire.cli.stopping import run_until_stopped
-    from chunkwire.wire.errors import LocalError
 
     if (options.address is None) == (options.listen is None):
         raise LocalError("expected HOST:PORT to connect to, or -l ADDR to listen on")

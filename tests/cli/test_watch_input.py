@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from chunkwire.cli.demo import start_one
+from chunkwire.cli.demo_run import start_one
 from chunkwire.cli.exits import ExitCode
 from chunkwire.net.listen import Address, bound_addresses, open_listeners
 from tests.cli.test_watch import HELLO, LAST, answered, printed, watched

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from chunkwire.cli.main import main
-from chunkwire.cli.puzzle import MAX_ANSWER_OCTETS, READ_OCTETS, AnswerLines
+from chunkwire.cli.puzzle_run import MAX_ANSWER_OCTETS, READ_OCTETS, AnswerLines
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.puzzles import HOPS, KINDS, Puzzle, PuzzleKind, hop_settings, judge_answer, make_puzzle, set_up
 from chunkwire.net.listen import Address

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from chunkwire.cli.demo import make_lab
+from chunkwire.cli.demo_run import make_lab
 from chunkwire.lab.puzzles import make_puzzle
 from tests.lab.browser import Sight
 

@@ -22,7 +22,7 @@ from chunkwire.server.query import shown
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
-PREFIX: Final = b"x-chunkwire-"
+PREFIX: Final = "x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer: more than any provider gives (128 Ki is the largest limit published)
 MAX_WAIT_S: Final = 3600.0  # of one wait; as long as a stream of the origin may last
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
@@ -202,23 +202,24 @@ def parse_source(text: str) -> WordSource:
     return WordSource(text)
 
 
-_FIELDS: Final[Mapping[bytes, tuple[str, Callable[[str], object]]]] = {
-    b"ttft": ("time_to_first_token", parse_wait),
-    b"itl": ("inter_token_latency", parse_wait),
-    b"jitter": ("jitter", parse_fraction),
-    b"seed": ("seed", parse_number),
-    b"answer": ("source", parse_source),
-    b"text": ("text", str),
-    b"tokens": ("tokens", parse_tokens),
-    b"framing": ("framing", parse_framing),
-    b"keep-alive": ("keep_alive", parse_wait),
-    b"fault": ("fault", parse_fault),
-    b"error": ("failure", parse_failure),
-    b"retry-after": ("retry_after", parse_wait),
-    b"reasoning": ("reasoning", str),
-    b"refusal": ("refusal", str),
-    b"quirk": ("quirk", parse_quirk),
+FIELDS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
+    "ttft": ("time_to_first_token", parse_wait),
+    "itl": ("inter_token_latency", parse_wait),
+    "jitter": ("jitter", parse_fraction),
+    "seed": ("seed", parse_number),
+    "answer": ("source", parse_source),
+    "text": ("text", str),
+    "tokens": ("tokens", parse_tokens),
+    "framing": ("framing", parse_framing),
+    "keep-alive": ("keep_alive", parse_wait),
+    "fault": ("fault", parse_fault),
+    "error": ("failure", parse_failure),
+    "retry-after": ("retry_after", parse_wait),
+    "reasoning": ("reasoning", str),
+    "refusal": ("refusal", str),
+    "quirk": ("quirk", parse_quirk),
 }
+"""The settings by the names of their fields without `PREFIX`: the member that each sets, and how its text is read."""
 
 
 def with_fields(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettings:
@@ -229,14 +230,12 @@ def with_fields(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettin
     """
     changes: dict[str, object] = {}
     for name, value in fields:
-        lower = name.lower()
-        if not lower.startswith(PREFIX):
+        label = name.lower().decode("latin-1")
+        if not label.startswith(PREFIX):
             continue
-        known = _FIELDS.get(lower.removeprefix(PREFIX))
-        label = lower.decode("latin-1")
+        known = FIELDS.get(label.removeprefix(PREFIX))
         if known is None:
-            names = ", ".join((PREFIX + each).decode() for each in _FIELDS)
-            raise refuse(f"{shown(label)}: expected one of {names}")
+            raise refuse(f"{shown(label)}: expected one of {', '.join(PREFIX + each for each in FIELDS)}")
         attribute, parse = known
         try:
             changes[attribute] = parse(value.decode("utf-8", "replace").strip())

@@ -1,0 +1,160 @@
+"""`chunkwire bench` at work: one run of it, or the sum of several, and the flags that contradict each other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+import trio
+
+from chunkwire.cli import bench_dask, bench_files, flags
+from chunkwire.cli.bench_output import read_result, report, result_of, say
+from chunkwire.cli.bench_timing import clocks_of
+from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.terminal import progress
+from chunkwire.net.dial import parse_url
+from chunkwire.record.values import to_json
+from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, hdr_histogram
+from chunkwire.tools.bench.limits import Allowance, Requirement, parse_limit, parse_precision
+from chunkwire.tools.bench.load import Arrivals, NotOpened, Spacing
+from chunkwire.tools.bench.result import merged
+from chunkwire.wire.errors import LocalError, leaves
+
+MEASURING = (
+    "streams",
+    "rate",
+    "arrivals",
+    "open",
+    "total",
+    "duration",
+    "warmup",
+    "until",
+    "baseline",
+    "csv",
+    "save",
+    "start_at",
+    "dask",
+    "agents",
+)
+"""Flags that `merge` refuses."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the bench and print its result."""
+    try:
+        return merge(options) if options.url == "merge" else trio.run(bench, options)
+    except* NotOpened as error:
+        print(f"chunkwire: {next(iter(leaves(error)))}", file=sys.stderr)
+    return ExitCode.HTTP_ERROR
+
+
+async def bench(options: argparse.Namespace) -> int:
+    """Run the turns; return the exit code."""
+    requirements = requirements_of(options)
+    until = parse_precision(options.until) if options.until else None
+    check(options)
+    base = parse_url(options.baseline) if options.baseline else None
+    made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
+    if options.dask is not None:
+        return await bench_dask.run(options, requirements)
+    if not options.quiet and (line := plan_line(made)):
+        say(line)
+    await wait_start(options.start_at)
+    troubles: list[str] = []
+    records = bench_files.lines_to("save", options.save, to_json, troubles)
+    rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
+    targets = [url for url in (made.url, base) if url is not None]
+    with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
+        with progress(options) as made.report_progress:
+            await run_until_interrupted(made)
+    parts = (("", made.gathered), ("the baseline: ", made.baseline))
+    complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
+    troubles += unknown_hops(made)
+    return report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
+
+
+async def wait_start(start_at: float | None) -> None:
+    """Wait until a common start, s since the epoch; None: do not wait.
+
+    Raises:
+        LocalError: it is past.
+    """
+    if start_at is None:
+        return
+    if start_at < time.time():
+        raise LocalError(f"--start-at: that moment was {time.time() - start_at:.3g} s ago")
+    await trio.sleep(start_at - time.time())
+
+
+def is_asked(options: argparse.Namespace, flag: str) -> bool:
+    """Say whether a flag is on the command line; one from the environment is only a default."""
+    return getattr(options, flag) is not None and flags.environment_of("bench", flag) is None
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Print the sum of the results in files."""
+    requirements = requirements_of(options)
+    asked = [name for name in MEASURING if is_asked(options, name)]
+    if asked or not options.files:
+        trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
+        raise LocalError(f"bench merge: {trouble}")
+    check(options)
+    results = [read_result(path) for path in options.files]
+    return report(merged(results, clocks_agree=options.clocks_agree), options, requirements)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse contradictory flags and files that cannot be written; set defaults.
+
+    Raises:
+        LocalError: a flag or a file is refused, or --hlog lacks its package.
+    """
+    contradictions = (
+        (options.url != "merge" and bool(options.files), f"expected one URL, got {' '.join(options.files)}, too"),
+        (
+            options.rate is not None and is_asked(options, "streams"),
+            "--rate and -c: a rate sets no number of open streams",
+        ),
+        (options.rate is not None and is_asked(options, "open"), "--rate and --open: with a rate, use --arrivals"),
+        (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
+        (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends with its streams"),
+        (options.agents is not None and options.dask is None, "--agents without --dask"),
+        (options.duration == 0, "-z 0: nothing would be sampled"),
+        (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are on the workers"),
+        (options.dask is not None and options.save is not None, "--dask and --save: the records are on the workers"),
+        (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
+        (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
+    )
+    for is_so, text in contradictions:
+        if is_so:
+            raise LocalError(f"contradictory flags: {text}")
+    options.format = options.format or ("json" if options.json else "text")
+    options.streams = options.streams or options.usual_streams
+    bench_files.check(options)
+    if options.hlog:
+        hdr_histogram()
+
+
+def requirements_of(options: argparse.Namespace) -> list[Requirement]:
+    """Return the limits; no stream may fail unless one of them says how many.
+
+    Raises:
+        LocalError: a text is not a limit.
+    """
+    texts = [*options.limit, *([f"errors={options.max_failed}"] if options.max_failed is not None else [])]
+    parsed: list[Requirement] = [parse_limit(text) for text in texts]
+    is_allowed = any(isinstance(one, Allowance) for one in parsed)
+    return parsed if is_allowed else [*parsed, parse_limit("errors=0")]
+
+
+def must_open(requirements: Sequence[Requirement]) -> bool:
+    """Say whether a first stream that is refused ends the bench: where no stream may fail."""
+    return all(one.number == 0 for one in requirements if isinstance(one, Allowance))
+
+
+def arrivals_of(options: argparse.Namespace) -> Arrivals | None:
+    """Return the rate at which streams begin; None where their number is fixed."""
+    return None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))

@@ -1,0 +1,118 @@
+"""`chunkwire check` at work: the rows are judged, and the scorecard is printed and written."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.stopping import StopSignal
+from chunkwire.cli.terminal import paint_of, progress, width_of
+from chunkwire.tools.check.page import page
+from chunkwire.tools.check.rows import HasRow, RowResult, Ruling, choose
+from chunkwire.tools.check.running import RowRun
+from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
+from chunkwire.tools.check.view import conclusion_lines, list_lines, octet_lines, result_lines
+from chunkwire.wire.errors import LocalError
+
+T = TypeVar("T", bound="HasRow")
+
+
+def run(
+    options: argparse.Namespace,
+    rows: Sequence[T],
+    judge: Callable[[argparse.Namespace, Sequence[T]], Awaitable[int]],
+    *,
+    missing: str,
+) -> int:
+    """Judge the rows that --only chooses, or print them for --list; return the exit code.
+
+    Args:
+        missing: what the command line lacks for a run; "" for nothing.
+    """
+    chosen = choose(rows, [name for each in options.only for name in each.split(",") if name])
+    if options.list:
+        print(*list_lines([each.row for each in chosen], width=width_of(sys.stdout)), sep="\n")
+        return ExitCode.OK
+    if missing:
+        raise LocalError(missing)
+    check_files(options)
+    return trio.run(judge, options, chosen)
+
+
+async def run_rows(
+    kind: str,
+    target: str,
+    rows: Sequence[T],
+    judge: Callable[[T], Awaitable[Ruling]],
+    options: argparse.Namespace,
+    *,
+    versions: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Judge rows until Ctrl-C, print and write the scorecard; return the exit code."""
+    started = datetime.now(UTC)
+    done = itertools.count(1)
+    with progress(options) as report_progress:
+
+        def report(result: RowResult) -> None:
+            report_progress(f"{next(done)} of {len(rows)} rows, {result.row.id}")
+
+        run = RowRun(rows, judge, jobs=options.jobs, report=report)
+        with StopSignal() as stop:
+            await run.run()
+    card = Scorecard(kind, target, tuple(run.results), started, tuple(versions), run.is_whole)
+    show(card, options)
+    write(card, options)
+    if stop.code:
+        return stop.code
+    if card.has_failed(is_strict=options.strict):
+        return ExitCode.FINDING
+    return ExitCode.OK if card.is_decided else ExitCode.TIMEOUT
+
+
+def show(card: Scorecard, options: argparse.Namespace) -> None:
+    """Print the scorecard: the table, or with `--json -` its JSON."""
+    if options.json == "-":
+        print(to_json(card))
+        return
+    paint = paint_of(options)
+    width = width_of(sys.stdout)
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions)
+    print(paint.text(f"check {card.kind} {card.target}{f' ({versions})' if versions else ''}"))
+    for lines in (result_lines, octet_lines):
+        for line in lines(card.results, paint, width=width, is_verbose=bool(options.verbose)):
+            print(line)
+    print(*conclusion_lines(card, paint, is_strict=options.strict), sep="\n")
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Find out before a long run whether its files can be written.
+
+    Raises:
+        OSError: one cannot.
+    """
+    for name in (options.json, options.junit, options.html):
+        if name and name != "-":
+            with open(name, "ab"):
+                pass
+
+
+def write(card: Scorecard, options: argparse.Namespace) -> None:
+    """Write the files that were asked for.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    if options.json and options.json != "-":
+        Path(options.json).write_text(to_json(card) + "\n", "utf-8")
+    if options.junit:
+        Path(options.junit).write_text(to_junit(card, is_strict=options.strict), "utf-8")
+    if options.html:
+        Path(options.html).write_text(page(card), "utf-8")

@@ -1,0 +1,212 @@
+"""`chunkwire lesson` at work: the list, the handout, the table of hand-in files, and a lesson on real sockets."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from chunkwire.cli import flags
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.lesson_view import LessonView
+from chunkwire.cli.stopping import run_until_stopped
+from chunkwire.cli.terminal import paint_of, width_of
+from chunkwire.lab.lessons import all_lessons
+from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
+from chunkwire.lab.lessons.handout import handout_page
+from chunkwire.lab.lessons.judgement import Judgement
+from chunkwire.lab.lessons.lesson import Lesson
+from chunkwire.lab.lessons.netcats import InstalledNetcat, detected, of_kind
+from chunkwire.lab.lessons.session import LessonSession, open_session
+from chunkwire.net.listen import Address, ListenError, open_listeners
+from chunkwire.tools.paint import PLAIN, columns
+from chunkwire.wire.errors import LocalError
+
+MAX_COLUMNS: Final = 100
+SHOWN_COLUMNS: Final = 80
+"""The width if the terminal reports none: a good length of lines for reading."""
+
+
+def number_of(text: str, what: str, most: int) -> int:
+    """Return the number of a lesson or a puzzle, from 1.
+
+    Raises:
+        LocalError: it is none.
+    """
+    if text not in (numbers := [str(number) for number in range(1, most + 1)]):
+        raise LocalError(f"expected {what} from 1 to {most}, got {text!r:.60}")
+    return numbers.index(text) + 1
+
+
+def print_list() -> None:
+    """Print the lessons' titles."""
+    print("Ten lessons, of three minutes each. You need two terminals: one to watch, one to type.\n")
+    for lesson in all_lessons():
+        print(f"  {lesson.number:>2}  {lesson.title}")
+    print("\n  chunkwire lesson 1        begin")
+    print("  chunkwire puzzle          then: which of three hops is broken, and how?")
+    print("  chunkwire check --help    and then: does your own server, or client, do as the RFC says?")
+    print(f"\ncommands are for what is installed here: {detected().netcat.title}; --nc KIND for another")
+
+
+def write_handout(path: str) -> int:
+    """Write the page to print."""
+    page = handout_page()
+    if path == "-":
+        sys.stdout.write(page)
+        return ExitCode.OK
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+    print(f"{path}: print it from a browser, A4, a sheet a lesson")
+    return ExitCode.OK
+
+
+def check(paths: Sequence[str]) -> int:
+    """Print the table of hand-in files; malformed lines are reported on standard error and skipped."""
+    code = ExitCode.OK
+    by_path: dict[str, list[HandInLine]] = {}
+    for path in paths:
+        by_path[path], broken = read_hand_in(path)
+        for line in broken:
+            print(f"chunkwire: {line}", file=sys.stderr)
+            code = ExitCode.FINDING
+    lines = with_distinct_names(by_path)
+    rows = rows_of(lines, [len(lesson.steps) for lesson in all_lessons()])
+    width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
+    print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in all_lessons()) + "  puzzles  lessons")
+    for row in rows:
+        who = PLAIN.text(row.who)
+        cells = "".join(cell.rjust(5) for cell in row.cells[:-1])
+        print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(all_lessons())}")
+    if not rows:
+        print("(nobody has done a step)")
+    print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
+    return code
+
+
+def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[HandInLine]:
+    """Return all lines; if a name is in several files, the file is added to it, as two people may be called root."""
+    files = Counter(who for lines in by_path.values() for who in {line.who for line in lines})
+    return [
+        line if files[line.who] == 1 else replace(line, who=f"{line.who} ({path})")
+        for path, lines in by_path.items()
+        for line in lines
+    ]
+
+
+def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
+    """Return the lines of a file, and one message about its malformed lines, if any."""
+    found: list[HandInLine] = []
+    broken: list[str] = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
+            if not text.strip():
+                continue
+            try:
+                found.append(parse_line(text))
+            except LocalError as error:
+                broken.append(f"{PLAIN.text(path)}:{number}: {error}")
+    if len(broken) > 1:
+        broken = [f"{broken[0]} (and {len(broken) - 1} more lines like it)"]
+    if not found and not broken:
+        broken = [f"{PLAIN.text(path)}: expected lines of a hand-in, got none"]
+    return found, broken
+
+
+class HandInFile:
+    """Appends a line for each completed step to a hand-in file (--save); without a path it does nothing.
+
+    Raises:
+        OSError: the file cannot be opened, so that this is found before the first step.
+    """
+
+    def __init__(self, path: str | None, name: str | None) -> None:
+        self._file = open(path, "a", encoding="ascii", buffering=1) if path else None  # noqa: SIM115  closed on leaving
+        self._who = name or _login_name()
+        self._shown = time.monotonic()
+
+    def __enter__(self) -> HandInFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def begin(self) -> None:
+        """Note the time at which a step is shown."""
+        self._shown = time.monotonic()
+
+    def done(self, kind: str, n: int, *, tries: int, step: int = 1, of: int = 1) -> None:
+        """Append the line of a completed step."""
+        if self._file is not None:
+            seconds = round(time.monotonic() - self._shown, 1)
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            print(HandInLine(kind, self._who, n, step, of, tries, seconds, at).to_json(), file=self._file)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name; Windows without USERNAME
+        return "somebody"
+
+
+def teach(options: argparse.Namespace) -> int:
+    """Run one lesson to its end."""
+    lesson = all_lessons()[number_of(options.number, "a lesson", len(all_lessons())) - 1]
+    with HandInFile(options.save, options.name) as book:
+        return run_until_stopped(partial(_teach, options, lesson, of_kind(options.nc), learner_view(options), book))
+
+
+def learner_view(options: argparse.Namespace) -> LessonView:
+    """Return the view of lessons on this terminal, and silence the servers' logs."""
+    if not options.verbose:
+        logging.getLogger("chunkwire").setLevel(logging.ERROR)
+    return LessonView(paint_of(options), min(width_of(sys.stdout) or SHOWN_COLUMNS, MAX_COLUMNS))
+
+
+async def _teach(
+    options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInFile
+) -> int:
+    """Show the steps one after the other until the last one is done."""
+
+    def report(number: int, judgement: Judgement) -> None:
+        view.judged(judgement, map(session.with_addresses, lesson.steps[number - 1].lesson_learned))
+        if judgement.is_right:
+            book.done("lesson", lesson.number, tries=session.tries, step=number, of=len(lesson.steps))
+            if not session.done.is_set():
+                view.step(session, nc.netcat.title)
+                book.begin()
+
+    session = LessonSession(lesson, nc, report=report, hint=view.hint, watched=view.watched)
+    async with open_usual_session(session, options.listen):
+        view.title(session)
+        view.step(session, nc.netcat.title)
+        book.begin()
+        await session.done.wait()
+    view.done(lesson, next((one.title for one in all_lessons() if one.number == lesson.number + 1), None))
+    return ExitCode.OK
+
+
+@asynccontextmanager
+async def open_usual_session(session: LessonSession, listen: str | None) -> AsyncIterator[None]:
+    """Start a lesson's servers at --listen; without it on the usual port, or on a free one if that is taken."""
+    where = flags.tcp_address("-l", listen or flags.DEFAULT_ORIGIN)
+    if listen is None:
+        try:
+            for listener in await open_listeners(where):
+                await listener.aclose()
+        except ListenError:
+            print(f"chunkwire: port {where.port} is in use; the lesson takes a free one", file=sys.stderr)
+            where = Address(where.host, 0)
+    async with open_session(session, where):
+        yield

@@ -1,0 +1,204 @@
+"""`chunkwire watch` at work: a URL is asked, octets and recordings are read, and what came is shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import trio
+
+from chunkwire import client
+from chunkwire.cli.asking import Input, read_request
+from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
+from chunkwire.cli.exits import ExitCode, exit_code_of
+from chunkwire.cli.flags import refuse_request_flags
+from chunkwire.cli.sink import Sink
+from chunkwire.cli.stopping import StopSignal
+from chunkwire.client.capture import CaptureReader
+from chunkwire.record.values import read_records
+from chunkwire.tools.capture.load import choose, list_lines, load_exchanges, title_of
+from chunkwire.tools.watch.view import batches, streams
+from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watch one stream to its end."""
+    source: str = options.source
+    if source == "-":
+        return trio.run(watch_octets, sys.stdin.fileno(), options)
+    if is_path(source):
+        with open(source, "rb", buffering=0) as file:
+            return trio.run(watch_octets, file.fileno(), options)
+    return trio.run(watch_url, options)
+
+
+async def watch_url(options: argparse.Namespace) -> int:
+    """Ask for a URL and show the response as it arrives."""
+    refuse_flags(options)
+    asked = read_request(options)
+    with Sink(options) as sink:
+        with StopSignal() as stop:
+            try:
+                async with client.open(
+                    asked.method,
+                    options.source,
+                    fields=asked.fields,
+                    body=asked.body,
+                    tls=asked.tls,
+                    total_timeout=options.max_time,
+                    limits=limits_of(options),
+                    record_to=sink.record,
+                ) as stream:
+                    if 300 <= stream.head.status < 400 and stream.head.get(b"location"):
+                        sink.note("redirects are not followed")
+                    try:
+                        async for read in stream.reads(whole_frames=False):
+                            sink.octets(read.octets)
+                            sink.flush()
+                    except trio.Cancelled:
+                        stream.stop()
+                        raise
+            except ChunkwireError as error:
+                return failed(error, sink)
+            sink.flush()
+            return finished(sink)
+        return stopped(sink, stop.code)
+
+
+async def watch_octets(fd: int, options: argparse.Namespace) -> int:
+    """Show octets that somebody else received, or a recording."""
+    refuse_request_flags("watch", options, options.source)
+    source, first = Input(fd), b""
+    with StopSignal() as stop:
+        first = await source.receive()
+        if not first:
+            print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
+            return ExitCode.EMPTY
+        if looks_captured(first, options.source):
+            return await watch_packets(first, source, options)
+        refuse_flags(options)
+        with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
+            if first[:1] == b"{":
+                return await replay(first, source, sink)
+            return await watch_capture(first, source, options, sink)
+    if not first:
+        print("chunkwire: stopped before the first octet", file=sys.stderr)
+    return stop.code
+
+
+async def watch_packets(first: bytes, source: Input, options: argparse.Namespace) -> int:
+    """Show the exchanges of a packet capture as if they came, or list them; return the first code that failed.
+
+    Raises:
+        CaptureFileError: it is none, or has none.
+    """
+    octets = b"".join([first, *[piece async for piece in source]])
+    name = "standard input" if options.source == "-" else options.source
+    found = load_exchanges(octets, name, keylog=options.keylog)
+    refuse_unused_keys(found, options)
+    found = choose(found, options.exchange, name)
+    if options.list:
+        print(*list_lines(found), sep="\n")
+        return ExitCode.OK
+    codes = []
+    with Sink(options) as sink:
+        for exchange in found:
+            if len(found) > 1:
+                sink.begin(title_of(exchange))
+            for note in exchange.notes:
+                sink.note(note)
+            for batch in batches(exchange.records):
+                sink.show(batch)
+            codes.append(sink.code if sink.end is not None else ExitCode.FINDING)
+            if sink.end is None:
+                sink.note("the capture holds no response to this request")
+    return next((code for code in codes if code), ExitCode.OK)
+
+
+async def watch_capture(first: bytes, source: Input, options: argparse.Namespace, sink: Sink) -> int:
+    """Show captured octets: any number of requests and responses, or a bare chunked body."""
+    method = (options.method or "GET").encode("latin-1", "replace")
+    reader = CaptureReader(sink, method=method, limits=limits_of(options))
+    began, read, octets = source.moment, 0, first
+    try:
+        with trio.move_on_after(options.max_time) as patience:
+            while octets:
+                read += not source.was_there
+                t = source.moment - began
+                sink.octets(reader.feed(octets, t=t, read=0 if source.was_there else read))
+                sink.flush()
+                octets = await source.receive()
+    except trio.Cancelled:
+        reader.end(time.monotonic() - began, "stopped")
+        stopped(sink, ExitCode.OK)
+        raise
+    t = time.monotonic() - began
+    if patience.cancelled_caught:
+        reader.end(t, "timeout", f"expected the end of the input within {options.max_time:g} s, got none")
+    else:
+        reader.end(t)
+    sink.flush()
+    return finished(sink)
+
+
+def limits_of(options: argparse.Namespace) -> Limits:
+    """Return the limits of a body: those of RFC 9112, or with --lenient wider ones."""
+    return LENIENT_LIMITS if options.lenient else DEFAULT_LIMITS
+
+
+async def replay(first: bytes, source: Input, sink: Sink) -> int:
+    """Show a recording; one that comes down a pipe, as it comes."""
+    if source.is_file:
+        octets = b"".join([first, *[piece async for piece in source]])
+        found = streams(read_records(octets.split(b"\n")))
+        codes = []
+        for title, stream in found.items():
+            if len(found) > 1:
+                sink.begin(title)
+            for batch in batches(stream):
+                sink.show(batch)
+            codes.append(recorded(sink))
+        return next((code for code in codes if code), ExitCode.OK) if found else recorded(sink)
+    held, octets = b"", first
+    while octets:
+        *lines, held = (held + octets).split(b"\n")
+        for batch in batches(read_records(lines)):
+            sink.show(batch)
+        octets = await source.receive()
+    for batch in batches(read_records([held])):
+        sink.show(batch)
+    return recorded(sink)
+
+
+def recorded(sink: Sink) -> int:
+    """Return the code of a stream that was replayed; a recording may stop before its end."""
+    if sink.end is None:
+        print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
+        return ExitCode.CUT
+    return finished(sink)
+
+
+def failed(error: Exception, sink: Sink) -> int:
+    """Return the code of a stream that failed; raise the error where no view has shown it."""
+    sink.flush()
+    code = exit_code_of(error)
+    if code is None or sink.end is None or not sink.is_view:
+        raise error
+    return code
+
+
+def stopped(sink: Sink, code: ExitCode) -> ExitCode:
+    """Report that a signal ended it, where no message has said so; return the code."""
+    sink.flush()
+    if sink.end is None or sink.end.framing != "stopped":
+        sink.note("stopped")
+    return code
+
+
+def finished(sink: Sink) -> int:
+    """Return the code of streams that have ended: that of the first one which failed."""
+    if sink.code is ExitCode.HTTP_ERROR and not sink.is_view:
+        print(f"chunkwire: the server answered {sink.status}", file=sys.stderr)
+    return sink.code
