@@ -94,7 +94,7 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
         ({"kind": "sse", "responses": [[{"data": "x", "id": 7}]]}, "response 1: id: expected a text, got 7"),
         (b"no json", "expected JSON, got 'no json'"),
         (b"[" * 100_000, "expected JSON, got "),
-        (b"7", "expected a JSON object, got 7"),
+        (b"7", "expected a JSON object, got '7'"),
         ({"kind": "sse", "responses": ["a"] * 1001}, "expected at most 1000 runs at once, of at most 1000 responses"),
     ],
 )
