@@ -167,7 +167,10 @@ class PlainMover:
     async def run(self) -> None:
         """Run the tasks that watch."""
         async with trio.open_nursery() as self._nursery:
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None  # an exchange that is cancelled with it may still begin to watch
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Watch in a new task; see `Mover.watch`."""

@@ -216,3 +216,14 @@ async def test_what_comes_after_our_half_close_over_tls_is_read_to_its_end() -> 
         await far.send(b"last")
         await far.send_close_notify()
         assert [await connection.receive_some(), await connection.receive_some()] == [b"last", b""]
+
+
+async def test_nothing_is_watched_once_the_mover_has_ended(make_mover: MakeMover) -> None:
+    """Fails where this raises: an exchange that is cancelled with its mover would end the run by an error."""
+    async with ends(is_secured=False) as (connection, peer, _):
+        async with running(make_mover) as (mover, _):
+            pass
+        watch = Watch(mover, connection)
+        reset(peer)
+        await trio.testing.wait_all_tasks_blocked()
+        assert watch.all == []
