@@ -124,10 +124,16 @@ def choose(cases: Sequence[T], only: Sequence[str]) -> list[T]:
     return [case for case in cases if any(is_named(case.row, wanted) for wanted in only)]
 
 
-def check_row(row_id: str, level: Level, title: str, clause: str = "") -> CheckRow:
+def check_row(level: Level, row_id: str, title: str, clause: str = "") -> CheckRow:
     """Return a row; its clause is the section that its id begins with, unless another one is given."""
     document, section, _ = row_id.split("/")
     return CheckRow(row_id, level, title, clause or f"{document} §{section}")
+
+
+# Rows by their level, as in `check_row`.
+must: Final = partial(check_row, Level.MUST)
+should: Final = partial(check_row, Level.SHOULD)
+seen: Final = partial(check_row, Level.SEEN)
 
 
 def is_named(row: CheckRow, wanted: str) -> bool:

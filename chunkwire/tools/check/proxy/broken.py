@@ -13,7 +13,7 @@ from chunkwire.origin.scenarios import BROKEN, FAULTS, Ending, Scenario
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
 from chunkwire.tools.check.proxy.trial import Check, PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, check_row, failed, inapplicable, passed, undecided
 
 # Rows below `must`, as the RFCs allow more. §8 calls a chunked body incomplete until the zero-sized chunk has been
 # received, and in two of these it has been. A recipient MAY recover a usable element from an invalid construct (RFC
@@ -139,29 +139,25 @@ async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
     return None
 
 
+def _row(scenario: Scenario, name: str, whom: str, check: Check) -> ProxyRow:
+    section, level = scenario.clause.replace(" §", "/"), _LEVELS.get(scenario.name, Level.MUST)
+    return proxy_row(check_row(level, f"{section}/{name}", f"never whole to {whom}: {scenario.summary}"))(check)
+
+
 def _fault_row(fault: Scenario, ending: Ending) -> ProxyRow:
-    octets = _CHUNK + (fault.tail or b"")
-    section = fault.clause.replace(" §", "/")
-    return _request_row(section, fault.name, fault.summary, octets, ending, b"Transfer-Encoding: chunked")
-
-
-def _request_row(section: str, name: str, summary: str, octets: bytes, ending: Ending, framing: bytes) -> ProxyRow:
-    level, title = _LEVELS.get(name, Level.MUST), f"never whole to the upstream: {summary}"
-    return proxy_row(f"{section}/request-{name}", level, title)(_request_check(framing, octets, ending))
+    check = _request_check(b"Transfer-Encoding: chunked", _CHUNK + (fault.tail or b""), ending)
+    return _row(fault, f"request-{fault.name}", "the upstream", check)
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
     *(
-        proxy_row(
-            f"{scenario.clause.replace(' §', '/')}/{scenario.name}",
-            _LEVELS.get(scenario.name, Level.MUST),
-            f"never whole to a client: {scenario.summary}",
-        )(_response_check(scenario))
+        _row(scenario, scenario.name, "a client", _response_check(scenario))
         for scenario in BROKEN
         if not scenario.is_framed
     ),
     *(_fault_row(FAULTS[name], FAULTS[name].ending) for name in _CUTS),
     *(_fault_row(FAULTS[name], Ending.KEEP) for name in _MALFORMED),
-    _request_row("9112/6.3", "short-length", "FIN before Content-Length octets", b"half", Ending.CLOSE,
-                 b"Content-Length: 100"),
+    proxy_row(check_row(Level.MUST, "9112/6.3/request-short-length",
+                        "never whole to the upstream: FIN before Content-Length octets"))(
+        _request_check(b"Content-Length: 100", b"half", Ending.CLOSE)),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
 from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, proxy_row
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import Ruling, failed, inapplicable, passed, seen, should, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
@@ -78,7 +78,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
     return passed("the upstream's connection ended")
 
 
-@proxy_row("9112/9.6/1", Level.SEEN, "a client's half-close lets the response go on")
+@proxy_row(seen("9112/9.6/1", "a client's half-close lets the response go on"))
 async def _half_close(trial: ProxyTrial) -> Ruling:
     """Half-close after the request, and wait for a response whose second part is written after that."""
     if trial.setting.tls is not None:
@@ -104,7 +104,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
     return failed(answer.summary)
 
 
-@proxy_row("9112/9.5/3", Level.SEEN, "a client that does not read stops the upstream")
+@proxy_row(seen("9112/9.5/3", "a client that does not read stops the upstream"))
 async def _slow_reader(trial: ProxyTrial) -> Ruling:
     """Write to a client that reads nothing until the proxy stops reading; then read everything."""
     taken, stopped, resumed = [0], trio.Event(), trio.Event()
@@ -144,10 +144,10 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    proxy_row("9112/9.5/1", Level.SHOULD, "a client's reset reaches the upstream")(
+    proxy_row(should("9112/9.5/1", "a client's reset reaches the upstream"))(
         lambda trial: _leave(trial, with_reset=True)),
     # After `close`, the client's kernel answers further octets with RST.
-    proxy_row("9112/9.5/2", Level.SHOULD, "a client's close reaches the upstream")(
+    proxy_row(should("9112/9.5/2", "a client's close reaches the upstream"))(
         lambda trial: _leave(trial, with_reset=False)),
     _half_close,
     _slow_reader,

@@ -26,7 +26,7 @@ from chunkwire.tools.check.proxy.trial import (
     saying,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival, Expected
-from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, failed, passed
+from chunkwire.tools.check.rows import CheckRow, RowOutcome, Ruling, failed, must, passed
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _CL: Final = b"Content-Length: %d"
@@ -149,10 +149,10 @@ async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, me
     return passed(said)
 
 
-def _inner_after(row_id: str, title: str, line: bytes, before: bytes) -> ProxyRow:
+def _inner_after(row: CheckRow, line: bytes, before: bytes) -> ProxyRow:
     """Make a row about a request with a malformed body, after which the inner request follows."""
 
-    @proxy_row(row_id, Level.MUST, title)
+    @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         outer, inner = trial.expect(saying(b"outer")), trial.expect(saying(b"inner"))
         client = await trial.connect()
@@ -162,7 +162,7 @@ def _inner_after(row_id: str, title: str, line: bytes, before: bytes) -> ProxyRo
     return check
 
 
-def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") -> ProxyRow:
+def _answered_early(row: CheckRow, *lines: bytes, begun: bytes = b"") -> ProxyRow:
     """Make a row about a request that is answered before its content, the inner request, is sent.
 
     Args:
@@ -172,7 +172,7 @@ def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") 
     async def respond(arrival: Arrival) -> None:
         await arrival.send(reply(b"too large", status=b"413 Content Too Large"))
 
-    @proxy_row(row_id, Level.MUST, title)
+    @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         outer, inner = trial.expect(respond), trial.expect(saying(b"inner"))
         within = trial.request(inner)
@@ -194,21 +194,22 @@ def _answered_early(row_id: str, title: str, *lines: bytes, begun: bytes = b"") 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
     *(
-        proxy_row(
-            f"9112/11.2/{number}", Level.MUST, f"one request stays one: {attack.title}", clause=attack.clause
-        )(_attack_check(attack))
+        proxy_row(must(f"9112/11.2/{number}", f"one request stays one: {attack.title}", attack.clause))(
+            _attack_check(attack)
+        )
         for number, attack in enumerate(_ATTACKS, 1)
     ),
-    _inner_after("9112/9.3/2", "what follows a broken chunk-size is no request", _TE, b"zz\r\n"),
-    _inner_after("9112/9.3/3", "what follows chunk-data without its CRLF is no request", _TE, b"5\r\nhello"),
-    _inner_after("9112/9.3/4", "what follows a trailer line without a colon is no request", _TE,
+    _inner_after(must("9112/9.3/2", "what follows a broken chunk-size is no request"), _TE, b"zz\r\n"),
+    _inner_after(must("9112/9.3/3", "what follows chunk-data without its CRLF is no request"), _TE, b"5\r\nhello"),
+    _inner_after(must("9112/9.3/4", "what follows a trailer line without a colon is no request"), _TE,
                  encode_chunk(b"hello") + b"0\r\nno colon\r\n"),
-    _inner_after("9112/7.1/6", "a chunk-size of 2^64+5 is not 5", _TE, b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
-    _inner_after("9112/6.3/5", "what follows an invalid Content-Length is no request",
+    _inner_after(must("9112/7.1/6", "a chunk-size of 2^64+5 is not 5"), _TE,
+                 b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    _inner_after(must("9112/6.3/5", "what follows an invalid Content-Length is no request"),
                  b"Content-Length: 5\r\nContent-Length: 500", b"hello"),
-    _inner_after("9112/9.6/2", "no request is processed after one with Connection: close",
+    _inner_after(must("9112/9.6/2", "no request is processed after one with Connection: close"),
                  b"Connection: close\r\nContent-Length: 5", b"hello"),
-    _answered_early("9112/9.3/5", "content that comes after an early response is no request", begun=b"x" * 10),
-    _answered_early("9112/9.3/6", "content that comes after a final answer to Expect is no request",
+    _answered_early(must("9112/9.3/5", "content that comes after an early response is no request"), begun=b"x" * 10),
+    _answered_early(must("9112/9.3/6", "content that comes after a final answer to Expect is no request"),
                     b"Expect: 100-continue"),
 )  # fmt: skip

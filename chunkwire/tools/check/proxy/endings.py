@@ -17,7 +17,7 @@ from chunkwire.tools.check.proxy.trial import (
     writing,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import CheckRow, Ruling, failed, inapplicable, must, passed, seen, should, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
@@ -45,7 +45,7 @@ async def _ask_1_0(trial: ProxyTrial, *pieces: bytes, is_cut: bool = False) -> P
     return answer
 
 
-@proxy_row("9110/15.2/4", Level.MUST, "no 1xx goes to an HTTP/1.0 client", needs_1_1=True)
+@proxy_row(must("9110/15.2/4", "no 1xx goes to an HTTP/1.0 client"), needs_1_1=True)
 async def _no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
     answer = await _ask_1_0(trial, b"HTTP/1.1 103 Early Hints\r\n\r\n", reply(b"final"))
     if answer.interim:
@@ -53,7 +53,7 @@ async def _no_interim_to_1_0(trial: ProxyTrial) -> Ruling:
     return passed("none came") if answer.is_success else undecided(answer.summary)
 
 
-@proxy_row("9112/6.1/1", Level.MUST, "no Transfer-Encoding goes to an HTTP/1.0 client", needs_1_1=True)
+@proxy_row(must("9112/6.1/1", "no Transfer-Encoding goes to an HTTP/1.0 client"), needs_1_1=True)
 async def _no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
     answer = await _ask_1_0(trial, CHUNKED_HEAD + b"".join(map(encode_chunk, PIECES)) + encode_last_chunk())
     if answer.success().values(b"transfer-encoding"):
@@ -63,7 +63,7 @@ async def _no_chunks_to_1_0(trial: ProxyTrial) -> Ruling:
     return passed("the content came without chunks")
 
 
-@proxy_row("9112/9.3/1", Level.SHOULD, "the connection of an HTTP/1.0 client closes after the response")
+@proxy_row(should("9112/9.3/1", "the connection of an HTTP/1.0 client closes after the response"))
 async def _closes_1_0(trial: ProxyTrial) -> Ruling:
     client, _ = await trial.send(saying(b"final"), version=b"1.0")
     answer = await client.answer()
@@ -78,7 +78,7 @@ async def _closes_1_0(trial: ProxyTrial) -> Ruling:
     return passed(f"it ended with {how}")
 
 
-@proxy_row("9112/8/1.0-reset", Level.SEEN, "to an HTTP/1.0 client a cut response ends with a reset", needs_1_1=True)
+@proxy_row(seen("9112/8/1.0-reset", "to an HTTP/1.0 client a cut response ends with a reset"), needs_1_1=True)
 async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
     """Cut a chunked response, whose body the proxy delimits by close for the client."""
     answer = await _ask_1_0(trial, CHUNKED_HEAD + encode_chunk(b"hello"), is_cut=True)
@@ -87,13 +87,11 @@ async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
 
 
 def _bodiless(
-    row_id: str,
-    title: str,
+    row: CheckRow,
     head: bytes,
     *,
     method: bytes = b"GET",
     after: bytes = b"",
-    clause: str = "",
     needs_1_1: bool = False,
 ) -> ProxyRow:
     """Make a row about a response without content: the next response on its connection must be that of a second
@@ -103,7 +101,7 @@ def _bodiless(
         after: octets that the upstream sends after this response, which must reach no client.
     """
 
-    @proxy_row(row_id, Level.MUST, title, clause=clause, needs_1_1=needs_1_1)
+    @proxy_row(row, needs_1_1=needs_1_1)
     async def check(trial: ProxyTrial) -> Ruling:
         client, _ = await trial.send(writing(head + after), method=method)
         answer = await client.answer(method)
@@ -124,20 +122,20 @@ def _bodiless(
 
 _POISON: Final = reply(b"poison")
 _BODILESS: Final = (
-    _bodiless("9110/9.3.2/1", "a response to HEAD has no content, and the next response is right",
+    _bodiless(must("9110/9.3.2/1", "a response to HEAD has no content, and the next response is right"),
               b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method=b"HEAD"),
-    _bodiless("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", CHUNKED_HEAD, method=b"HEAD",
-              clause="9112 §6.3", needs_1_1=True),
-    _bodiless("9112/6.3/2", "content that follows a response to HEAD goes to nobody",
+    _bodiless(must("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", "9112 §6.3"), CHUNKED_HEAD,
+              method=b"HEAD", needs_1_1=True),
+    _bodiless(must("9112/6.3/2", "content that follows a response to HEAD goes to nobody"),
               b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", method=b"HEAD", after=_POISON),
-    _bodiless("9112/6.3/3", "content that follows a 204 goes to nobody", b"HTTP/1.1 204 No Content\r\n\r\n",
+    _bodiless(must("9112/6.3/3", "content that follows a 204 goes to nobody"), b"HTTP/1.1 204 No Content\r\n\r\n",
               after=_POISON),
-    _bodiless("9112/6.3/4", "content that follows a 304 goes to nobody",
+    _bodiless(must("9112/6.3/4", "content that follows a 304 goes to nobody"),
               b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', after=_POISON),
 )  # fmt: skip
 
 
-@proxy_row("9112/6.1/2", Level.MUST, "a 204 goes on without Transfer-Encoding", needs_1_1=True)
+@proxy_row(must("9112/6.1/2", "a 204 goes on without Transfer-Encoding"), needs_1_1=True)
 async def _no_coding_in_204(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"))
     if answer.head is None or answer.status != 204:

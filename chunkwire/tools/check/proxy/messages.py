@@ -15,7 +15,7 @@ from chunkwire.tools.check.proxy.trial import (
     writing,
 )
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import Ruling, failed, inapplicable, must, passed, seen, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 CHUNKED_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -23,7 +23,7 @@ _HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\
 PIECES: Final = (b"one", b"two and more", b"x" * 300, b"four")
 
 
-@proxy_row("9112/7.1/4", Level.SEEN, "chunks of a response keep their boundaries", needs_1_1=True)
+@proxy_row(seen("9112/7.1/4", "chunks of a response keep their boundaries"), needs_1_1=True)
 async def _same_chunks(trial: ProxyTrial) -> Ruling:
     octets = b"".join(map(encode_chunk, PIECES)) + encode_last_chunk()
     answer = await trial.ask(writing(CHUNKED_HEAD, octets))
@@ -35,7 +35,7 @@ async def _same_chunks(trial: ProxyTrial) -> Ruling:
     return failed(f"{len(PIECES)} chunks became {len(sizes) or 'no chunks'}")
 
 
-@proxy_row("9112/7.1.1/1", Level.SEEN, "chunk extensions of a response go on", needs_1_1=True)
+@proxy_row(seen("9112/7.1.1/1", "chunk extensions of a response go on"), needs_1_1=True)
 async def _extensions(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(CHUNKED_HEAD, encode_chunk(b"hello", b";check=yes") + encode_last_chunk()))
     if answer.content != b"hello" or answer.body is None:
@@ -43,7 +43,7 @@ async def _extensions(trial: ProxyTrial) -> Ruling:
     return passed("kept") if any(b"check=yes" in line for line in answer.body.lines) else failed("dropped, as it may")
 
 
-@proxy_row("9112/7.1.1/2", Level.MUST, "chunk extensions that it does not know change nothing", needs_1_1=True)
+@proxy_row(must("9112/7.1.1/2", "chunk extensions that it does not know change nothing"), needs_1_1=True)
 async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
     """Send all forms of extensions, and compare the content."""
     octets = b'5;a\r\nhello\r\n6;a=1;b="q;\\"x"\r\n there\r\n0;last\r\n\r\n'
@@ -53,7 +53,7 @@ async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
     return failed(f"{answer.summary}, {len(answer.content)} of 11 octets")
 
 
-@proxy_row("9112/7.1.2/1", Level.SEEN, "trailers of a response go on", needs_1_1=True)
+@proxy_row(seen("9112/7.1.2/1", "trailers of a response go on"), needs_1_1=True)
 async def _response_trailers(trial: ProxyTrial) -> Ruling:
     """Send a trailer section to a client with `TE: trailers`."""
     head = CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Check\r\n\r\n")
@@ -73,7 +73,7 @@ async def _upload(trial: ProxyTrial, octets: bytes, *lines: bytes) -> ProxyAnswe
 _TRAILED: Final = encode_chunk(b"hello") + b"0\r\nX-Check: trailed\r\n\r\n"
 
 
-@proxy_row("9112/7.1.2/2", Level.SEEN, "trailers of a request go on")
+@proxy_row(seen("9112/7.1.2/2", "trailers of a request go on"))
 async def _request_trailers(trial: ProxyTrial) -> Ruling:
     answer = await _upload(trial, _TRAILED, b"Trailer: X-Check")
     arrival = trial.arrived(answer)
@@ -82,7 +82,7 @@ async def _request_trailers(trial: ProxyTrial) -> Ruling:
     return passed("kept") if arrival.body.trailers else failed("dropped, as they may be")
 
 
-@proxy_row("9112/7.1.2/3", Level.MUST, "no trailer of a request is merged into its header section")
+@proxy_row(must("9112/7.1.2/3", "no trailer of a request is merged into its header section"))
 async def _trailers_apart(trial: ProxyTrial) -> Ruling:
     """Send a trailer whose definition permits no merging."""
     arrival = trial.arrived(await _upload(trial, _TRAILED, b"Trailer: X-Check"))
@@ -90,7 +90,7 @@ async def _trailers_apart(trial: ProxyTrial) -> Ruling:
     return failed("X-Check became a header field") if merged else passed("it is no header field")
 
 
-@proxy_row("9112/7.1/5", Level.MUST, "a request in chunks reaches the upstream with its content")
+@proxy_row(must("9112/7.1/5", "a request in chunks reaches the upstream with its content"))
 async def _chunked_upload(trial: ProxyTrial) -> Ruling:
     answer = await _upload(trial, b"5\r\nhello\r\n0001;a=b\r\n \r\n5\r\nthere\r\n000\r\n\r\n")
     if answer.status in (411, 501):
@@ -101,12 +101,12 @@ async def _chunked_upload(trial: ProxyTrial) -> Ruling:
     return failed(f"the upstream did not get the content; {answer.summary}")
 
 
-@proxy_row("9110/15.2/1", Level.MUST, "a 100 that nobody asked for is not taken for the final response", needs_1_1=True)
+@proxy_row(must("9110/15.2/1", "a 100 that nobody asked for is not taken for the final response"), needs_1_1=True)
 async def _early_100(trial: ProxyTrial) -> Ruling:
     return _final(await trial.ask(writing(b"HTTP/1.1 100 Continue\r\n\r\n", reply(b"final"))))
 
 
-@proxy_row("9110/15.2/2", Level.MUST, "a 103 is not taken for the final response", needs_1_1=True)
+@proxy_row(must("9110/15.2/2", "a 103 is not taken for the final response"), needs_1_1=True)
 async def _early_103(trial: ProxyTrial) -> Ruling:
     return _final(await trial.ask(writing(_HINTS, _HINTS, reply(b"final"))))
 
@@ -117,7 +117,7 @@ def _final(answer: ProxyAnswer) -> Ruling:
     return failed(f"{answer.summary} instead of the final response")
 
 
-@proxy_row("9110/15.2/3", Level.SEEN, "a 103 goes on to the client", needs_1_1=True)
+@proxy_row(seen("9110/15.2/3", "a 103 goes on to the client"), needs_1_1=True)
 async def _forwards_103(trial: ProxyTrial) -> Ruling:
     """Send a 103, which a gateway need not relay."""
     answer = await trial.ask(writing(_HINTS, reply(b"final")))
@@ -128,7 +128,7 @@ async def _forwards_103(trial: ProxyTrial) -> Ruling:
 _EXPECTING: Final = (b"Expect: 100-continue", b"Content-Length: 5")
 
 
-@proxy_row("9110/10.1.1/1", Level.MUST, "Expect: 100-continue is answered before the content comes")
+@proxy_row(must("9110/10.1.1/1", "Expect: 100-continue is answered before the content comes"))
 async def _expect_continue(trial: ProxyTrial) -> Ruling:
     """Send the content only after a 100 or a final status."""
 
@@ -159,7 +159,7 @@ async def _expect_continue(trial: ProxyTrial) -> Ruling:
     return failed(f"after 100 the content was not taken: {answer.summary}")
 
 
-@proxy_row("9110/10.1.1/2", Level.SEEN, "a final answer to Expect reaches a client that holds its content back")
+@proxy_row(seen("9110/10.1.1/2", "a final answer to Expect reaches a client that holds its content back"))
 async def _expect_refused(trial: ProxyTrial) -> Ruling:
     async def respond(arrival: Arrival) -> None:
         await arrival.send(reply(b"no", b"Connection: close", status=b"403 Forbidden"))

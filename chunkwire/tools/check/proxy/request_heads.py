@@ -7,7 +7,7 @@ from typing import Final
 
 from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import CheckRow, Ruling, failed, inapplicable, must, passed, seen, should, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import quoted
 
@@ -29,14 +29,14 @@ async def _offer(
     return answer, trial.arrival
 
 
-@proxy_row("9110/7.6.3/1", Level.MUST, "a request goes on with Via")
+@proxy_row(must("9110/7.6.3/1", "a request goes on with Via"))
 async def _via(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial)
     values = arrival.head.values(b"via")
     return passed(f"Via: {values[0].decode('latin-1')}") if values else failed("no Via")
 
 
-@proxy_row("9110/7.6.1/1", Level.MUST, "a field that Connection names goes no further than the proxy")
+@proxy_row(must("9110/7.6.1/1", "a field that Connection names goes no further than the proxy"))
 async def _connection_options(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial, b"Connection: x-hop", b"X-Hop: 1")
     if arrival.head.values(b"x-hop"):
@@ -46,7 +46,7 @@ async def _connection_options(trial: ProxyTrial) -> Ruling:
     return passed("X-Hop and the option were removed")
 
 
-@proxy_row("9110/7.6.1/3", Level.SHOULD, "Keep-Alive, Proxy-Connection and Upgrade go no further")
+@proxy_row(should("9110/7.6.1/3", "Keep-Alive, Proxy-Connection and Upgrade go no further"))
 async def _hop_by_hop(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial, b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"Upgrade: x-check")
     names = (b"keep-alive", b"proxy-connection", b"upgrade")
@@ -54,14 +54,14 @@ async def _hop_by_hop(trial: ProxyTrial) -> Ruling:
     return failed(f"{', '.join(reached)} reached the upstream") if reached else passed("they were removed")
 
 
-@proxy_row("9112/3.2/1", Level.MUST, "a request goes on with one Host", needs_1_1=True)
+@proxy_row(must("9112/3.2/1", "a request goes on with one Host"), needs_1_1=True)
 async def _one_host(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial)
     hosts = arrival.head.values(b"host")
     return passed(f"Host: {hosts[0].decode('latin-1')}") if len(hosts) == 1 else failed(f"{len(hosts)} Host lines")
 
 
-@proxy_row("9112/3.2.2/1", Level.MUST, "the host of an absolute target wins over Host")
+@proxy_row(must("9112/3.2.2/1", "the host of an absolute target wins over Host"))
 async def _absolute_form(trial: ProxyTrial) -> Ruling:
     authority = trial.setting.host
     scheme = trial.setting.url.scheme.encode("ascii")
@@ -79,12 +79,10 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
     return passed(f"Host: {b', '.join(arrival.head.values(b'host')).decode('latin-1')}")
 
 
-def _refusing(
-    row_id: str, title: str, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b""
-) -> ProxyRow:
+def _refusing(row: CheckRow, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b"") -> ProxyRow:
     """Make a row about a request that MUST be answered 400."""
 
-    @proxy_row(row_id, Level.MUST, title)
+    @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change, body=body)
         if answer.status in (400, 501):
@@ -109,27 +107,26 @@ def _first_field(line: bytes) -> Callable[[bytes], bytes]:
 
 
 _REFUSALS: Final = (
-    _refusing("9112/3.2/2", "no Host in HTTP/1.1: 400", change=_without_host),
-    _refusing("9112/3.2/3", "two Hosts: 400", b"Host: other.invalid"),
-    _refusing("9112/3.2/4", "a Host that is no host: 400", change=_other_host(b"not a host")),
-    _refusing("9112/5.1/1", "a space before the colon of a field: 400", b"X-Check : 1"),
-    _refusing("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400",
+    _refusing(must("9112/3.2/2", "no Host in HTTP/1.1: 400"), change=_without_host),
+    _refusing(must("9112/3.2/3", "two Hosts: 400"), b"Host: other.invalid"),
+    _refusing(must("9112/3.2/4", "a Host that is no host: 400"), change=_other_host(b"not a host")),
+    _refusing(must("9112/5.1/1", "a space before the colon of a field: 400"), b"X-Check : 1"),
+    _refusing(must("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400"),
               b"Transfer-Encoding: chunked, identity", body=_CHUNKS),
-    _refusing("9112/6.3/8", "two Content-Lengths that differ: 400",
+    _refusing(must("9112/6.3/8", "two Content-Lengths that differ: 400"),
               b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
-    _refusing("9112/6.3/9", "a list of Content-Lengths that differ: 400", b"Content-Length: 5, 6", body=b"hello!"),
-    _refusing("9112/6.3/10", "Content-Length: +5: 400", b"Content-Length: +5", body=b"hello"),
-    _refusing("9112/6.3/11", "Content-Length: 0x5: 400", b"Content-Length: 0x5", body=b"hello"),
-    _refusing("9112/6.3/12", "Content-Length: -5: 400", b"Content-Length: -5", body=b"hello"),
+    _refusing(must("9112/6.3/9", "a list of Content-Lengths that differ: 400"),
+              b"Content-Length: 5, 6", body=b"hello!"),
+    _refusing(must("9112/6.3/10", "Content-Length: +5: 400"), b"Content-Length: +5", body=b"hello"),
+    _refusing(must("9112/6.3/11", "Content-Length: 0x5: 400"), b"Content-Length: 0x5", body=b"hello"),
+    _refusing(must("9112/6.3/12", "Content-Length: -5: 400"), b"Content-Length: -5", body=b"hello"),
 )  # fmt: skip
 
 
-def _never_sent_on(
-    row_id: str, title: str, wrong: bytes, *lines: bytes, change: Callable[[bytes], bytes] = bytes
-) -> ProxyRow:
+def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[[bytes], bytes] = bytes) -> ProxyRow:
     """Make a row about a request whose octets MUST NOT reach the upstream unchanged."""
 
-    @proxy_row(row_id, Level.MUST, title)
+    @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change)
         if arrival is None:
@@ -142,18 +139,18 @@ def _never_sent_on(
 
 
 _CLEANED: Final = (
-    _never_sent_on("9112/5.2/1", "a folded line of a request goes on as one line, or not",
+    _never_sent_on(must("9112/5.2/1", "a folded line of a request goes on as one line, or not"),
                    b"folded\r\n", b"X-Check: folded\r\n line"),
-    _never_sent_on("9112/2.2/1", "a bare CR of a request goes on as a space, or not",
+    _never_sent_on(must("9112/2.2/1", "a bare CR of a request goes on as a space, or not"),
                    b"bare\rreturn", b"X-Check: bare\rreturn"),
-    _never_sent_on("9110/5.5/1", "a NUL of a request goes on as a space, or not",
+    _never_sent_on(must("9110/5.5/1", "a NUL of a request goes on as a space, or not"),
                    b"nul\0octet", b"X-Check: nul\0octet"),
-    _never_sent_on("9112/2.2/2", "a line with a space before the first field is dropped, or the request",
+    _never_sent_on(must("9112/2.2/2", "a line with a space before the first field is dropped, or the request"),
                    b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
 )  # fmt: skip
 
 
-@proxy_row("9112/6.3/13", Level.MUST, "Content-Length: 5, 5 goes on as 5, or not")
+@proxy_row(must("9112/6.3/13", "Content-Length: 5, 5 goes on as 5, or not"))
 async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, b"Content-Length: 5, 5", body=b"hello")
     if arrival is None:
@@ -164,7 +161,7 @@ async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     return failed(f"the upstream got Content-Length: {b'; '.join(values).decode('latin-1')}")
 
 
-@proxy_row("9112/6.3/14", Level.MUST, "Transfer-Encoding goes on without a Content-Length beside it")
+@proxy_row(must("9112/6.3/14", "Transfer-Encoding goes on without a Content-Length beside it"))
 async def _one_framing(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
     if arrival is None:
@@ -174,10 +171,10 @@ async def _one_framing(trial: ProxyTrial) -> Ruling:
     return passed("the upstream got one of them")
 
 
-def _closing(row_id: str, title: str, *lines: bytes, version: bytes = b"1.1", body: bytes = b"") -> ProxyRow:
+def _closing(row: CheckRow, *lines: bytes, version: bytes = b"1.1", body: bytes = b"") -> ProxyRow:
     """Make a row about a request after whose response the connection MUST be closed."""
 
-    @proxy_row(row_id, Level.MUST, title)
+    @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         method = b"POST" if body else b"GET"
         client = await trial.connect()
@@ -195,15 +192,15 @@ def _closing(row_id: str, title: str, *lines: bytes, version: bytes = b"1.1", bo
 
 
 _CLOSINGS: Final = (
-    _closing("9112/9.6/3", "the connection ends after a response to Connection: close", b"Connection: close"),
-    _closing("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length",
+    _closing(must("9112/9.6/3", "the connection ends after a response to Connection: close"), b"Connection: close"),
+    _closing(must("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length"),
              _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
-    _closing("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding",
+    _closing(must("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding"),
              _TE, b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
 )  # fmt: skip
 
 
-@proxy_row("9110/5.3/1", Level.SHOULD, "lines of one name keep their order, both ways")
+@proxy_row(should("9110/5.3/1", "lines of one name keep their order, both ways"))
 async def _field_order(trial: ProxyTrial) -> Ruling:
     respond = saying(b"ok", b"Set-Cookie: a=1", b"Set-Cookie: b=2")
     answer = await trial.ask(respond, b"X-Check: 1", b"X-Other: x", b"X-Check: 2")
@@ -214,13 +211,13 @@ async def _field_order(trial: ProxyTrial) -> Ruling:
     return failed(f"request: {b'; '.join(up).decode('latin-1')}, response: {b'; '.join(down).decode('latin-1')}")
 
 
-@proxy_row("9112/2.2/4", Level.SHOULD, "an empty line before a request is ignored")
+@proxy_row(should("9112/2.2/4", "an empty line before a request is ignored"))
 async def _empty_line(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, change=lambda octets: b"\r\n" + octets)
     return passed("it was") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
-@proxy_row("9112/3/1", Level.SHOULD, "a request-line of 8000 octets goes on")
+@proxy_row(should("9112/3/1", "a request-line of 8000 octets goes on"))
 async def _long_line(trial: ProxyTrial) -> Ruling:
     def change(octets: bytes) -> bytes:
         at = octets.index(b" HTTP/")
@@ -231,7 +228,7 @@ async def _long_line(trial: ProxyTrial) -> Ruling:
     return passed("it did") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
-@proxy_row("9110/5.5/3", Level.SEEN, "octets beyond ASCII in a field value go on as they are")
+@proxy_row(seen("9110/5.5/3", "octets beyond ASCII in a field value go on as they are"))
 async def _obs_text(trial: ProxyTrial) -> Ruling:
     value = b"caf\xe9 \xe4\xb8\x96"
     answer, arrival = await _offer(trial, b"X-Check: " + value)
@@ -240,7 +237,7 @@ async def _obs_text(trial: ProxyTrial) -> Ruling:
     return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
 
 
-@proxy_row("10036/3/4", Level.SEEN, "Incremental goes on, both ways")
+@proxy_row(seen("10036/3/4", "Incremental goes on, both ways"))
 async def _incremental_field(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(saying(b"ok", b"Incremental: ?1"), b"Incremental: ?1")
     if answer.head is None or trial.arrival is None:

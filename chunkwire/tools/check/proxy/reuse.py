@@ -10,7 +10,7 @@ import trio
 from chunkwire.net.connection import PeerGone
 from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, proxy_row, reply, saying, writing
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, passed, undecided
+from chunkwire.tools.check.rows import Ruling, failed, must, passed, undecided
 
 _FOLLOWERS: Final = 4  # requests after the one with extra octets, so that one of them uses the same connection
 _NOTICE_SECONDS: Final = 0.5  # for the proxy to read octets that came on an idle connection
@@ -29,7 +29,7 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
     return passed(f"{_FOLLOWERS} later requests got their own responses")
 
 
-@proxy_row("9112/6.3/6", Level.MUST, "a response that nobody asked for goes to nobody", runs_alone=True)
+@proxy_row(must("9112/6.3/6", "a response that nobody asked for goes to nobody"), runs_alone=True)
 async def _extra_response(trial: ProxyTrial) -> Ruling:
     client, _ = await trial.send(writing(reply(b"own") + reply(_POISON)))
     (await client.answer()).success()
@@ -43,7 +43,7 @@ async def _extra_response(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "the extra response")
 
 
-@proxy_row("9112/9.2/1", Level.MUST, "a response on an idle connection answers nothing", runs_alone=True)
+@proxy_row(must("9112/9.2/1", "a response on an idle connection answers nothing"), runs_alone=True)
 async def _idle_response(trial: ProxyTrial) -> Ruling:
     """Write a second response once the client has the first."""
     had, written = trio.Event(), trio.Event()
@@ -65,7 +65,7 @@ async def _idle_response(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "the extra response")
 
 
-@proxy_row("9112/9.3/7", Level.MUST, "the next request is right after a response that was cut")
+@proxy_row(must("9112/9.3/7", "the next request is right after a response that was cut"))
 async def _after_cut_response(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", is_last=True))
     if answer.is_success and answer.is_whole:
@@ -73,7 +73,7 @@ async def _after_cut_response(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "octets of the cut response")
 
 
-@proxy_row("9112/9.3/8", Level.MUST, "the next request is right after an upload that was cut")
+@proxy_row(must("9112/9.3/8", "the next request is right after an upload that was cut"))
 async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
     client, outer = await trial.send(saying(b"outer"), b"Content-Length: 1000", method=b"POST", body=b"half")
     with trio.move_on_after(1):
@@ -82,7 +82,7 @@ async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "what the cut upload was answered")
 
 
-@proxy_row("9112/9.3.2/1", Level.MUST, "pipelined requests are answered in their order")
+@proxy_row(must("9112/9.3.2/1", "pipelined requests are answered in their order"))
 async def _pipelined(trial: ProxyTrial) -> Ruling:
     """Send three requests in one write, and answer the first one last if the proxy allows that."""
     names = (b"first", b"second", b"third")

@@ -14,7 +14,7 @@ import trio
 from chunkwire.tools.check.proxy.raw import RawBody, RawHead, scanner_of
 from chunkwire.tools.check.proxy.trial import Decided, PatienceOver, ProxyRow, ProxyTrial, proxy_row, reply
 from chunkwire.tools.check.proxy.upstream import Arrival
-from chunkwire.tools.check.rows import Level, Ruling, failed, inapplicable, passed, undecided
+from chunkwire.tools.check.rows import Ruling, failed, inapplicable, passed, seen, should, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 FRAMES: Final = tuple(b"data: frame %d\n\n" % number for number in range(1, 5))
@@ -103,7 +103,7 @@ async def _follow(trial: ProxyTrial, body: RawBody, came: Sequence[trio.Event], 
     return passed(f"each of {len(FRAMES)} frames came before the next was written")
 
 
-@proxy_row("9110/7.6/1", Level.SEEN, "a response head goes on before its content comes")
+@proxy_row(seen("9110/7.6/1", "a response head goes on before its content comes"))
 async def _head_at_once(trial: ProxyTrial) -> Ruling:
     """Send a head, and content only after the client has received the head."""
     came = trio.Event()
@@ -219,23 +219,23 @@ async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    proxy_row("9112/7.1/1", Level.SEEN, "a chunk of an event stream goes on before the next comes", needs_1_1=True)(
+    proxy_row(seen("9112/7.1/1", "a chunk of an event stream goes on before the next comes"), needs_1_1=True)(
         lambda trial: _stream_down(trial, _SSE)),
-    proxy_row("9112/7.1/2", Level.SEEN, "a chunk of any content goes on before the next comes", needs_1_1=True)(
+    proxy_row(seen("9112/7.1/2", "a chunk of any content goes on before the next comes"), needs_1_1=True)(
         lambda trial: _stream_down(trial, _PLAIN)),
-    proxy_row("9112/6.2/1", Level.SEEN, "octets of a Content-Length go on before the next come")(
+    proxy_row(seen("9112/6.2/1", "octets of a Content-Length go on before the next come"))(
         lambda trial: _stream_down(trial, _PLAIN, framing=_SIZED)),
-    proxy_row("9112/6.3/1", Level.SEEN, "octets of a body that the close delimits go on before the next come")(
+    proxy_row(seen("9112/6.3/1", "octets of a body that the close delimits go on before the next come"))(
         lambda trial: _stream_down(trial, _PLAIN, framing=b"Connection: close")),
-    proxy_row("10036/3/1", Level.SHOULD, "a response with Incremental: ?1 goes on as it comes", needs_1_1=True)(
+    proxy_row(should("10036/3/1", "a response with Incremental: ?1 goes on as it comes"), needs_1_1=True)(
         lambda trial: _stream_down(trial, _PLAIN, INCREMENTAL, asking=(INCREMENTAL,))),
     _head_at_once,
-    proxy_row("9112/7.1/3", Level.SEEN, "a chunk of a request goes on before the next comes")(_stream_up),
-    proxy_row("9112/6.2/2", Level.SEEN, "octets of a request's Content-Length go on before the next come")(
+    proxy_row(seen("9112/7.1/3", "a chunk of a request goes on before the next comes"))(_stream_up),
+    proxy_row(seen("9112/6.2/2", "octets of a request's Content-Length go on before the next come"))(
         lambda trial: _stream_up(trial, framing=_SIZED)),
-    proxy_row("10036/3/2", Level.SHOULD, "a request with Incremental: ?1 goes on as it comes")(
+    proxy_row(should("10036/3/2", "a request with Incremental: ?1 goes on as it comes"))(
         lambda trial: _stream_up(trial, INCREMENTAL)),
-    proxy_row("9110/7.6/2", Level.SEEN, "a response streams while its request still does", needs_1_1=True)(_both_ways),
-    proxy_row("10036/3/3", Level.SHOULD, "with Incremental: ?1 on both, a response streams while its request does",
+    proxy_row(seen("9110/7.6/2", "a response streams while its request still does"), needs_1_1=True)(_both_ways),
+    proxy_row(should("10036/3/3", "with Incremental: ?1 on both, a response streams while its request does"),
               needs_1_1=True)(lambda trial: _both_ways(trial, INCREMENTAL)),
 )  # fmt: skip

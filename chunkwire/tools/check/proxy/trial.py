@@ -18,7 +18,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.dial import Url, dial
 from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
 from chunkwire.tools.check.proxy.upstream import TOKEN_NAME, Arrival, Expected, Responder, UpstreamSide
-from chunkwire.tools.check.rows import CheckRow, Level, Ruling, Shown, check_row, undecided
+from chunkwire.tools.check.rows import CheckRow, Ruling, Shown, undecided
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_INTERIM: Final = 20  # 1xx heads before a final one
@@ -323,11 +323,9 @@ class ProxyRow:
     runs_alone: bool = False
 
 
-def proxy_row(
-    row_id: str, level: Level, title: str, *, clause: str = "", needs_1_1: bool = False, runs_alone: bool = False
-) -> Callable[[Check], ProxyRow]:
-    """Return a decorator that makes a row of the function that judges it; `clause` as in `check_row`."""
-    return lambda check: ProxyRow(check_row(row_id, level, title, clause), check, needs_1_1, runs_alone)
+def proxy_row(row: CheckRow, *, needs_1_1: bool = False, runs_alone: bool = False) -> Callable[[Check], ProxyRow]:
+    """Return a decorator that makes a row of the function that judges it."""
+    return lambda check: ProxyRow(row, check, needs_1_1, runs_alone)
 
 
 def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:

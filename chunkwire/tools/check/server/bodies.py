@@ -11,11 +11,12 @@ whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 �
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from chunkwire.tools.check.rows import Level, Ruling
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
+from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import not_applicable, rule_broken, rule_legal, worst
 from chunkwire.tools.check.server.talk import ServerTarget, talk
 
@@ -31,7 +32,7 @@ def chunks(data: bytes, *, cut: int = 0, size: bytes = b"%x", ext: bytes = b"", 
     return b"".join(b"%b%b\r\n%b\r\n" % (size % len(part), ext, part) for part in parts) + end
 
 
-def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet: bool = False) -> ServerCase:
+def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet: bool = False) -> ServerCase:
     """Return a case of bodies that must be accepted, each on a new connection."""
 
     async def judge(server: CheckedServer) -> Ruling:
@@ -47,21 +48,24 @@ def legal(row_id: str, title: str, *encoders: Encoder, fields: bytes = _CHUNKED,
             rulings.append(rule_legal(said, baseline, sent=target.body))
         return worst(rulings)
 
-    return case(row_id, Level.MUST, title, judge)
+    return ServerCase(row, judge)
 
 
-def broken(row_id: str, title: str, *bodies: bytes, level: Level = Level.SHOULD, clause: str = "") -> ServerCase:
+def broken(row: CheckRow, *bodies: bytes) -> ServerCase:
     """Return a case of chunked bodies that must not be taken for complete, each followed by a GET."""
-    clause = clause or f"{row_id.split('/')[0]} §{row_id.split('/')[1]}" + (", §2.2" if level is Level.SHOULD else "")
-    return case_of_each(row_id, level, title, _posts(_CHUNKED, bodies), rule_broken, clause=clause)
+    return case_of_each(row, _posts(_CHUNKED, bodies), rule_broken)
 
 
-def incomplete(
-    row_id: str, title: str, *bodies: bytes, level: Level = Level.MUST, clause: str = "", fields: bytes = _CHUNKED
-) -> ServerCase:
+def _should_refuse(row_id: str, title: str) -> CheckRow:
+    """Return a row about malformed octets, which should get a 400 and a close (RFC 9112 §2.2)."""
+    row = should(row_id, title)
+    return replace(row, clause=f"{row.clause}, §2.2")
+
+
+def incomplete(row: CheckRow, *bodies: bytes, fields: bytes = _CHUNKED) -> ServerCase:
     """Return a case of bodies that our FIN cuts."""
     rule = partial(rule_broken, is_cut=True)
-    return case_of_each(row_id, level, title, _posts(fields, bodies), rule, clause=clause, is_followed=False, fin=True)
+    return case_of_each(row, _posts(fields, bodies), rule, is_followed=False, fin=True)
 
 
 def _posts(fields: bytes, bodies: Iterable[bytes]) -> Callable[[ServerTarget], Iterable[bytes]]:
@@ -69,28 +73,25 @@ def _posts(fields: bytes, bodies: Iterable[bytes]) -> Callable[[ServerTarget], I
 
 
 LEGAL_BODIES: Final = (
-    legal("9112/6.2/1", "takes a body of known length", lambda data: data, fields=_TRUE_LENGTH),
-    legal("9112/7/1", "takes the coding's name in any case", chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
-    legal("9112/7.1/1", "takes one chunk, and two", chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
-    legal("9112/7.1/2", "takes a chunk an octet", lambda data: chunks(data, cut=1)),
+    legal(must("9112/6.2/1", "takes a body of known length"), lambda data: data, fields=_TRUE_LENGTH),
+    legal(must("9112/7/1", "takes the coding's name in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
+    legal(must("9112/7.1/1", "takes one chunk, and two"), chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
+    legal(must("9112/7.1/2", "takes a chunk an octet"), lambda data: chunks(data, cut=1)),
     legal(
-        "9112/7.1/3",
-        "takes sizes in upper and lower case, and with leading zeros",
+        must("9112/7.1/3", "takes sizes in upper and lower case, and with leading zeros"),
         lambda data: chunks(data, cut=10, size=b"%X"),
         lambda data: chunks(data, cut=10, size=b"%x"),
         lambda data: chunks(data, size=b"%05x", end=b"000\r\n\r\n"),
     ),
-    legal("9112/7.1/4", "takes a chunked body that comes octet by octet", chunks, by_octet=True),
+    legal(must("9112/7.1/4", "takes a chunked body that comes octet by octet"), chunks, by_octet=True),
     legal(
-        "9112/7.1.1/1",
-        "ignores extensions it does not know",
+        must("9112/7.1.1/1", "ignores extensions it does not know"),
         lambda data: chunks(data, ext=b";a"),
         lambda data: chunks(data, ext=b";a=1;b=x", end=b"0;last\r\n\r\n"),
         lambda data: chunks(data, ext=b';q="a;b\\"c d"'),
     ),
     legal(
-        "9112/7.1.2/1",
-        "takes trailers",
+        must("9112/7.1.2/1", "takes trailers"),
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\n\r\n"),
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\nX-Sum:\r\n\r\n"),
     ),
@@ -98,65 +99,63 @@ LEGAL_BODIES: Final = (
 
 BROKEN_BODIES: Final = (
     broken(
-        "9112/7.1/5",
-        "refuses a size that is no 1*HEXDIG",
+        _should_refuse("9112/7.1/5", "refuses a size that is no 1*HEXDIG"),
         *(
             size + b"\r\nhello\r\n0\r\n\r\n"
             for size in (b"zz", b"", b"-5", b"+5", b"0x5", b" 5", b"5 5", b"0_5", b"5h")
         ),
     ),
     broken(
-        "9112/7.1/6",
-        "reads large sizes without overflow",
+        must("9112/7.1/6", "reads large sizes without overflow"),
         *(
             size + b"\r\nhello\r\n0\r\n\r\n"
             for size in (b"10000000000000005", b"100000005", b"FFFFFFFFFFFFFFFF", b"8000000000000005")
         ),
-        level=Level.MUST,
     ),
-    broken("9112/7.1/7", "refuses a chunk without its CRLF", b"5\r\nhello0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n"),
     broken(
-        "9112/7.1/8",
-        "refuses chunk-data of another size than said",
+        _should_refuse("9112/7.1/7", "refuses a chunk without its CRLF"),
+        b"5\r\nhello0\r\n\r\n",
+        b"5\r\nhelloXX0\r\n\r\n",
+    ),
+    broken(
+        _should_refuse("9112/7.1/8", "refuses chunk-data of another size than said"),
         b"4\r\nhello\r\n0\r\n\r\n",
         b"6\r\nhello\r\n0\r\n\r\n",
     ),
     broken(
-        "9112/7.1/9", "takes no LF alone for the end of a size line", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n0\n\r\n"
+        _should_refuse("9112/7.1/9", "takes no LF alone for the end of a size line"),
+        b"5\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello\r\n0\n\r\n",
     ),
-    broken("9112/7.1/10", "takes no LF alone for the end of chunk-data", b"5\r\nhello\n0\r\n\r\n"),
+    broken(_should_refuse("9112/7.1/10", "takes no LF alone for the end of chunk-data"), b"5\r\nhello\n0\r\n\r\n"),
     broken(
-        "9112/2.2/1",
-        "takes no CR alone for a line end of a chunked body",
+        must("9112/2.2/1", "takes no CR alone for a line end of a chunked body"),
         b"5\rhello\r\n0\r\n\r\n",
         b"5\r\nhello\r0\r\n\r\n",
-        level=Level.MUST,
     ),
-    broken("9112/7.1.1/2", "refuses LF in an extension", b"5;a\nhello\r\n0\r\n\r\n", b"5;\nhello\r\n0\r\n\r\n"),
     broken(
-        "9112/7.1.1/3",
-        "refuses CR or NUL in an extension",
+        _should_refuse("9112/7.1.1/2", "refuses LF in an extension"),
+        b"5;a\nhello\r\n0\r\n\r\n",
+        b"5;\nhello\r\n0\r\n\r\n",
+    ),
+    broken(
+        _should_refuse("9112/7.1.1/3", "refuses CR or NUL in an extension"),
         b"5;a\rb\r\nhello\r\n0\r\n\r\n",
         b"5;a\0\r\nhello\r\n0\r\n\r\n",
     ),
     broken(
-        "9112/7.1.1/4",
-        "refuses a line end in a quoted extension",
+        should("9112/7.1.1/4", "refuses a line end in a quoted extension", "9112 §7.1.1, 9110 §5.6.4"),
         b'5;a="\r\nhello\r\n0\r\n\r\n',
         b'5;a="\n"\r\nhello\r\n0\r\n\r\n',
-        clause="9112 §7.1.1, 9110 §5.6.4",
     ),
     broken(
-        "9112/7.1.1/5",
-        "limits the octets of extensions",
-        b"5;a=" + b"x" * 100_000 + b"\r\nhello\r\n0\r\n\r\n",
-        level=Level.SEEN,
+        seen("9112/7.1.1/5", "limits the octets of extensions"), b"5;a=" + b"x" * 100_000 + b"\r\nhello\r\n0\r\n\r\n"
     ),
-    broken("9112/7.1.2/2", "refuses a trailer line without a colon", b"5\r\nhello\r\n0\r\nnonsense\r\n\r\n"),
     broken(
-        "9112/7.1.2/3",
-        "refuses a blank before a trailer's colon",
-        b"5\r\nhello\r\n0\r\nA : 1\r\n\r\n",
+        _should_refuse("9112/7.1.2/2", "refuses a trailer line without a colon"), b"5\r\nhello\r\n0\r\nnonsense\r\n\r\n"
+    ),
+    broken(
+        _should_refuse("9112/7.1.2/3", "refuses a blank before a trailer's colon"), b"5\r\nhello\r\n0\r\nA : 1\r\n\r\n"
     ),
 )
 
@@ -164,24 +163,19 @@ _END: Final = b"5\r\nhello\r\n"
 
 INCOMPLETE_BODIES: Final = (
     incomplete(
-        "9112/6.3/1",
-        "takes fewer octets than Content-Length for an incomplete request",
+        must("9112/6.3/1", "takes fewer octets than Content-Length for an incomplete request"),
         b"hello",
         fields=b"Content-Length: 10\r\n",
     ),
     incomplete(
-        "9112/8/1",
-        "takes a chunked body without its last-chunk for an incomplete request",
+        must("9112/8/1", "takes a chunked body without its last-chunk for an incomplete request"),
         _END,
         b"5\r\nhel",
         _END + b"0",
     ),
     incomplete(
-        "9112/8/2",
-        "wants the end of the trailer section, too",
+        seen("9112/8/2", "wants the end of the trailer section, too", "9112 §7.1"),
         _END + b"0\r\n",
         _END + b"0\r\nX-Check: 1\r\n",
-        level=Level.SEEN,
-        clause="9112 §7.1",
     ),
 )

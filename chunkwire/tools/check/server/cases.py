@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chunkwire.tools.check.rows import CheckRow, Level, Ruling, check_row
+from chunkwire.tools.check.rows import CheckRow, Ruling
 from chunkwire.tools.check.server.baseline import Baseline
 from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, not_applicable, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
@@ -35,19 +35,11 @@ class ServerCase:
     judge: Judge
 
 
-def case(row_id: str, level: Level, title: str, judge: Judge, *, clause: str = "") -> ServerCase:
-    """Return a case; `clause` as in `check_row`."""
-    return ServerCase(check_row(row_id, level, title, clause), judge)
-
-
 def case_of_each(
-    row_id: str,
-    level: Level,
-    title: str,
+    row: CheckRow,
     requests: Callable[[ServerTarget], Iterable[bytes]],
     rule: Callable[[Talk, Baseline], Ruling],
     *,
-    clause: str = "",
     method: bytes | None = None,
     is_followed: bool = True,
     fin: bool = False,
@@ -68,4 +60,4 @@ def case_of_each(
         talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
         return worst([rule(said, baseline) for said in talks])
 
-    return case(row_id, level, title, judge, clause=clause)
+    return ServerCase(row, judge)

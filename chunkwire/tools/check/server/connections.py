@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from chunkwire.tools.check.rows import Level, Ruling
+from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import Baseline, with_length
 from chunkwire.tools.check.server.bodies import chunks
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import (
     failed,
     how,
@@ -30,7 +30,7 @@ from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conve
 _ABSENT: Final = b"/chunkwire-check-no-such-resource"
 
 
-def body_is_no_request(row_id: str, title: str, method: bytes | None = None) -> ServerCase:
+def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase:
     """Return a case of bodies that look like requests, with Content-Length and chunked.
 
     Args:
@@ -45,7 +45,7 @@ def body_is_no_request(row_id: str, title: str, method: bytes | None = None) -> 
     def rule(said: Talk, baseline: Baseline) -> Ruling:
         return rule_unanswered(said) or rule_behind(said, baseline)
 
-    return case_of_each(row_id, Level.MUST, title, requests, rule, method=method)
+    return case_of_each(row, requests, rule, method=method)
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
@@ -199,30 +199,30 @@ async def judge_early(server: CheckedServer) -> Ruling:
 
 
 CONNECTIONS: Final = (
-    body_is_no_request("9112/9.3/1", "answers no octets of a body as a request"),
+    body_is_no_request(must("9112/9.3/1", "answers no octets of a body as a request")),
     *(
-        body_is_no_request(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request", name.encode())
+        body_is_no_request(
+            must(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request"), name.encode()
+        )
         for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
     ),
-    case("9112/9.3/6", Level.SHOULD, "closes after HTTP/1.0 without keep-alive", judge_old_version),
-    case("9112/9.3.2/1", Level.MUST, "answers pipelined requests in their order", judge_order),
-    case("9112/9.6/1", Level.MUST, "answers nothing behind a request that says close", judge_close),
+    ServerCase(should("9112/9.3/6", "closes after HTTP/1.0 without keep-alive"), judge_old_version),
+    ServerCase(must("9112/9.3.2/1", "answers pipelined requests in their order"), judge_order),
+    ServerCase(must("9112/9.6/1", "answers nothing behind a request that says close"), judge_close),
     case_of_each(
-        "9112/9.6/2",
-        Level.SEEN,
-        "answers a client that has closed its own side",
+        seen("9112/9.6/2", "answers a client that has closed its own side"),
         lambda target: [target.request()],
         rule_half_close,
         method=b"GET",
         is_followed=False,
         fin=True,
     ),
-    case("9112/6.1/5", Level.MUST, "sends no Transfer-Encoding to HTTP/1.0", judge_no_coding_to_old),
-    case("9112/6.3/5", Level.MUST, "frames its own answers as HTTP does, and ends them", judge_own_messages),
-    case("9110/9.3.2/1", Level.MUST, "sends no content to HEAD", judge_head),
-    case("9110/10.1.1/1", Level.MUST, "answers Expect: 100-continue before the body comes", judge_expect),
-    case("9110/10.1.1/2", Level.MUST, "ignores Expect: 100-continue in HTTP/1.0", judge_expect_in_old),
-    case("9110/7.8/1", Level.MUST, "ignores Upgrade in HTTP/1.0", judge_upgrade_in_old),
-    case("9110/6.6.1/1", Level.SHOULD, "dates its answers", judge_date),
-    case("9112/9.3/7", Level.SEEN, "answers before a body has come", judge_early),
+    ServerCase(must("9112/6.1/5", "sends no Transfer-Encoding to HTTP/1.0"), judge_no_coding_to_old),
+    ServerCase(must("9112/6.3/5", "frames its own answers as HTTP does, and ends them"), judge_own_messages),
+    ServerCase(must("9110/9.3.2/1", "sends no content to HEAD"), judge_head),
+    ServerCase(must("9110/10.1.1/1", "answers Expect: 100-continue before the body comes"), judge_expect),
+    ServerCase(must("9110/10.1.1/2", "ignores Expect: 100-continue in HTTP/1.0"), judge_expect_in_old),
+    ServerCase(must("9110/7.8/1", "ignores Upgrade in HTTP/1.0"), judge_upgrade_in_old),
+    ServerCase(should("9110/6.6.1/1", "dates its answers"), judge_date),
+    ServerCase(seen("9112/9.3/7", "answers before a body has come"), judge_early),
 )

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from chunkwire.tools.check.rows import Level, RowOutcome, Ruling
+from chunkwire.tools.check.rows import CheckRow, RowOutcome, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import Baseline
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case, case_of_each
+from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     OTHER_REASONS,
@@ -76,11 +76,9 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
     return passed(said, how(said)) if said.finals or said.end is TalkEnd.CLOSED else undecided(said, how(said))
 
 
-def as_usual(row_id: str, level: Level, title: str, request: Callable[[ServerTarget], bytes]) -> ServerCase:
+def as_usual(row: CheckRow, request: Callable[[ServerTarget], bytes]) -> ServerCase:
     """Return a case of a GET in another form, which must be answered like a plain one."""
-    return case_of_each(
-        row_id, level, title, lambda target: [request(target)], rule_as_usual, method=b"GET", is_followed=False
-    )
+    return case_of_each(row, lambda target: [request(target)], rule_as_usual, method=b"GET", is_followed=False)
 
 
 def _in_absolute_form(target: ServerTarget) -> bytes:
@@ -88,9 +86,7 @@ def _in_absolute_form(target: ServerTarget) -> bytes:
     return target.request(_CLOSE, target=form)
 
 
-def refused(
-    row_id: str, title: str, *variants: bytes, level: Level = Level.MUST, host: bool = True, clause: str = ""
-) -> ServerCase:
+def refused(row: CheckRow, *variants: bytes, host: bool = True) -> ServerCase:
     """Return a case of GETs with wrong field lines, which must get a 400.
 
     Args:
@@ -100,47 +96,28 @@ def refused(
     def requests(target: ServerTarget) -> Iterable[bytes]:
         return (target.request(lines + _CLOSE, host=None if host else b"") for lines in variants)
 
-    return _refusals(row_id, level, title, requests, BAD_REQUEST, clause)
+    return _refusals(row, requests, BAD_REQUEST)
 
 
-def malformed(
-    row_id: str,
-    title: str,
-    *heads: bytes,
-    level: Level = Level.SHOULD,
-    statuses: Collection[int] = BAD_REQUEST,
-    clause: str = "",
-) -> ServerCase:
+def malformed(row: CheckRow, *heads: bytes, statuses: Collection[int] = BAD_REQUEST) -> ServerCase:
     """Return a case of malformed heads, in which `TARGET` and `HOST` are replaced by those of the server."""
 
     def requests(target: ServerTarget) -> Iterable[bytes]:
         return (head.replace(b"TARGET", target.url.target).replace(b"HOST", target.authority) for head in heads)
 
-    return _refusals(row_id, level, title, requests, statuses, clause)
+    return _refusals(row, requests, statuses)
 
 
 def _refusals(
-    row_id: str,
-    level: Level,
-    title: str,
-    requests: Callable[[ServerTarget], Iterable[bytes]],
-    statuses: Collection[int],
-    clause: str,
+    row: CheckRow, requests: Callable[[ServerTarget], Iterable[bytes]], statuses: Collection[int]
 ) -> ServerCase:
     def rule(said: Talk, baseline: Baseline) -> Ruling:
         return rule_refused(said, baseline.get.status, statuses=statuses)
 
-    return case_of_each(row_id, level, title, requests, rule, clause=clause, method=b"GET", is_followed=False)
+    return case_of_each(row, requests, rule, method=b"GET", is_followed=False)
 
 
-def framed(
-    row_id: str,
-    level: Level,
-    title: str,
-    *variants: tuple[bytes, bytes],
-    statuses: Collection[int] = BAD_REQUEST,
-    clause: str = "",
-) -> ServerCase:
+def framed(row: CheckRow, *variants: tuple[bytes, bytes], statuses: Collection[int] = BAD_REQUEST) -> ServerCase:
     """Return a case of requests with invalid framing; they must be refused, and the connection closed.
 
     Args:
@@ -151,17 +128,16 @@ def framed(
         usual = baseline.post.status if baseline.post is not None else 0
         return rule_refused(said, usual, statuses=statuses, must_close=True)
 
-    return case_of_each(row_id, level, title, _posts(variants), rule, clause=clause)
+    return case_of_each(row, _posts(variants), rule)
 
 
-def closing(row_id: str, title: str, why: str, *variants: tuple[bytes, bytes], version: bytes = b"1.1") -> ServerCase:
+def closing(row: CheckRow, why: str, *variants: tuple[bytes, bytes], version: bytes = b"1.1") -> ServerCase:
     """Return a case of requests after which the connection must close; a GET behind them must not be answered.
 
     Args:
         variants: field lines and body of each.
     """
-    requests = _posts(variants, version)
-    return case_of_each(row_id, Level.MUST, title, requests, lambda said, _: rule_one_answer(said, why))
+    return case_of_each(row, _posts(variants, version), lambda said, _: rule_one_answer(said, why))
 
 
 def _posts(
@@ -174,132 +150,103 @@ def _posts(
 
 HEADS: Final = (
     as_usual(
-        "9112/2.2/2",
-        Level.SHOULD,
-        "ignores an empty line in front of a request",
-        lambda target: b"\r\n" + target.closing(),
+        should("9112/2.2/2", "ignores an empty line in front of a request"), lambda target: b"\r\n" + target.closing()
     ),
     # The request must be refused, or the line ignored, so that Host is missing.
     malformed(
-        "9112/2.2/3",
-        "uses no line that begins with a blank behind the request line",
+        must("9112/2.2/3", "uses no line that begins with a blank behind the request line"),
         b"GET TARGET HTTP/1.1\r\n Host: HOST\r\nConnection: close\r\n\r\n",
-        level=Level.MUST,
     ),
     malformed(
-        "9112/2.2/4",
-        "answers octets that are no HTTP with 400",
+        should("9112/2.2/4", "answers octets that are no HTTP with 400"),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"SSH-2.0-x\r\n\r\n",
     ),
     as_usual(
-        "9110/2.5/1",
-        Level.SHOULD,
-        "answers HTTP/1.9 as HTTP/1.1",
-        lambda target: target.request(_CLOSE, version=b"1.9"),
+        should("9110/2.5/1", "answers HTTP/1.9 as HTTP/1.1"), lambda target: target.request(_CLOSE, version=b"1.9")
     ),
-    case("9112/3/1", Level.SHOULD, "takes a request line of 8000 octets", judge_long_line),
-    case("9112/3/2", Level.MUST, "answers a target longer than it parses with 414", judge_endless_target),
+    ServerCase(should("9112/3/1", "takes a request line of 8000 octets"), judge_long_line),
+    ServerCase(must("9112/3/2", "answers a target longer than it parses with 414"), judge_endless_target),
     malformed(
-        "9112/3/3",
-        "refuses a request line out of the grammar",
+        should("9112/3/3", "refuses a request line out of the grammar", "9112 §3, §3.2"),
         b"GET TARGET extra HTTP/1.1\r\nHost: HOST\r\n\r\n",
         b"GET TARGET HTTP/1.1x\r\nHost: HOST\r\n\r\n",
         b"G\x01T TARGET HTTP/1.1\r\nHost: HOST\r\n\r\n",
         statuses=frozenset({400, 301, 501, 505}),
-        clause="9112 §3, §3.2",
     ),
-    refused("9112/3.2/1", "answers HTTP/1.1 without Host with 400", b"", host=False),
+    refused(must("9112/3.2/1", "answers HTTP/1.1 without Host with 400"), b"", host=False),
     refused(
-        "9112/3.2/2",
-        "answers two Host lines with 400",
+        must("9112/3.2/2", "answers two Host lines with 400"),
         *(b"Host: a\r\nHost: %b\r\n" % b for b in (b"a", b"b")),
         host=False,
     ),
     refused(
-        "9112/3.2/3",
-        "answers a Host that is none with 400",
+        must("9112/3.2/3", "answers a Host that is none with 400"),
         *(
             b"Host: %b\r\n" % value
             for value in (b"a b", b"a/b", b"a?b", b"a#b", b"[::1", b"a:port", b"a\0b", b"a\x80b")
         ),
         host=False,
     ),
-    as_usual("9112/3.2.2/1", Level.MUST, "takes a target in absolute-form", _in_absolute_form),
-    refused("9112/5.1/1", "answers a blank between name and colon with 400", b"X-Check : 1\r\n", b"X-Check\t: 1\r\n"),
+    as_usual(must("9112/3.2.2/1", "takes a target in absolute-form"), _in_absolute_form),
     refused(
-        "9112/5/1",
-        "refuses a field line without a colon, or without a name",
+        must("9112/5.1/1", "answers a blank between name and colon with 400"), b"X-Check : 1\r\n", b"X-Check\t: 1\r\n"
+    ),
+    refused(
+        should("9112/5/1", "refuses a field line without a colon, or without a name", "9112 §5, §2.2"),
         b"nonsense\r\n",
         b": 1\r\n",
         b"X Check: 1\r\n",
-        level=Level.SHOULD,
-        clause="9112 §5, §2.2",
     ),
-    case(
-        "9112/5.2/1", Level.MUST, "refuses a folded Transfer-Encoding, or takes it for its value", judge_folded_coding
+    ServerCase(
+        must("9112/5.2/1", "refuses a folded Transfer-Encoding, or takes it for its value"), judge_folded_coding
     ),
 )
 
 FRAMINGS: Final = (
     framed(
-        "9112/6.3/2",
-        Level.MUST,
-        "answers a Content-Length that is no number with 400, and closes",
+        must("9112/6.3/2", "answers a Content-Length that is no number with 400, and closes"),
         *(
             (b"Content-Length: %b\r\n" % value, b"hello")
             for value in (b"5x", b"-5", b"+5", b"5 5", b"0x5", b"", b"5.0", b"1\x000")
         ),
     ),
     framed(
-        "9112/6.3/3",
-        Level.MUST,
-        "answers two lengths that differ with 400, and closes",
+        must("9112/6.3/3", "answers two lengths that differ with 400, and closes"),
         (b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello!"),
         (b"Content-Length: 5, 6\r\n", b"hello!"),
     ),
     framed(
-        "9112/6.3/4",
-        Level.MUST,
-        "answers a coding that does not end in chunked with 400, and closes",
+        must("9112/6.3/4", "answers a coding that does not end in chunked with 400, and closes", "9112 §6.3, §6.1"),
         (b"Transfer-Encoding: chunked, gzip\r\n", _HELLO),
         (b"Transfer-Encoding: gzip\r\n", _HELLO),
         (b"Transfer-Encoding: xchunked\r\n", _HELLO),
         statuses=_CODING_STATUSES,
-        clause="9112 §6.3, §6.1",
     ),
     framed(
-        "9112/6.1/1",
-        Level.SHOULD,
-        "answers a coding it does not know with 501",
+        should("9112/6.1/1", "answers a coding it does not know with 501"),
         (b"Transfer-Encoding: nonsense, chunked\r\n", _HELLO),
         statuses=frozenset({501}),
     ),
     framed(
-        "9112/7/2",
-        Level.SHOULD,
-        "takes a parameter of chunked for an error",
+        should("9112/7/2", "takes a parameter of chunked for an error"),
         (b"Transfer-Encoding: chunked;a=1\r\n", _HELLO),
         statuses=_CODING_STATUSES,
     ),
     framed(
-        "9112/6.1/2",
-        Level.SEEN,
-        "refuses a body that is chunked twice",
+        seen("9112/6.1/2", "refuses a body that is chunked twice"),
         (b"Transfer-Encoding: chunked, chunked\r\n", _HELLO),
         (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", _HELLO),
         statuses=_CODING_STATUSES,
     ),
     closing(
-        "9112/6.1/3",
-        "closes after a request with Content-Length and Transfer-Encoding",
+        must("9112/6.1/3", "closes after a request with Content-Length and Transfer-Encoding"),
         "the request had both",
         (b"Content-Length: 15\r\nTransfer-Encoding: chunked\r\n", _HELLO),
         (b"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n", _HELLO),
     ),
     closing(
-        "9112/6.1/4",
-        "closes after an HTTP/1.0 request with Transfer-Encoding",
+        must("9112/6.1/4", "closes after an HTTP/1.0 request with Transfer-Encoding"),
         "the request was HTTP/1.0 with Transfer-Encoding",
         (b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", _HELLO),
         version=b"1.0",
