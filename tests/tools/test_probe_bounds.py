@@ -9,7 +9,7 @@ import trio
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
-from chunkwire.tools.probe.requests import Ask, planned_octets
+from chunkwire.tools.probe.requests import Ask
 from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -57,9 +57,9 @@ async def test_of_a_stream_without_end_a_run_takes_a_bounded_part(path: str, dat
 
 
 def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:
-    assert planned_octets(parse_url("http://h/probe?n=100&size=65536")) > 100 * 65536
-    assert planned_octets(parse_url("http://h/probe")) < MAX_KEPT_OCTETS
-    assert planned_octets(parse_url("http://h/stream?n=100&size=65536")) == 0
+    assert Ask(url=parse_url("http://h/probe?n=100&size=65536")).planned_octets > 100 * 65536
+    assert Ask(url=parse_url("http://h/probe")).planned_octets < MAX_KEPT_OCTETS
+    assert Ask(url=parse_url("http://h/stream?n=100&size=65536")).planned_octets == 0
 
 
 async def test_a_hop_that_gives_no_head_is_not_asked_for_its_journal() -> None:

@@ -37,13 +37,8 @@ from chunkwire.tools.probe.requests import (
     Fields,
     is_probe,
     journal_url,
-    larger_sizes,
-    other_size,
     overridden,
     parameters,
-    planned_octets,
-    vary_ask,
-    without_field,
 )
 from chunkwire.wire.errors import ChunkwireError
 
@@ -99,7 +94,7 @@ class RunRecords(list[Record]):
 
     def __init__(self, ask: Ask) -> None:
         super().__init__()
-        planned = planned_octets(ask.url)
+        planned = ask.planned_octets
         self.scope = trio.CancelScope()
         self.excess = ""
         self._most, self._most_kept = max(MAX_OCTETS, 2 * planned), max(MAX_KEPT_OCTETS, planned)
@@ -179,7 +174,7 @@ class Prober:
 
     async def _is_probe_of_ours(self, url: Url) -> bool:
         """Say whether an event of a probe comes from a URL."""
-        ask = vary_ask(Ask(url=url), {"n": "1", "interval": "0"})
+        ask = Ask(url=url).varied({"n": "1", "interval": "0"})
         records = RunRecords(ask)
         try:
             await self._run_paced(ask, self.limit_of(ask), records)
@@ -190,13 +185,13 @@ class Prober:
     def plain_ask(self, url: Url, pace: Mapping[str, str] = PACE) -> Ask:
         """Return the request that every verdict begins with."""
         ask = Ask(url=url, method=self.method, fields=overridden(self.defaults, self.fields), body=self.body)
-        return vary_ask(ask, {name: value for name, value in pace.items() if name not in parameters(url)})
+        return ask.varied({name: value for name, value in pace.items() if name not in parameters(url)})
 
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Gather the runs of a hop."""
         runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
         if runs[0].is_ordered and observe(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
-            runs[0] = await self.run(name, vary_ask(ask))
+            runs[0] = await self.run(name, ask.varied())
             if observe(runs[0]).shape is Shape.UNDECIDED:
                 self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
         if runs[0].is_ordered and name in self.unproved:
@@ -227,21 +222,21 @@ class Prober:
             quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
             if quiet > REPEATS:
                 return
-            runs.append(await self.run(name, vary_ask(ask)))
+            runs.append(await self.run(name, ask.varied()))
 
     async def _ask_what_it_waits_for(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Find out what a hop that holds waits for: octets, time, the end of a coding, another method."""
         is_ours, is_to_end = is_probe(ask.url), observe(runs[0]).shape is Shape.TO_END
-        sizes = larger_sizes(ask) if is_to_end else [other_size(ask)]
+        sizes = ask.larger_sizes if is_to_end else [ask.other_size]
         for size in sizes if is_ours else ():
             self.report_progress(f"{name}: holds {'to the end' if is_to_end else 'in bursts'}; trying {size} octets")
-            runs.append(await self.run(name, vary_ask(ask, {"size": str(size)})))
+            runs.append(await self.run(name, ask.varied({"size": str(size)})))
             if observe(runs[-1]).shape is not Shape.TO_END:
                 break
         if runs[0].coding:
-            runs.append(await self.run(name, without_field(ask, b"Accept-Encoding")))
+            runs.append(await self.run(name, ask.without(b"Accept-Encoding")))
         if self.method == "GET" and is_ours:
-            runs.append(await self.run(name, vary_ask(ask, method="POST")))
+            runs.append(await self.run(name, ask.varied(method="POST")))
 
     async def _ask_more_of_a_streaming_hop(self, name: str, ask: Ask, runs: list[Run]) -> None:
         """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
@@ -249,7 +244,7 @@ class Prober:
         pace = {"interval": "0"} if runs[0].is_ordered else {}
         for changed in (BURSTS, MARKED) if runs[0].is_ordered else (BURSTS, DELAYED, MARKED):
             for _ in range(1 + REPEATS):  # again while it is held: only if all are is it said to be
-                runs.append(await self.run(name, vary_ask(ask, {**changed, **pace})))
+                runs.append(await self.run(name, ask.varied({**changed, **pace})))
                 if not observe(runs[-1]).is_held:
                     break
 

@@ -91,7 +91,54 @@ class Ask:
     method: str = "GET"
     fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; a later one of a name replaces the earlier
     body: bytes | None = None
-    duration: float | None = None  # s that the origin needs for it, at most; None where it is unknown
+
+    def varied(self, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
+        """Return a request that differs in some parameters, its method or its fields; with a nonce of its own.
+
+        A request that is no probe of ours keeps its URL.
+        """
+        nonce = {"nonce": secrets.token_hex(8)}
+        return replace(
+            self,
+            url=with_parameters(self.url, {**changed, **nonce}) if is_probe(self.url) else self.url,
+            method=method or self.method,
+            fields=overridden(self.fields, fields),
+            body=b"{}" if method == "POST" and self.body is None else self.body,
+        )
+
+    def without(self, name: bytes) -> Ask:
+        """Return a request without a field, with a nonce of its own."""
+        kept = tuple(field for field in self.fields if field[0].lower() != name.lower())
+        return replace(self, fields=kept).varied()
+
+    @property
+    def duration(self) -> float | None:
+        """How long the origin needs for it, s, at most; None where it is unknown."""
+        asked = parameters(self.url)
+        interval, delay = parse_duration(asked.get("interval", "50ms")), parse_duration(asked.get("delay", "0"))
+        if interval is None or delay is None or not is_probe(self.url):
+            return None
+        return self._asked("n", 20) * interval + delay
+
+    @property
+    def planned_octets(self) -> int:
+        """About how much content our origin sends for it, at most; 0 where it is no probe of ours."""
+        return self._asked("n", 20) * (self._asked("size", 0) + EVENT_OCTETS) if is_probe(self.url) else 0
+
+    @property
+    def larger_sizes(self) -> list[int]:
+        """The sizes to try a hop with that holds to the end, up to `HELD_OCTETS` in all."""
+        last = max(LARGER_SIZES[-1], min(1 << 20, -(-HELD_OCTETS // max(1, self._asked("n", 20)))))
+        return [larger for larger in (*LARGER_SIZES[:-1], last) if larger > self._asked("size", 0)]
+
+    @property
+    def other_size(self) -> int:
+        """A size that gives a run a clearly different rate."""
+        return SMALL_SIZE if self._asked("size", 0) >= OTHER_SIZE else OTHER_SIZE
+
+    def _asked(self, name: str, default: int) -> int:
+        text = parameters(self.url).get(name, "")
+        return int(text) if text.isdigit() else default
 
 
 def is_probe(url: Url) -> bool:
@@ -111,73 +158,13 @@ def with_parameters(url: Url, changed: dict[str, str]) -> Url:
     return replace(url, target=path + b"?" + urlencode(asked, quote_via=quote, safe="").encode())
 
 
-def vary_ask(ask: Ask, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
-    """Return a request that differs from another in some parameters, its method or its fields; with a nonce of its own.
-
-    A request that is no probe of ours keeps its URL.
-    """
-    url = ask.url
-    if is_probe(url):
-        url = with_parameters(url, {**changed, "nonce": secrets.token_hex(8)})
-    return replace(
-        ask,
-        url=url,
-        method=method or ask.method,
-        fields=overridden(ask.fields, fields),
-        body=b"{}" if method == "POST" and ask.body is None else ask.body,
-        duration=_duration(url) if is_probe(url) else None,
-    )
-
-
-def without_field(ask: Ask, name: bytes) -> Ask:
-    """Return a request without a field, with a nonce of its own."""
-    kept = tuple(field for field in ask.fields if field[0].lower() != name.lower())
-    return vary_ask(replace(ask, fields=kept))
-
-
 def journal_url(url: Url, nonce: str) -> Url:
     """Return the URL of our origin's journal of a run, on the way that a probe's URL goes."""
     path = url.target.partition(b"?")[0].removesuffix(PROBE_PATH) + JOURNAL_PATH
     return replace(url, target=path + b"?nonce=" + quote(nonce, safe="").encode())
 
 
-def planned_octets(url: Url) -> int:
-    """Return about how much content our origin sends for a URL, at most; 0 where it is no probe of ours."""
-    n, size = _n_and_size(url)
-    return n * (size + EVENT_OCTETS) if is_probe(url) else 0
-
-
-def larger_sizes(ask: Ask) -> list[int]:
-    """Return the sizes to try a hop with that holds to the end, up to `HELD_OCTETS` in all."""
-    n, size = _n_and_size(ask.url)
-    last = max(LARGER_SIZES[-1], min(1 << 20, -(-HELD_OCTETS // max(1, n))))
-    return [larger for larger in (*LARGER_SIZES[:-1], last) if larger > size]
-
-
-def other_size(ask: Ask) -> int:
-    """Return a size that gives a run a clearly different rate."""
-    _, size = _n_and_size(ask.url)
-    return SMALL_SIZE if size >= OTHER_SIZE else OTHER_SIZE
-
-
 def overridden(fields: Fields, by: Fields) -> Fields:
     """Return the fields with those of `by` in place of all fields of the same names."""
     names = {name.lower() for name, _ in by}
     return (*(field for field in fields if field[0].lower() not in names), *by)
-
-
-def _duration(url: Url) -> float | None:
-    asked = parameters(url)
-    interval, delay = parse_duration(asked.get("interval", "50ms")), parse_duration(asked.get("delay", "0"))
-    if interval is None or delay is None:
-        return None
-    return _number(asked.get("n", "20"), 20) * interval + delay
-
-
-def _n_and_size(url: Url) -> tuple[int, int]:
-    asked = parameters(url)
-    return _number(asked.get("n", "20"), 20), _number(asked.get("size", "0"), 0)
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isdigit() else default

@@ -27,7 +27,7 @@ from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Observation, Shape, observe
 from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
-from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters, vary_ask, without_field
+from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters
 from chunkwire.tools.probe.verdict import (
     ACCEL,
     HTTP_1_0,
@@ -76,7 +76,7 @@ def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
     ask = prober.plain_ask(url)
     if not is_probe(url):
         return f"--why asks {1 + _PLAIN_RUNS} times more, each time for as long as the stream takes"
-    asks = [*(vary_ask(ask, changed) for _, changed, _, _ in _VARIED), *[ask] * _PLAIN_RUNS]
+    asks = [*(ask.varied(changed) for _, changed, _, _ in _VARIED), *[ask] * _PLAIN_RUNS]
     seconds = sum(min(prober.limit_of(each), each.duration or 0.0) for each in asks) + LEAVE_SECONDS + idle
     share = f", of which --idle takes {idle:g}: --idle 0 leaves that out" if idle else ""
     return f"--why asks on for about {seconds:.0f} s{share}"
@@ -92,11 +92,11 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, changed, method, fields in varied:
         prober.report_progress(f"{name}: {change}")
-        finding = finding_of(change, await prober.run(name, vary_ask(ask, changed, method=method, fields=fields)))
+        finding = finding_of(change, await prober.run(name, ask.varied(changed, method=method, fields=fields)))
         yield replace(finding, is_of_pace=changed is BURSTS)
     prober.report_progress(f"{name}: without content codings")
-    yield finding_of(IDENTITY, await prober.run(name, without_field(ask, b"Accept-Encoding")))
-    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, vary_ask(ask)))
+    yield finding_of(IDENTITY, await prober.run(name, ask.without(b"Accept-Encoding")))
+    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, ask.varied()))
     if not is_probe(url):
         return
     prober.report_progress(f"{name}: leaving early")
@@ -168,7 +168,7 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
     The stamp of the last event that came relates both clocks, so that neither needs to be right.
     """
     change = "a client that leaves"
-    leaving = vary_ask(ask, {"n": "200", "interval": "50ms"})
+    leaving = ask.varied({"n": "200", "interval": "50ms"})
     left = await _leave_early(prober, leaving)
     give_up = trio.current_time() + JOURNAL_SECONDS
     while trio.current_time() < give_up:
@@ -214,7 +214,7 @@ async def _leave_early(prober: Prober, ask: Ask) -> _Left:
 
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
     """Return after how much silence a hop cuts a stream, as far as was tried."""
-    silent = vary_ask(ask, {"n": "2", "interval": f"{idle:g}s", "size": "0"})
+    silent = ask.varied({"n": "2", "interval": f"{idle:g}s", "size": "0"})
     run = await prober.run(name, silent, paced_for=idle + GRACE_SECONDS)
     came = len(run.stamps)
     if came >= 2:
