@@ -58,7 +58,12 @@ async def test_one_connection_serves_request_after_request() -> None:
 
 
 async def test_nothing_is_kept_of_a_server_whose_last_connection_was_taken() -> None:
-    async with scripted(serves(SHORT)) as server, pooling() as pool:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(SHORT)
+        await peer.ending()
+
+    async with scripted(script) as server, pooling() as pool:
         await read(server.url(), pool)
         connection = pool.take(server_of(parse_url(server.url()), None))
         assert connection is not None
