@@ -38,8 +38,9 @@ _HELLO: Final = (
 _SENT: Final = tuple(named(event) for event in _HELLO)
 _END: Final = (named(_end()), named(_STOP))
 _WHOLE: Final = (*_SENT, *_END)
+_after_text: Final = partial(_row, before=_SENT)
+_before_text: Final = partial(_row, before=_SENT[:1], after=(*_SENT[1:], *_END))
 _THINKS: Final = (
-    named(_start()),
     named(_block(type="thinking", thinking="")),
     named(_delta(type="thinking_delta", thinking="Hm.")),
     named(_delta(type="signature_delta", signature="abc")),
@@ -56,30 +57,23 @@ _MESSAGE: Final = {
 _OVERLOADED: Final = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
 ANTHROPIC: Final[tuple[Quirk, ...]] = (
-    _row(
+    _before_text(
         "messages-thinking | thinking before the text | Anthropic | 2025-02",
         *_THINKS,
-        *_SENT[1:],
-        *_END,
         said=Said("Hello", reasoning="Hm."),
     ),
-    _row(
+    _before_text(
         "messages-thinking-redacted | thinking that is encrypted | Anthropic | 2025-02",
-        named(_start()),
         named(_block(type="redacted_thinking", data="abc")),
-        *_SENT[1:],
-        *_END,
     ),
-    _row(
+    _after_text(
         "messages-unknown-delta | deltas of kinds that came later | Anthropic, citations | 2025-01",
-        *_SENT,
         named(_delta(type="citations_delta", citation={"cited_text": "x"})),
         *_END,
     ),
     _row("messages-done | [DONE] behind message_stop | GitHub Copilot, LiteLLM | 2026-09", *_WHOLE, DONE),
-    _row(
+    _after_text(
         "messages-no-stop | a stop_reason and a clean end, without message_stop | GitHub Copilot, MiniMax | 2026-07",
-        *_SENT,
         named(_end()),
         DONE,
     ),
@@ -107,16 +101,14 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         said=Said("Hello", reasoning="Hm.", usage=Usage(1, 2)),
         content_type=JSON,
     ),
-    _row(
+    _after_text(
         "messages-refusal | stop_reason is `refusal` | Anthropic | 2025-05",
-        *_SENT,
         named(_end("refusal")),
         named(_STOP),
         said=Said("Hello", stop=StopReason.FILTER),
     ),
-    _row(
+    _after_text(
         "messages-overloaded | an error in mid-stream | Anthropic | 2024",
-        *_SENT,
         named(_OVERLOADED),
         said=Said("Hello", stop=None, error=ErrorKind.OVERLOADED),
     ),
@@ -126,9 +118,8 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         said=Said(stop=None, error=ErrorKind.OVERLOADED),
         content_type=JSON,
     ),
-    _row(
+    _after_text(
         "messages-cut | a clean end without a stop_reason | MiniMax, Bedrock behind LiteLLM | 2026-07",
-        *_SENT,
         said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
     ),
     _row(
@@ -146,13 +137,10 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         named(_STOP),
         said=Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS),
     ),
-    _row(
+    _before_text(
         "messages-server-tool | a tool that the provider runs itself, before the text "
         "| Anthropic, web search | 2025-05",
-        named(_start()),
         named({"type": "content_block_start", "index": 7, "content_block": {"type": "server_tool_use", "id": "s"}}),
         named({"type": "content_block_delta", "index": 7, "delta": {"type": "input_json_delta", "partial_json": "{}"}}),
-        *_SENT[1:],
-        *_END,
     ),
 )

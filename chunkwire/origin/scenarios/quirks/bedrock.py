@@ -23,6 +23,7 @@ def _delta(**delta: object) -> bytes:
 
 _START: Final = _message("messageStart", {"role": "assistant"})
 _HELLO: Final = (_START, _delta(text="Hel"), _delta(text="lo"))
+_after_text: Final = partial(_row, before=_HELLO)
 _STOP: Final = _message("messageStop", {"stopReason": "end_turn"})
 _USAGE: Final = {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 8}
 _THROTTLED: Final = {":message-type": "exception", ":exception-type": "throttlingException"}
@@ -32,9 +33,8 @@ _COUNTED: Final = Said("Hello", usage=Usage(1, 2, cached=8))
 
 BEDROCK: Final[tuple[Quirk, ...]] = (
     _row("converse-no-metadata | messageStop without metadata behind it | proxies | 2025", *_HELLO, _STOP),
-    _row(
+    _after_text(
         "converse-cached | tokens out of the cache | Bedrock | 2025-04",
-        *_HELLO,
         _STOP,
         _message("metadata", {"usage": _USAGE}),
         said=_COUNTED,
@@ -54,9 +54,8 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         said=_COUNTED,
         content_type=JSON,
     ),
-    _row(
+    _after_text(
         "converse-exception | an exception in mid-stream | Bedrock | 2024",
-        *_HELLO,
         encode_message(_THROTTLED, b'{"message":"Too many requests"}'),
         said=Said("Hello", stop=None, error=ErrorKind.RATE_LIMIT),
     ),
@@ -66,9 +65,8 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         said=Said(stop=None, error=ErrorKind.SERVER),
         content_type=JSON,
     ),
-    _row(
+    _after_text(
         "converse-cut | the last message is cut, and the body ends properly | API gateways | 2025",
-        *_HELLO,
         _STOP[:-4],
         said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
     ),
@@ -78,15 +76,13 @@ BEDROCK: Final[tuple[Quirk, ...]] = (
         _STOP,
         said=Said(error=ErrorKind.EMPTY),
     ),
-    _row(
+    _after_text(
         "converse-malformed | stopReason is malformed_tool_use | Bedrock | 2025-12",
-        *_HELLO,
         _message("messageStop", {"stopReason": "malformed_tool_use"}),
         said=Said("Hello", stop=None, error=ErrorKind.BROKEN),
     ),
-    _row(
+    _after_text(
         "converse-model-limit | an exception with the status of the model behind it | Bedrock | 2024",
-        *_HELLO,
         encode_message(
             {**_THROTTLED, ":exception-type": "modelStreamErrorException"},
             b'{"message":"Failed","originalStatusCode":429}',

@@ -24,19 +24,13 @@ _row: Final = partial(row, CHAT)
 _THOUGHT: Final = Said("Hello", reasoning="Hm.")
 _TWO: Final = Said(calls=(("f", '{"a":1}'), ("g", '{"b":2}')), stop=StopReason.TOOL_CALLS)
 _ONE: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
+_reasoning: Final = partial(_row, before=(ROLE,), after=(says("Hello"), *END), said=_THOUGHT)
+_calling: Final = partial(_row, after=ended("tool_calls"), said=_ONE)
+_calling_in_turn: Final = partial(_calling, before=(ROLE,))
 
 
 def _thinks(**members: object) -> bytes:
     return chunk(choice({"content": None, **members}))
-
-
-def _reasoning(title: str, *thoughts: bytes, said: Said = _THOUGHT) -> Quirk:
-    return _row(title, ROLE, *thoughts, says("Hello"), *END, said=said)
-
-
-def _calling(title: str, *pieces: bytes, said: Said = _ONE) -> Quirk:
-    """Return a row of tool calls that end in finish_reason `tool_calls`."""
-    return _row(title, *pieces, *ended("tool_calls"), said=said)
 
 
 def _call(arguments: object = '{"a":1}', **members: object) -> dict[str, object]:
@@ -83,35 +77,30 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
         *END,
         said=Said("I cannot.", stop=StopReason.REFUSAL),
     ),
-    _calling(
+    _calling_in_turn(
         "tool-index-missing | tool calls without an index | Gemini's OpenAI form, chatanywhere | 2024-06",
-        ROLE,
         calls(_call()),
         calls(_second()),
         said=_TWO,
     ),
-    _calling(
+    _calling_in_turn(
         "tool-index-zero | parallel tool calls all of index 0 | Gemini's OpenAI form, Dynamo | 2025-12",
-        ROLE,
         calls(_call(index=0)),
         calls(_second(index=0)),
         said=_TWO,
     ),
-    _calling(
+    _calling_in_turn(
         "tool-id-repeated | each delta repeats the call's id and name | Qwen, SGLang | 2025",
-        ROLE,
         calls(_call('{"a":', index=0)),
         calls(_call("1}", index=0)),
     ),
-    _calling(
+    _calling_in_turn(
         "tool-id-empty | later deltas have an empty id and a null name | Qwen, LiteLLM | 2025",
-        ROLE,
         calls(_call('{"a":', index=0)),
         calls({"index": 0, "id": "", "function": {"name": None, "arguments": "1}"}}),
     ),
-    _calling(
+    _calling_in_turn(
         "tool-arguments-object | arguments are an object and no text | Ollama, older versions | 2024",
-        ROLE,
         calls(_call({"a": 1}, index=0)),
     ),
     _row(
@@ -130,9 +119,8 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
         *ended("function_call"),
         said=_ONE,
     ),
-    _calling(
+    _calling_in_turn(
         "tool-name-later | a delta of a tool call before its id and name | home-made servers | 2025",
-        ROLE,
         calls({"index": 0, "type": "function", "function": {"arguments": ""}}),
         calls(_call(index=0)),
     ),

@@ -26,6 +26,9 @@ from chunkwire.origin.scenarios.quirks.values import (
 )
 
 _row: Final = partial(row, CHAT)
+_as_text: Final = partial(_row, before=(ROLE,), after=END)
+_after_text: Final = partial(_row, before=HELLO, after=END)
+_after_stop: Final = partial(_row, before=(*HELLO, STOP), after=(DONE,))
 _WHOLE: Final = (*HELLO, *END)
 _MESSAGE: Final = {"role": "assistant", "content": "Hello"}
 _COMPLETION: Final = {
@@ -68,11 +71,9 @@ FORMS: Final[tuple[Quirk, ...]] = (
         *(each.replace(b"\n\n", b"\n") for each in _WHOLE),
         b"\n",
     ),
-    _row(
+    _after_text(
         "empty-data | events of empty data as keep-alives | llama.cpp, gateways | 2025",
-        *HELLO,
         b"data: \n\ndata:\n\n",
-        *END,
     ),
     _row("empty-data-last | empty data after the end | gateways | 2025", *_WHOLE, b"data:\n\n"),
     _row(
@@ -82,11 +83,9 @@ FORMS: Final[tuple[Quirk, ...]] = (
         b"id: 7\n\n",
         *END,
     ),
-    _row(
+    _after_text(
         "named-ping | events of another name, with data that is no JSON | gateways | 2025-08",
-        *HELLO,
         b"event: ping\ndata: 2025-08-10T12:00:00Z\n\n",
-        *END,
     ),
     _row("ping-data | `ping` as data | gateways | 2025", *HELLO, b"data: ping\n\n", *END),
     _row(
@@ -108,11 +107,9 @@ FORMS: Final[tuple[Quirk, ...]] = (
         chunk(choice({"content": "lo"}, "stop")),
         DONE,
     ),
-    _row(
+    _as_text(
         "finish-empty-text | finish_reason is an empty text until the end | SGLang | 2025-02",
-        ROLE,
         chunk(choice({"content": "Hello"}, "")),
-        *END,
     ),
     _row("finish-eos | finish_reason is `eos` | Together | 2024", *HELLO, *ended("eos")),
     _row(
@@ -120,11 +117,9 @@ FORMS: Final[tuple[Quirk, ...]] = (
         *HELLO,
         chunk({"index": 0, "delta": {}, "finish_reason": None, "finishReason": "stop"}),
     ),
-    _row(
+    _as_text(
         "json-over-lines | the JSON of an event stands on several data lines | pretty-printing servers | 2024",
-        ROLE,
         b'data: {\ndata:   "choices": [{"index": 0, "delta": {"content":\ndata: "Hello"}}]\ndata: }\n\n',
-        *END,
     ),
     _row(
         "whole-json | one JSON completion in answer to a streaming request | gateways without streaming | 2023",
@@ -160,25 +155,20 @@ FORMS: Final[tuple[Quirk, ...]] = (
         chunk({"index": 0, "text": "", "finish_reason": "stop"}),
         DONE,
     ),
-    _row(
+    _as_text(
         "content-parts | the content is a list of parts | Mistral, Databricks | 2025-08",
-        ROLE,
         chunk(choice({"content": [{"type": "text", "text": "Hel"}, {"type": "reference", "reference_ids": [1]}]})),
         chunk(choice({"content": [{"type": "text", "text": "lo"}]})),
-        *END,
     ),
     _row(
         "filter-results-first | the first chunk has filter results and no choices | Azure | 2023-06",
         data({"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}),
         *_WHOLE,
     ),
-    _row(
+    _after_stop(
         "filter-results-last | chunks of filter results whose choice has no delta "
         "| Azure, asynchronous filter | 2024-03",
-        *HELLO,
-        STOP,
         data({"id": "", "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {}}]}),
-        DONE,
     ),
     _row(
         "several-choices | two choices, n=2, one after the other | OpenAI | 2023",
@@ -199,12 +189,10 @@ FORMS: Final[tuple[Quirk, ...]] = (
         chunk({"index": 1, "delta": {}, "finish_reason": "stop"}),
         DONE,
     ),
-    _row(
+    _as_text(
         "split-surrogates | a surrogate pair split over two deltas | servers that cut UTF-16 | 2026-09",
-        ROLE,
         b'data: {"choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}\n\n',
         b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00"}}]}\n\n',
-        *END,
         said=Said("😀"),
     ),
     _row(
@@ -232,10 +220,8 @@ FORMS: Final[tuple[Quirk, ...]] = (
         *(piece[:-3] + b',"error":{"message":"","type":"","code":null}}\n\n' for piece in (*HELLO, STOP)),
         DONE,
     ),
-    _row(
+    _after_text(
         "success-message | an object that says that all is well | API gateways | 2024",
-        *HELLO,
         data({"code": 200, "message": "success"}),
-        *END,
     ),
 )

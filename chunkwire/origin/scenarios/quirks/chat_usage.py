@@ -10,6 +10,8 @@ from chunkwire.origin.scenarios.quirks.values import CHAT, DONE, END, HELLO, STO
 
 _COUNTS: Final = {"prompt_tokens": 1, "completion_tokens": 2}
 _row: Final = partial(row, CHAT, said=Said("Hello", usage=Usage(1, 2)))
+_after_text: Final = partial(_row, before=HELLO, after=(DONE,))
+_after_stop: Final = partial(_row, before=(*HELLO, STOP), after=(DONE,))
 
 
 def _counting(usage: object) -> bytes:
@@ -17,19 +19,13 @@ def _counting(usage: object) -> bytes:
 
 
 USAGES: Final[tuple[Quirk, ...]] = (
-    _row(
+    _after_stop(
         "usage-floats | usage as floats | servers whose numbers are floats | 2024",
-        *HELLO,
-        STOP,
         _counting({"prompt_tokens": 1.0, "completion_tokens": 2.0}),
-        DONE,
     ),
-    _row(
+    _after_stop(
         "usage-null | usage with null in it | vLLM, SGLang | 2024",
-        *HELLO,
-        STOP,
         _counting({"prompt_tokens": 1, "completion_tokens": None, "prompt_tokens_details": None}),
-        DONE,
         said=Said("Hello", usage=Usage(1, 0)),
     ),
     _row(
@@ -38,22 +34,16 @@ USAGES: Final[tuple[Quirk, ...]] = (
         chunk(choice({"content": "lo"}, "stop"), usage=_COUNTS),
         DONE,
     ),
-    _row(
+    _after_text(
         "usage-x-groq | usage under x_groq | Groq | 2024",
-        *HELLO,
         chunk(choice({}, "stop"), x_groq={"id": "r", "usage": _COUNTS}),
-        DONE,
     ),
-    _row(
+    _after_text(
         "usage-in-choice | usage inside of the choice | Moonshot | 2024",
-        *HELLO,
         chunk(choice({}, "stop", usage=_COUNTS)),
-        DONE,
     ),
-    _row(
+    _after_stop(
         "usage-details | cached and reasoning tokens | OpenAI | 2024-10",
-        *HELLO,
-        STOP,
         _counting(
             {
                 "prompt_tokens": 9,
@@ -62,22 +52,16 @@ USAGES: Final[tuple[Quirk, ...]] = (
                 "completion_tokens_details": {"reasoning_tokens": 5},
             }
         ),
-        DONE,
         said=Said("Hello", usage=Usage(9, 7, reasoning=5, cached=8)),
     ),
     _row("usage-after-done | usage after [DONE] | proxies | 2024", *HELLO, *END, _counting(_COUNTS)),
-    _row(
+    _after_text(
         "usage-empty-last | an empty usage behind the real one | proxies | 2024",
-        *HELLO,
         chunk(choice({}, "stop"), usage=_COUNTS),
         _counting({}),
-        DONE,
     ),
-    _row(
+    _after_stop(
         "usage-input-output | usage as input_tokens and output_tokens | proxies before Anthropic | 2024",
-        *HELLO,
-        STOP,
         _counting({"input_tokens": 1, "output_tokens": 2}),
-        DONE,
     ),
 )

@@ -36,6 +36,9 @@ _CREATED: Final = {"type": "response.created", "response": _response("in_progres
 _HELLO: Final = (_CREATED, _delta("output_text", "Hel"), _delta("output_text", "lo"))
 _SENT: Final = tuple(named(event) for event in _HELLO)
 _COMPLETED: Final = named(_ending("completed"))
+_before_text: Final = partial(_row, before=_SENT[:1], after=(*_SENT[1:], _COMPLETED))
+_in_place_of_text: Final = partial(_row, before=_SENT[:1], after=(_COMPLETED,))
+_after_text: Final = partial(_row, before=_SENT)
 _CALL: Final = {
     "type": "response.output_item.added",
     "output_index": 1,
@@ -53,14 +56,12 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         "responses-no-names | events without their `event:` line | vLLM, proxies | 2025",
         *(data(event) for event in (*_HELLO, _ending("completed"))),
     ),
-    _row(
+    _after_text(
         "responses-no-last-blank-line | response.completed lacks its blank line | home-made proxies | 2025",
-        *_SENT,
         _COMPLETED[:-1],
     ),
-    _row(
+    _after_text(
         "responses-usage | cached and reasoning tokens | OpenAI | 2025-03",
-        *_SENT,
         named(_ending("completed", usage=_USAGE)),
         said=_COUNTED,
     ),
@@ -76,79 +77,61 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         said=_COUNTED,
         content_type=JSON,
     ),
-    _row(
+    _before_text(
         "responses-summary | a summary of the reasoning | OpenAI | 2025-03",
-        named(_CREATED),
         named({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "summary": []}}),
         named(_delta("reasoning_summary_text", "Hm.")),
-        *_SENT[1:],
-        _COMPLETED,
         said=Said("Hello", reasoning="Hm."),
     ),
-    _row(
+    _before_text(
         "responses-reasoning | the text of the reasoning | vLLM, LM Studio | 2025-08",
-        named(_CREATED),
         named(_delta("reasoning_text", "Hm.")),
-        *_SENT[1:],
-        _COMPLETED,
         said=Said("Hello", reasoning="Hm."),
     ),
-    _row(
+    _in_place_of_text(
         "responses-refusal | the model declines | OpenAI | 2025-03",
-        named(_CREATED),
         named(_delta("refusal", "I cannot.")),
-        _COMPLETED,
         said=Said("I cannot.", stop=StopReason.REFUSAL),
     ),
-    _row(
+    _after_text(
         "responses-incomplete | the limit of tokens was reached | OpenAI | 2025-03",
-        *_SENT,
         named(_ending("incomplete", incomplete_details=_STOPPED)),
         said=Said("Hello", stop=StopReason.LENGTH),
     ),
-    _row(
+    _after_text(
         "responses-failed | response.failed | OpenAI | 2025-03",
-        *_SENT,
         named(_ending("failed", error=_OVERLOADED)),
         said=_FAILED,
     ),
-    _row(
+    _after_text(
         "responses-error-flat | an error whose members stand beside its type | OpenAI | 2025-03",
-        *_SENT,
         named({"type": "error", **_OVERLOADED}),
         said=_FAILED,
     ),
-    _row(
+    _after_text(
         "responses-error-nested | an error whose members stand under `error` | OpenRouter, proxies | 2025",
-        *_SENT,
         named({"type": "error", "error": _OVERLOADED}),
         said=_FAILED,
     ),
-    _row(
+    _after_text(
         "responses-cancelled | response.cancelled | OpenAI | 2025-06",
-        *_SENT,
         named(_ending("cancelled")),
         said=Said("Hello", stop=None, error=ErrorKind.SERVER),
     ),
-    _row(
+    _after_text(
         "responses-cut | [DONE] and a clean end without response.completed "
         "| CLIProxyAPI, proxies whose upstream was cut | 2026-08",
-        *_SENT,
         DONE,
         said=Said("Hello", stop=None, error=ErrorKind.INCOMPLETE),
     ),
-    _row(
+    _in_place_of_text(
         "responses-nothing-said | response.completed, and no word | proxies | 2026-08",
-        named(_CREATED),
-        _COMPLETED,
         said=Said(error=ErrorKind.EMPTY),
     ),
-    _row(
+    _in_place_of_text(
         "responses-items-alone | no delta before response.output_item.done, which has the text "
         "| proxies that fake a stream | 2025",
-        named(_CREATED),
         named({"type": "response.output_item.done", "output_index": 0, "item": _MESSAGE}),
-        _COMPLETED,
     ),
     _row(
         "responses-reasoning-only-deltas | deltas of the reasoning alone; the text comes with response.completed "
@@ -158,28 +141,24 @@ RESPONSES: Final[tuple[Quirk, ...]] = (
         named(_ending("completed", _SUMMARY, _MESSAGE)),
         said=Said("Hello", reasoning="Hm."),
     ),
-    _row(
+    _in_place_of_text(
         "responses-done-alone | the text and the arguments of a call at once, in events that end in `done` "
         "| proxies that fake a stream | 2025",
-        named(_CREATED),
         named({"type": "response.output_text.done", "output_index": 0, "text": "Hello"}),
         named(_CALL),
         named({"type": "response.function_call_arguments.done", "output_index": 1, "arguments": "{}"}),
-        _COMPLETED,
         said=Said("Hello", calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
     ),
-    _row(
+    _after_text(
         "responses-arguments-last | the arguments of a call in response.output_item.done alone | proxies | 2025",
-        *_SENT,
         named(_CALL),
         named({**_CALL, "type": "response.output_item.done", "item": _ARGUED}),
         _COMPLETED,
         said=_CALLED,
     ),
-    _row(
+    _after_text(
         "responses-call-last | a call that response.completed alone has, behind text that came in deltas "
         "| proxies | 2025",
-        *_SENT,
         named(_ending("completed", _MESSAGE, _ARGUED)),
         said=_CALLED,
     ),

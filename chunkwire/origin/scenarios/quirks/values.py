@@ -71,6 +71,8 @@ def row(
     dialects: tuple[str, ...],
     title: str,
     *pieces: bytes,
+    before: tuple[bytes, ...] = (),
+    after: tuple[bytes, ...] = (),
     said: Said | None = None,
     content_type: bytes = EVENT_STREAM,
     is_cut: bool = False,
@@ -79,10 +81,12 @@ def row(
 
     Args:
         title: `NAME | SUMMARY | WHO | SEEN`; see `Quirk`.
+        before, after: the usual pieces around those of the quirk.
         said: None for the text "Hello", after which the model stopped by itself.
     """
     name, summary, who, seen = title.split(" | ")
-    return Quirk(name, summary, who, seen, dialects, pieces, said or Said("Hello"), content_type, is_cut)
+    content = (*before, *pieces, *after)
+    return Quirk(name, summary, who, seen, dialects, content, said or Said("Hello"), content_type, is_cut)
 
 
 def dumped(value: object) -> bytes:
