@@ -18,9 +18,10 @@ from typing import Any
 import trio
 
 from chunkwire.cli.asking import read_request
-from chunkwire.cli.bench_output import report, say
+from chunkwire.cli.bench_output import report
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
+from chunkwire.cli.terminal import say
 from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult, merged
 from chunkwire.wire.errors import LocalError

@@ -6,7 +6,6 @@ import argparse
 import math
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from chunkwire.cli.bench_files import FLAGS, write_whole
 from chunkwire.cli.bench_turns import Bench
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
-from chunkwire.cli.terminal import width_of
+from chunkwire.cli.terminal import say, width_of
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed, streams_line
 from chunkwire.tools.bench.load import Opening
@@ -24,13 +23,6 @@ from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.view import lines, to_json
-from chunkwire.tools.paint import PLAIN, wrapped
-
-
-def say(line: str) -> None:
-    """Print a message on standard error; a terminal's lines break between words."""
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
-    print(*wrapped("chunkwire: ", PLAIN.text(line), width), sep="\n", file=sys.stderr, flush=True)
 
 
 def result_of(made: Bench) -> BenchResult:

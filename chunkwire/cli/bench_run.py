@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 
 import trio
 
 from chunkwire.cli import bench_dask, bench_files, flags
-from chunkwire.cli.bench_output import read_result, report, result_of, say
+from chunkwire.cli.bench_output import read_result, report, result_of
 from chunkwire.cli.bench_timing import clocks_of
 from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.terminal import progress
+from chunkwire.cli.terminal import progress, say
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import to_json
 from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, hdr_histogram
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         return merge(options) if options.url == "merge" else trio.run(bench, options)
     except* NotOpened as error:
-        print(f"chunkwire: {next(iter(leaves(error)))}", file=sys.stderr)
+        say(str(next(iter(leaves(error)))))
     return ExitCode.HTTP_ERROR
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,7 @@ from chunkwire import client
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.stopping import run_until_stopped
-from chunkwire.cli.terminal import paint_of
+from chunkwire.cli.terminal import paint_of, say
 from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import parse_mode
@@ -185,7 +184,7 @@ async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callabl
         bound: list[Address] = await nursery.start(serve, where, name=name)
     except* ListenError:
         bound = await nursery.start(serve, Address(where.host, 0), name=name)
-        print(f"chunkwire: port {where.port} is in use; the {name} takes {bound[0].port}", file=sys.stderr)
+        say(f"port {where.port} is in use; the {name} takes {bound[0].port}")
     return bound[0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
@@ -15,6 +14,7 @@ import trio
 from chunkwire.cli import flags
 from chunkwire.cli.demo_run import start_gateway, start_one
 from chunkwire.cli.stopping import run_until_stopped
+from chunkwire.cli.terminal import say
 from chunkwire.lab.guard import Guard
 from chunkwire.lab.laboratory import Lab
 from chunkwire.lab.lessons.front import ClassFront
@@ -119,4 +119,4 @@ def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
 
 def _open_browser(url: str) -> None:
     if not webbrowser.open(url):
-        print(f"chunkwire: found no browser to open {url} with", file=sys.stderr)
+        say(f"found no browser to open {url} with")

@@ -19,7 +19,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.lesson_view import LessonView
 from chunkwire.cli.stopping import run_until_stopped
-from chunkwire.cli.terminal import paint_of, width_of
+from chunkwire.cli.terminal import paint_of, say, width_of
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.lab.lessons.handout import handout_page
@@ -28,7 +28,7 @@ from chunkwire.lab.lessons.lesson import Lesson
 from chunkwire.lab.lessons.netcats import InstalledNetcat, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.net.listen import Address, ListenError, open_listeners
-from chunkwire.tools.paint import PLAIN, columns
+from chunkwire.tools.paint import PLAIN, columns, wrapped
 from chunkwire.wire.errors import LocalError
 
 MAX_COLUMNS: Final = 100
@@ -49,13 +49,14 @@ def number_of(text: str, what: str, most: int) -> int:
 
 def print_list() -> None:
     """Print the lessons' titles."""
-    print("Ten lessons, of three minutes each. You need two terminals: one to watch, one to type.\n")
+    print("Ten lessons of three minutes each, in two terminals: one to watch, one to type.\n")
     for lesson in all_lessons():
         print(f"  {lesson.number:>2}  {lesson.title}")
     print("\n  chunkwire lesson 1        begin")
     print("  chunkwire puzzle          then: which of three hops is broken, and how?")
-    print("  chunkwire check --help    and then: does your own server, or client, do as the RFC says?")
-    print(f"\ncommands are for what is installed here: {detected().netcat.title}; --nc KIND for another")
+    print("  chunkwire check --help    then: does your own server or client keep the RFC?")
+    found = f"commands are for what is installed here: {detected().netcat.title}; --nc KIND for another"
+    print("", *wrapped("", found, width_of(sys.stdout)), sep="\n")
 
 
 def write_handout(path: str) -> int:
@@ -77,7 +78,7 @@ def check(paths: Sequence[str]) -> int:
     for path in paths:
         by_path[path], broken = read_hand_in(path)
         for line in broken:
-            print(f"chunkwire: {line}", file=sys.stderr)
+            say(line)
             code = ExitCode.FINDING
     lines = with_distinct_names(by_path)
     rows = rows_of(lines, [len(lesson.steps) for lesson in all_lessons()])
@@ -206,7 +207,7 @@ async def open_usual_session(session: LessonSession, listen: str | None) -> Asyn
             for listener in await open_listeners(where):
                 await listener.aclose()
         except ListenError:
-            print(f"chunkwire: port {where.port} is in use; the lesson takes a free one", file=sys.stderr)
+            say(f"port {where.port} is in use; the lesson takes a free one")
             where = Address(where.host, 0)
     async with open_session(session, where):
         yield

@@ -10,7 +10,6 @@ import argparse
 import importlib
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Final, NoReturn
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 from chunkwire.cli.parser import Formatter, Parser, UsageError, near
+from chunkwire.cli.terminal import say
 from chunkwire.wire.errors import leaves
 
 # In the order of the help, by who uses them; each is a module of this room.
@@ -44,11 +44,6 @@ examples:
   chunkwire serve                             an origin on 127.0.0.1:8081
   chunkwire forward http://127.0.0.1:8081     a gateway on 127.0.0.1:8080 in front of it
   chunkwire watch ':8080/generate?n=5'        each frame as it arrives"""
-
-
-MAX_WORD: Final = 200
-"""The most characters of an argument in an error message: a path of three lines of a terminal."""
-_LONG: Final = re.compile(rf"(?<!\w)'[^']{{{MAX_WORD},}}'|(?<!\w)\"[^\"]{{{MAX_WORD},}}\"|\S{{{MAX_WORD + 1},}}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -251,14 +246,9 @@ def place_of(error: BaseException) -> str:
 
 
 def report(line: str, code: ExitCode) -> ExitCode:
-    """Print one line on standard error, long words shortened; return the code."""
-    print(f"chunkwire: {shortened(line)}", file=sys.stderr)
+    """Print one line on standard error; return the code."""
+    say(line)
     return code
-
-
-def shortened(line: str) -> str:
-    """Return a line in which no quoted text and no word is longer than `MAX_WORD`: an argument may have megabytes."""
-    return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)
 
 
 def reader_left() -> ExitCode:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
+from chunkwire.cli.terminal import say
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
@@ -175,5 +175,5 @@ def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
         replays = plan_replays(read_records(file, options.replay), speed=options.speed)
     inexact = sum(not replay.is_exact for replay in replays)
     if inexact and not options.quiet:
-        print(f"chunkwire: {inexact} of {len(replays)} responses are not replayed octet for octet", file=sys.stderr)
+        say(f"{inexact} of {len(replays)} responses are not replayed octet for octet")
     return replay_resources(replays)

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import trio
 
 from chunkwire.cli.certificate import certificate_of
+from chunkwire.cli.terminal import say
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, parse_address
 from chunkwire.net.sleeper import current_sleeper
@@ -65,7 +66,7 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
     if not options.admin:
         raise LocalError("--stamps without --admin: bench reads them there")
     if options.cert and not options.quiet:
-        print("chunkwire: --stamps: bodies over TLS have none", file=sys.stderr)
+        say("--stamps: bodies over TLS have none")
     with stamping(transmit=True):
         yield StampDesk(point, queued=options.stamps == "2")
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode
-from chunkwire.cli.terminal import is_coloured, width_of
+from chunkwire.cli.terminal import is_coloured, say, width_of
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
 from chunkwire.tools.watch.events import EventFrames, EventsView, event_lines
@@ -119,7 +119,7 @@ class Sink:
         if self._view is not None:
             self._print(self._view.note(text))
         elif not self._options.quiet:
-            print(f"chunkwire: {text}", file=sys.stderr, flush=True)
+            say(text)
 
     def begin(self, title: str) -> None:
         """Begin another message of a capture, or another stream of a recording."""

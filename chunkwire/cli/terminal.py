@@ -8,14 +8,19 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from chunkwire.tools.paint import Paint
+
+MAX_WORD: Final = 200
+"""The most characters of an argument in an error message: a path of three lines of a terminal."""
+_LONG: Final = re.compile(rf"(?<!\w)'[^']{{{MAX_WORD},}}'|(?<!\w)\"[^\"]{{{MAX_WORD},}}\"|\S{{{MAX_WORD + 1},}}")
 
 
 class StandardError(io.FileIO):
@@ -34,6 +39,19 @@ def drop_unwritable_messages() -> None:
     raw = StandardError(sys.stderr.fileno(), "w", closefd=False)
     encoding, errors = sys.stderr.encoding, sys.stderr.errors
     sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
+
+
+def say(line: str) -> None:
+    """Print a message on standard error: long words shortened, and on a terminal in lines of whole words."""
+    from chunkwire.tools.paint import PLAIN, wrapped
+
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    print(*wrapped("chunkwire: ", PLAIN.text(shortened(line)), width), sep="\n", file=sys.stderr, flush=True)
+
+
+def shortened(line: str) -> str:
+    """Return a line in which no quoted text and no word is longer than `MAX_WORD`: an argument may have megabytes."""
+    return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)
 
 
 def paint_of(options: argparse.Namespace) -> Paint:

@@ -15,6 +15,7 @@ from chunkwire.cli.exits import ExitCode, exit_code_of
 from chunkwire.cli.flags import refuse_request_flags
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
+from chunkwire.cli.terminal import say
 from chunkwire.client.capture import CaptureReader
 from chunkwire.record.values import read_records
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges, title_of
@@ -74,7 +75,7 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     with StopSignal() as stop:
         first = await source.receive()
         if not first:
-            print("chunkwire: expected octets or records to watch, got an empty input", file=sys.stderr)
+            say("expected octets or records to watch, got an empty input")
             return ExitCode.EMPTY
         if looks_captured(first, options.source):
             return await watch_packets(first, source, options)
@@ -84,7 +85,7 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
                 return await replay(first, source, sink)
             return await watch_capture(first, source, options, sink)
     if not first:
-        print("chunkwire: stopped before the first octet", file=sys.stderr)
+        say("stopped before the first octet")
     return stop.code
 
 
@@ -175,7 +176,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
 def recorded(sink: Sink) -> int:
     """Return the code of a stream that was replayed; a recording may stop before its end."""
     if sink.end is None:
-        print("chunkwire: the recording stops before the stream ends", file=sys.stderr)
+        say("the recording stops before the stream ends")
         return ExitCode.CUT
     return finished(sink)
 
@@ -200,5 +201,5 @@ def stopped(sink: Sink, code: ExitCode) -> ExitCode:
 def finished(sink: Sink) -> int:
     """Return the code of streams that have ended: that of the first one which failed."""
     if sink.code is ExitCode.HTTP_ERROR and not sink.is_view:
-        print(f"chunkwire: the server answered {sink.status}", file=sys.stderr)
+        say(f"the server answered {sink.status}")
     return sink.code

@@ -41,6 +41,13 @@ def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
         yield origin
 
 
+@pytest.fixture
+def scenario() -> None:
+    """Stand for the scenarios of the marker `chunkwire`, of which each becomes the value in one run of the test."""
+    wanted = "expected the marker chunkwire beside the argument `scenario`, as in @pytest.mark.chunkwire(LEGAL)"
+    pytest.fail(wanted, pytrace=False)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """End the runs as part of the test, so that their deviations fail the test and are no errors of the teardown."""

@@ -142,11 +142,12 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     Raises:
         LocalError: a response is not valid; with its number.
     """
-    listed: Sequence[object] = (
-        [responses] if isinstance(responses, str | Mapping | Scenario | Quirk) else _list(responses)
-    )
+    with naming("responses"):
+        is_one = isinstance(responses, str | Mapping | Scenario | Quirk)
+        listed: Sequence[object] = [responses] if is_one else _list(responses)
     steps: list[Step] = []
-    common = _scenario(framing) if framing is not None else None
+    with naming("framing"):
+        common = _scenario(framing) if framing is not None else None
     for number, response in enumerate(listed, 1):
         with naming(f"response {number}"):
             step = read_step(response, kind)
@@ -279,8 +280,7 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
     """Raise a LocalError if a message has unknown members."""
     for name in response:
-        if name not in known:
-            raise LocalError(f"expected only {', '.join(known)}, got {name!r:.40}")
+        nearest(name, known, "member")
 
 
 def _content(value: object, kind: str) -> object:

@@ -10,8 +10,9 @@ import pytest
 
 from chunkwire.cli import diff, flags, serve
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import VERBS, main, shortened
+from chunkwire.cli.main import VERBS, main
 from chunkwire.cli.parser import paragraphs
+from chunkwire.cli.terminal import shortened
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.process import run

@@ -89,7 +89,7 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
     [
         ({"kind": "ssee"}, "kind: expected one of openai, .*, websocket, got 'ssee'"),
         ({"kind": "sse", "responses": ["a", {"fault": "cutt"}]}, r"response 2: no scenario 'cutt': did you mean cut\?"),
-        ({"kind": "sse", "plan": []}, "expected only kind, responses, framing, repeats, got 'plan'"),
+        ({"kind": "sse", "plan": []}, "expected one of kind, responses, framing, repeats, got 'plan'"),
         ({"kind": "text", "responses": ["\ud800"]}, "response 1: .*surrogates not allowed"),
         ({"kind": "sse", "responses": [[{"data": "x", "id": 7}]]}, "response 1: id: expected a text, got 7"),
         (b"no json", "expected JSON, got 'no json'"),

@@ -100,6 +100,7 @@ def test_loaded():
 
 def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     wrong = {
+        ("'xyz'", "scenario"): "expected one of ",
         ("'split-utf'", "scenario"): "no scenario 'split-utf': did you mean split-utf8?",
         ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",
         ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",
@@ -110,10 +111,10 @@ def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
         tmp_path.joinpath(f"test_{number}.py").write_text(source)
     printed = run_pytest(tmp_path, "", *ALONE)
     for number, line in enumerate(wrong.values()):
-        assert f"test_{number}.py::test_it: {line}\n" in printed
+        assert f"test_{number}.py::test_it: {line}" in printed
     assert "Traceback" not in printed
     assert "plugin.py" not in printed
-    assert "4 errors" in printed
+    assert "5 errors" in printed
 
 
 WRONG_CALLS = """
@@ -134,12 +135,28 @@ def test_wait(chunkwire): chunkwire.sse(by_hand=True).wait_request(timeout=0.001
 
 def test_a_wrong_call_is_shown_at_the_line_of_the_test_and_whole_if_asked_for(tmp_path: Path) -> None:
     printed = run_pytest(tmp_path, WRONG_CALLS, *ALONE)
-    assert "LocalError: no scenario 'split-utf': did you mean split-utf8?" in printed
+    assert "LocalError: framing: no scenario 'split-utf': did you mean split-utf8?" in printed
     assert "RunFailed: wait_request: no request came within 0.001 s" in printed
     assert "4 failed, 1 error" in printed
     assert not re.findall(r"^.*(?:origin|runs|steps|thread|scenarios)\S*\.py:.*$", printed, re.MULTILINE)
     assert "direct cause" not in printed
     assert re.search(r"^.*steps\.py:\d+", run_pytest(tmp_path, WRONG_CALLS, *ALONE, "--full-trace"), re.MULTILINE)
+
+
+def test_the_argument_scenario_without_the_marker_is_one_line(tmp_path: Path) -> None:
+    source = """
+import pytest
+
+def test_forgotten(chunkwire, scenario): pass
+@pytest.mark.parametrize("scenario", [1, 2])
+def test_own(scenario): pass
+"""
+    printed = run_pytest(tmp_path, source, *ALONE)
+    assert (
+        "\nexpected the marker chunkwire beside the argument `scenario`, as in @pytest.mark.chunkwire(LEGAL)\n"
+        in printed
+    )
+    assert "2 passed, 1 error" in printed
 
 
 def test_names_in_a_marker_are_those_of_scenarios_and_quirks(tmp_path: Path) -> None:

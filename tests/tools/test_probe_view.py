@@ -92,7 +92,7 @@ def test_a_lone_hop_gets_the_command_that_would_show_more() -> None:
     assert "chunkwire probe ORIGIN-URL app.example" in told
     assert "or, if the application is yours: chunkwire forward APP --barrier" in told
     assert "if it is held, try: proxy_buffering off;" in told
-    tried = replace(suspect, unproved="the request does not come to the gateway that --barrier-at names")
+    tried = replace(suspect, unproved="its requests do not come to the gateway that --barrier-at names")
     assert "forward APP --barrier" not in "\n".join(lines_of(result_on(tried)))
     alone = HopVerdict(hop="app.example", kind=Kind.TO_END, is_innermost=True)
     assert "one of those may hold it instead" in "\n".join(lines_of(result_on(alone)))

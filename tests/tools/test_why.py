@@ -12,7 +12,7 @@ from chunkwire.tools.probe.view import lines_of
 from chunkwire.tools.probe.why import ask_1_0, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
-from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end
+from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end, to_octets
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,10 @@ def test_how_long_it_takes_is_said_before(target: str, idle: float, told: str) -
 
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
-    finding = finding_of("a change", run_of(Probe(), Path(hold=for_time(0.2))))
-    assert finding.outcome == "held for up to 200 ms, in bursts of 561 octets"
-    assert finding.frees is False
+    """One pace alone does not tell time from octets: both are told."""
+    for hold, told in ((for_time(0.2), "200 ms, in bursts of 561"), (to_octets(1000), "450 ms, in bursts of 1000")):
+        finding = finding_of("a change", run_of(Probe(), Path(hold=hold)))
+        assert finding == Finding("a change", f"held for up to {told} octets", False)
 
 
 def test_findings_stand_in_two_columns() -> None:

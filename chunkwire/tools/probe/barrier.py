@@ -36,6 +36,8 @@ SETTLE_SECONDS: Final = 1.0
 """How much longer to wait for the first frame that is missing after enough answers: it may come by itself, from a hop
 that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
 
+NOT_AT_GATEWAY: Final = "its requests do not come to the gateway that --barrier-at names"
+
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
 _RETRY_SECONDS: Final = 0.02  # between two requests of which the first was not answered
 _TURNS: Final = 3  # of trio's loop, in which the reader takes what had come before an answer did
@@ -208,7 +210,7 @@ class BarrierProbe:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
             others += state is None
             if others > _MAX_OTHERS or others * _RETRY_SECONDS > self.patience:
-                raise Undecided("the request does not come to the gateway that --barrier-at names")
+                raise Undecided(NOT_AT_GATEWAY)
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
 

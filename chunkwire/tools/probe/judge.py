@@ -222,7 +222,7 @@ def _is_compressed(seen: _Observations, inner: Run | None) -> bool:
 def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> HopVerdict:
     """Return what arrival times alone can say, and the hop before."""
     observed = seen.plain[0]
-    first = observed.run.units[0].t if observed.run.units else 0.0
+    first = _median([each.run.units[0].t for each in seen.plain if each.run.units]) or 0.0
     inner = before.plain[0] if before is not None else None
     is_spread_before = inner is not None and inner.shape is Shape.SPREAD
     bursts = f"{len(observed.releases)} bursts"
