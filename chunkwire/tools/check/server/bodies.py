@@ -17,7 +17,7 @@ from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
 from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
-from chunkwire.tools.check.server.rulings import not_applicable, rule_broken, rule_legal, worst
+from chunkwire.tools.check.server.rulings import rule_broken, rule_legal, worst
 from chunkwire.tools.check.server.talk import ServerTarget, talk
 
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
@@ -38,7 +38,7 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
     async def judge(server: CheckedServer) -> Ruling:
         target, baseline = server.target, server.baseline
         if baseline.post is None:
-            return not_applicable(baseline.talks[1], f"does not answer a {baseline.method}")
+            return baseline.talks[1].inapplicable(f"does not answer a {baseline.method}")
         rulings = []
         for encode in encoders:
             body = encode(target.body)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from chunkwire.tools.check.rows import CheckRow, Ruling
 from chunkwire.tools.check.server.baseline import Baseline
-from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, not_applicable, worst
+from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
 
 
@@ -55,7 +55,7 @@ def case_of_each(
     async def judge(server: CheckedServer) -> Ruling:
         target, baseline = server.target, server.baseline
         if fin and target.tls is not None:
-            return not_applicable(baseline.talks[0], NO_HALF_CLOSE)
+            return baseline.talks[0].inapplicable(NO_HALF_CLOSE)
         behind, methods = (target.closing(),) if is_followed else (), (method or target.method,)
         talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
         return worst([rule(said, baseline) for said in talks])

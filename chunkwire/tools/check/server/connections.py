@@ -13,18 +13,7 @@ from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import Baseline, with_length
 from chunkwire.tools.check.server.bodies import chunks
 from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
-from chunkwire.tools.check.server.rulings import (
-    failed,
-    how,
-    not_applicable,
-    passed,
-    rule_behind,
-    rule_one_answer,
-    rule_unanswered,
-    rule_unreadable,
-    undecided,
-    worst,
-)
+from chunkwire.tools.check.server.rulings import rule_behind, rule_one_answer, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
 
 _ABSENT: Final = b"/chunkwire-check-no-such-resource"
@@ -43,7 +32,7 @@ def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase
         yield target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked)
 
     def rule(said: Talk, baseline: Baseline) -> Ruling:
-        return rule_unanswered(said) or rule_behind(said, baseline)
+        return said.unanswered or rule_behind(said, baseline)
 
     return case_of_each(row, requests, rule, method=method)
 
@@ -53,19 +42,19 @@ async def judge_order(server: CheckedServer) -> Ruling:
     target, usual = server.target, server.baseline.get.status
     absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
     if not absent or absent[0].status == usual:
-        return not_applicable(server.baseline.talks[0], f"answers {usual} to whatever target")
+        return server.baseline.talks[0].inapplicable(f"answers {usual} to whatever target")
     said = await talk(
         target,
         target.request(target=_ABSENT) + target.request() + target.request(b"Connection: close\r\n", target=_ABSENT),
     )
-    if unreadable := rule_unreadable(said):
+    if unreadable := said.unreadable:
         return unreadable
     came = [answer.status for answer in said.finals]
     wanted = [absent[0].status, usual, absent[0].status]
     if came == wanted[: len(came)] and came:
-        return passed(said, how(said))
+        return said.passed(said.how)
     is_disordered = sorted(came) == sorted(wanted)
-    return failed(said, f"answers {came}, not {wanted}") if is_disordered else undecided(said, how(said))
+    return said.failed(f"answers {came}, not {wanted}") if is_disordered else said.undecided(said.how)
 
 
 async def judge_close(server: CheckedServer) -> Ruling:
@@ -91,11 +80,11 @@ async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
         said = await talk(target, request, methods=(method,))
         # Searched in the octets, as an HTTP/1.0 response with it is no legal head.
         if b"\r\ntransfer-encoding:" in said.received.partition(b"\r\n\r\n")[0].lower():
-            rulings.append(failed(said, "answers HTTP/1.0 with Transfer-Encoding"))
+            rulings.append(said.failed("answers HTTP/1.0 with Transfer-Encoding"))
         elif not said.finals:
-            rulings.append(rule_unreadable(said) or undecided(said, how(said)))
+            rulings.append(said.unreadable or said.undecided(said.how))
         else:
-            rulings.append(passed(said, "answers without Transfer-Encoding"))
+            rulings.append(said.passed("answers without Transfer-Encoding"))
     return worst(rulings)
 
 
@@ -104,22 +93,22 @@ async def judge_own_messages(server: CheckedServer) -> Ruling:
     rulings = []
     for said in server.baseline.talks:
         if said.answers.trouble:
-            rulings.append(failed(said, said.answers.trouble))
+            rulings.append(said.failed(said.answers.trouble))
         elif len(said.finals) > 1:
-            rulings.append(failed(said, f"{len(said.finals)} answers to one request"))
+            rulings.append(said.failed(f"{len(said.finals)} answers to one request"))
         elif not said.finals:
-            rulings.append(undecided(said, how(said)))
+            rulings.append(said.undecided(said.how))
         elif not said.finals[0].is_whole:
             rulings.append(_incomplete(said))
         else:
-            rulings.append(passed(said, "whole, by its own framing"))
+            rulings.append(said.passed("whole, by its own framing"))
     return worst(rulings)
 
 
 def _incomplete(said: Talk) -> Ruling:
     if said.end is TalkEnd.CLOSED:
-        return failed(said, "closed before the end that its framing promised")
-    return undecided(said, f"its end did not come; {said.end.value}")
+        return said.failed("closed before the end that its framing promised")
+    return said.undecided(f"its end did not come; {said.end.value}")
 
 
 async def judge_head(server: CheckedServer) -> Ruling:
@@ -127,8 +116,8 @@ async def judge_head(server: CheckedServer) -> Ruling:
     target = server.target
     said = await talk(target, target.request(method=b"HEAD"), target.closing(), methods=(b"HEAD", b"GET"))
     if said.answers.trouble and said.finals:
-        return failed(said, f"sends content: {said.answers.trouble}")
-    return rule_unanswered(said) or passed(said, how(said))
+        return said.failed(f"sends content: {said.answers.trouble}")
+    return said.unanswered or said.passed(said.how)
 
 
 async def judge_expect(server: CheckedServer) -> Ruling:
@@ -142,14 +131,14 @@ async def judge_expect(server: CheckedServer) -> Ruling:
         if not conversation.answers.finals:
             await conversation.send(body)
         said = await conversation.wait_end()
-    if unreadable := rule_unreadable(said):
+    if unreadable := said.unreadable:
         return unreadable
     if came:
         interim = said.finals[0].interim if said.finals else said.answers.interim
-        return passed(said, f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
+        return said.passed(f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
     if said.finals and server.baseline.post_seconds < target.patience / 2:
-        return failed(said, f"answers {said.statuses}, but only when the body had come")
-    return undecided(said, how(said))
+        return said.failed(f"answers {said.statuses}, but only when the body had come")
+    return said.undecided(said.how)
 
 
 async def judge_expect_in_old(server: CheckedServer) -> Ruling:
@@ -159,8 +148,8 @@ async def judge_expect_in_old(server: CheckedServer) -> Ruling:
     said = await talk(target, request, methods=(target.method,))
     interim = [status for answer in said.finals for status in answer.interim] + list(said.answers.interim)
     if interim:
-        return failed(said, f"answers HTTP/1.0 with {interim[0]}")
-    return rule_unanswered(said) or passed(said, how(said))
+        return said.failed(f"answers HTTP/1.0 with {interim[0]}")
+    return said.unanswered or said.passed(said.how)
 
 
 async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
@@ -172,30 +161,30 @@ async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
     )
     said = await talk(target, target.request(lines, version=b"1.0"))
     if any(answer.status == 101 for answer in said.finals):
-        return failed(said, "switches protocols for HTTP/1.0")
-    return rule_unanswered(said) or passed(said, how(said))
+        return said.failed("switches protocols for HTTP/1.0")
+    return said.unanswered or said.passed(said.how)
 
 
 async def judge_date(server: CheckedServer) -> Ruling:
     """Judge whether the answer to GET has Date."""
     said, answer = server.baseline.talks[0], server.baseline.get
     if not 200 <= answer.status < 500:
-        return not_applicable(said, f"answers {answer.status}")
-    return passed(said, "has Date") if answer.head.get(b"date") else failed(said, "has no Date")
+        return said.inapplicable(f"answers {answer.status}")
+    return said.passed("has Date") if answer.head.get(b"date") else said.failed("has no Date")
 
 
 def rule_half_close(said: Talk, _: Baseline) -> Ruling:
     """Judge the answer to a request that our FIN follows directly."""
     if said.finals and said.finals[0].is_whole:
-        return passed(said, how(said))
-    return failed(said, how(said)) if said.end is not TalkEnd.OPEN else undecided(said, how(said))
+        return said.passed(said.how)
+    return said.failed(said.how) if said.end is not TalkEnd.OPEN else said.undecided(said.how)
 
 
 async def judge_early(server: CheckedServer) -> Ruling:
     """Report whether the server answers before it has the body."""
     said = server.baseline.talks[1]
     is_early = server.baseline.is_early
-    return passed(said, "answers before the body came") if is_early else failed(said, "reads the body first")
+    return said.passed("answers before the body came") if is_early else said.failed("reads the body first")
 
 
 CONNECTIONS: Final = (

@@ -16,14 +16,9 @@ from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_o
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     OTHER_REASONS,
-    failed,
-    how,
-    passed,
     rule_as_usual,
     rule_one_answer,
     rule_refused,
-    rule_unreadable,
-    undecided,
 )
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, talk
 
@@ -46,12 +41,12 @@ async def _judge_long_form(server: CheckedServer, form: bytes) -> Ruling:
     filling = b"x" * (8000 - len(b"GET  HTTP/1.1\r\n") - len(form))
     said = await talk(target, target.request(_CLOSE, target=form + filling))
     if said.finals and said.finals[0].status not in (*_LONG_LINE_STATUSES, *OTHER_REASONS):
-        return passed(said, how(said))
+        return said.passed(said.how)
     short = await talk(target, target.request(_CLOSE, target=form + b"x"))
     if not short.finals or short.finals[0].status in OTHER_REASONS:
-        return undecided(said, f"{how(said)}; to a short line: {how(short)}")
+        return said.undecided(f"{said.how}; to a short line: {short.how}")
     if said.finals and said.finals[0].status == short.finals[0].status:
-        return undecided(said, f"answers {short.finals[0].status}, as to a short line")
+        return said.undecided(f"answers {short.finals[0].status}, as to a short line")
     return rule_as_usual(said, replace(server.baseline, get=short.finals[0]), other="a short line")
 
 
@@ -60,7 +55,7 @@ async def judge_endless_target(server: CheckedServer) -> Ruling:
     target = server.target
     said = await talk(target, target.request(_CLOSE, target=b"/" + b"x" * 100_000))
     if said.finals and said.finals[0].status < 500 and said.finals[0].status not in (400, 413, 431):
-        return passed(said, how(said))
+        return said.passed(said.how)
     return rule_refused(said, server.baseline.get.status, statuses={414})
 
 
@@ -69,11 +64,11 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
     target = server.target
     request = target.request(b"Transfer-Encoding:\r\n chunked\r\n", _HELLO, method=target.method)
     said = await talk(target, request, target.closing(), methods=(target.method,))
-    if unreadable := rule_unreadable(said):
+    if unreadable := said.unreadable:
         return unreadable
     if len(said.finals) > 1 and (len(said.finals) > 2 or said.finals[1].status != server.baseline.get.status):
-        return failed(said, f"answers octets of the body: {how(said)}")
-    return passed(said, how(said)) if said.finals or said.end is TalkEnd.CLOSED else undecided(said, how(said))
+        return said.failed(f"answers octets of the body: {said.how}")
+    return said.passed(said.how) if said.finals or said.end is TalkEnd.CLOSED else said.undecided(said.how)
 
 
 def as_usual(row: CheckRow, request: Callable[[ServerTarget], bytes]) -> ServerCase:

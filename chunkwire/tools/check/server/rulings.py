@@ -23,49 +23,11 @@ NO_HALF_CLOSE: Final = "over TLS a client cannot half-close and still read"
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
-def passed(talk: Talk, why: str) -> Ruling:
-    """Return a pass."""
-    return Ruling(RowOutcome.PASS, why, talk.octets)
-
-
-def failed(talk: Talk, why: str) -> Ruling:
-    """Return a failure."""
-    return Ruling(RowOutcome.FAIL, why, talk.octets)
-
-
-def undecided(talk: Talk, why: str) -> Ruling:
-    """Return that the row could not be decided."""
-    return Ruling(RowOutcome.UNDECIDED, why, talk.octets)
-
-
-def not_applicable(talk: Talk, why: str) -> Ruling:
-    """Return that the row does not apply."""
-    return Ruling(RowOutcome.NOT_APPLICABLE, why, talk.octets)
-
-
-def how(talk: Talk) -> str:
-    """Return what the server did, in a few words."""
-    said = f"answers {talk.statuses}" if talk.finals else "no answer"
-    return f"{said}; {talk.end.value}"
-
-
-def rule_unreadable(talk: Talk) -> Ruling | None:
-    """Return a ruling if the answers are not valid HTTP; the row about the server's own octets fails for that."""
-    if talk.answers.trouble:
-        return undecided(talk, f"what it answers cannot be read: {talk.answers.trouble}")
-    return None
-
-
-def rule_unanswered(talk: Talk) -> Ruling | None:
-    """Return a ruling if no answer came that can be judged."""
-    return rule_unreadable(talk) or (None if talk.finals else undecided(talk, how(talk)))
-
-
 def _rule_no_answer(talk: Talk) -> Ruling | None:
     """Return a ruling if a legal request got no answer that can be judged: to close without one is a failure."""
     if not talk.finals and talk.end is TalkEnd.CLOSED:
-        return rule_unreadable(talk) or failed(talk, "closed without an answer")
-    return rule_unanswered(talk)
+        return talk.unreadable or talk.failed("closed without an answer")
+    return talk.unanswered
 
 
 def is_alike(status: int, usual: int) -> bool:
@@ -83,9 +45,9 @@ def rule_as_usual(talk: Talk, baseline: Baseline, *, other: str = "the plain req
         return unanswered
     status, usual = talk.finals[0].status, baseline.get.status
     if not is_alike(status, usual):
-        rule = undecided if status in OTHER_REASONS else failed
-        return rule(talk, f"answers {status}, and {usual} to {other}")
-    return passed(talk, how(talk))
+        rule = talk.undecided if status in OTHER_REASONS else talk.failed
+        return rule(f"answers {status}, and {usual} to {other}")
+    return talk.passed(talk.how)
 
 
 def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
@@ -99,31 +61,31 @@ def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
         return unanswered
     first = talk.finals[0]
     if first.status == LENGTH_REQUIRED != baseline.post.status:
-        return not_applicable(talk, "answers 411: this server wants a Content-Length")
+        return talk.inapplicable("answers 411: this server wants a Content-Length")
     if not is_alike(first.status, baseline.post.status):
-        rule = undecided if first.status in OTHER_REASONS else failed
-        return rule(talk, f"answers {first.status}, and {baseline.post.status} to the same body of known length")
+        rule = talk.undecided if first.status in OTHER_REASONS else talk.failed
+        return rule(f"answers {first.status}, and {baseline.post.status} to the same body of known length")
     if baseline.gives_back and sent not in first.content:
-        return failed(talk, "gives back another content than was sent")
+        return talk.failed("gives back another content than was sent")
     behind = rule_behind(talk, baseline)
     if behind.outcome is RowOutcome.PASS and not baseline.takes_bodies:
-        return not_applicable(talk, f"answers {first.status} to a {baseline.method} whatever its body is")
+        return talk.inapplicable(f"answers {first.status} to a {baseline.method} whatever its body is")
     if behind.outcome is RowOutcome.PASS and baseline.is_early and len(talk.finals) == 1:
-        return not_applicable(talk, f"answers {first.status} before it has the body, and closes")
+        return talk.inapplicable(f"answers {first.status} before it has the body, and closes")
     return behind
 
 
 def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
     """Judge the answer to the second of two requests, the GET of the baseline; the first was answered well."""
     if len(talk.finals) > 2:
-        return failed(talk, f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
+        return talk.failed(f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
     if len(talk.finals) == 2:
         if talk.finals[1].status in (400, 501, 505) and talk.finals[1].status != baseline.get.status:
-            return failed(talk, f"took the request behind it for something else: {how(talk)}")
-        return passed(talk, how(talk))
+            return talk.failed(f"took the request behind it for something else: {talk.how}")
+        return talk.passed(talk.how)
     if talk.end is TalkEnd.OPEN:
-        return undecided(talk, "the request behind it was not answered")
-    return passed(talk, f"{how(talk)} before the request behind it")
+        return talk.undecided("the request behind it was not answered")
+    return talk.passed(f"{talk.how} before the request behind it")
 
 
 def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruling:
@@ -132,21 +94,21 @@ def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruli
     Args:
         is_cut: our FIN cuts the body, and no GET follows.
     """
-    if unreadable := rule_unreadable(talk):
+    if unreadable := talk.unreadable:
         return unreadable
     if talk.before_fin == 0 and not is_cut and talk.end is not TalkEnd.OPEN:
         # Another row judges whether it takes a cut body for complete.
         is_refused = not talk.finals or (len(talk.finals) == 1 and talk.finals[0].status >= 400)
-        rule = passed if is_refused else undecided
-        return rule(talk, f"waits for more of the body; after our FIN: {how(talk)}")
+        rule = talk.passed if is_refused else talk.undecided
+        return rule(f"waits for more of the body; after our FIN: {talk.how}")
     if len(talk.finals) > 1:
         first = talk.finals[0].status
         took = "took the body for whole" if first < 400 else "refused it"
-        return failed(talk, f"{took} ({first}), and answered what came behind it: {talk.finals[1].status}")
+        return talk.failed(f"{took} ({first}), and answered what came behind it: {talk.finals[1].status}")
     if not talk.finals:
         if talk.end is TalkEnd.OPEN:
-            return undecided(talk, "no answer, and the connection stays open")
-        return passed(talk, f"{talk.end.value} without an answer")
+            return talk.undecided("no answer, and the connection stays open")
+        return talk.passed(f"{talk.end.value} without an answer")
     return _rule_only_answer(talk, baseline)
 
 
@@ -158,17 +120,17 @@ def _rule_only_answer(talk: Talk, baseline: Baseline) -> Ruling:
     """
     answer = talk.finals[0]
     if baseline.post is not None and answer.status == baseline.post.status >= 300:
-        return not_applicable(talk, f"answers {answer.status}, as to a whole body, and nothing behind it")
+        return talk.inapplicable(f"answers {answer.status}, as to a whole body, and nothing behind it")
     if answer.status >= 400:
-        return passed(talk, how(talk))
+        return talk.passed(talk.how)
     if not answer.is_whole:
         is_cut = talk.end is not TalkEnd.OPEN
-        return passed(talk, f"answers {answer.status}, and cuts it") if is_cut else undecided(talk, how(talk))
+        return talk.passed(f"answers {answer.status}, and cuts it") if is_cut else talk.undecided(talk.how)
     if not baseline.gives_back or baseline.is_early:
-        return not_applicable(talk, f"answers {answer.status} and nothing behind it; it may not read the body at all")
+        return talk.inapplicable(f"answers {answer.status} and nothing behind it; it may not read the body at all")
     if DATA not in answer.content:
-        return undecided(talk, f"answers {answer.status}, but not with what came of the body")
-    return failed(talk, f"took the body for whole: {how(talk)}")
+        return talk.undecided(f"answers {answer.status}, but not with what came of the body")
+    return talk.failed(f"took the body for whole: {talk.how}")
 
 
 def rule_refused(
@@ -180,21 +142,21 @@ def rule_refused(
         usual: the status of the same request without the fault.
         must_close: requests after it must not be answered.
     """
-    if unreadable := rule_unreadable(talk):
+    if unreadable := talk.unreadable:
         return unreadable
     wanted = " or ".join(map(str, sorted(statuses)))
     if not talk.finals:
         if talk.end is TalkEnd.CLOSED and not talk.received:
-            return failed(talk, f"closed without an answer, not {wanted}")
-        return undecided(talk, how(talk))
+            return talk.failed(f"closed without an answer, not {wanted}")
+        return talk.undecided(talk.how)
     if must_close and len(talk.finals) > 1:
-        return failed(talk, f"answered what came behind it: {how(talk)}")
+        return talk.failed(f"answered what came behind it: {talk.how}")
     status = talk.finals[0].status
     if status in statuses:
-        return passed(talk, how(talk))
+        return talk.passed(talk.how)
     if status == usual >= 400:
-        return not_applicable(talk, f"answers {status}, as to the same request without the fault")
-    return (undecided if status in OTHER_REASONS else failed)(talk, f"answers {status}, not {wanted}")
+        return talk.inapplicable(f"answers {status}, as to the same request without the fault")
+    return (talk.undecided if status in OTHER_REASONS else talk.failed)(f"answers {status}, not {wanted}")
 
 
 def rule_one_answer(talk: Talk, why: str) -> Ruling:
@@ -203,15 +165,15 @@ def rule_one_answer(talk: Talk, why: str) -> Ruling:
     Args:
         why: the connection ends there.
     """
-    if unreadable := rule_unreadable(talk):
+    if unreadable := talk.unreadable:
         return unreadable
     if len(talk.finals) > 1:
-        return failed(talk, f"{why}, and answered what came behind it: {how(talk)}")
+        return talk.failed(f"{why}, and answered what came behind it: {talk.how}")
     if not talk.finals and talk.end is not TalkEnd.CLOSED:
-        return undecided(talk, how(talk))
+        return talk.undecided(talk.how)
     if talk.end is TalkEnd.OPEN:
-        return undecided(talk, "left open, nothing behind it answered")
-    return passed(talk, how(talk))
+        return talk.undecided("left open, nothing behind it answered")
+    return talk.passed(talk.how)
 
 
 def worst(rulings: list[Ruling]) -> Ruling:

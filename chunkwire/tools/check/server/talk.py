@@ -1,6 +1,6 @@
 """One connection to the server under test: send exact octets, and receive all octets until the server closes.
 
-The rule here: nothing is judged or repaired; octets sent and received are kept unchanged.
+The rule here: nothing is judged or repaired; octets sent and received are kept unchanged, and go with each ruling.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import Field
-from chunkwire.tools.check.rows import Shown
+from chunkwire.tools.check import rows
+from chunkwire.tools.check.rows import Ruling, Shown
 from chunkwire.tools.check.server.answers import AnswersRead, ServerAnswer, read_answers
 
 MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection; no row needs a larger answer
@@ -109,6 +110,39 @@ class Talk:
     def octets(self) -> tuple[Shown, ...]:
         """The octets of both directions, cut to a readable length."""
         return shown("sent", self.sent), shown(f"received ({self.end.value})", self.received)
+
+    @property
+    def how(self) -> str:
+        """What the server did, in a few words."""
+        said = f"answers {self.statuses}" if self.finals else "no answer"
+        return f"{said}; {self.end.value}"
+
+    def passed(self, why: str) -> Ruling:
+        """Return a pass that these octets show."""
+        return rows.passed(why, self.octets)
+
+    def failed(self, why: str) -> Ruling:
+        """Return a failure that these octets show."""
+        return rows.failed(why, self.octets)
+
+    def undecided(self, why: str) -> Ruling:
+        """Return that these octets decide nothing."""
+        return rows.undecided(why, self.octets)
+
+    def inapplicable(self, why: str) -> Ruling:
+        """Return that the row does not apply, which these octets show."""
+        return rows.inapplicable(why, self.octets)
+
+    @property
+    def unreadable(self) -> Ruling | None:
+        """A ruling if the answers are not valid HTTP; the row about the server's own octets fails for that."""
+        trouble = self.answers.trouble
+        return self.undecided(f"what it answers cannot be read: {trouble}") if trouble else None
+
+    @property
+    def unanswered(self) -> Ruling | None:
+        """A ruling if no answer came that can be judged."""
+        return self.unreadable or (None if self.finals else self.undecided(self.how))
 
 
 def shown(label: str, octets: bytes) -> Shown:
