@@ -12,7 +12,7 @@ from chunkwire.net.dial import Url, parse_url
 from chunkwire.net.stamps import stamping
 from chunkwire.tools.bench.load import Load, Timing
 from chunkwire.tools.bench.metering import has_epoll
-from chunkwire.tools.bench.own_error import deciding, step_line
+from chunkwire.tools.bench.saturation import deciding, step_line
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:

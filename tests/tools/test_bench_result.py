@@ -7,8 +7,7 @@ import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.result import BenchResult, merged
-from chunkwire.tools.bench.rounds import MAX_ROUNDS, Gathered, Round
-from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.rounds import MAX_ROUNDS, Gathered, Round, Trend
 from chunkwire.wire.errors import LocalError
 
 

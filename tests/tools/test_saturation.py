@@ -5,7 +5,8 @@ import random
 import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.saturation import MIN_SAMPLES, Trend, trend_of, warnings
+from chunkwire.tools.bench.rounds import MIN_SAMPLES, Trend, trend_of
+from chunkwire.tools.bench.saturation import warnings
 
 N = 1000
 

@@ -8,10 +8,9 @@ from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.own_error import deciding, own_line, step_line
-from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.samples import StreamSampler, Window
-from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.saturation import deciding, own_line, step_line
 from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
 from chunkwire.tools.bench.view import segment_table
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk

@@ -32,9 +32,8 @@ from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.intervals import warmup_rounds
 from chunkwire.tools.bench.load import Arrivals, Load, Opening
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop
-from chunkwire.tools.bench.rounds import Gathered
+from chunkwire.tools.bench.rounds import Gathered, trend_of
 from chunkwire.tools.bench.samples import Window
-from chunkwire.tools.bench.saturation import trend_of
 from chunkwire.tools.bench.segments import TIMER, HopStamps, parse_stamps
 from chunkwire.tools.bench.streams import Slot, StreamRunner
 from chunkwire.wire.errors import ChunkwireError, LocalError

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
-from chunkwire.tools.bench.rounds import Gathered, Round
-from chunkwire.tools.bench.saturation import Trend
+from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.segments import ARROW
 from chunkwire.wire.errors import LocalError
 

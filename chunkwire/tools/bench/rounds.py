@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
-from chunkwire.tools.bench.saturation import Trend
 from chunkwire.tools.bench.statistics import Quantity
 
 MAX_ROUNDS: Final = 64
@@ -18,6 +17,14 @@ MAX_ROUNDS: Final = 64
 
 PER_STREAM: Final = ("first", "ttft", "itl")
 """Quantities with one sample a stream; they count during warm-up, too."""
+
+END_SHARE: Final = 0.2
+"""Share of the samples at the beginning and at the end of a run that are compared."""
+
+LOW_SHARE: Final = 0.1
+"""They are compared by their tenth percentile: a queue delays all frames, a hop that holds only some."""
+
+MIN_SAMPLES: Final = 50
 
 
 @dataclass(slots=True)
@@ -62,6 +69,58 @@ class Round:
             self.samples.setdefault(name, DurationHistogram()).add(histogram)
         for name, count in other.unknown.items():
             self.record_unknown(name, count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How lateness grew between the beginning and the end of one run.
+
+    Attributes:
+        seconds: of sampling.
+        written_later: s, growth of the delay from plan to write.
+        arrived_later: s, growth of the delay from write to arrival.
+        behind: s, how late frames arrived at the end, after the plan; after the write where there is no plan.
+        busy: share of the time in which the meter was not idle; None where it was not measured.
+        behind_rate: s by which the latest stream began after its planned beginning; 0 without a rate.
+    """
+
+    seconds: float
+    written_later: float = 0.0
+    arrived_later: float = 0.0
+    behind: float = 0.0
+    busy: float | None = None
+    behind_rate: float = 0.0
+
+
+def trend_of(
+    late: Sequence[DurationHistogram], added: Sequence[DurationHistogram], *, seconds: float, busy: float | None = None
+) -> Trend:
+    """Return the trend of one run.
+
+    Args:
+        late, added: samples in ns of its rounds, in the order of time; `late` is empty where the stream has no plan.
+    """
+    arrived_later = _growth(added)
+    newest = sum_of((late or added)[-max(1, round(len(added) * END_SHARE)) :])
+    return Trend(
+        seconds=seconds,
+        written_later=_growth(late) - arrived_later if late else 0.0,
+        arrived_later=arrived_later,
+        behind=newest.at_rank((newest.n + 1) // 2) / 1e9,
+        busy=busy,
+    )
+
+
+def _growth(rounds: Sequence[DurationHistogram]) -> float:
+    if sum(one.n for one in rounds) < MIN_SAMPLES:
+        return 0.0
+    some = max(1, round(len(rounds) * END_SHARE))
+    first, last = (sum_of(part) for part in (rounds[:some], rounds[-some:]))
+    return (_low(last) - _low(first)) / 1e9
+
+
+def _low(samples: DurationHistogram) -> int:
+    return samples.at_rank(max(1, round(samples.n * LOW_SHARE)))
 
 
 @dataclass(slots=True)

@@ -1,24 +1,21 @@
-"""Signs of saturation: origin, server or meter cannot keep up with the load, and latencies are those of a queue.
+"""Signs that figures do not measure the target: saturation, and the meter's own error.
 
-The rule here: pure. The signs: lateness that grows during the run, a meter that is never idle, and a rate that the
-meter cannot reach.
+The rule here: pure. With saturation, origin, server or meter cannot keep up with the load, and latencies are those of a
+queue. Its signs: lateness that grows during the run, a meter that is never idle, and a rate that the meter cannot
+reach. The meter's own error is measured in the same run: the lateness of its timers, and the delay of its reads. Where
+it is most of a figure, the figure is not a measurement of the target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
+from chunkwire.net.stamps import STEP_NS
+from chunkwire.tools.bench.rounds import Gathered, Trend
+from chunkwire.tools.bench.segments import TIMER, WAKE
+from chunkwire.tools.bench.statistics import percentile_of
 
-END_SHARE: Final = 0.2
-"""Share of the samples at the beginning and at the end of a run that are compared."""
-
-LOW_SHARE: Final = 0.1
-"""They are compared by their tenth percentile: a queue delays all frames, a hop that holds only some."""
-
-MIN_SAMPLES: Final = 50
 MIN_GROWTH_SECONDS: Final = 0.05
 """Smaller growth may be a pause of the machine at the end of the run."""
 MIN_GROWTH_SHARE: Final = 0.05
@@ -28,57 +25,10 @@ MIN_BEHIND_SECONDS: Final = 0.25
 BUSY_SHARE: Final = 0.9
 """Above this busy share of the meter, frames wait for it in the kernel."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
-    """How lateness grew between the beginning and the end of one run.
-
-    Attributes:
-        seconds: of sampling.
-        written_later: s, growth of the delay from plan to write.
-        arrived_later: s, growth of the delay from write to arrival.
-        behind: s, how late frames arrived at the end, after the plan; after the write where there is no plan.
-        busy: share of the time in which the meter was not idle; None where it was not measured.
-        behind_rate: s by which the latest stream began after its planned beginning; 0 without a rate.
-    """
-
-    seconds: float
-    written_later: float = 0.0
-    arrived_later: float = 0.0
-    behind: float = 0.0
-    busy: float | None = None
-    behind_rate: float = 0.0
-
-
-def trend_of(
-    late: Sequence[DurationHistogram], added: Sequence[DurationHistogram], *, seconds: float, busy: float | None = None
-) -> Trend:
-    """Return the trend of one run.
-
-    Args:
-        late, added: samples in ns of its rounds, in the order of time; `late` is empty where the stream has no plan.
-    """
-    arrived_later = _growth(added)
-    newest = sum_of((late or added)[-max(1, round(len(added) * END_SHARE)) :])
-    return Trend(
-        seconds=seconds,
-        written_later=_growth(late) - arrived_later if late else 0.0,
-        arrived_later=arrived_later,
-        behind=newest.at_rank((newest.n + 1) // 2) / 1e9,
-        busy=busy,
-    )
-
-
-def _growth(rounds: Sequence[DurationHistogram]) -> float:
-    if sum(one.n for one in rounds) < MIN_SAMPLES:
-        return 0.0
-    some = max(1, round(len(rounds) * END_SHARE))
-    first, last = (sum_of(part) for part in (rounds[:some], rounds[-some:]))
-    return (_low(last) - _low(first)) / 1e9
-
-
-def _low(samples: DurationHistogram) -> int:
-    return samples.at_rank(max(1, round(samples.n * LOW_SHARE)))
+DECIDING_SHARE: Final = 0.5
+"""A figure of which more than this share is the meter's own error does not measure the target."""
+OWN_ERROR: Final = {WAKE: "arrival to our read", TIMER: "lateness of our timers"}
+_LOOKED_AT: Final = (50.0, 99.0)
 
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:
@@ -113,3 +63,53 @@ def rate_missed(trends: Sequence[Trend]) -> str:
     worst = max(missed, key=lambda trend: trend.behind_rate)
     behind = f"after {worst.seconds:.3g} s it was {worst.behind_rate:.3g} s behind"
     return f"the rate was not reached: this meter cannot begin streams so fast, {behind}"
+
+
+def own_line(gathered: Gathered) -> str:
+    """Return the meter's own error as a line; empty where it was not measured."""
+    parts = []
+    for name, text in ((WAKE, "it read frames {} after they arrived"), (TIMER, "its timers were {} late")):
+        samples = gathered.samples(name)
+        values = [percentile_of(samples, percentage) for percentage in _LOOKED_AT]
+        shown = [
+            f"{value / 1e6:.3f} ms (p{p:g})" for value, p in zip(values, _LOOKED_AT, strict=True) if value is not None
+        ]
+        if shown:
+            parts.append(text.format(", ".join(shown)))
+    return f"this meter's own error: {'; '.join(parts)}" if parts else ""
+
+
+def deciding(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
+    """Yield why figures are not measurements of the target: a line for each that is mostly the meter's own error.
+
+    Args:
+        is_kernel: frames are timed by the kernel, so a late read does not count.
+        has_rate: streams begin at a rate, so `first` counts from their planned beginning.
+    """
+    if not is_kernel:
+        own = WAKE if gathered.has(WAKE) else TIMER
+        yield from _decided(gathered, "added" if gathered.has("added") else "first", own)
+    if has_rate:
+        yield from _decided(gathered, "first", TIMER)
+        is_answered = gathered.has_seen("first") or gathered.failed < gathered.streams
+        if is_answered and (line := rate_missed(gathered.trends)):
+            yield line
+
+
+def _decided(gathered: Gathered, name: str, own: str) -> Iterator[str]:
+    for percentage in _LOOKED_AT:
+        value, error = (percentile_of(gathered.samples(one), percentage) for one in (name, own))
+        if value is not None and error is not None and error > max(0, value) * DECIDING_SHARE:
+            what = "it reads so late" if own == WAKE else "its timers are so late"
+            yield (
+                f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {error / 1e6:.3f} ms of it may be this meter's "
+                f"own error: {what}"
+            )
+            return
+
+
+def step_line(step_ns: int) -> str:
+    """Return why a run is void in which the wall clock was set; empty where it was not."""
+    if abs(step_ns) <= STEP_NS:
+        return ""
+    return f"the wall clock was set during the run, by {step_ns / 1e6:+.3f} ms, and frames are timed by it"

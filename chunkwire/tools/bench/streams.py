@@ -20,7 +20,7 @@ from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import dial
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import Response, response_framing
+from chunkwire.net.heads import Request, Response, response_framing
 from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, Timing, kind_of, may_pass
@@ -192,17 +192,16 @@ class StreamRunner:
             response = await connection.receive_response()
         if response.status != 200:
             raise NotOpened(response.status, response.reason.decode("latin-1"))
-        recorder = self._recorder(slot.number, sent_ns, request.target, request.fields, response)
         return StreamSampler(
             self.gathered,
             self._window,
+            recorder=self._recorder(slot.number, sent_ns, request, response),
             framing=response_framing(response, load.method.encode()),
             coding=(response.get(b"content-encoding") or b"").decode("latin-1"),
             sent_ns=sent_ns if slot.due_ns is None else slot.due_ns,
             reader=self._reader(response),
             report_frame=load.report_frame,
             stream=slot.number,
-            recorder=recorder,
             is_kernel=load.timing is Timing.KERNEL,
             segments=self.segments,
         )
@@ -214,14 +213,12 @@ class StreamRunner:
             return None
         return dialect.reader()
 
-    def _recorder(
-        self, number: int, sent_ns: int, target: bytes, fields: tuple[tuple[bytes, bytes], ...], response: Response
-    ) -> Recorder | None:
+    def _recorder(self, number: int, sent_ns: int, request: Request, response: Response) -> Recorder | None:
         load = self._load
         if load.record_to is None:
             return None
         sent = Recorder(load.record_to, stream=number, point="client.sent", way="request")
-        sent.request(0.0, load.method.encode(), target, fields, sent_ns / 1e9)
+        sent.request(0.0, load.method.encode(), request.target, request.fields, sent_ns / 1e9)
         recorder = Recorder(load.record_to, stream=number, point="client.received")
         recorder.head((time.time_ns() - sent_ns) / 1e9, response.start_line, response.fields)
         return recorder

@@ -13,10 +13,9 @@ from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
 from chunkwire.tools.bench.limits import Precision, streams_line
-from chunkwire.tools.bench.own_error import OWN_ERROR, own_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.saturation import warnings
+from chunkwire.tools.bench.saturation import OWN_ERROR, own_line, warnings
 from chunkwire.tools.bench.segments import names_of
 from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, MIN_KNOWN, NAMES, QUANTILES, Quantity
 from chunkwire.tools.paint import wrapped

@@ -89,9 +89,9 @@ def _held(scenario: Scenario) -> Ruling:
 
 async def _end(arrival: Arrival, ending: Ending) -> None:
     if ending is Ending.RESET:
-        arrival.reset()
+        arrival.end.reset()
     elif ending is Ending.CLOSE:
-        await arrival.finish()
+        await arrival.end.finish()
     elif ending is Ending.HOLD:
         await trio.sleep_forever()
 

@@ -34,7 +34,7 @@ def _frame(trial: ProxyTrial, octets: bytes) -> bytes:
 async def _end(trial: ProxyTrial, arrival: Arrival) -> None:
     """End a stream that `_start` began."""
     if trial.facts.version == b"1.0":
-        await arrival.finish()
+        await arrival.end.finish()
     else:
         await arrival.send(encode_last_chunk())
 
@@ -59,7 +59,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
             await arrival.end.wait_over()
             noticed.set()
             nursery.cancel_scope.cancel()
-        arrival.is_kept = False
+        arrival.end.is_kept = False
 
     client, expected = await trial.send(respond)
     try:

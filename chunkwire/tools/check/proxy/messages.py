@@ -163,7 +163,7 @@ async def _expect_continue(trial: ProxyTrial) -> Ruling:
 async def _expect_refused(trial: ProxyTrial) -> Ruling:
     async def respond(arrival: Arrival) -> None:
         await arrival.send(reply(b"no", b"Connection: close", status=b"403 Forbidden"))
-        await arrival.finish()
+        await arrival.end.finish()
 
     client, _ = await trial.send(respond, *_EXPECTING, method=b"POST")
     async with trial.within("a response head"):

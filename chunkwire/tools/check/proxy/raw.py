@@ -103,6 +103,7 @@ class RawEnd:
     Attributes:
         sent, received: the first octets of each direction.
         is_over: the peer has ended its direction; `how` is FIN or RST.
+        is_kept: our direction has not been ended, so that the connection may be used for another exchange.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -111,6 +112,7 @@ class RawEnd:
         self.received = bytearray()
         self.pending = bytearray()
         self.is_over = False
+        self.is_kept = True
         self.how = ""
 
     async def send(self, octets: bytes) -> None:
@@ -166,10 +168,12 @@ class RawEnd:
 
     def reset(self) -> None:
         """End with RST."""
+        self.is_kept = False
         self.connection.reset()
 
     async def finish(self) -> None:
         """Send a FIN, after all octets sent."""
+        self.is_kept = False
         await self.connection.send_eof()
 
     def close(self) -> None:

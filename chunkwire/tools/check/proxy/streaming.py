@@ -45,7 +45,7 @@ async def _stream_down(
         if framing == _CHUNKED:
             await arrival.send(encode_last_chunk())
         elif framing.startswith(b"Connection"):
-            await arrival.finish()
+            await arrival.end.finish()
 
     client, _ = await trial.send(respond, *asking)
     held = ""

@@ -197,12 +197,7 @@ class ProxyTrial:
         """Return an expected request with a new token; `respond` answers it each time it arrives."""
         self._tokens += 1
         token = f"{self.setting.nonce}-{self.slug}-{self._tokens}"
-
-        async def shown(arrival: Arrival) -> None:
-            self.arrivals.append(arrival)
-            await respond(arrival)
-
-        expected = Expected(token, shown)
+        expected = Expected(token, respond, self.arrivals)
         self.setting.upstream.expected[token] = expected
         self._expected.append(expected)
         return expected
@@ -269,7 +264,7 @@ class ProxyTrial:
         except PatienceOver:
             if not self.arrivals:
                 raise
-            await self.arrivals[-1].finish()
+            await self.arrivals[-1].end.finish()
             return await client.answer(method)
 
     @property
@@ -345,7 +340,7 @@ def writing(*pieces: bytes, is_last: bool = False) -> Responder:
             for piece in pieces:
                 await arrival.send(piece)
             if is_last:
-                await arrival.finish()
+                await arrival.end.finish()
 
     return respond
 

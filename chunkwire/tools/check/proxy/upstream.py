@@ -27,7 +27,6 @@ class Arrival:
     """One request as it reached the upstream.
 
     Attributes:
-        is_kept: the connection is kept for another request after the response; a responder may unset it.
         ended: set once the response has been written or the connection has ended.
     """
 
@@ -35,7 +34,6 @@ class Arrival:
         self.end = end
         self.head = head
         self.body = RawBody(end, scanner_of(head))
-        self.is_kept = True
         self.ended = trio.Event()
         self.token = token_of(head)
         # The octets of this exchange only; `serve` replaces them for the next exchange of the connection.
@@ -50,16 +48,6 @@ class Arrival:
         """Send octets of the response; as `RawEnd.send`."""
         await self.end.send(octets)
 
-    def reset(self) -> None:
-        """End the connection with RST."""
-        self.is_kept = False
-        self.end.reset()
-
-    async def finish(self) -> None:
-        """End the connection with FIN."""
-        self.is_kept = False
-        await self.end.finish()
-
 
 Responder: TypeAlias = Callable[[Arrival], Awaitable[None]]
 
@@ -69,17 +57,20 @@ class Expected:
     """A request that a row expects, identified by its token.
 
     Attributes:
+        row_arrivals: those of all requests of its row.
         arrivals: the requests that came; a second one is a retry by the proxy, or one message that was split into two.
     """
 
     token: str
     respond: Responder
+    row_arrivals: list[Arrival]
     arrivals: list[Arrival] = field(default_factory=list)
     scopes: set[trio.CancelScope] = field(default_factory=set)
     _arrived: trio.Event = field(default_factory=trio.Event)
 
     def take(self, arrival: Arrival) -> None:
         """Note an arrival."""
+        self.row_arrivals.append(arrival)
         self.arrivals.append(arrival)
         self._arrived.set()
 
@@ -129,9 +120,9 @@ class UpstreamSide:
             expected.scopes.add(scope)
             try:
                 await expected.respond(arrival)
-                return arrival.is_kept and await arrival.body.rest()
+                return arrival.end.is_kept and await arrival.body.rest()
             finally:
                 arrival.ended.set()
                 expected.scopes.discard(scope)
-        arrival.reset()  # its row is over
+        arrival.end.reset()  # its row is over
         return False
