@@ -118,7 +118,7 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
         pieces.append((0, ReplayWrite(end.t, encode_last_chunk())))
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
-        status=int(head.status) if head.status.isdigit() else 200,
+        status=head.status or 200,
         fields=tuple(
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in head.fields

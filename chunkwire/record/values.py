@@ -10,12 +10,13 @@ Records are named tuples, as frames are (`wire.frames`), because one is made for
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_type_hints
 
+from chunkwire.record import members
+from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError, quoted
 
 RECORD_VERSION: Final = 1
@@ -77,9 +78,10 @@ class HeadRecord(NamedTuple):
     data: bytes | None = None
 
     @property
-    def status(self) -> str:
-        """The status code as written; empty where the line has none."""
-        return self.status_line.partition(" ")[2].partition(" ")[0]
+    def status(self) -> int:
+        """The status code; 0 where the line has none of three digits."""
+        word = "".join(self.status_line.split(" ", 2)[1:2])
+        return (abnf.number_of(word) or 0) if len(word) == 3 else 0
 
 
 class FrameRecord(NamedTuple):
@@ -244,6 +246,7 @@ _TYPES: Final[dict[str, Any]] = {
 }
 
 _RECORDING: Final = "JSON lines, as `chunkwire watch URL --save FILE` writes them"
+_ONE_OF: Final = {"point": POINTS, "way": WAYS}
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _quote: Final = json.encoder.encode_basestring_ascii
@@ -308,32 +311,34 @@ def from_json(line: str | bytes) -> Record | None:
         LocalError: the line is not JSON, or not a record of version 1.
     """
     try:
-        members = json.loads(line)
+        given = json.loads(line)
     except UnicodeDecodeError as error:
         raise LocalError("expected a record in JSON, got octets that are no text") from error
     except (ValueError, RecursionError) as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
-    if not isinstance(members, dict) or members.get("v") != RECORD_VERSION or not isinstance(members.get("kind"), str):
+    if not isinstance(given, dict) or given.get("v") != RECORD_VERSION or not isinstance(given.get("kind"), str):
         raise LocalError(
             f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {_quoted_line(line)}'
         )
-    kind = members["kind"]
+    kind = given["kind"]
     if kind not in _KINDS:
         return None
     values: dict[str, Any] = {}
     for name in _NAMES[kind]:
         if name == "data":
-            values[name] = _data_of(members)
+            values[name] = members.data_of(given)
         elif name == "fields":
-            values[name] = _fields_of(members)
-        elif name in members:
-            values[name] = _known(name, _checked(name, members[name]))
+            values[name] = members.fields_of(given)
+        elif name in given:
+            values[name] = _known(name, _checked(name, given[name]))
         elif name in ("gap", "events"):
             values[name] = None
     try:
         return _KINDS[kind](**values)
     except TypeError as error:
-        raise LocalError(f"expected every member of a record of kind {kind}, got {sorted(members)}") from error
+        raise LocalError(
+            f"expected every member of a record of kind {kind}, got {', '.join(sorted(given)):.200}"
+        ) from error
 
 
 def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Record]:
@@ -368,26 +373,10 @@ def _known(name: str, value: Any) -> Any:
 def _checked(name: str, value: Any) -> Any:
     if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and _TYPES[name] is not bool):
         raise LocalError(f'expected another type of "{name}" in a record, got {value!r:.64}')
+    if isinstance(value, int | float):
+        members.check_number(name, value)
+    if name in _ONE_OF and value not in _ONE_OF[name]:
+        raise LocalError(f'expected one of {", ".join(_ONE_OF[name])} as "{name}" in a record, got {value!r:.64}')
+    if name in members.OCTETS:
+        members.check_octets(name, value)
     return value
-
-
-def _data_of(members: dict[str, Any]) -> bytes | None:
-    text, encoded = members.get("data"), members.get("data_b64")
-    if isinstance(text, str):
-        return text.encode(errors="surrogatepass")
-    if isinstance(encoded, str):
-        try:
-            return base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
-            raise LocalError(f'expected base64 in "data_b64" of a record, got {encoded[:64]!r}') from error
-    return None
-
-
-def _fields_of(members: dict[str, Any]) -> TextFields:
-    lines = members.get("fields")
-    if not isinstance(lines, list):
-        raise LocalError('expected "fields" in a record')
-    for pair in lines:
-        if not isinstance(pair, list) or [type(text) for text in pair] != [str, str]:
-            raise LocalError(f'expected [name, value] in "fields" of a record, got {pair!r:.64}')
-    return tuple((name, value) for name, value in lines)

@@ -6,17 +6,15 @@ Pure: no I/O, no clock.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from chunkwire.server.refusal import Refusal
+from chunkwire.wire.abnf import number_of
 from chunkwire.wire.durations import format_duration, parse_duration
 
 MAX_PARAMETERS: Final = 256  # Python has no limit by default; PHP max_input_vars: 1000
 _SHOWN_OCTETS: Final = 60  # of a bad value, in a message
-
-_COUNT: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Query:
@@ -78,9 +76,10 @@ class Query:
 
 def whole_number(name: str, text: str, *, at_least: int, at_most: int) -> int:
     """Return the whole number in a parameter or a path segment."""
-    if not _COUNT.fullmatch(text) or not at_least <= int(text) <= at_most:
+    number = number_of(text)
+    if number is None or not at_least <= number <= at_most:
         raise bad_value(name, f"a whole number from {at_least} to {at_most}", text)
-    return int(text)
+    return number
 
 
 def bad_value(name: str, expected: str, got: str) -> Refusal:

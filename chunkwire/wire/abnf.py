@@ -62,6 +62,15 @@ UNWRITTEN_TRAILERS: Final = FORBIDDEN_TRAILERS.union(
 )
 
 
+# 1*DIGIT = 1*%x30-39                                                  RFC 5234 §B.1; 18 digits fit 64 bits
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+def number_of(text: str) -> int | None:
+    """Return the number in 1*18DIGIT; None for any other text, also for digits that only `str.isdigit` takes."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def canonical_name(name: bytes) -> bytes:
     """Return a field-name in the form of the lists above: lower case, with "-" for "_".
 

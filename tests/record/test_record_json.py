@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import chunkwire.record
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import FrameRecord, Record, _record_json, from_json, read_records, to_json
+from chunkwire.record.values import FrameRecord, HeadRecord, Record, _record_json, from_json, read_records, to_json
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, reads
@@ -113,6 +113,14 @@ def test_member_of_another_type_is_refused(name: str) -> None:
         ('{"v":1,"kind":"head","stream":1}', 'expected "fields" in a record'),
         ('{"v":1,"kind":"head","fields":[["a"]]}', r'expected \[name, value\] in "fields"'),
         ('{"v":1,"kind":"frame","data_b64":"?"}', 'expected base64 in "data_b64"'),
+        ('{"v":1,"kind":"frame","t":1e999}', 'expected a number of 64 bits as "t"'),
+        ('{"v":1,"kind":"frame","t":NaN}', 'expected a number of 64 bits as "t"'),
+        ('{"v":1,"kind":"frame","t":1%s}' % ("0" * 400), 'expected a number of 64 bits as "t"'),
+        ('{"v":1,"kind":"frame","size":-1}', 'expected a number of 64 bits as "size"'),
+        ('{"v":1,"kind":"frame","size":9223372036854775808}', 'expected a number of 64 bits as "size"'),
+        ('{"v":1,"kind":"frame","point":"here"}', 'expected one of origin.sent, .* as "point"'),
+        ('{"v":1,"kind":"frame","line":"5;\u20ac"}', 'expected octets as Latin-1 in "line"'),
+        ('{"v":1,"kind":"head","fields":[["a","\ud800"]]}', 'expected octets as Latin-1 in "fields"'),
     ],
 )
 def test_line_that_is_no_record_is_refused(line: str | bytes, message: str) -> None:
@@ -126,6 +134,18 @@ def test_a_file_that_is_no_recording_gets_told_what_one_is(line: str | bytes) ->
         list(read_records([line, FRAME], "a.bin"))
     with pytest.raises(LocalError, match=r"^a.json, line 1: expected a record, an object"):
         list(read_records(["{}", FRAME], "a.json"))
+
+
+def test_the_largest_number_and_the_last_octet_are_taken() -> None:
+    members = {**json.loads(FRAME), "size": 2**63 - 1, "gap": -1.5, "line": "5;\xff"}
+    record = from_json(json.dumps(members))
+    assert isinstance(record, FrameRecord)
+    assert (record.size, record.gap, record.line) == (2**63 - 1, -1.5, "5;\xff")
+
+
+@pytest.mark.parametrize("line, status", [("HTTP/1.1 204 No", 204), ("HTTP/1.1", 0), ("HTTP/1.1 \xb2\xb2\xb2 x", 0)])
+def test_the_status_of_a_head_is_three_digits_or_none(line: str, status: int) -> None:
+    assert HeadRecord(1, "client.received", 0.0, line, ()).status == status
 
 
 def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:

@@ -23,6 +23,7 @@ CACHED = "CACHED: Age: 3"
         (Path(fields=((b"Age", b"3"),)), Kind.CACHED, CACHED),
         (Path(fields=((b"Age", b"0"),)), Kind.STREAMS, "streams"),
         (Path(fields=((b"Age", b"x"),)), Kind.STREAMS, "streams"),
+        (Path(fields=((b"Age", b"\xb2"),)), Kind.STREAMS, "streams"),
     ],
 )
 def test_a_cut_and_a_cache_are_no_stream_to_judge(path: Path, kind: Kind, line: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from chunkwire.record.values import (
     AckRecord,
@@ -97,12 +97,12 @@ class Run:
     @property
     def status(self) -> int | None:
         """The status of the final response; None without one."""
-        return int(self.head.status) if self.head is not None and self.head.status.isdigit() else None
+        return self.head.status or None if self.head is not None else None
 
     @property
     def asked(self) -> dict[str, str]:
         """The query parameters of the request."""
-        return dict(parse_qsl(urlsplit(self.request.target).query)) if self.request is not None else {}
+        return dict(parse_qsl(self.request.target.partition("?")[2])) if self.request is not None else {}
 
     @property
     def setting(self) -> tuple[object, ...]:
@@ -181,7 +181,7 @@ def read_runs(
 
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
     # A status line without a status is not final either.
-    finals = (each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= "200")
+    finals = (each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= 200)
     head = next(finals, None)
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]

@@ -7,6 +7,7 @@ slow machine is not taken for a hold. Times are used for timeouts only.
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import ssl
@@ -26,6 +27,7 @@ from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUEST
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
 from chunkwire.tools.probe.side_requests import MAX_CONTENT_OCTETS, SideRequests
 from chunkwire.tools.stamps import ContentReader
+from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
 
@@ -131,7 +133,7 @@ class BarrierProbe:
 
     def _record(self, record: Record) -> None:
         self.records.append(record)
-        if isinstance(record, HeadRecord) and not record.status.startswith("1"):
+        if isinstance(record, HeadRecord) and record.status >= 200:
             self._has_head = True
             self._reader = ContentReader(joined(record.fields, "content-encoding"))
             self._wake()
@@ -180,10 +182,11 @@ class BarrierProbe:
 
     async def _acknowledge_probe(self) -> None:
         asked = parameters(self.ask.url)
-        total, burst = (int(asked[name]) if asked.get(name, "").isdigit() else 1 for name in ("n", "burst"))
-        for n in (0, *range(burst, total, burst), total):
-            if not self._is_over and not self._is_enough:
-                await self._await_and_acknowledge(n)
+        total, burst = (number_of(asked.get(name, "1")) for name in ("n", "burst"))
+        for n in itertools.chain((0,), range(burst or 1, total or 0, burst or 1), (total or 0,)):
+            if self._is_over or self._is_enough:
+                return
+            await self._await_and_acknowledge(n)
 
     async def _acknowledge_application(self) -> None:
         n = 0

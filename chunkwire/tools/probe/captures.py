@@ -202,7 +202,7 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
         trace = read_trace(text)
         records, connect = trace.records, trace.connect
     elif text.lstrip().startswith("{"):
-        records = read_records(text.splitlines(), name)
+        records = read_records(text.split("\n"), name)
     else:
         got = quoted(text.encode("utf-8", "surrogateescape"), 16) if text else "an empty file"
         raise LocalError(f"{name}: expected a capture, records (JSON Lines) or a curl --trace, got {got}")

@@ -9,6 +9,7 @@ from typing import Final
 
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
+from chunkwire.wire.abnf import number_of
 
 IDLE_SECONDS: Final = 0.5
 """A cut after so much silence is called an idle cut: the pauses of a probe are a tenth of it."""
@@ -65,7 +66,7 @@ def _cached(run: Run) -> HopVerdict | None:
     nonces = {stamp.nonce for stamp in run.stamps if stamp.nonce}
     if asked is not None and nonces and asked not in nonces:
         return HopVerdict(kind=Kind.CACHED, reason="its nonce is that of another run")
-    if age.isdigit() and int(age) > 0:
+    if number_of(age):
         return HopVerdict(kind=Kind.CACHED, reason=f"Age: {age}")
     return None
 

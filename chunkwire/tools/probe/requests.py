@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 from chunkwire.net.dial import Url
+from chunkwire.wire.abnf import number_of
 from chunkwire.wire.durations import parse_duration
 
 PROBE_PATH: Final = b"/probe"
@@ -137,8 +138,8 @@ class Ask:
         return SMALL_SIZE if self._asked("size", 0) >= OTHER_SIZE else OTHER_SIZE
 
     def _asked(self, name: str, default: int) -> int:
-        text = parameters(self.url).get(name, "")
-        return int(text) if text.isdigit() else default
+        number = number_of(parameters(self.url).get(name, ""))
+        return default if number is None else number
 
 
 def is_probe(url: Url) -> bool:

@@ -99,7 +99,7 @@ class EventsView(WatchView):
         self._events.take_head(record)
         kinds = [value.partition(";")[0].strip() for name, value in record.fields if name.lower() == "content-type"]
         if kinds and kinds[0].lower() != "text/event-stream":
-            self._is_by_event = record.status[:1] not in ("4", "5")
+            self._is_by_event = not 400 <= record.status < 600
             if self._is_by_event:
                 lines += self.note(f"declared as {kinds[0]}, read as text/event-stream all the same")
         return lines

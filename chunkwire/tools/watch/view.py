@@ -124,7 +124,7 @@ class WatchView:
         return [*self._message(">", "sent", start), *self._fields(">", "sent", shown), *octets]
 
     def _head(self, record: HeadRecord) -> list[Line]:
-        role = "bad" if record.status[:1] in "45" else "good"
+        role = "bad" if 400 <= record.status < 600 else "good"
         shown = record.fields if self._options.is_verbose else self._explaining(record.fields)
         lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
         lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
