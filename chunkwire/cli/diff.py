@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.wire.abnf import number_of
 
 if TYPE_CHECKING:
     from chunkwire.tools.diff.compare import Recording
@@ -43,12 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and say by the exit code whether the streams are the same."""
-    from chunkwire.cli.terminal import paint_of, width_of
+    from chunkwire.cli.terminal import paint_of, result_printed, width_of
     from chunkwire.tools.diff.compare import compare, render
 
     found = compare(load_file(options.a), load_file(options.b), gap_tolerance=options.gaps)
-    if not options.quiet:
-        for line in render(found, width=width_of(sys.stdout), paint=paint_of(options), is_whole=bool(options.verbose)):
+    lines = render(found, width=width_of(sys.stdout), paint=paint_of(options), is_whole=bool(options.verbose))
+    with result_printed():
+        for line in lines if not options.quiet else ():
             print(line)
     return ExitCode.OK if found.is_same else ExitCode.FINDING
 
@@ -77,4 +79,5 @@ def load_file(path: str) -> Recording:
 def chosen(path: str) -> tuple[str, int]:
     """Return file and place of FILE#N, which names the N-th stream of a recording; without #N it is the first."""
     name, mark, place = path.rpartition("#")
-    return (name, int(place)) if mark and place.isdecimal() and not os.path.exists(path) else (path, 1)
+    number = number_of(place)
+    return (name, number) if mark and number is not None and not os.path.exists(path) else (path, 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,10 +89,16 @@ def _exit_code_of_net(error: BaseException) -> ExitCode | None:
     return ExitCode.CANNOT_BIND if isinstance(error, ListenError) else None
 
 
+def shown_path(path: str | bytes | int) -> str:
+    """Return a file's name for a message: quoted where it is empty, or does not print."""
+    name = str(path) if isinstance(path, int) else os.fsdecode(path)
+    return name if name and name.isprintable() else repr(name)
+
+
 def message_of(error: BaseException, options: argparse.Namespace) -> str:
     """Return one line about an error, with the flag that helps, if any."""
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename is not None else ""
+        where = f"{shown_path(error.filename)}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
     message = " ".join(str(error).split()) or type(error).__name__
     taken: Address | None = getattr(error, "taken", None)  # of a ListenError, from a room that need not be loaded

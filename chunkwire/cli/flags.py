@@ -10,14 +10,17 @@ import argparse
 import math
 import os
 import re
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from chunkwire.wire.abnf import number_of
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
+    from chunkwire.cli.parser import Parser
     from chunkwire.net.listen import Address
 
 T = TypeVar("T")
@@ -112,6 +115,52 @@ def environment_of(verb: str, flag: str) -> str | None:
     stem = flag.replace("-", "_").upper()
     names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
     return next((name for name in names if os.environ.get(name)), None)
+
+
+def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
+    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG; a flag without help has neither.
+
+    Raises:
+        argparse.ArgumentTypeError: one line that names the variable.
+    """
+    flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
+    if flag is None or flag in ("help", "version") or action.help is argparse.SUPPRESS:
+        return
+    name = environment_of(verb, flag)
+    if name is None:
+        return
+    text = os.environ[name]
+    try:
+        action.default = _value_of(parser, action, text)
+    except (argparse.ArgumentTypeError, argparse.ArgumentError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{name}: {getattr(error, 'message', error)}") from error
+    action.required = False
+
+
+def _value_of(parser: Parser, action: argparse.Action, text: str) -> object:
+    """Return what a text sets a flag to; several words are quoted as for a shell."""
+    if action.nargs == 0:  # a switch, or a count of them
+        return _switch(text, is_count=isinstance(action.default, int) and action.default is not False)
+    takes_words = action.nargs == "+" or isinstance(action.nargs, int)
+    words = shlex.split(text) if takes_words else [text]
+    if isinstance(action.nargs, int) and len(words) != action.nargs:
+        raise argparse.ArgumentTypeError(f"expected {action.nargs} words, got {text!r}")
+    values = [parser._get_value(action, word) for word in words]
+    for value in values:
+        parser.check_choice(action, value)
+    return values if takes_words or isinstance(action, argparse._AppendAction) else values[0]
+
+
+def _switch(text: str, *, is_count: bool) -> bool | int:
+    """Return what a text sets a flag without a value to."""
+    word = text.strip().lower()
+    if is_count and (number := number_of(word)) is not None:
+        return number
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise argparse.ArgumentTypeError(f"expected 1 or 0, got {text!r}")
 
 
 def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Address:
@@ -239,6 +288,12 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
         name = flag[2:] if flag.startswith("--") else member
         if getattr(options, member) != default and environment_of(verb, name) is None:
             raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")
+
+
+def files_read(options: argparse.Namespace) -> list[str]:
+    """Return the files that the flags of `add_request` name."""
+    data = options.data or ""
+    return [path for path in (data[1:] if data.startswith("@") else "", options.cafile) if path]
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 from chunkwire.cli.parser import Formatter, Parser, UsageError, near
-from chunkwire.cli.terminal import say
+from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import leaves
 
 # In the order of the help, by who uses them; each is a module of this room.
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; nothing is raised but SystemExit by `--help` and `--version`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = argparse.Namespace(verbose=0)
+    code: int = ExitCode.OK
     try:
         options, verb = parse(words)
         set_up_logging(options)
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return report(f"{error}  (see {error.usage} --help)", ExitCode.USAGE)
     except BrokenPipeError:
-        return reader_left()
+        drop_output()  # its reader has closed it (`| head`)
+        return code
     except SystemExit as error:
         return flushed(error)
     except BaseException as error:  # noqa: BLE001  the last barrier: one line and a code for everything
@@ -163,42 +165,12 @@ def verb_parser(name: str, module: ModuleType) -> Parser:
     module.add_arguments(parser)
     flags.add_common(parser)
     parser.add_argument("--version", action="version", version=f"chunkwire {version()}", help="the version, and exit")
-    for action in parser._actions:
-        take_environment(parser, name, action)
-    return parser
-
-
-def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
-    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG; a flag without help has neither."""
-    flag = next((option[2:] for option in action.option_strings if option.startswith("--")), None)
-    if flag is None or flag in ("help", "version") or action.help is argparse.SUPPRESS:
-        return
-    name = flags.environment_of(verb, flag)
-    if name is None:
-        return
-    text = os.environ[name]
-    if action.nargs == 0:  # a switch, or a count of them
-        action.default = switch(name, text, is_count=isinstance(action.default, int) and action.default is not False)
-        return
     try:
-        value = parser._get_value(action, text)
-        parser.check_choice(action, value)
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{name}: {error.message}", parser.prog) from error
-    action.default = [value] if isinstance(action.default, list) else value
-    action.required = False
-
-
-def switch(name: str, text: str, *, is_count: bool) -> bool | int:
-    """Return the value of an environment variable for a flag without a value."""
-    word = text.strip().lower()
-    if is_count and word.isdigit():
-        return int(word)
-    if word in ("1", "true", "yes", "on"):
-        return 1 if is_count else True
-    if word in ("0", "false", "no", "off"):
-        return 0 if is_count else False
-    raise UsageError(f"{name}: expected 1 or 0, got {text!r}", "chunkwire")
+        for action in parser._actions:
+            flags.take_environment(parser, name, action)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(str(error), parser.prog) from error
+    return parser
 
 
 def version() -> str:
@@ -228,7 +200,8 @@ def report_error(error: BaseException, options: argparse.Namespace) -> int:
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         return ExitCode.INTERRUPTED
     if all(isinstance(leaf, BrokenPipeError) for leaf in found):
-        return reader_left()
+        drop_output()
+        return ExitCode.OK
     codes = [exit_code_of(leaf) for leaf in found]
     if options.verbose and None in codes:
         traceback.print_exception(error)
@@ -248,14 +221,11 @@ def place_of(error: BaseException) -> str:
 def report(line: str, code: ExitCode) -> ExitCode:
     """Print one line on standard error; return the code."""
     say(line)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
     return code
-
-
-def reader_left() -> ExitCode:
-    """End without an error: the reader of standard output has closed it (`| head`)."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())  # the interpreter flushes once more on its way out
-    return ExitCode.OK
 
 
 def flushed(ended: SystemExit) -> int:
@@ -263,5 +233,5 @@ def flushed(ended: SystemExit) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        return reader_left()
+        drop_output()
     return ended.code if isinstance(ended.code, int) else ExitCode.OK

@@ -48,6 +48,13 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ").replace("the following arguments are required: ", "expected ")
         raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> object:
+        # An unset variable in `--cert "$CERT"` must not do without the flag. A text may be empty, and so is a default.
+        if not arg_string and action.option_strings and action.metavar != "TEXT" and action.default != "":
+            raise argparse.ArgumentError(action, "expected a value, got ''")
+        value: object = super()._get_value(action, arg_string)
+        return value
+
     def check_choice(self, action: argparse.Action, value: object) -> None:
         """Raise an ArgumentError that lists the choices and suggests the nearest one, if a value is none of them."""
         if action.choices is not None and value not in action.choices:

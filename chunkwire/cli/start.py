@@ -14,6 +14,8 @@ from chunkwire.cli import early_stdin
 def main() -> int:
     """Run the command line and return its exit code; see `chunkwire.cli.main`."""
     _open_closed_streams()
+    # Standard output may be of ASCII or Latin-1: what it does not have is escaped, as on standard error.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     words = sys.argv[1:]
     if "watch" in words and "-" in words:
         early_stdin.start_reading()

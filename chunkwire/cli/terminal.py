@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from chunkwire.wire.abnf import number_of
+
 if TYPE_CHECKING:
     from chunkwire.tools.paint import Paint
 
@@ -70,9 +72,26 @@ def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:
 
 def width_of(stream: TextIO) -> int | None:
     """Return the columns of a terminal; None for a pipe or a file, where lines may have any length."""
-    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]):
-        return int(os.environ["COLUMNS"])
+    if columns := number_of(os.environ.get("COLUMNS", "")):
+        return columns
     return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+
+
+def drop_output() -> None:
+    """Let standard output drop what is printed: the interpreter flushes it on its way out, and would fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+@contextmanager
+def result_printed() -> Iterator[None]:
+    """Print a result in the with block; where its reader leaves (`| head`), the files and the exit code remain."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
 
 
 @contextmanager

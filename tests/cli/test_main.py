@@ -1,21 +1,15 @@
 """Verbs, flags, help and the environment; and what becomes of errors."""
 
 import argparse
-import os
-import subprocess
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from chunkwire.cli import diff, flags, serve
+from chunkwire.cli import diff, flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import VERBS, main
 from chunkwire.cli.parser import paragraphs
 from chunkwire.cli.terminal import shortened
-from tests.patience import PATIENCE
-from tests.peers.command import CHUNKWIRE, chunkwire
-from tests.peers.process import run
+from tests.peers.command import chunkwire
 
 Captured = pytest.CaptureFixture[str]
 
@@ -181,61 +175,6 @@ def test_shared_flags_may_stand_before_the_verb(capsys: Captured) -> None:
     assert "nothing.jsonl" in refused(["-q", "watch", "nothing.jsonl"], capsys)
 
 
-def seen_by(verb: ModuleType, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> argparse.Namespace:
-    """Return the options that a verb is run with."""
-    given: list[argparse.Namespace] = []
-
-    def run(options: argparse.Namespace) -> int:
-        given.append(options)
-        return 0
-
-    monkeypatch.setattr(verb, "run", run)
-    assert main(words) == 0
-    return given[0]
-
-
-@pytest.mark.parametrize("name", ["CHUNKWIRE_GAPS", "CHUNKWIRE_DIFF_GAPS"])
-def test_the_environment_stands_below_the_flags(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "5ms")
-    assert seen_by(diff, monkeypatch, ["diff", "a", "b"]).gaps == 0.005
-    assert seen_by(diff, monkeypatch, ["diff", "a", "b", "--gaps", "1s"]).gaps == 1.0
-
-
-def test_the_environment_of_the_verb_stands_above_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHUNKWIRE_GAPS", "5ms")
-    monkeypatch.setenv("CHUNKWIRE_DIFF_GAPS", "7ms")
-    assert seen_by(diff, monkeypatch, ["diff", "a", "b"]).gaps == 0.007
-
-
-def test_the_environment_sets_switches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHUNKWIRE_QUIET", "yes")
-    monkeypatch.setenv("CHUNKWIRE_VERBOSE", "2")
-    options = seen_by(diff, monkeypatch, ["diff", "a", "b"])
-    assert (options.quiet, options.verbose) == (True, 2)
-
-
-def test_a_flag_without_help_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHUNKWIRE_WORKER", "3")
-    assert seen_by(serve, monkeypatch, ["serve"]).worker is None
-
-
-@pytest.mark.parametrize(
-    "verb, name, value",
-    [
-        ("diff", "CHUNKWIRE_GAPS", "soon"),
-        ("diff", "CHUNKWIRE_QUIET", "perhaps"),
-        ("forward", "CHUNKWIRE_ON_CLIENT_FIN", "kept"),
-    ],
-)
-def test_a_wrong_environment_names_the_variable(
-    verb: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    monkeypatch.setenv(name, value)
-    line = refused([verb, "a", "b"], capsys)
-    assert name in line
-    assert value in line
-
-
 def raising(error: BaseException) -> object:
     def run(_: argparse.Namespace) -> int:
         raise error
@@ -305,32 +244,3 @@ def test_the_console_script_runs_as_a_module_too() -> None:
     result = chunkwire("--version")
     assert result.returncode == 0
     assert result.stdout.startswith(b"chunkwire ")
-
-
-def test_a_reader_that_leaves_is_no_error() -> None:
-    result = run(["bash", "-o", "pipefail", "-c", '"$@" | head -n 1', "bash", *CHUNKWIRE, "--help"])
-    assert (result.returncode, result.stderr) == (0, b"")
-
-
-@pytest.mark.parametrize(
-    "words, redirected, code",
-    [
-        ("help record", ">&-", ExitCode.OK),
-        ("watch http://127.0.0.1:1/", ">&- 2>&-", ExitCode.NO_CONNECTION),
-        ("watch http://127.0.0.1:1/", "2>/dev/full", ExitCode.NO_CONNECTION),
-    ],
-)
-def test_a_standard_stream_that_takes_nothing_changes_no_exit_code(words: str, redirected: str, code: ExitCode) -> None:
-    result = run(["bash", "-c", f'"$@" {redirected}', "bash", *CHUNKWIRE, *words.split()])
-    assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
-
-
-def test_a_reader_of_messages_that_leaves_changes_no_exit_code_and_loses_no_output(tmp_path: Path) -> None:
-    (tmp_path / "cut").write_bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhe")
-    reader, writer = os.pipe()
-    os.close(reader)
-    result = subprocess.run(
-        [*CHUNKWIRE, "watch", str(tmp_path / "cut")], stdout=subprocess.PIPE, stderr=writer, timeout=PATIENCE
-    )
-    os.close(writer)
-    assert (result.returncode, b"hello" in result.stdout) == (ExitCode.CUT, True)
