@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
@@ -108,7 +106,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources
-    from chunkwire.cli.serving import run_server
+    from chunkwire.cli.output_files import lines_to
+    from chunkwire.cli.serving import report_loss, run_server
     from chunkwire.client.pool import Pool
     from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
@@ -119,7 +118,8 @@ def run(options: argparse.Namespace) -> int:
     relay = _relay(options, pool)
 
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        with _auditing(options.audit) as write_audit, pool:
+        audit = lines_to("audit", options.audit, str, report_loss, is_flushed=True, is_added_to=True)
+        with audit as write_audit, pool:
             await serve(
                 place.address,
                 ask_resources(Answers(relay, ask_settings, write_audit=write_audit)),
@@ -170,15 +170,3 @@ def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
         pool=pool,
         passes_reasoning=options.passes_reasoning,
     )
-
-
-@contextmanager
-def _auditing(path: str | None) -> Iterator[Callable[[str], None] | None]:
-    """Give what writes audit lines at once, None where nobody wants them."""
-    if path is None:
-        yield None
-    elif path == "-":
-        yield lambda line: print(line, flush=True)
-    else:
-        with open(path, "a", encoding="utf-8", buffering=1) as file:
-            yield lambda line: print(line, file=file)

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from chunkwire.cli.bench_files import FLAGS, write_whole
 from chunkwire.cli.bench_turns import Bench
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
-from chunkwire.cli.terminal import say, width_of
+from chunkwire.cli.output_files import write_whole
+from chunkwire.cli.terminal import result_printed, say, width_of
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed, streams_line
 from chunkwire.tools.bench.load import Opening
@@ -22,7 +22,10 @@ from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
+from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.tools.bench.view import lines, to_json
+
+FILE_FLAGS = ("html", "csv", "hlog", "junit", "save")
 
 
 def result_of(made: Bench) -> BenchResult:
@@ -77,7 +80,8 @@ def report(
     nothing = [line for line, _ in found if "nothing was measured" in line]
     written = [*troubles]
     if not is_void:
-        show(result, options, until)
+        with result_printed():
+            show(result, options, until)
         written += write_files(result, options, requirements, nothing)
     elif options.junit:
         written += filter(None, [write_whole("junit", options.junit, junit(requirements, result, nothing))])
@@ -94,7 +98,7 @@ def show(result: BenchResult, options: argparse.Namespace, until: Precision | No
         print(to_json(result))
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
-    elif "-" not in [getattr(options, name) for name in FLAGS]:
+    elif "-" not in [getattr(options, name) for name in FILE_FLAGS]:
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
         print(*lines(result, width=width, until=until), sep="\n")
 
@@ -125,21 +129,21 @@ def findings(
     allowances = [one for one in requirements if isinstance(one, Allowance)]
     limits = [one for one in requirements if one not in allowances]
     for name, gathered in (("", result.gathered), ("the baseline: ", result.baseline)):
-        if gathered is None or not gathered.streams:
+        if gathered is None:
             continue
         streams = streams_line(gathered)
-        if not gathered.has_seen("first"):
+        if not any(map(gathered.has_seen, DEFINITIONS)):
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
             continue
         for line in missed(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
-        if not gathered.frames:
+        if gathered.streams and not gathered.frames:
             yield f"{name}nothing was measured, no frame arrived while it sampled: {streams}", ExitCode.FINDING
         if until is not None and not result.is_partial and not until.is_reached(gathered):
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
-    if result.gathered.has_seen("first"):
+    if any(map(result.gathered.has_seen, DEFINITIONS)):
         for line in missed(limits, result.gathered):
             yield line, ExitCode.FINDING
 

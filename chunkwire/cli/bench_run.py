@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import trio
 
-from chunkwire.cli import bench_dask, bench_files, flags
-from chunkwire.cli.bench_output import read_result, report, result_of
+from chunkwire.cli import bench_dask, flags
+from chunkwire.cli.bench_output import FILE_FLAGS, read_result, report, result_of
 from chunkwire.cli.bench_timing import clocks_of
 from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.output_files import check_outputs, lines_to
 from chunkwire.cli.terminal import progress, say
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import to_json
@@ -63,8 +64,8 @@ async def bench(options: argparse.Namespace) -> int:
         say(line)
     await wait_start(options.start_at)
     troubles: list[str] = []
-    records = bench_files.lines_to("save", options.save, to_json, troubles)
-    rows = bench_files.lines_to("csv", options.csv, csv_line, troubles, CSV_HEADING)
+    records = lines_to("save", options.save, to_json, troubles.append)
+    rows = lines_to("csv", options.csv, csv_line, troubles.append, CSV_HEADING)
     targets = [url for url in (made.url, base) if url is not None]
     with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
         with progress(options) as made.report_progress:
@@ -132,7 +133,11 @@ def check(options: argparse.Namespace) -> None:
             raise LocalError(f"contradictory flags: {text}")
     options.format = options.format or ("json" if options.json else "text")
     options.streams = options.streams or options.usual_streams
-    bench_files.check(options)
+    to_stdout = [f"--{name} -" for name in FILE_FLAGS if getattr(options, name) == "-"]
+    to_stdout += [f"--format {options.format}"] * (options.format != "text")
+    if len(to_stdout) > 1:
+        raise LocalError(f"expected one output for standard output, got {' and '.join(to_stdout)}")
+    check_outputs([(name, getattr(options, name)) for name in FILE_FLAGS], (*options.files, *flags.files_read(options)))
     if options.hlog:
         hdr_histogram()
 

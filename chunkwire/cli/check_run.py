@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 import trio
 
+from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import report as report_line
+from chunkwire.cli.output_files import check_outputs, write_whole
 from chunkwire.cli.stopping import StopSignal
-from chunkwire.cli.terminal import paint_of, progress, width_of
+from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.tools.check.page import page
 from chunkwire.tools.check.rows import HasRow, RowResult, Ruling, choose
 from chunkwire.tools.check.running import RowRun
@@ -43,7 +45,8 @@ def run(
         return ExitCode.OK
     if missing:
         raise LocalError(missing)
-    check_files(options)
+    read = flags.files_read(options) if "data" in options else []
+    check_outputs([(name, getattr(options, name)) for name in ("json", "junit", "html")], read)
     return trio.run(judge, options, chosen)
 
 
@@ -68,11 +71,17 @@ async def run_rows(
         with StopSignal() as stop:
             await run.run()
     card = Scorecard(kind, target, tuple(run.results), started, tuple(versions), run.is_whole)
-    show(card, options)
-    write(card, options)
-    if stop.code:
-        return stop.code
-    if card.has_failed(is_strict=options.strict):
+    with result_printed():
+        show(card, options)
+    code = stop.code or code_of(card, is_strict=options.strict)
+    for trouble in filter(None, write(card, options)):
+        code = report_line(trouble, code or ExitCode.USAGE)
+    return code
+
+
+def code_of(card: Scorecard, *, is_strict: bool) -> ExitCode:
+    """Return the exit code of a scorecard."""
+    if card.has_failed(is_strict=is_strict):
         return ExitCode.FINDING
     return ExitCode.OK if card.is_decided else ExitCode.TIMEOUT
 
@@ -92,27 +101,11 @@ def show(card: Scorecard, options: argparse.Namespace) -> None:
     print(*conclusion_lines(card, paint, is_strict=options.strict), sep="\n")
 
 
-def check_files(options: argparse.Namespace) -> None:
-    """Find out before a long run whether its files can be written.
-
-    Raises:
-        OSError: one cannot.
-    """
-    for name in (options.json, options.junit, options.html):
-        if name and name != "-":
-            with open(name, "ab"):
-                pass
-
-
-def write(card: Scorecard, options: argparse.Namespace) -> None:
-    """Write the files that were asked for.
-
-    Raises:
-        OSError: one cannot be written.
-    """
+def write(card: Scorecard, options: argparse.Namespace) -> Iterator[str]:
+    """Write the files that were asked for; yield a message for each that cannot be written."""
     if options.json and options.json != "-":
-        Path(options.json).write_text(to_json(card) + "\n", "utf-8")
+        yield write_whole("json", options.json, to_json(card) + "\n")
     if options.junit:
-        Path(options.junit).write_text(to_junit(card, is_strict=options.strict), "utf-8")
+        yield write_whole("junit", options.junit, to_junit(card, is_strict=options.strict))
     if options.html:
-        Path(options.html).write_text(page(card), "utf-8")
+        yield write_whole("html", options.html, page(card))

@@ -12,14 +12,15 @@ from dataclasses import replace
 
 import trio
 
+from chunkwire.cli import flags
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import version
-from chunkwire.cli.serving import recording
-from chunkwire.cli.terminal import paint_of, progress, width_of
+from chunkwire.cli.main import report, version
+from chunkwire.cli.output_files import check_outputs, lines_to, write_whole
+from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.net.dial import Url, parse_url
-from chunkwire.record.values import Record
+from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.probe.barrier import is_barrier_gateway
@@ -40,15 +41,12 @@ def check_flags(options: argparse.Namespace) -> None:
     """Refuse what cannot be done, before anything is asked.
 
     Raises:
-        LocalError: a file to write whose folder is missing or that is read, or one file for several clients.
+        LocalError: a file that cannot be written or that is read, or one file for several clients.
     """
-    for path in (options.report, options.junit):
-        if path and not os.path.isdir(os.path.dirname(path) or "."):
-            raise LocalError(f"{path}: expected a folder that exists, got {os.path.dirname(path)!r}")
+    outputs = [(name, getattr(options, name)) for name in ("report", "junit", "save")]
+    check_outputs(outputs, [*filter(is_path, options.hops), *flags.files_read(options)])
     if len(options.agents) > 1 and (options.report or options.junit or options.save):
         raise LocalError("--report, --junit and --save go with one client at a time")
-    if options.save in options.hops:
-        raise LocalError(f"--save: expected a file of its own, got {options.save!r}, which is read")
 
 
 async def probe(options: argparse.Namespace) -> int:
@@ -74,7 +72,8 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
     """
     captured = _captured_hops(options.hops, options)
     hops = hops_of(captured) if captured else []
-    with recording(options.save, is_flushed=False) as record_to, progress(options) as report_progress:
+    troubles: list[str] = []
+    with lines_to("save", options.save, to_json, troubles.append) as record_to, progress(options) as report_progress:
         prober = _prober(options, agent, record_to, report_progress)
         patience = prober.patience if prober.max_time is None else min(prober.patience, prober.max_time)
         if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
@@ -91,13 +90,16 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
         findings = await _ask_why(prober, result_of(verdicts), options) if options.why else []
     result = result_of(verdicts, findings)
     code = exit_code(result, is_strict=options.strict, is_gate=options.gate)
-    _show(result, options, code)
-    if captured and not (options.json or options.gate):
-        print(*frame_lines(captured, hops), sep="\n")
+    with result_printed():
+        _show(result, options, code)
+        if captured and not (options.json or options.gate):
+            print(*frame_lines(captured, hops), sep="\n")
     if options.report:
-        await _write_page(result, options.report)
+        troubles.append(write_whole("report", options.report, _page(result, options.report)))
     if options.junit:
-        await trio.Path(options.junit).write_text(junit(result, is_gate=options.gate), encoding="utf-8")
+        troubles.append(write_whole("junit", options.junit, junit(result, is_gate=options.gate)))
+    for trouble in filter(None, troubles):
+        code = report(trouble, code or ExitCode.USAGE)
     return code, result.verdicts
 
 
@@ -159,12 +161,11 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
     return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
 
 
-async def _write_page(result: ProbeResult, path: str) -> None:
-    """Write the page for a ticket: Markdown for *.md, else HTML."""
+def _page(result: ProbeResult, path: str) -> str:
+    """Return the page for a ticket: Markdown for *.md, else HTML."""
     now = datetime.datetime.now().astimezone()
     blocks = list(page_of(result, made=f"Made by chunkwire {version()} on {now:%Y-%m-%d %H:%M %Z}"))
-    page = to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
-    await trio.Path(path).write_text(page, encoding="utf-8")
+    return to_markdown(blocks) if path.endswith(".md") else to_html(blocks)
 
 
 def _prober(

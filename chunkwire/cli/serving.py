@@ -16,6 +16,7 @@ from typing import TypeAlias
 import trio
 
 from chunkwire.cli.certificate import certificate_of
+from chunkwire.cli.output_files import lines_to
 from chunkwire.cli.terminal import say
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, parse_address
@@ -149,10 +150,12 @@ def worker_arguments() -> Sequence[str]:
 
 
 @contextmanager
-def recording(path: str | None, *, is_flushed: bool = True) -> Iterator[Callable[[Record], None] | None]:
-    """Yield a function that writes records to a file, a line each (at once if `is_flushed`); None without a path."""
-    if path is None:
-        yield None
-        return
-    with open(path, "w", encoding="ascii", buffering=1 if is_flushed else -1) as file:
-        yield lambda record: print(to_json(record), file=file)
+def recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
+    """Yield a function that writes records to a file, a line each at once; None without a path."""
+    with lines_to("save", path, to_json, report_loss, is_flushed=True) as record_to:
+        yield record_to
+
+
+def report_loss(trouble: str) -> None:
+    """Report that a file can no longer be written; the server goes on without it."""
+    say(f"{trouble}; nothing more is written there")

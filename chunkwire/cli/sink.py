@@ -69,7 +69,7 @@ class Sink:
     def record(self, record: Record) -> None:
         """Process one record; heads and our own request are printed at once."""
         if isinstance(record, HeadRecord):
-            self.status = int(record.status) if record.status.isdigit() else 0
+            self.status = record.status
         elif isinstance(record, EndRecord) and record.point != "client.sent":
             self.end = record
             self.code = self.code or self._code_of(record)

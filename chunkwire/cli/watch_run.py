@@ -12,7 +12,8 @@ from chunkwire import client
 from chunkwire.cli.asking import Input, read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode, exit_code_of
-from chunkwire.cli.flags import refuse_request_flags
+from chunkwire.cli.flags import files_read, refuse_request_flags
+from chunkwire.cli.output_files import STDIN, check_outputs
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import say
@@ -27,6 +28,8 @@ from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
 def run(options: argparse.Namespace) -> int:
     """Watch one stream to its end."""
     source: str = options.source
+    inputs = [STDIN] if "-" in (source, options.data) else [source] if is_path(source) else []
+    check_outputs([("save", options.save)], [*inputs, *files_read(options)])
     if source == "-":
         return trio.run(watch_octets, sys.stdin.fileno(), options)
     if is_path(source):

@@ -1,0 +1,186 @@
+"""The output files of verbs: checked before a run, written after it, or line by line during it.
+
+The rule here: a file that fails is one line of message, and neither ends the run nor keeps the other files from being
+written. No output replaces an input or another output. A whole file replaces an old one atomically; `-` is standard
+output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TextIO, TypeVar
+
+from chunkwire.cli.exits import shown_path
+from chunkwire.wire.errors import LocalError
+
+T = TypeVar("T")
+
+STDIN = 0
+
+
+def check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[str | int] = ()) -> None:
+    """Check that each file can be written, and is no other file of the command line.
+
+    Args:
+        outputs: name and value of each flag; None where it is not given.
+        inputs: paths and descriptors that are read.
+
+    Raises:
+        LocalError: one cannot, or is.
+    """
+    paths = [(name, path) for name, path in outputs if path not in (None, "-")]
+    read = {_identity(each): each for each in inputs}
+    seen: dict[object, str] = {}
+    for name, path in paths:
+        assert path is not None
+        _check(name, path)
+        identity = _identity(path)
+        if identity is None:
+            continue
+        if identity in read:
+            raise LocalError(f"--{name}: expected a file of its own, got {shown_path(path)}, which is read")
+        if identity in seen:
+            raise LocalError(
+                f"--{name} and --{seen[identity]}: expected a file of its own for each, got one file twice"
+            )
+        seen[identity] = name
+
+
+def _check(name: str, path: str) -> None:
+    parent = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        trouble = "it is a directory"
+    elif not os.path.isdir(parent):
+        trouble = f"there is no directory {shown_path(parent)}"
+    elif not os.access(path if os.path.exists(path) else parent, os.W_OK):
+        trouble = "it is not writable"
+    else:
+        return
+    raise LocalError(f"--{name} {shown_path(path)}: {trouble}")
+
+
+def _identity(path: str | int) -> object:
+    """Return what is equal for two names of one regular file; None for a pipe or a device."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return os.path.realpath(path) if isinstance(path, str) else None
+    return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
+
+
+def write_whole(name: str, path: str, text: str) -> str:
+    """Write a file atomically; return an error message, empty where it was written."""
+    try:
+        if path == "-":
+            print(text, end="", flush=True)
+        elif os.path.exists(path) and not os.path.isfile(path):  # a pipe, /dev/stdout
+            _write(path, text)
+        else:
+            _replace(path, text)
+    except OSError as error:
+        return _message(name, path, error)
+    return ""
+
+
+def _message(name: str, path: str, error: OSError) -> str:
+    return f"--{name} {shown_path(path)}: {error.strerror or error}"
+
+
+def _replace(path: str, text: str) -> None:
+    beside = f"{path}.{os.getpid()}.part"
+    try:
+        _write(beside, text)
+        os.replace(beside, path)
+    except OSError:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def _write(path: str, text: str) -> None:
+    # Octets of a file's name that are no UTF-8 are escaped as JSON does it.
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+
+
+class LineFile:
+    """A file of lines that is written during a run, by several threads.
+
+    Args:
+        report: is called with the message of the first error, after which the file is closed.
+        is_flushed: each line is written at once.
+        is_added_to: lines follow those that are there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        report: Callable[[str], None],
+        *,
+        is_flushed: bool = False,
+        is_added_to: bool = False,
+    ) -> None:
+        self._lock = threading.Lock()  # text files are not thread-safe
+        self._name, self._path, self._report, self._is_flushed = name, path, report, is_flushed
+        self._file: TextIO | None = sys.stdout
+        if path != "-":
+            self._file = open(path, "a" if is_added_to else "w", encoding="utf-8")  # noqa: SIM115
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.write(f"{line}\n")
+                    if self._is_flushed:
+                        self._file.flush()
+                except OSError as error:
+                    self._fail(self._file, error)
+
+    def close(self) -> None:
+        """Flush and close it; standard output stays open."""
+        file, self._file = self._file, None
+        try:
+            if file is sys.stdout:
+                file.flush()
+            elif file is not None:
+                file.close()
+        except OSError as error:
+            self._fail(file, error)
+
+    def _fail(self, file: TextIO | None, error: OSError) -> None:
+        self._file = None
+        if file is not None and file is not sys.stdout:
+            with contextlib.suppress(OSError):
+                file.close()
+        self._report(_message(self._name, self._path, error))
+
+
+@contextmanager
+def lines_to(
+    name: str,
+    path: str | None,
+    form: Callable[[T], str],
+    report: Callable[[str], None],
+    heading: str = "",
+    *,
+    is_flushed: bool = False,
+    is_added_to: bool = False,
+) -> Iterator[Callable[[T], None] | None]:
+    """Give a function that writes a value to a file as a line; None without a file. See `LineFile`."""
+    if path is None:
+        yield None
+        return
+    lines = LineFile(name, path, report, is_flushed=is_flushed, is_added_to=is_added_to)
+    if heading:
+        lines.write(heading)
+    with ExitStack() as last:
+        last.callback(lines.close)
+        yield lambda value: lines.write(form(value))
