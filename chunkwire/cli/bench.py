@@ -41,6 +41,15 @@ examples:
   chunkwire bench :8081/probe --json >a.json; chunkwire bench merge a.json"""
 
 DEFAULT_STREAMS = 10
+MAX_STREAMS = 65_535  # of TCP, between two addresses
+
+
+def stream_count(text: str) -> int:
+    """Return a number of streams that may be open at once."""
+    number = flags.count(text)
+    if number > MAX_STREAMS:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_STREAMS} streams, got {text!r}")
+    return number
 
 
 def rate(text: str) -> float:
@@ -66,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_load(group: argparse._ArgumentGroup) -> None:
     """Add the flags of the load."""
     add = group.add_argument
-    add("-c", "--streams", type=flags.count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
+    add("-c", "--streams", type=stream_count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
     add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
     opening = "with -c: one after another over one interval of the stream (default), or all at once"

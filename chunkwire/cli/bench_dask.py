@@ -22,6 +22,7 @@ from chunkwire.cli.bench_output import report
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.terminal import say
+from chunkwire.client.request import Body
 from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult, merged
 from chunkwire.wire.errors import LocalError
@@ -165,15 +166,28 @@ def agent_words(options: argparse.Namespace) -> list[str]:
     for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at", "stamps"):
         words += _flag(name, getattr(options, name))
     words += _flag("streams", options.streams) if options.rate is None else []
-    words += [word for line in options.header for word in ("-H", line)]
-    body = read_request(options).body
-    if not isinstance(body, bytes | None):
-        raise LocalError("-d -: expected a body that can be sent again, to each agent")
-    words += _flag("data", None if body is None else body.decode())
+    words += [word for line in options.header for word in _flag("header", line)]
+    words += _flag("data", _text_of(read_request(options).body))
     for name in ("method", "cafile"):
         words += _flag(name, getattr(options, name))
     words += _flag("max-time", None if math.isinf(options.max_time) else options.max_time)
     return words + ["-k"] * options.insecure + ["--force"] * options.force
+
+
+def _text_of(body: Body) -> str | None:
+    """Return a body as an agent's `-d` takes it.
+
+    Raises:
+        LocalError: that cannot give these octets.
+    """
+    if body is None:
+        return None
+    if not isinstance(body, bytes):
+        raise LocalError("-d -: expected a body that can be sent again, to each agent")
+    text = body.decode("utf-8", "replace")
+    if text.encode() != body or "\0" in text or text == "-" or text.startswith("@"):
+        raise LocalError("--dask and -d: expected a text, which is on the command line of each agent, got other octets")
+    return text
 
 
 def _flag(name: str, value: object) -> list[str]:
@@ -181,4 +195,4 @@ def _flag(name: str, value: object) -> list[str]:
     if value is None:
         return []
     text = f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    return [f"--{name.replace('_', '-')}", text]
+    return [f"--{name.replace('_', '-')}={text}"]

@@ -53,14 +53,21 @@ def _read_json(text: bytes) -> Stamp | None:
         about = json.loads(text)
         of, planned = about.get("of"), about.get("planned_ns")
         return Stamp(
-            int(about["n"]),
-            None if of is None else int(of),
+            _number(about["n"]),
+            None if of is None else _number(of),
             str(about.get("nonce", "")),
-            None if planned is None else int(planned),
-            int(about["actual_ns"]),
+            None if planned is None else _number(planned),
+            _number(about["actual_ns"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None  # other JSON that has a member of that name
+
+
+def _number(value: str | float) -> int:
+    """Return a whole number of 0 or more that fits 63 bits, so that a difference of two fits 64."""
+    if not 0 <= (number := int(value)) < 1 << 63:
+        raise ValueError("expected a number of 63 bits")
+    return number
 
 
 class ContentReader:

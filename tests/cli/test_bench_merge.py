@@ -75,3 +75,19 @@ def test_a_cut_file_is_named_in_one_line(name: str, tmp_path: Path, capsys: Capt
 def test_a_wrong_merge_is_one_line(words: list[str], capsys: Captured) -> None:
     assert main(["bench", "merge", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("limit, code", [("late.max=2ms", 0), ("late.max=500us", 1)])
+def test_a_log_of_one_quantity_is_checked_against_limits(
+    limit: str, code: int, tmp_path: Path, capsys: Captured
+) -> None:
+    log = written(tmp_path / "a.hlog")
+    log.write_text("".join(line for line in log.read_text().splitlines(keepends=True) if "first" not in line))
+    assert main(["bench", "merge", str(log), "--limit", limit]) == code
+
+
+def test_a_sum_of_nothing_is_no_success(tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(to_json(BenchResult(url="http://x/", gathered=Gathered(), conditions={})))
+    assert main(["bench", "merge", str(path)]) == 28
+    assert "nothing was measured, no frame arrived: 0 streams" in capsys.readouterr().err

@@ -60,6 +60,10 @@ def test_results_of_two_versions_or_with_a_baseline_in_some_are_not_added(
 
 
 BROKEN: list[Callable[[dict[str, object]], object]] = [
+    lambda members: {**members, "url": "a\nb"},
+    lambda members: {**members, "conditions": {"host": ["a"]}},
+    lambda members: {**members, "conditions": {"host": "\ud800"}},
+    lambda members: {**members, "conditions": {"seconds": 10**400}},
     lambda members: [],
     lambda members: {**members, "kind": "probe"},
     lambda members: {**members, "v": 1},

@@ -20,9 +20,11 @@ def test_a_probe_event_bears_a_stamp() -> None:
         b'data: {"actual_ns":4}',
         b'data: {"n":1,"actual_ns":1e999}',
         b'data: {"n":1,"actual_ns":"soon"}',
+        b'data: {"n":1,"actual_ns":9223372036854775808}',
+        b'data: {"n":1,"actual_ns":-1}',
         b'data: {"actual_ns":' + b"[" * 100_000,
     ],
-    ids=["no number", "endless", "a word", "deep"],
+    ids=["no number", "endless", "a word", "more than 63 bits", "negative", "deep"],
 )
 def test_a_broken_stamp_is_ignored(line: bytes) -> None:
     assert read_stamp(line) is None

@@ -5,6 +5,7 @@ The rule here: pure; a result in, text out, as each format's own documentation s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -128,6 +129,8 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
         tag, rest = text[4:].split(",", 1) if text.startswith("Tag=") and "," in text else ("late", text)
         try:
             start, seconds, _, payload = rest.split(",")
+            if not (0 <= float(seconds) < math.inf and tag.isprintable()):
+                raise ValueError("no duration, or no name of a quantity")
             one = rounds.setdefault(start, Round(float(seconds)))
             one.samples.setdefault(tag, DurationHistogram()).add(_decoded(payload))
         except LocalError:

@@ -22,6 +22,9 @@ CLOCKS_COMPARED: Final = ("late", "added")
 VERSION: Final = 2
 """Of the JSON form. Results of version 1 have no histograms, so they cannot be added."""
 
+MAX_COUNT: Final = 1 << 48
+"""Counts in a result are below: the sums of 65,536 results fit the 64 bits of a histogram's buckets."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
@@ -72,12 +75,12 @@ class BenchResult:
         if not isinstance(members, dict) or members.get("kind") != "bench":
             raise LocalError(f"{where}: expected what chunkwire bench --json prints, got other JSON")
         if members.get("v") != VERSION:
-            raise LocalError(f"{where}: expected a result of version {VERSION}, got version {members.get('v')!r}")
+            raise LocalError(f"{where}: expected a result of version {VERSION}, got version {members.get('v')!r:.60}")
         try:
             return _result(members)
         except KeyError as error:
             raise LocalError(f"{where}: a broken result of chunkwire bench: no member {error}") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise LocalError(f"{where}: a broken result of chunkwire bench: {error}") from error
 
 
@@ -176,7 +179,7 @@ def _result(members: Mapping[str, Any]) -> BenchResult:
     return BenchResult(
         url=_text(members["url"]),
         gathered=_gathered(raw["target"]),
-        conditions=dict(members["conditions"]),
+        conditions={_text(name): _condition(value) for name, value in members["conditions"].items()},
         baseline=None if baseline is None else _gathered(baseline),
         baseline_url=None if baseline is None else _text(members["baseline_url"]),
         is_partial=members["partial"] is True,
@@ -220,20 +223,28 @@ def _trend(members: Mapping[str, Any]) -> Trend:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"expected a text, got {value!r}")
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"expected a text of one line, got {value!r:.60}")
+    return value
+
+
+def _condition(value: object) -> object:
+    if isinstance(value, str):
+        return _text(value)
+    if value is not None:
+        _number(value)
     return value
 
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
-        raise ValueError(f"expected a whole number, got {value!r}")
+        raise ValueError(f"expected a whole number, got {value!r:.60}")
     return value
 
 
 def _count(value: object) -> int:
-    if (number := _whole(value)) < 0:
-        raise ValueError(f"expected a count, got {value!r}")
+    if not 0 <= (number := _whole(value)) < MAX_COUNT:
+        raise ValueError(f"expected a count, got {value!r:.60}")
     return number
 
 
@@ -243,11 +254,11 @@ def _counts(members: Mapping[str, object]) -> dict[str, int]:
 
 def _seconds(value: object) -> float:
     if not 0 <= _number(value) < 1e12:
-        raise ValueError(f"expected seconds, got {value!r}")
+        raise ValueError(f"expected seconds, got {value!r:.60}")
     return _number(value)
 
 
 def _number(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"expected a number, got {value!r}")
+        raise ValueError(f"expected a number, got {value!r:.60}")
     return float(value)

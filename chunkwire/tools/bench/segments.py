@@ -186,8 +186,8 @@ def parse_stamps(text: str, *, where: str) -> dict[int, HopStamps]:
         LocalError: it has another form.
     """
     try:
-        return dict(_parsed(json.loads(line)) for line in text.splitlines() if line)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return dict(_parsed(json.loads(line)) for line in text.split("\n") if line)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise LocalError(f"{where}: expected the answer of /stamps of a --stamps server, got something else") from error
 
 
