@@ -157,4 +157,4 @@ def audit(entry: AuditEntry, now: float, write_to: Callable[[str], None] | None)
         f" ({entry.error.kind.value}: {entry.error.message})" if entry.error is not None else "",
     )
     if write_to is not None:
-        write_to(json.dumps(entry.to_json(now), ensure_ascii=False))
+        write_to(json.dumps(entry.to_json(now)))

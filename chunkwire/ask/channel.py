@@ -116,7 +116,7 @@ class AnswerChannel:
 
     def _keep(self, item: Content) -> int:
         """Keep the text of an item where it is wanted; return its length in characters."""
-        text = item.arguments if isinstance(item, ToolCall) else item.text
+        text = item.id + item.name + item.arguments if isinstance(item, ToolCall) else item.text
         if self.keeps_text and not isinstance(item, Reasoning):
             if isinstance(item, Text):
                 self._pieces.append(text)

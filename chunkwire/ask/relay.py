@@ -165,7 +165,10 @@ class _Asking:
         left_out = provider.refused(question.model)
         while True:
             entry.begin(provider.name, question.model)
-            request = provider.request(question, left_out)
+            try:
+                request = provider.request(question, left_out)
+            except ValueError as reason:
+                return ProviderError(ErrorKind.BAD_REQUEST, str(reason), is_ours=True)
             error = await self._try(provider, admission, request)
             if error is None or not error.is_callers_fault:
                 provider.remember(question.model, left_out)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
+MAX_MESSAGE_CHARACTERS: Final = 2000  # of an error's; a provider's own has at most some 1000
+
 
 @unique
 class StopReason(StrEnum):
@@ -169,6 +171,13 @@ class ProviderError:
     retry_after: float | None = None
     is_ours: bool = False
     parameter: str = ""
+
+    def __post_init__(self) -> None:
+        """Make one line of a provider's text, which goes into logs and to terminals."""
+        message = self.message[:MAX_MESSAGE_CHARACTERS]
+        if not message.isprintable():
+            message = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+        object.__setattr__(self, "message", message)
 
     @property
     def is_retryable(self) -> bool:

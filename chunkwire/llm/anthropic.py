@@ -53,6 +53,8 @@ STOP_REASON: Final[Mapping[StopReason, str]] = {  # for writing; end_turn for th
 }
 _CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
 _FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
+_MAX_BLOCKS: Final = 4096  # of one answer; a long one has some ten
+_KEY_CHARACTERS: Final = 40
 _EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # prefixes of their types
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
@@ -108,9 +110,11 @@ class MessagesInterpreter(Interpreter):
             # {} in Anthropic's own streams, followed by deltas; complete from some proxies and in a whole message
             given = at(block, "input")
             arguments = dump(given) if given and isinstance(given, dict) else ""
-            yield ToolCall(self._calls.of(repr(index)), text_at(block, "id"), text_at(block, "name"), arguments)
+            yield ToolCall(self._calls.of(_key_of(index)), text_at(block, "id"), text_at(block, "name"), arguments)
             return
-        self._others.add(repr(index))
+        if len(self._others) >= _MAX_BLOCKS:
+            raise ValueError(f"expected at most {_MAX_BLOCKS} blocks, got more")
+        self._others.add(_key_of(index))
         if kind in ("thinking", "redacted_thinking"):
             yield Reasoning(delta_at(block, "thinking"))
         elif text := delta_at(block, "text"):
@@ -122,8 +126,8 @@ class MessagesInterpreter(Interpreter):
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
         more = delta_at(delta, "partial_json")
-        if more and repr(index) not in self._others:  # server_tool_use, which the provider runs, is left out
-            yield ToolCall(self._calls.of(repr(index)), "", "", more)
+        if more and _key_of(index) not in self._others:  # server_tool_use, which the provider runs, is left out
+            yield ToolCall(self._calls.of(_key_of(index)), "", "", more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
         if reason := text_at(delta, "stop_reason"):
@@ -142,6 +146,11 @@ class MessagesInterpreter(Interpreter):
         """Keep the latest of each count; a null does not take one back."""
         if isinstance(usage, dict):
             self._usage |= {key: value for key, value in usage.items() if value is not None}
+
+
+def _key_of(index: object) -> str:
+    """Return what is equal for blocks of one index, which may be any JSON."""
+    return repr(index)[:_KEY_CHARACTERS]
 
 
 class AnthropicMessages(Dialect):

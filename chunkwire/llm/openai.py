@@ -11,8 +11,9 @@ from typing import Final
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import JSON, Dialect
 from chunkwire.llm.question import Message, Question, Role, refuse, text_of
-from chunkwire.llm.shape import at, text_at
+from chunkwire.llm.shape import at, number_at, text_at
 
+MAX_TOP_LOGPROBS: Final = 20  # as OpenAI
 _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.BAD_REQUEST: ("invalid_request_error", None),
     ErrorKind.WRONG_KEY: ("invalid_request_error", "invalid_api_key"),
@@ -116,3 +117,15 @@ def _logprob(token: str, rank: int) -> dict[str, object]:
 def logprob(rank: int) -> float:
     """Return the made-up log probability of a token: the chosen one has rank 0."""
     return -0.1 - rank
+
+
+def top_logprobs_of(body: object) -> int:
+    """Return how many alternatives to list for each token.
+
+    Raises:
+        RequestRefused: no whole number from 0 to `MAX_TOP_LOGPROBS`.
+    """
+    value, number = at(body, "top_logprobs"), number_at(body, "top_logprobs")
+    if value is not None and (number is None or not 0 <= number <= MAX_TOP_LOGPROBS):
+        raise refuse(f"top_logprobs: expected a whole number from 0 to {MAX_TOP_LOGPROBS}, got {value!r:.60}")
+    return number or 0

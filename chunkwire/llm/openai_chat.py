@@ -30,7 +30,15 @@ from chunkwire.llm.answer import (
 from chunkwire.llm.asking import chat_body, chat_call
 from chunkwire.llm.dialect import Piece
 from chunkwire.llm.errors import error_in, kind_of_name
-from chunkwire.llm.openai import CHAT_ROLES, OpenAIDialect, error_object, logprobs_of, message_of, schema_of
+from chunkwire.llm.openai import (
+    CHAT_ROLES,
+    OpenAIDialect,
+    error_object,
+    logprobs_of,
+    message_of,
+    schema_of,
+    top_logprobs_of,
+)
 from chunkwire.llm.question import ModelRequest, Question, count_of, required, stream_flag, tools_in
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
@@ -259,7 +267,7 @@ class OpenAIChat(OpenAIDialect):
             choices=count_of(body, "n", most=MAX_CHOICES),
             is_parallel=at(body, "parallel_tool_calls") is not False,
             schema=schema_of(at(body, "response_format"), "json_schema", "schema"),
-            top_logprobs=count_at(body, "top_logprobs") if at(body, "logprobs") is True else None,
+            top_logprobs=top_logprobs_of(body) if at(body, "logprobs") is True else None,
         )
         choice = at(body, "tool_choice")
         mode = text_at([choice], 0) or text_at(choice, "allowed_tools", "mode")

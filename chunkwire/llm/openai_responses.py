@@ -30,7 +30,7 @@ from chunkwire.llm.answer import (
 from chunkwire.llm.asking import responses_body
 from chunkwire.llm.dialect import Piece
 from chunkwire.llm.errors import NO_REASON, error_in, reason_in
-from chunkwire.llm.openai import OpenAIDialect, code_of, message_of, schema_of, token_logprobs
+from chunkwire.llm.openai import OpenAIDialect, code_of, message_of, schema_of, token_logprobs, top_logprobs_of
 from chunkwire.llm.question import Message, ModelRequest, Question, required, stream_flag, text_of, tools_in
 from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
@@ -192,7 +192,7 @@ class OpenAIResponses(OpenAIDialect):
             is_parallel=at(body, "parallel_tool_calls") is not False,
             wants_reasoning=summary not in ("", "none"),
             schema=schema_of(at(body, "text", "format"), "schema"),
-            top_logprobs=count_at(body, "top_logprobs") if has_logprobs else None,
+            top_logprobs=top_logprobs_of(body) if has_logprobs else None,
         )
         choice = at(body, "tool_choice")
         mode = text_at([choice], 0) or text_at(choice, "mode")

@@ -22,6 +22,7 @@ from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 HEAD_OCTETS: Final = 4096  # kept of a body until it is known to be a stream, for the error message if it is none
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
 _FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")  # the start of a line of an event stream
+_WRAPPERS: Final = re.compile(r"\A(?>(?:data:\s*+)*)")  # of a proxy that wraps events in events
 _MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
 _KEEP_ALIVE_WORDS: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
@@ -322,8 +323,7 @@ class SseReader(AnswerReader):
         if isinstance(unit, SseComment):
             return
         data = unit.data.strip()
-        while data.startswith("data:"):  # a proxy that wraps events in events
-            data = data.removeprefix("data:").lstrip()
+        data = _WRAPPERS.sub("", data, count=1)
         if unit.event.lower() == "error":
             yield error_of_event(data)
             return

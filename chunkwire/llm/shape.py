@@ -13,6 +13,7 @@ from typing import Final
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BLANK: Final = re.compile(r"[\s\x1e]*")
 _SHOWN_CHARACTERS: Final = 60
+_MAX_NUMBER: Final = 1 << 63
 # Control characters in a string are taken (RFC 8259 §7 wants them escaped): some servers send them as they are.
 _DECODER: Final = json.JSONDecoder(strict=False)
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -51,8 +52,15 @@ def load_object(octets: bytes | str) -> dict[str, object]:
 
 
 def dump(value: object) -> str:
-    """Return compact JSON, without escapes for characters beyond ASCII: as the providers write it."""
-    return _ENCODER.encode(value)
+    """Return compact JSON, without escapes for characters beyond ASCII: as the providers write it.
+
+    Raises:
+        ValueError: the value is nested too deep.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except RecursionError as error:
+        raise ValueError("expected JSON that is less deep") from error
 
 
 def at(value: object, *path: str | int) -> object:
@@ -78,11 +86,11 @@ def delta_at(value: object, *path: str | int) -> str:
 
 
 def number_at(value: object, *path: str | int) -> int | None:
-    """Return the whole number at a path, None where there is none; 12.0 is 12."""
+    """Return the whole number at a path, None where there is none of 64 bits; 12.0 is 12."""
     found = at(value, *path)
-    if isinstance(found, float) and found.is_integer():
-        return int(found)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) < _MAX_NUMBER:
+        return None
+    return int(found) if found == int(found) else None
 
 
 def count_at(value: object, *path: str | int) -> int:

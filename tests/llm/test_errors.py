@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import AtFault, ErrorKind, ProviderError
+from chunkwire.llm.answer import MAX_MESSAGE_CHARACTERS, AtFault, ErrorKind, ProviderError
 from chunkwire.llm.errors import REASON_CHARACTERS, REDACTED, kind_of_status, redacted
 
 REASON = b"upstream connect error or disconnect/reset before headers. retried and the latest reset reason: refused"
@@ -24,6 +24,12 @@ FILTERED = {
 def refused(status: int, body: object, dialect: str = "openai") -> ProviderError:
     octets = body if isinstance(body, bytes) else json.dumps(body).encode()
     return DIALECTS[dialect].read_error(status, (), octets)
+
+
+def test_a_message_is_one_line_that_prints_and_has_an_end() -> None:
+    assert ProviderError(ErrorKind.SERVER, "a\r\nforged line\x1b[31m").message == "a forged line [31m"
+    assert ProviderError(ErrorKind.SERVER, "two  blanks, ü").message == "two  blanks, ü"
+    assert len(ProviderError(ErrorKind.SERVER, "x" * 100_000).message) == MAX_MESSAGE_CHARACTERS
 
 
 @pytest.mark.parametrize(

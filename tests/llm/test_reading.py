@@ -1,6 +1,7 @@
 """What a reader does with a stream that is not as it should be: it says so, once, and never raises."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -275,3 +276,28 @@ def test_bedrocks_metadata_cut_off_leaves_the_answer_complete() -> None:
     reader = DIALECTS["bedrock"].reader()
     assert told(reader.feed(octets[:-5])) == replace(expected(HELLO), usage=None)
     assert reader.end_of_input() == []
+
+
+def test_an_event_of_nothing_but_wrappers_is_read_in_linear_time() -> None:
+    """Taking off one `data:` at a time would copy the rest each time: some minutes for this event."""
+    (error,) = read(DIALECTS["openai"].reader(), b"data: " + b"data:" * 1_000_000 + b"x\n\n", range(0))
+    assert isinstance(error, ProviderError)
+    assert error.kind is ErrorKind.BROKEN
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+    assert Text("a") in read(DIALECTS["openai"].reader(), b"data: data: data:" + data(chunk)[6:], range(0))
+
+
+def test_blocks_of_one_answer_are_bounded() -> None:
+    block = {"type": "content_block_start", "content_block": {"type": "text"}}
+    octets = b"".join(data({**block, "index": n}, "content_block_start") for n in range(5000))
+    error = read(DIALECTS["anthropic"].reader(), octets, range(0))[-1]
+    assert isinstance(error, ProviderError)
+    assert "expected at most 4096 blocks" in error.message
+
+
+def test_json_that_can_be_read_and_not_written_again_is_an_error() -> None:
+    for depth in range(100, sys.getrecursionlimit()):
+        arguments = '{"a":' * depth + "1" + "}" * depth
+        call = f'{{"index":0,"id":"c","function":{{"name":"f","arguments":{arguments}}}}}'
+        octets = f'data: {{"choices":[{{"index":0,"delta":{{"tool_calls":[{call}]}}}}]}}\n\n'.encode()
+        assert isinstance(DIALECTS["openai"].reader().feed(octets)[-1], ToolCall | ProviderError)

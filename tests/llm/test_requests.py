@@ -276,3 +276,13 @@ def test_a_bare_question_builds_a_bare_request(name: str) -> None:
 )
 def test_a_stream_has_its_providers_type(name: str, content_type: bytes) -> None:
     assert DIALECTS[name].stream_type(Question("m", ())) == content_type
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_more_alternatives_than_the_service_lists_are_refused(path: str) -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "input": "Hi", "logprobs": True}
+    asked["include"] = ["message.output_text.logprobs"]
+    assert parse(post(path, {**asked, "top_logprobs": 20})).top_logprobs == 20
+    for number in (21, -1, 10**15, "7"):
+        with pytest.raises(RequestRefused, match="top_logprobs: expected a whole number from 0 to 20"):
+            parse(post(path, {**asked, "top_logprobs": number}))
