@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check, flags
+from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
@@ -52,16 +53,19 @@ def run(options: argparse.Namespace) -> int:
 async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int:
     """Learn what the server does with requests in order, then judge it."""
     from chunkwire.cli import check_run
-    from chunkwire.tools.check.server.baseline import learn
+    from chunkwire.tools.check.server.baseline import ask_plainly, learn
     from chunkwire.tools.check.server.cases import CheckedServer
 
     target = read_target(options)
     server = CheckedServer(target, await learn(target))
     software = server.baseline.get.head.get(b"server")
     versions = [("Server", software.decode("latin-1"))] if software else []
-    return await check_run.run_rows(
+    code = await check_run.run_rows(
         "server", str(target.url), cases, lambda case: case.judge(server), options, versions=versions
     )
+    if code == ExitCode.OK:
+        await ask_plainly(target)  # of a server that has died, the last rows are all open
+    return code
 
 
 def read_target(options: argparse.Namespace) -> ServerTarget:

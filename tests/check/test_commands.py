@@ -86,7 +86,10 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("client", "--", "curl $CHUNKWIRE_URL --no-such-flag"), "fails with a plain response"),
         (("client", "--as", "opnai", *CURL), "--as: expected one of sse, "),
         (("client", "--only", "ct", *CURL), "no row 'ct'; did you mean cut?"),
-        (("client", "--json", "no/such/folder/x", *CURL), "no/such/folder/x: no such file or directory"),
+        (
+            ("client", "--json", "no/such/folder/x", *CURL),
+            "--json no/such/folder/x: there is no directory no/such/folder",
+        ),
         (("client", "-j", "0", *CURL), "expected 1 or more"),
         (("server",), "expected the URL of a server"),
         (("server", "ftp://x/"), "expected http://, https://"),

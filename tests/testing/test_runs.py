@@ -22,6 +22,7 @@ from chunkwire.testing import (
     status,
     tool_call,
 )
+from chunkwire.testing.runs import MAX_REQUESTS, RunRequest, ServedRun
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
@@ -170,6 +171,17 @@ def test_the_end_lists_what_was_never_asked_for_and_what_was_not_expected(origin
         "openai run: never asked for: response 2: 'two', cut after 3 events",
         "openai run: not expected: request 2: POST /v1/embeddings (no path of openai)",
     ]
+
+
+def test_a_request_that_was_not_expected_fails_the_run_however_many_came_before() -> None:
+    run = ServedRun("sse", [], repeats=True)
+    for _ in range(MAX_REQUESTS):
+        run.note(RunRequest("GET", "/", ()))
+    run.note(RunRequest("GET", "/", ()))
+    assert (len(run.requests), run.failures()) == (MAX_REQUESTS, [])
+    for _ in range(2):
+        run.note(RunRequest("GET", "/more", (), note="all responses of the run were given (1)"))
+    assert run.failures() == ["not expected: request 1001: GET /more (all responses of the run were given (1))"]
 
 
 def test_one_request_too_many_is_refused_with_a_status_that_nobody_repeats(origin: Origin) -> None:

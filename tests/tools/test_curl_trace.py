@@ -34,6 +34,12 @@ def trace(*data: bytes, head: tuple[bytes, ...] = HEAD, infos: str = "", request
     return text + infos
 
 
+def test_a_line_ends_at_lf_alone() -> None:
+    info = "23:59:59.901000 == Info:  subject: CN=a\x85b\u2028c\n"
+    records = read_trace(trace(*FRAMES, LAST).replace("23:59:59.900500", info + "23:59:59.900500", 1)).records
+    assert sum(isinstance(record, FrameRecord) for record in records) == 3
+
+
 def test_each_frame_has_the_moment_of_its_read() -> None:
     records = read_trace(trace(*FRAMES, LAST)).records
     frames = [record for record in records if isinstance(record, FrameRecord)]

@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire import LocalError
-from chunkwire.record.values import FrameRecord, Record
+from chunkwire.record.values import FrameRecord, HeadRecord, Record
 from chunkwire.tools.diff.compare import Comparison, compare, load, render
 from tests.tools.seen import seen
 
@@ -84,6 +84,16 @@ def test_without_data_the_hash_of_the_wire_decides() -> None:
     other = compared(recording(*A), without_data(recording(b"5\r\nHELLO\r\n", *A[1:])))
     assert marks(other) == "==="
     assert not other.is_same
+
+
+def test_two_recordings_without_a_frame_and_without_an_end_are_not_the_same() -> None:
+    heads: list[Record] = [HeadRecord(1, "client.received", 0.0, "HTTP/1.1 200 OK", ())]
+    found = compared(heads, heads)
+    assert (found.is_same, found.notes) == (
+        False,
+        ("neither recording has a frame or an end: nothing was compared",),
+    )
+    assert compared(recording(A[2]), recording(A[2])).is_same
 
 
 def test_a_file_without_a_response_is_refused() -> None:

@@ -1,6 +1,7 @@
 """What --why says of a run, and how it is told."""
 
 import pytest
+import trio
 import trustme
 
 from chunkwire.net.dial import parse_url
@@ -75,3 +76,22 @@ async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
     assert (run.status, run.octets) == (200, 2)
     assert run.end is not None
     assert run.end.framing == "complete"
+
+
+async def test_the_request_in_http_1_0_has_the_body_of_the_others() -> None:
+    received: list[bytes] = []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        while not b"".join(received).endswith(b'{"a":1}'):
+            received.append(await stream.receive_some())
+        await stream.send_all(b"HTTP/1.0 200 OK\r\n\r\nok")
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/ask")
+        with trio.fail_after(PATIENCE):
+            run = await ask_1_0(Prober(max_time=PATIENCE), "hop", Ask(url=url, method="POST", body=b'{"a":1}'))
+        nursery.cancel_scope.cancel()
+    assert (run.status, run.octets) == (200, 2)
+    assert b"Content-Length: 7\r\n" in b"".join(received)

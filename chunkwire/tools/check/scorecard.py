@@ -97,7 +97,6 @@ def to_json(card: Scorecard) -> str:
             "complete": card.is_whole,
             "rows": rows,
         },
-        ensure_ascii=False,
         indent=1,
     )
 

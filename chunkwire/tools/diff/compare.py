@@ -115,8 +115,11 @@ def compare(a: Recording, b: Recording, *, gap_tolerance: float = math.inf) -> C
         notes.append(f"A ended {_ending(a)}, B ended {_ending(b)}")
     if a.trailers != b.trailers:
         notes.append(f"trailers differ: {_fields(a.trailers)} in A, {_fields(b.trailers)} in B")
+    is_empty = not rows and a.end is None and b.end is None
+    if is_empty:
+        notes = ["neither recording has a frame or an end: nothing was compared"]
     is_same = not unlike and ends_alike and a.trailers == b.trailers and not _are_other_octets(a, b)
-    return Comparison(a, b, rows, is_same, tuple(notes))
+    return Comparison(a, b, rows, is_same and not is_empty, tuple(notes))
 
 
 def _row_of(record: FrameRecord | DataRecord) -> FrameRow:

@@ -26,7 +26,7 @@ USAGE: Final = "curl -sN --raw --http1.1 --trace FILE --trace-time URL"
 
 _TITLE: Final = re.compile(
     r"(?:(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d\.\d{1,9}) )?(?:\[[^\]]*\] )?(?P<mark>==|=>|<=) (?P<what>[^,]*?)"
-    r"(?:, (?P<count>\d+) bytes \(0x[0-9a-f]+\))?"
+    r"(?:, (?P<count>\d{1,18}) bytes \(0x[0-9a-f]+\))?"
 )
 _INFO: Final = re.compile(r"(?:(\d\d):(\d\d):(\d\d\.\d{1,9}) )?(?:\[[^\]]*\] )?== Info: (.*)")
 _DUMP: Final = re.compile(r"[0-9a-f]{4,}: ((?:[0-9a-f]{2} ){1,16})")
@@ -65,7 +65,7 @@ def read_trace(text: str) -> CurlTrace:
     Raises:
         LocalError: it has no times, is a `--trace-ascii`, is of HTTP/2, or holds no response.
     """
-    blocks = list(_blocks(text.splitlines()))
+    blocks = list(_blocks([line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]))
     if not any(block.kind == "Recv header" for block in blocks):
         raise LocalError(f"expected a response in the trace, got none; record it with: {USAGE}")
     records: list[Record] = []
@@ -151,7 +151,7 @@ class _Exchanges:
     @property
     def _has_head(self) -> bool:
         heads = [record for record in self._response if isinstance(record, HeadRecord)]
-        return bool(heads) and not heads[-1].status.startswith("1")
+        return bool(heads) and heads[-1].status >= 200
 
     def take(self, block: Block) -> None:
         t = block.t - self._began

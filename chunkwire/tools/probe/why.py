@@ -26,7 +26,7 @@ from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Observation, Shape, observe
-from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, Prober
+from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, MAX_OCTETS, Prober
 from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters
 from chunkwire.tools.probe.verdict import (
     ACCEL,
@@ -131,7 +131,9 @@ def _how(observed: Observation) -> str:
 async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
     """Return a run whose request is HTTP/1.0."""
     messages = Messages()
-    fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields)
+    body = ask.body or b""
+    length = ((b"Content-Length", b"%d" % len(body)),) if ask.body is not None else ()
+    fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields, *length)
     head = b"%b %b HTTP/1.0\r\n" % (ask.method.encode(), ask.url.target)
     tls = (prober.tls or make_tls()) if ask.url.scheme == "https" else None
     try:
@@ -141,7 +143,7 @@ async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
                 began = time.monotonic()
                 sent = Recorder(messages.record, stream=1, point="client.sent", way="request")
                 sent.request(0.0, ask.method.encode(), ask.url.target, fields, time.time())
-                await connection.send_all(head + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n")
+                await connection.send_all(head + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n" + body)
                 await _receive(connection, messages, began)
             finally:
                 connection.reset()
@@ -153,9 +155,10 @@ async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
 
 async def _receive(connection: ClientConnection, messages: Messages, began: float) -> None:
     """Receive a response of any framing, and record it."""
-    reader, reads, octets = CaptureReader(messages), 0, b"\0"
-    while octets and not isinstance(messages.all[0].records[-1], EndRecord):
+    reader, reads, octets, received = CaptureReader(messages), 0, b"\0", 0
+    while octets and received < MAX_OCTETS and not isinstance(messages.all[0].records[-1], EndRecord):
         octets = await connection.receive_some()
+        received += len(octets)
         reads += 1
         reader.feed(octets, t=time.monotonic() - began, read=reads)
     if not octets:

@@ -51,13 +51,7 @@ async def learn(target: ServerTarget) -> Baseline:
         HeadError: its answer is not HTTP.
         LocalError: its answer is too long or does not end.
     """
-    asked = await talk(target, target.closing())
-    if asked.answers.trouble:
-        raise HeadError(502, "no-http", f"{target.url}: {asked.answers.trouble}")
-    if not asked.finals and asked.before_fin is not None:
-        raise Deadline("head", target.patience)
-    if not asked.finals:
-        raise IncompleteHead(asked.received)
+    asked = await ask_plainly(target)
     if not asked.finals[0].is_whole and asked.end is TalkEnd.OPEN:
         size = "within 4 MiB" if len(asked.received) > MAX_RECEIVED_OCTETS else f"in {target.patience:g} s"
         raise LocalError(
@@ -72,6 +66,18 @@ async def learn(target: ServerTarget) -> Baseline:
     return Baseline(
         target.method.decode("ascii"), asked.finals[0], post, post_seconds, is_early, gives_back, (asked, posted)
     )
+
+
+async def ask_plainly(target: ServerTarget) -> Talk:
+    """Send a GET; return its connection, with an answer. Raises what `learn` does but for LocalError."""
+    asked = await talk(target, target.closing())
+    if asked.answers.trouble:
+        raise HeadError(502, "no-http", f"{target.url}: {asked.answers.trouble}")
+    if not asked.finals and asked.before_fin is not None:
+        raise Deadline("head", target.patience)
+    if not asked.finals:
+        raise IncompleteHead(asked.received)
+    return asked
 
 
 def with_length(target: ServerTarget, lines: bytes = b"", *, version: bytes = b"1.1") -> bytes:
