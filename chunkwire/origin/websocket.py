@@ -107,15 +107,13 @@ class WebSocket:
         Raises:
             PeerGone: the client reset the connection.
         """
-        from wsproto.connection import ConnectionState
         from wsproto.events import CloseConnection, Message, Ping
 
         while octets := await self._connection.receive_some():
             self._frames.receive_data(octets)
             for event in self._frames.events():
                 if isinstance(event, CloseConnection):  # the client's, or wsproto's for a client that broke the rules
-                    if self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
-                        await self.send(event.response())
+                    await self.send(event.response())
                     return
                 if isinstance(event, Ping):
                     await self.send(event.response())
@@ -123,12 +121,13 @@ class WebSocket:
                     yield event
 
     async def send(self, event: Event) -> None:
-        """Send one frame by one write; drop frames other than Close once a side is closing (RFC 6455 §5.5.1)."""
+        """Send one frame by one write; drop it if none may follow, nor a second Close (RFC 6455 §5.5.1)."""
         from wsproto.connection import ConnectionState
         from wsproto.events import CloseConnection
 
         async with self._turn:
-            if self._frames.state is not ConnectionState.OPEN and not isinstance(event, CloseConnection):
+            is_answer = self._frames.state is ConnectionState.REMOTE_CLOSING and isinstance(event, CloseConnection)
+            if self._frames.state is not ConnectionState.OPEN and not is_answer:
                 return
             octets = self._frames.send(event)
             try:

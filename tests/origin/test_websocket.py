@@ -6,11 +6,17 @@ from contextlib import suppress
 
 import pytest
 import trio
+from wsproto import ConnectionType
+from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
+from chunkwire.net.ends import ServerConnection
+from chunkwire.origin.websocket import WebSocket
 from chunkwire.server.journal import Ended
 from chunkwire.server.settings import ServerSettings
+from tests.net.peer import read_to_end, tcp_pair
 from tests.origin.websocket import KEY, UPGRADE, Peer, socket
+from tests.patience import PATIENCE
 from tests.server.peer import LeapPacer, get, serving, status_of
 
 
@@ -115,3 +121,16 @@ async def test_without_wsproto_the_refusal_names_the_extra(monkeypatch: pytest.M
     async with serving() as running:
         response = await running.ask(get("/ws", *UPGRADE, KEY, b"Connection: close"))
     assert (status_of(response), b"pip install 'chunkwire[ws]'" in response) == (501, True)
+
+
+async def test_a_second_close_is_not_sent() -> None:
+    """Fails where it raises: a client may break the rules just when the last message has been sent."""
+    near, far = await tcp_pair()
+    ours = WebSocket(ServerConnection(far, bare_lf=True), Connection(ConnectionType.SERVER), PATIENCE)
+    for code in (1002, 1000):
+        await ours.send(CloseConnection(code))
+    await far.aclose()
+    frames = Connection(ConnectionType.CLIENT)
+    frames.receive_data(await read_to_end(near))
+    assert [event.code for event in frames.events() if isinstance(event, CloseConnection)] == [1002]
+    await near.aclose()
