@@ -6,7 +6,8 @@ equal: comparisons of two equal gateways show no difference.
 rare: a gateway that holds one frame in 200 for 1 ms is found, by p99.9 of `added` against a gateway that does not, and
 by the segment between its receive and its write.
 
-`--realtime` runs all programs under `chrt -f`, with priority over other work of the machine.
+The gateways have one core, all other programs the other one. `--realtime` runs them under `chrt -f`, with priority over
+other work of the machine, and the servers with priority over the clients, whose arrivals the kernel stamps.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.graders import at, captured
-from bench.processes import HOST, Trouble, busy_cores, free_port, need_program, running
+from bench.processes import HOST, Trouble, busy_cores, free_port, need_program, pinned, running
 from bench.text import print_line
 from bench.workshop import Workshop, open_workshop
 from chunkwire.record.values import FrameRecord, RequestRecord, read_records
@@ -37,7 +38,9 @@ TOLERANCE_US = 10.0
 EVERY = 200
 HELD = "read gw1 → passed on gw1"
 HOLD_MS = 1.0
-WITHIN = 180.0  # s; of one run of bench
+COMPARED = 3  # times the seconds of one run: p99.9 of a difference needs more samples than that of a segment
+SERVER_PRIORITY, CLIENT_PRIORITY = 40, 20  # of SCHED_FIFO
+WITHIN = 600.0  # s; of one run of bench
 MIN_EQUAL = 0.85
 """Share of the comparisons of equal gateways that must show no difference: 17 of 20."""
 
@@ -50,7 +53,7 @@ class Claims:
     """The options of the command line.
 
     Attributes:
-        prefix: before each command.
+        is_realtime: with priority over other work of the machine.
     """
 
     workshop: Workshop
@@ -58,11 +61,18 @@ class Claims:
     machines: Sequence[str]
     seconds: int
     times: int
-    prefix: Sequence[str]
+    is_realtime: bool
 
-    def chunkwire(self, *words: str) -> list[str]:
-        """Return a command of ours."""
-        return [*self.prefix, sys.executable, "-m", "chunkwire", *words]
+    def server(self, *words: str) -> list[str]:
+        """Return the command of a server in Python."""
+        return self._prioritised([sys.executable, *words], SERVER_PRIORITY)
+
+    def client(self, *words: str) -> list[str]:
+        """Return the command of a client."""
+        return pinned(self._prioritised(words, CLIENT_PRIORITY), self.workshop.cores.meter)
+
+    def _prioritised(self, words: Sequence[str], priority: int) -> list[str]:
+        return [need_program("chrt"), "-f", str(priority), *words] if self.is_realtime else [*words]
 
     def bench(self, *words: str) -> dict[str, Any]:
         """Run bench; return its JSON.
@@ -70,7 +80,8 @@ class Claims:
         Raises:
             Trouble: it printed none.
         """
-        command = self.chunkwire("bench", *words, "--json", "-q", "--force", "--max-failed", "100%")
+        ours = (sys.executable, "-m", "chunkwire", "bench", *words)
+        command = self.client(*ours, "--json", "-q", "--force", "--max-failed", "100%")
         done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)
         if done.returncode not in (0, 1) or not done.stdout:
             raise Trouble(f"bench: {done.stderr.strip()}")
@@ -82,8 +93,8 @@ class Claims:
 def origin(claims: Claims, stack: ExitStack) -> Iterator[tuple[int, int]]:
     """Run an origin that stamps; give its port and its admin port."""
     port, admin = free_port(), free_port()
-    words = ("serve", "-q", "-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps")
-    stack.enter_context(running("origin", claims.chunkwire(*words), port, core=None))
+    words = ("-m", "chunkwire", "serve", "-q", "-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps")
+    stack.enter_context(running("origin", claims.server(*words), port, core=claims.workshop.cores.meter))
     yield port, admin
 
 
@@ -92,7 +103,7 @@ def gateway(claims: Claims, stack: ExitStack, upstream: int, *, every: int = 0) 
     port, admin = free_port(), free_port()
     words = ["-m", "bench.peers.holding_gateway", str(every), "forward", "-q", f"http://{HOST}:{upstream}"]
     words += ["-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps"]
-    stack.enter_context(running("gateway", [*claims.prefix, sys.executable, *words], port, core=None))
+    stack.enter_context(running("gateway", claims.server(*words), port, core=claims.workshop.cores.server))
     return port, admin
 
 
@@ -128,7 +139,8 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
     saved, listed, pcap = folder / "saved.jsonl", folder / "reader.txt", folder / "lo.pcap"
     with ExitStack() as stack:
         port, _ = stack.enter_context(origin(claims, stack))
-        words = [*claims.prefix, reader, str(port), str(streams), str(claims.seconds * 1000 // interval), str(interval)]
+        frames = claims.seconds * 1000 // interval
+        words = claims.client(reader, str(port), str(streams), str(frames), str(interval))
         with captured(f"http://{HOST}:{port}", pcap):
             with listed.open("w") as output, subprocess.Popen(words, stdout=output) as other:
                 load = ("-c", str(streams), "-z", f"{claims.seconds}s", "--warmup", "0", "--stamps", "kernel")
@@ -218,18 +230,18 @@ def rare(claims: Claims) -> bool:
     return min(found["p99.9"], found["segment"]) == claims.times
 
 
-def _load(claims: Claims) -> tuple[str, ...]:
-    return ("-c", "20", "-z", f"{claims.seconds}s", "--stamps", "kernel")
+def _load(seconds: int) -> tuple[str, ...]:
+    return ("-c", "2", "-z", f"{seconds}s", "--stamps", "kernel")
 
 
 def _through(claims: Claims, admin: int, one: tuple[int, int]) -> dict[str, Any]:
     hops = ("--hop", f"http://{HOST}:{admin}", "--hop", f"http://{HOST}:{one[1]}")
-    return claims.bench(f"http://{HOST}:{one[0]}/probe?interval=10ms", *_load(claims), *hops)
+    return claims.bench(f"http://{HOST}:{one[0]}/probe?interval=4ms", *_load(claims.seconds), *hops)
 
 
 def _compared(claims: Claims, holding: int, plain: int) -> dict[str, Any]:
-    url, base = (f"http://{HOST}:{each}/probe?interval=10ms" for each in (holding, plain))
-    return claims.bench(url, "--baseline", base, *_load(claims))
+    url, base = (f"http://{HOST}:{each}/probe?interval=4ms" for each in (holding, plain))
+    return claims.bench(url, "--baseline", base, *_load(COMPARED * claims.seconds))
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -239,7 +251,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("claim", choices=claims)
     parser.add_argument("--streams", default="1,100,1000", metavar="N,…", help="of agree (default: 1,100,1000)")
     parser.add_argument("--machine", default="idle,saturated", metavar="M,…", help="of agree (default: idle,saturated)")
-    parser.add_argument("--seconds", type=int, default=10, metavar="N", help="of sampling a run (default: 10)")
+    parser.add_argument("--seconds", type=int, metavar="N", help="of sampling a run (default: 10; rare: 25)")
     parser.add_argument("--times", type=int, default=20, metavar="N", help="of equal and rare (default: 20)")
     parser.add_argument("--realtime", action="store_true", help="under chrt -f, with priority over other work")
     options = parser.parse_args(words)
@@ -247,9 +259,9 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error(f"expected numbers such as 1,100 after --streams, got {options.streams!r}")
     streams, machines = [int(each) for each in options.streams.split(",")], options.machine.split(",")
     try:
-        prefix = [need_program("chrt"), "-f", "40"] if options.realtime else []
+        seconds = options.seconds or (25 if options.claim == "rare" else 10)
         with open_workshop() as workshop:
-            asked = Claims(workshop, streams, machines, options.seconds, options.times, prefix)
+            asked = Claims(workshop, streams, machines, seconds, options.times, options.realtime)
             return 0 if claims[options.claim](asked) else 1
     except (Trouble, OSError, subprocess.TimeoutExpired) as error:
         print_line(f"not measured: {error}")
