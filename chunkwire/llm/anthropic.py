@@ -186,16 +186,66 @@ class AnthropicMessages(Dialect):
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
         return [
-            Piece(encode_event(dump(payload), str(payload["type"])), is_token) for payload, is_token in payloads(answer)
+            Piece(encode_event(dump(payload), str(payload["type"])), is_token)
+            for payload, is_token in self.payloads(answer, question)
         ]
 
+    def payloads(self, answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
+        """Yield each event's object, and whether it has the model's next words (`Piece.is_token`)."""
+        start = {**self.whole(answer, question), "content": [], "stop_reason": None}
+        yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
+        index = -1
+        if answer.reasoning:
+            index = 0
+            yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""}), False
+            for text in answer.reasoning:
+                yield _block_delta(index, {"type": "thinking_delta", "thinking": text}), True
+            yield _block_delta(index, {"type": "signature_delta", "signature": _SIGNATURE}), False
+        if answer.text or not answer.tool_calls:
+            if index >= 0:
+                yield {"type": "content_block_stop", "index": index}, False
+            index += 1
+            yield _block_start(index, {"type": "text", "text": ""}), False
+            yield {"type": "ping"}, False
+            for text in answer.text:
+                yield _block_delta(index, {"type": "text_delta", "text": text}), True
+        for call in answer.tool_calls:
+            if index >= 0:
+                yield {"type": "content_block_stop", "index": index}, False
+            index += 1
+            yield _block_start(index, {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}), True
+            for more in call.arguments:
+                yield _block_delta(index, {"type": "input_json_delta", "partial_json": more}), True
+        if answer.error is not None:
+            yield self.error_body(answer.error, 0), False
+            return
+        yield {"type": "content_block_stop", "index": index}, False
+        delta = {"stop_reason": STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
+        yield {"type": "message_delta", "delta": delta, "usage": _usage(answer.usage)}, False
+        yield {"type": "message_stop"}, False
+
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
-        """Return the JSON body of an answer; see `Dialect`."""
-        return whole(answer)
+        """Return the whole message as one object; see `Dialect`."""
+        content: list[object] = []
+        if answer.reasoning:
+            content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
+        if answer.text:
+            content.append({"type": "text", "text": "".join(answer.text)})
+        content += map(tool_use, answer.tool_calls)
+        return {
+            "id": answer.id,
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model,
+            "content": content,
+            "stop_reason": STOP_REASON.get(answer.stop, "end_turn"),
+            "stop_sequence": None,
+            "usage": _usage(answer.usage),
+        }
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
         """Return the body of a refusal, which is also the data of an error event."""
-        return _error_payload(error)
+        return {"type": "error", "error": {"type": _ERROR_TYPE.get(error.kind, "api_error"), "message": error.message}}
 
 
 def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str = "") -> Question:
@@ -239,65 +289,6 @@ def refuse_foreign(body: object, before: str = "") -> None:
     for name in _FOREIGN:
         if at(body, name) is not None:
             raise refuse(f"{before}{name}: Extra inputs are not permitted")
-
-
-def payloads(answer: Answer) -> Iterator[tuple[dict[str, object], bool]]:
-    """Yield each event's object, and whether it has the model's next words (`Piece.is_token`)."""
-    start = {**whole(answer), "content": [], "stop_reason": None}
-    yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
-    index = -1
-    if answer.reasoning:
-        index = 0
-        yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""}), False
-        for text in answer.reasoning:
-            yield _block_delta(index, {"type": "thinking_delta", "thinking": text}), True
-        yield _block_delta(index, {"type": "signature_delta", "signature": _SIGNATURE}), False
-    if answer.text or not answer.tool_calls:
-        if index >= 0:
-            yield {"type": "content_block_stop", "index": index}, False
-        index += 1
-        yield _block_start(index, {"type": "text", "text": ""}), False
-        yield {"type": "ping"}, False
-        for text in answer.text:
-            yield _block_delta(index, {"type": "text_delta", "text": text}), True
-    for call in answer.tool_calls:
-        if index >= 0:
-            yield {"type": "content_block_stop", "index": index}, False
-        index += 1
-        yield _block_start(index, {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}), True
-        for more in call.arguments:
-            yield _block_delta(index, {"type": "input_json_delta", "partial_json": more}), True
-    if answer.error is not None:
-        yield _error_payload(answer.error), False
-        return
-    yield {"type": "content_block_stop", "index": index}, False
-    delta = {"stop_reason": STOP_REASON.get(answer.stop, "end_turn"), "stop_sequence": None}
-    yield {"type": "message_delta", "delta": delta, "usage": _usage(answer.usage)}, False
-    yield {"type": "message_stop"}, False
-
-
-def whole(answer: Answer) -> dict[str, object]:
-    """Return the whole message as one object."""
-    content: list[object] = []
-    if answer.reasoning:
-        content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
-    if answer.text:
-        content.append({"type": "text", "text": "".join(answer.text)})
-    content += map(tool_use, answer.tool_calls)
-    return {
-        "id": answer.id,
-        "type": "message",
-        "role": "assistant",
-        "model": answer.model,
-        "content": content,
-        "stop_reason": STOP_REASON.get(answer.stop, "end_turn"),
-        "stop_sequence": None,
-        "usage": _usage(answer.usage),
-    }
-
-
-def _error_payload(error: ProviderError) -> dict[str, object]:
-    return {"type": "error", "error": {"type": _ERROR_TYPE.get(error.kind, "api_error"), "message": error.message}}
 
 
 def _block_start(index: int, block: Mapping[str, object]) -> dict[str, object]:

@@ -29,6 +29,7 @@ from chunkwire.llm.question import Field, ModelRequest, Question, refuse, tools_
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
+_MESSAGES: Final = anthropic.AnthropicMessages()  # InvokeModel has its objects
 _STOP_REASON: Final[Mapping[StopReason, str]] = {
     **anthropic.STOP_REASON,
     StopReason.FILTER: "content_filtered",
@@ -127,7 +128,7 @@ class Bedrock(Dialect):
         """Return the stream, one piece per message; see `Dialect`."""
         pieces: list[Piece] = []
         if question.form == "invoke":
-            for payload, is_token in anthropic.payloads(answer):
+            for payload, is_token in _MESSAGES.payloads(answer, question):
                 if payload["type"] != "error":
                     wrapped = {"bytes": base64.b64encode(dump(payload).encode()).decode()}
                     pieces.append(Piece(_event("chunk", wrapped), is_token))
@@ -141,7 +142,7 @@ class Bedrock(Dialect):
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
         if question.form == "invoke":
-            return anthropic.whole(answer)
+            return _MESSAGES.whole(answer, question)
         content: list[object] = []
         if answer.reasoning:
             thought = {"text": "".join(answer.reasoning), "signature": _SIGNATURE}
@@ -196,7 +197,7 @@ def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str,
 
 def _stop(answer: Answer, question: Question) -> dict[str, object]:
     """Return why the model stopped, and the members of its own answer that the question asks for."""
-    native = anthropic.whole(answer) if question.native_fields else {}
+    native = _MESSAGES.whole(answer, question) if question.native_fields else {}
     found: dict[str, object] = {}
     for path in question.native_fields:
         *places, name = path[1:].split("/")

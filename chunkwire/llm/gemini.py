@@ -175,7 +175,7 @@ class Gemini(Dialect):
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event or element of the array; see `Dialect`."""
-        payloads = list(_payloads(answer, question))
+        payloads = list(self._payloads(answer, question))
         if question.form != "array":
             return [Piece(encode_event(dump(payload)), is_token) for payload, is_token in payloads]
         pieces: list[Piece] = []
@@ -184,6 +184,19 @@ class Gemini(Dialect):
             after = "\n]\n" if number == len(payloads) - 1 else ""
             pieces.append(Piece(f"{before}{dump(payload)}{after}".encode(), is_token))
         return pieces
+
+    def _payloads(self, answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
+        """Yield each event's object, and whether it has the model's next words; the last words end the answer."""
+        parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
+        parts += [({"text": text}, (text,)) for text in answer.text]
+        parts += [(_call_part(call), ()) for call in answer.tool_calls]
+        if answer.error is not None:
+            for part, tokens in parts:
+                yield _payload(answer, question, [part], tokens), True
+            yield self.error_body(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
+            return
+        for number, (part, tokens) in enumerate(parts or [({"text": ""}, ())]):
+            yield _payload(answer, question, [part], tokens, is_last=number >= len(parts) - 1), True
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
@@ -194,21 +207,15 @@ class Gemini(Dialect):
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
         """Return the body of a refusal, which is also the data of an error event."""
-        return _error_payload(error, status)
-
-
-def _payloads(answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
-    """Yield each event's object, and whether it has the model's next words; the last words end the answer."""
-    parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
-    parts += [({"text": text}, (text,)) for text in answer.text]
-    parts += [(_call_part(call), ()) for call in answer.tool_calls]
-    if answer.error is not None:
-        for part, tokens in parts:
-            yield _payload(answer, question, [part], tokens), True
-        yield _error_payload(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
-        return
-    for number, (part, tokens) in enumerate(parts or [({"text": ""}, ())]):
-        yield _payload(answer, question, [part], tokens, is_last=number >= len(parts) - 1), True
+        body: dict[str, object] = {
+            "code": status,
+            "message": error.message,
+            "status": _STATUS.get(error.kind, "INTERNAL"),
+        }
+        if error.kind is ErrorKind.WRONG_KEY:
+            info = "type.googleapis.com/google.rpc.ErrorInfo"
+            body["details"] = [{"@type": info, "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
+        return {"error": body}
 
 
 def _payload(
@@ -258,14 +265,6 @@ def _thought(text: str) -> dict[str, object]:
 
 def _call_part(call: WholeToolCall) -> dict[str, object]:
     return {"functionCall": {"id": call.id, "name": call.name, "args": arguments_of(call)}}
-
-
-def _error_payload(error: ProviderError, status: int) -> dict[str, object]:
-    body: dict[str, object] = {"code": status, "message": error.message, "status": _STATUS.get(error.kind, "INTERNAL")}
-    if error.kind is ErrorKind.WRONG_KEY:
-        info = "type.googleapis.com/google.rpc.ErrorInfo"
-        body["details"] = [{"@type": info, "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]
-    return {"error": body}
 
 
 def _usage_of(usage: object) -> Usage:

@@ -201,14 +201,47 @@ class OpenAIResponses(OpenAIDialect):
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
         pieces: list[Piece] = []
-        for number, event in enumerate(_events(answer, question)):
+        for number, event in enumerate(self._events(answer, question)):
             payload = {"type": event.type, "sequence_number": number, **event.members}
             pieces.append(Piece(encode_event(dump(payload), event.type), event.is_token))
         return pieces
 
+    def _events(self, answer: Answer, question: Question) -> Iterator[_Event]:
+        begun = _response(answer, "in_progress", [])
+        yield _Event("response.created", {"response": begun})
+        yield _Event("response.in_progress", {"response": begun})
+        output: list[object] = []
+        if answer.reasoning:
+            yield from _reasoning_events(answer, output)
+        if answer.text or not answer.tool_calls:
+            yield from _message_events(answer, question, output)
+        for number, call in enumerate(answer.tool_calls):
+            yield from _call_events(answer, call, number, output)
+        if answer.error is not None:
+            code = code_of(answer.error)
+            yield _Event("error", {"code": code, "message": answer.error.message, "param": None})
+            error = {"code": code, "message": answer.error.message}
+            yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})
+        else:
+            response = self.whole(answer, question)
+            yield _Event(f"response.{response['status']}", {"response": response})
+
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
-        return _finished(answer, question)
+        output: list[object] = [_reasoning_item(answer)] if answer.reasoning else []
+        output += [_message_item(answer, question)] if answer.text or not answer.tool_calls else []
+        output += [_call_item(answer, call, number) for number, call in enumerate(answer.tool_calls)]
+        usage: dict[str, object] = {
+            "input_tokens": answer.usage.prompt,
+            "input_tokens_details": {"cached_tokens": answer.usage.cached},
+            "output_tokens": answer.usage.completion,
+            "output_tokens_details": {"reasoning_tokens": answer.usage.reasoning},
+            "total_tokens": answer.usage.total,
+        }
+        reason = _INCOMPLETE_REASON.get(answer.stop)
+        if reason is None:
+            return {**_response(answer, "completed", output), "usage": usage}
+        return {**_response(answer, "incomplete", output), "incomplete_details": {"reason": reason}, "usage": usage}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,27 +249,6 @@ class _Event:
     type: str
     members: Mapping[str, object]
     is_token: bool = False
-
-
-def _events(answer: Answer, question: Question) -> Iterator[_Event]:
-    begun = _response(answer, "in_progress", [])
-    yield _Event("response.created", {"response": begun})
-    yield _Event("response.in_progress", {"response": begun})
-    output: list[object] = []
-    if answer.reasoning:
-        yield from _reasoning_events(answer, output)
-    if answer.text or not answer.tool_calls:
-        yield from _message_events(answer, question, output)
-    for number, call in enumerate(answer.tool_calls):
-        yield from _call_events(answer, call, number, output)
-    if answer.error is not None:
-        code = code_of(answer.error)
-        yield _Event("error", {"code": code, "message": answer.error.message, "param": None})
-        error = {"code": code, "message": answer.error.message}
-        yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})
-    else:
-        response = _finished(answer, question)
-        yield _Event(f"response.{response['status']}", {"response": response})
 
 
 def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
@@ -322,23 +334,6 @@ def _part(answer: Answer, question: Question, tokens: tuple[str, ...]) -> dict[s
     if answer.stop is StopReason.REFUSAL:
         return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "text": text, "annotations": [], **_said(tokens, question, "output_text")}
-
-
-def _finished(answer: Answer, question: Question) -> dict[str, object]:
-    output: list[object] = [_reasoning_item(answer)] if answer.reasoning else []
-    output += [_message_item(answer, question)] if answer.text or not answer.tool_calls else []
-    output += [_call_item(answer, call, number) for number, call in enumerate(answer.tool_calls)]
-    usage: dict[str, object] = {
-        "input_tokens": answer.usage.prompt,
-        "input_tokens_details": {"cached_tokens": answer.usage.cached},
-        "output_tokens": answer.usage.completion,
-        "output_tokens_details": {"reasoning_tokens": answer.usage.reasoning},
-        "total_tokens": answer.usage.total,
-    }
-    reason = _INCOMPLETE_REASON.get(answer.stop)
-    if reason is None:
-        return {**_response(answer, "completed", output), "usage": usage}
-    return {**_response(answer, "incomplete", output), "incomplete_details": {"reason": reason}, "usage": usage}
 
 
 def _response(answer: Answer, status: str, output: list[object]) -> dict[str, object]:
