@@ -68,36 +68,32 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("patience (`off` is without end)")
     flags.add_each(
         group,
-        flags.timeout,
-        "TIME",
-        ("connect-timeout", "10s", "for a connection to a provider"),
-        ("first-token-timeout", "60s", "for its first token"),
-        ("idle-timeout", "60s", "without an octet from it after that"),
-        ("max-time", "off", "for a whole answer; a request may ask for less (max_time)"),
-        ("queue-timeout", "30s", "for room at a provider"),
-        ("breaker-cooldown", "10s", "that a breaker stays open, where the provider asks for no other time"),
-        ("keep-alive", "15s", "without a token until a caller gets a keep-alive"),
-        ("send-timeout", "30s", "without an octet taken by a caller"),
-        ("grace", "10s", "for answers after SIGTERM"),
-    )
-    flags.add_each(
-        group,
-        flags.count,
-        "N",
-        ("attempts", "2", "with one provider, before the next is asked"),
-        ("breaker-failures", "5", "in a row, that open a provider's breaker"),
+        ("connect-timeout", flags.timeout, "10s", "for a connection to a provider"),
+        ("first-token-timeout", flags.timeout, "60s", "for its first token"),
+        ("idle-timeout", flags.timeout, "60s", "without an octet from it after that"),
+        ("max-time", flags.timeout, "off", "for a whole answer; a request may ask for less (max_time)"),
+        ("queue-timeout", flags.timeout, "30s", "for room at a provider"),
+        (
+            "breaker-cooldown",
+            flags.timeout,
+            "10s",
+            "that a breaker stays open, where the provider asks for no other time",
+        ),
+        ("keep-alive", flags.timeout, "15s", "without a token until a caller gets a keep-alive"),
+        ("send-timeout", flags.timeout, "30s", "without an octet taken by a caller"),
+        ("grace", flags.timeout, "10s", "for answers after SIGTERM"),
+        ("attempts", flags.count, "2", "with one provider, before the next is asked"),
+        ("breaker-failures", flags.count, "5", "in a row, that open a provider's breaker"),
     )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("overload")
-    flags.add_each(group, flags.count, "N", ("max-streams", "1000", "of a provider at once; further questions wait"))
-    flags.add_each(group, flags.whole_number, "N", ("max-waiting", "1000", "for a provider; further ones get a 503"))
     flags.add_each(
         group,
-        flags.share,
-        "SHARE",
-        ("retry-share", "0.2", "of a repeated request that a question earns; 0 repeats none"),
+        ("max-streams", flags.count, "1000", "of a provider at once; further questions wait"),
+        ("max-waiting", flags.whole_number, "1000", "for a provider; further ones get a 503"),
+        ("retry-share", flags.share, "0.2", "of a repeated request that a question earns; 0 repeats none"),
     )
 
 

@@ -92,14 +92,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
 
 
-def add_each(
-    group: argparse._ArgumentGroup, kind: Callable[[str], object], metavar: str, *rows: tuple[str, str, str]
-) -> None:
-    """Add a flag for each row of name, default and help, all of one type."""
-    for name, default, what in rows:
-        group.add_argument(
-            f"--{name}", type=kind, default=kind(default), metavar=metavar, help=f"{what} (default: {default})"
-        )
+def add_each(group: argparse._ArgumentGroup, *rows: tuple[str, Callable[[str], object], str, str]) -> None:
+    """Add a flag for each row of name, type, default and help."""
+    metavars: dict[object, str] = {timeout: "TIME", duration: "TIME", share: "SHARE"}
+    for name, kind, default, what in rows:
+        metavar, text = metavars.get(kind, "N"), f"{what} (default: {default})"
+        group.add_argument(f"--{name}", type=kind, default=kind(default), metavar=metavar, help=text)
 
 
 def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: object) -> T:

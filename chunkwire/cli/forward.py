@@ -77,15 +77,13 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("deadlines (`off` is none)")
     flags.add_each(
         group,
-        flags.timeout,
-        "TIME",
-        ("connect-timeout", "10s", "name, TCP and TLS of an upstream"),
-        ("head-timeout", "5m", "a whole request head; people type"),
-        ("keep-alive-timeout", "75s", "between two requests of a connection"),
-        ("response-timeout", "2m", "from the request sent to the response head"),
-        ("send-timeout", "30s", "without an octet taken by a peer"),
-        ("idle-timeout", "off", "without an octet inside a body"),
-        ("grace", "10s", "for streams after SIGTERM"),
+        ("connect-timeout", flags.timeout, "10s", "name, TCP and TLS of an upstream"),
+        ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
+        ("keep-alive-timeout", flags.timeout, "75s", "between two requests of a connection"),
+        ("response-timeout", flags.timeout, "2m", "from the request sent to the response head"),
+        ("send-timeout", flags.timeout, "30s", "without an octet taken by a peer"),
+        ("idle-timeout", flags.timeout, "off", "without an octet inside a body"),
+        ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
     )
 
 
@@ -113,22 +111,20 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
     flags.add_each(
         group,
-        flags.count,
-        "N",
-        ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
-        ("max-head-octets", "64k", "octets of a head, over it 431"),
-        ("max-fields", "128", "field lines of a head, over it 431"),
-    )
-    flags.add_each(
-        group,
-        flags.whole_number,
-        "N",
-        ("max-streams-per-client", "0", "exchanges at once from one address, over it 429; 0 is no limit"),
-        ("max-informational", "5", "1xx responses passed on before a final one, over it 502"),
-        ("max-ext-octets", "4096", "octets of one chunk extension"),
-        ("max-overhead", "16k", "octets of framing beyond 16 + 2 x data, summed"),
-        ("max-trailer-octets", "8k", "octets of a trailer section"),
-        ("max-trailer-fields", "64", "field lines of a trailer section"),
+        ("max-connections", flags.count, "20000", "at once; the next ones wait in the kernel's backlog"),
+        ("max-head-octets", flags.count, "64k", "octets of a head, over it 431"),
+        ("max-fields", flags.count, "128", "field lines of a head, over it 431"),
+        (
+            "max-streams-per-client",
+            flags.whole_number,
+            "0",
+            "exchanges at once from one address, over it 429; 0 is no limit",
+        ),
+        ("max-informational", flags.whole_number, "5", "1xx responses passed on before a final one, over it 502"),
+        ("max-ext-octets", flags.whole_number, "4096", "octets of one chunk extension"),
+        ("max-overhead", flags.whole_number, "16k", "octets of framing beyond 16 + 2 x data, summed"),
+        ("max-trailer-octets", flags.whole_number, "8k", "octets of a trailer section"),
+        ("max-trailer-fields", flags.whole_number, "64", "field lines of a trailer section"),
     )
 
 

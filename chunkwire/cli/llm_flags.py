@@ -23,11 +23,9 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("language models", _DESCRIPTION)
     flags.add_each(
         group,
-        flags.duration,
-        "TIME",
-        ("time-to-first-token", "200ms", "from the question to the first token"),
-        ("inter-token-latency", "20ms", "from one token to the next"),
-        ("llm-keep-alive", "0", "a keep-alive after so long a silence; 0 sends none"),
+        ("time-to-first-token", flags.duration, "200ms", "from the question to the first token"),
+        ("inter-token-latency", flags.duration, "20ms", "from one token to the next"),
+        ("llm-keep-alive", flags.duration, "0", "a keep-alive after so long a silence; 0 sends none"),
     )
     for name, metavar, what in (
         ("llm-jitter", "SHARE", "draw each of these waits from 1-SHARE to 1+SHARE times itself (default: 0)"),

@@ -69,19 +69,11 @@ def _add_caps(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("caps (on what a request may ask for)")
     flags.add_each(
         group,
-        flags.count,
-        "N",
-        ("max-chunks", "1000000", "chunks of one stream"),
-        ("max-octets", "1g", "octets of one stream"),
-        ("max-chunk-octets", "16m", "octets of one chunk"),
-        ("max-connections", "20000", "at once; the next ones wait in the kernel's backlog"),
-    )
-    group.add_argument(
-        "--max-duration",
-        type=flags.duration,
-        default=flags.duration("1h"),
-        metavar="TIME",
-        help="of one stream, as asked for (default: 1h)",
+        ("max-chunks", flags.count, "1000000", "chunks of one stream"),
+        ("max-octets", flags.count, "1g", "octets of one stream"),
+        ("max-chunk-octets", flags.count, "16m", "octets of one chunk"),
+        ("max-connections", flags.count, "20000", "at once; the next ones wait in the kernel's backlog"),
+        ("max-duration", flags.duration, "1h", "of one stream, as asked for"),
     )
 
 
@@ -89,13 +81,11 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("deadlines (`off` is none)")
     flags.add_each(
         group,
-        flags.timeout,
-        "TIME",
-        ("keep-alive-timeout", "5m", "between two requests of a connection"),
-        ("head-timeout", "5m", "a whole request head; people type"),
-        ("body-timeout", "5m", "without an octet of a request body that is read"),
-        ("send-timeout", "30s", "without an octet taken by a client"),
-        ("grace", "10s", "for streams after SIGTERM"),
+        ("keep-alive-timeout", flags.timeout, "5m", "between two requests of a connection"),
+        ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
+        ("body-timeout", flags.timeout, "5m", "without an octet of a request body that is read"),
+        ("send-timeout", flags.timeout, "30s", "without an octet taken by a client"),
+        ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
     )
 
 
