@@ -25,7 +25,7 @@ from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
 from chunkwire.tools.bench.statistics import nearest_rank
 from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
-from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.errors import LocalError
 
 ROUNDS = 10
@@ -197,7 +197,7 @@ def make_load(made: Bench, url: Url, turn: int) -> Load:
         interval = spread = parse_duration(parameters(url).get("interval", "50ms")) or 0.0
         if interval and math.isfinite(made.seconds) and "n" not in parameters(url) and made.arrivals is None:
             frames = math.ceil((made.turn_seconds + (options.warmup or 0.0) + FRAMES_MARGIN_SECONDS) / interval)
-            url = with_parameters(url, {"n": str(frames), "interval": f"{interval * 1000:g}ms"})
+            url = with_parameters(url, {"n": str(frames), "interval": exact_duration(interval)})
     is_looked_at = made.until is not None and made.base is None
     return Load(
         url=url,

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 import trio
@@ -29,7 +30,8 @@ from chunkwire.record.values import EndRecord, FrameRecord, Record, RequestRecor
 from chunkwire.server.serving import serve
 from chunkwire.server.tap import RecordFor
 from chunkwire.tools.paint import Paint, number
-from chunkwire.wire.errors import quoted
+from chunkwire.wire.durations import exact_duration
+from chunkwire.wire.errors import LocalError, quoted
 
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
 _END_SECONDS: Final = 5.0  # for the servers to record the end after the client has received it
@@ -192,6 +194,8 @@ async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace,
     """Read the stream through the gateway, and print a row for each frame; say whether the octets are the origin's."""
     url = f"http://{gateway}{target_of(options)}"
     async with client.open("GET", url, record_to=trace.record) as stream:
+        if stream.head.status != HTTPStatus.OK:
+            raise LocalError(f"{target_of(options)}: the origin refuses it: {(await stream.text()).strip()}")
         async for _ in stream.reads(whole_frames=False):
             for row in trace.rows(paint):
                 print(row, flush=True)
@@ -207,7 +211,7 @@ async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace,
 
 def target_of(options: argparse.Namespace) -> str:
     """Return path and query of the stream."""
-    return f"/generate?n={options.chunks}&interval={options.interval * 1000:g}ms"
+    return f"/generate?n={options.chunks}&interval={exact_duration(options.interval)}"
 
 
 def heading(options: argparse.Namespace, origin: Address, gateway: Address, paint: Paint) -> str:

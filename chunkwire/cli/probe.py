@@ -18,7 +18,7 @@ next one was written. by order: while a frame had not come, 20 requests were
 answered through the same hop. by time: neither could be had.
 exit codes: 0 no hop holds, or that is undecided (with --strict: 1), 1 a hop
   holds, or the stream comes in bursts or from a cache, 7 a hop cannot be
-  reached, 18 cut, 22 HTTP error, 28 undecided (--gate)
+  reached, 18 cut, 22 HTTP error, 28 no frame came, or undecided (--gate)
 
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe

@@ -231,6 +231,8 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
         lines = lines_of(result, paint_of(options), width=width, is_verbose=bool(options.verbose))
     for line in lines:
         print(line)
+    if result.is_empty and code == ExitCode.TIMEOUT and not (options.json or options.gate):
+        print("nothing was measured: no frame came")
     is_undecided = any(verdict.kind in UNDECIDED for verdict in result.verdicts) and code == ExitCode.OK
     if is_undecided and not (options.json or options.gate):
         print("undecided, so the exit code is 0 (1 with --strict)")
@@ -259,4 +261,6 @@ def _code_of(result: ProbeResult, *, is_strict: bool) -> ExitCode:
     if Kind.NOT_THE_STREAM in kinds:
         failed = any((verdict.runs[0].status or 0) >= 400 for verdict in result.verdicts if verdict.runs)
         return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
+    if result.is_empty:
+        return ExitCode.TIMEOUT
     return ExitCode.FINDING if is_strict and kinds & UNDECIDED else ExitCode.OK

@@ -17,7 +17,7 @@ import trio
 
 from chunkwire.net.movers import Shaper
 from chunkwire.origin.scenarios import FAULTS, Scenario, find_scenario
-from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
@@ -53,7 +53,7 @@ class Mode:
     def __str__(self) -> str:
         if self.octets:
             return f"{self.name}={self.octets}"
-        return f"{self.name}={self.seconds * 1e3:g}ms" if self.seconds else str(self.name)
+        return f"{self.name}={exact_duration(self.seconds)}" if self.seconds else str(self.name)
 
 
 EXACT_MODE: Final = Mode()

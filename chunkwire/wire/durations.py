@@ -24,6 +24,12 @@ def parse_duration(text: str) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
+def exact_duration(seconds: float) -> str:
+    """Return seconds in ms, to 1 ns, as `parse_duration` reads them: `250ms`, `360000000ms`."""
+    text = f"{seconds * 1000:.6f}"
+    return f"{text.rstrip('0').removesuffix('.')}ms"
+
+
 def format_duration(seconds: float) -> str:
     """Return seconds for a message, with at most six digits: `250ms`, `2s`, `90s`.
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chunkwire.wire.durations import format_duration, parse_duration
+from chunkwire.wire.durations import exact_duration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,15 @@ def test_another_duration_is_none(text: str) -> None:
 )
 def test_a_duration_is_written_in_ms_below_a_second_and_reads_back_the_same(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0, "0ms"), (1e-6, "0.001ms"), (0.25, "250ms"), (1.2345678, "1234.5678ms"), (360000, "360000000ms")],
+)
+def test_a_duration_for_a_query_never_has_an_exponent(seconds: float, text: str) -> None:
+    assert exact_duration(seconds) == text
     assert parse_duration(text) == pytest.approx(seconds)
 
 

@@ -190,10 +190,12 @@ class Prober:
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Gather the runs of a hop."""
         runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
-        if runs[0].is_ordered and observe(runs[0]).shape is Shape.UNDECIDED and name not in self.unproved:
+        is_the_stream, is_tried = defect_of(runs[0], None) is None, name not in self.unproved
+        if runs[0].is_ordered and is_the_stream and is_tried and observe(runs[0]).shape is Shape.UNDECIDED:
             runs[0] = await self.run(name, ask.varied())
             if observe(runs[0]).shape is Shape.UNDECIDED:
-                self.unproved.setdefault(name, "frames came late, and neither with others nor after enough answers")
+                late = "frames came late, and neither with others nor after enough answers"
+                self.unproved.setdefault(name, late if runs[0].units else "no frame came")
         if runs[0].is_ordered and name in self.unproved:
             return
         if is_probe(ask.url) and not is_behind and runs[0].head is not None:

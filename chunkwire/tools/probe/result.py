@@ -91,12 +91,16 @@ def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 
 
 def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
-    """Return "failed", "undecided", or nothing for a hop that passes. As a gate only proofs count."""
+    """Return "failed", "undecided", or nothing for a hop that passes.
+
+    As a gate only proofs count; what showed no frame passes nowhere.
+    """
     if verdict.kind in _FAILING:
         return "failed"
     if verdict.is_holding:
         return "failed" if verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
-    return "" if verdict.proof is Proof.PROVED or not is_gate else "undecided"
+    is_passed = verdict.proof is Proof.PROVED or not is_gate
+    return "" if is_passed and (verdict.evidence.events or verdict.kind is not Kind.UNSURE) else "undecided"
 
 
 def message_of(verdict: HopVerdict) -> str:
@@ -122,6 +126,11 @@ class ProbeResult:
         blamed, sentence = next(faults, (None, ""))
         object.__setattr__(self, "blamed", blamed)
         object.__setattr__(self, "sentence", sentence)
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether no hop gave a frame that could be judged."""
+        return not any(verdict.evidence.events for verdict in self.verdicts)
 
     @property
     def headline(self) -> str:
