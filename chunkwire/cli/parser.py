@@ -22,6 +22,7 @@ MIN_COLUMN: Final = 24
 _COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
 _ADDRESS_FLAGS: Final = ("-p", "--port", "--host", "--bind", "--address")
 """What other servers call `-l`."""
+_FLAG: Final = re.compile(r"--|-[a-zA-Z]\Z")
 _ADDRESS: Final = re.compile(r"\d{1,5}|(?:[\w.-]*|\[[\da-fA-F:.]+\]):\d{1,5}")
 
 
@@ -82,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         # argparse reports a missing argument before the mistyped flag that took its place.
         words = getattr(self, "words", [])
         words = words[: words.index("--")] if "--" in words else words
-        names = (word.partition("=")[0] for word in words if word.startswith("--"))
+        names = (word.partition("=")[0] for word in words if _FLAG.match(word))
         return [name for name in names if name not in self._option_string_actions]
 
 

@@ -18,7 +18,8 @@ next one was written. by order: while a frame had not come, 20 requests were
 answered through the same hop. by time: neither could be had.
 exit codes: 0 no hop holds, or that is undecided (with --strict: 1), 1 a hop
   holds, or the stream comes in bursts or from a cache, 7 a hop cannot be
-  reached, 18 cut, 22 HTTP error, 28 no frame came, or undecided (--gate)
+  reached, 18 cut, 22 HTTP error, 28 no frame came, or undecided (--gate), 130
+  Ctrl-C (prints the hops asked so far)
 
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe
@@ -121,12 +122,11 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Probe the hops, judge them, and print the result."""
-    from functools import partial
+    import trio
 
     from chunkwire.cli.probe_run import check_flags, probe
-    from chunkwire.cli.stopping import run_until_stopped
 
     check_flags(options)
     if all(map(captures.is_path, options.hops)):
         flags.refuse_request_flags("probe", options, options.hops[0], *_FLAGS_FOR_URLS)
-    return run_until_stopped(partial(probe, options))
+    return trio.run(probe, options)

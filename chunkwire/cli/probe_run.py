@@ -18,7 +18,8 @@ from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report, version
 from chunkwire.cli.output_files import check_outputs, lines_to, write_whole
-from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
+from chunkwire.cli.stopping import StopSignal
+from chunkwire.cli.terminal import paint_of, progress, result_printed, say, width_of
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.exchanges import CapturedExchange
@@ -59,44 +60,38 @@ async def probe(options: argparse.Namespace) -> int:
             print(f"as {agent}:")
         code, found[agent] = await _probe_as(options, agent)
         codes.append(code)
+        if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+            return code
     if not options.json:
         print(*differences(found), sep="\n", end="")
     return next((code for code in codes if code), ExitCode.OK)
 
 
 async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple[HopVerdict, ...]]:
-    """Probe and judge; return the exit code, and the verdicts.
-
-    Raises:
-        LocalError, DialError: --barrier-at names no `forward --barrier`, or nobody listens there.
-    """
+    """Probe until a signal, and judge; return the exit code, and the verdicts on the hops that were asked."""
     captured = _captured_hops(options.hops, options)
     hops = hops_of(captured) if captured else []
+    findings: list[Finding] = []
     troubles: list[str] = []
     with lines_to("save", options.save, to_json, troubles.append) as record_to, progress(options) as report_progress:
         prober = _prober(options, agent, record_to, report_progress)
-        patience = prober.patience if prober.max_time is None else min(prober.patience, prober.max_time)
-        if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
-            where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
-            raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
-        hops += await _application_hops(prober, options.hops)
-        for source, name in _named(options.hops) if not captured else ():
-            is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
-            if is_path(source):
-                hops += read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
-            else:
-                hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
-        verdicts = judge_chain(hops)
-        findings = await _ask_why(prober, result_of(verdicts), options) if options.why else []
-    result = result_of(verdicts, findings)
-    code = exit_code(result, is_strict=options.strict, is_gate=options.gate)
+        with StopSignal() as stop:
+            if not captured:
+                await _ask_hops(prober, options.hops, hops)
+            if options.why:
+                await _ask_why(prober, result_of(judge_chain(hops)), options, findings)
+    result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code)
+    code = stop.code or exit_code(result, is_strict=options.strict, is_gate=options.gate)
     with result_printed():
-        _show(result, options, code)
+        if hops or not stop.code:
+            _show(result, options, code)
         if captured and not (options.json or options.gate):
             print(*frame_lines(captured, hops), sep="\n")
-    if options.report:
+    if stop.code and not options.quiet:
+        say("stopped: the hops asked so far" if hops else "stopped before a hop was asked")
+    if options.report and not stop.code:
         troubles.append(write_whole("report", options.report, _page(result, options.report)))
-    if options.junit:
+    if options.junit and not stop.code:
         troubles.append(write_whole("junit", options.junit, junit(result, is_gate=options.gate)))
     for trouble in filter(None, troubles):
         code = report(trouble, code or ExitCode.USAGE)
@@ -133,7 +128,26 @@ def _is_capture_file(path: str) -> bool:
         return looks_captured(file.read(4), path)
 
 
-async def _application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
+async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> None:
+    """Add each hop once it was asked, or its recording read.
+
+    Raises:
+        LocalError, DialError: --barrier-at names no `forward --barrier`, or nobody listens there.
+    """
+    patience = prober.patience if prober.max_time is None else min(prober.patience, prober.max_time)
+    if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
+        where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
+        raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
+    hops += await _application_hops(prober, sources)
+    for source, name in _named(sources):
+        is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
+        if is_path(source):
+            hops += read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
+        else:
+            hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
+
+
+async def _application_hops(prober: Prober, sources: Sequence[str]) -> list[Hop]:
     """Return the application as a hop, asked where its barrier stands; nothing where no hop may be added.
 
     Where the first hop rewrites paths, its path is none of the application's: then it is left out.
@@ -147,8 +161,8 @@ async def _application_hops(prober: Prober, sources: list[str]) -> list[Hop]:
     return [hop] if hop.runs and hop.runs[0].status == 200 else []
 
 
-async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace) -> list[Finding]:
-    """Return what each change does to the hop that is to blame, or where there is none to the outermost."""
+async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace, findings: list[Finding]) -> None:
+    """Add what each change does to the hop that is to blame, or where there is none to the outermost."""
     blamed = result.blamed.hop if result.blamed is not None else None
     urls = [(source, name) for source, name in _named(options.hops) if not is_path(source)]
     chosen = [(source, name) for source, name in urls if blamed in (None, name)]
@@ -158,7 +172,8 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
     source, name = chosen[-1]
     if not (options.quiet or sys.stderr.isatty()):  # a terminal is shown each step
         print(plan_why(prober, parse_url(source), idle=options.idle), file=sys.stderr, flush=True)
-    return [finding async for finding in find_why(prober, name, parse_url(source), idle=options.idle)]
+    async for finding in find_why(prober, name, parse_url(source), idle=options.idle):
+        findings.append(finding)  # noqa: PERF401  each is kept when it is found, as a signal may end this
 
 
 def _page(result: ProbeResult, path: str) -> str:
@@ -202,7 +217,7 @@ def _innermost_probe(sources: list[str]) -> Url | None:
     return url if url is not None and is_probe(url) else None
 
 
-def _named(sources: list[str]) -> list[tuple[str, str]]:
+def _named(sources: Sequence[str]) -> list[tuple[str, str]]:
     """Return each source with the name of its hop: host and port, with the path where that name is taken."""
     named: list[tuple[str, str]] = []
     for source in sources:

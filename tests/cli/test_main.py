@@ -72,6 +72,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["bench"], "chunkwire: expected URL  (see chunkwire bench --help)", ""),
         (["watch", ":1/", "--sav", "x"], "--sav", "--save"),
         (["watch", "--jsn"], "--jsn", "--json"),
+        (["watch", "-z"], "unknown flag -z", ""),
         (["--versio"], "--versio", "--version"),
         (["-q"], "expected a verb", ""),
         (["watch"], "URL|FILE|-", ""),

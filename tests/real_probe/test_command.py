@@ -1,13 +1,15 @@
 """`chunkwire probe` as it is run: exit codes, one clear line for what is wrong, the page, the recording, --why."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.peers.command import Served, chunkwire, serving
+from tests.patience import PATIENCE
+from tests.peers.command import CHUNKWIRE, Served, chunkwire, serving
 from tests.peers.process import free_port, listening_socket, run, started, wait_listening
 from tests.peers.programs import program
 from tests.peers.servers import nginx
@@ -107,6 +109,20 @@ def test_a_hop_that_holds_more_than_other_streams_are_kept_of_is_told(origin: Se
         result = chunkwire("probe", gateway.url("/probe?n=100&size=65536&interval=10ms"))
     assert result.returncode == 1
     assert b"HOLDS to the end" in result.stdout
+
+
+def test_hops_that_were_asked_are_printed_when_it_is_interrupted(origin: Served) -> None:
+    with listening_socket() as silent:
+        silent.settimeout(PATIENCE)
+        hops = (origin.url("/probe"), f"http://127.0.0.1:{silent.getsockname()[1]}/probe")
+        with started([*CHUNKWIRE, "probe", *hops]) as process:
+            silent.accept()[0].close()  # by now the origin was asked
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert b"streams (proved)" in out
+    assert b"no hop holds" not in out
+    assert said == b"chunkwire: stopped: the hops asked so far\n"
 
 
 @pytest.mark.needs("curl")

@@ -21,7 +21,7 @@ from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_e
     [
         (Path(), "streams", True),
         (Path(coding="gzip", is_lazy=False), "streams, gzip", True),
-        (Path(hold=to_end), "held to the end, all its 2251 octets", False),
+        (Path(hold=to_end), "held to the end, all 2251 octets", False),
         (
             Path(status_line=b"HTTP/1.1 405 Method Not Allowed", fields=()),
             "not the stream: 405 Method Not Allowed",

@@ -116,6 +116,7 @@ class ProbeResult:
 
     verdicts: tuple[HopVerdict, ...]  # from the inside out
     findings: tuple[Finding, ...] = ()  # of `--why`, on the hop that is to blame
+    is_whole: bool = True  # it was not stopped: every hop was asked
     blamed: HopVerdict | None = field(init=False)  # the first hop with the worst fault; None where there is none
     sentence: str = field(init=False)  # about the hop that is to blame, without its name; empty where there is none
 
@@ -137,7 +138,7 @@ class ProbeResult:
         """The sentence about the chain; empty where there is none to say."""
         if self.blamed is not None:
             return f"{self.blamed.hop} {self.sentence}"
-        is_streaming = bool(self.verdicts) and all(verdict.is_streaming for verdict in self.verdicts)
+        is_streaming = bool(self.verdicts) and self.is_whole and all(verdict.is_streaming for verdict in self.verdicts)
         return "no hop holds the stream." if is_streaming else ""
 
 

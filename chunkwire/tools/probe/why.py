@@ -122,7 +122,7 @@ def finding_of(change: str, run: Run) -> Finding:
 
 def _how(observed: Observation) -> str:
     if observed.shape is Shape.TO_END:
-        return f" to the end, all its {observed.run.octets} octets"
+        return f" to the end, all {observed.run.octets} octets"
     buffer = measure_buffer([observed])
     bursts = f", in bursts of {buffer.octets} octets" if buffer is not None and buffer.octets is not None else ""
     return f" for up to {milliseconds(observed.longest)}{bursts}"
