@@ -18,13 +18,13 @@ from chunkwire.cli.output_files import check_outputs, write_whole
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.tools.check.page import page
-from chunkwire.tools.check.rows import HasRow, RowResult, Ruling, choose
+from chunkwire.tools.check.rows import RowCase, RowResult, Ruling, choose
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, list_lines, octet_lines, result_lines
 from chunkwire.wire.errors import LocalError
 
-T = TypeVar("T", bound="HasRow")
+T = TypeVar("T", bound="RowCase")
 
 
 def run(

@@ -54,11 +54,10 @@ async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int
     """Learn what the server does with requests in order, then judge it."""
     from chunkwire.cli import check_run
     from chunkwire.tools.check.server.baseline import ask_plainly, learn
-    from chunkwire.tools.check.server.cases import CheckedServer
 
     target = read_target(options)
-    server = CheckedServer(target, await learn(target))
-    software = server.baseline.get.head.get(b"server")
+    server = await learn(target)
+    software = server.get.head.get(b"server")
     versions = [("Server", software.decode("latin-1"))] if software else []
     code = await check_run.run_rows(
         "server", str(target.url), cases, lambda case: case.judge(server), options, versions=versions

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from chunkwire.tools.check.page import page
-from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, Ruling, Shown, choose
+from chunkwire.tools.check.rows import CheckRow, Level, RowCase, RowOutcome, RowResult, Ruling, Shown, choose
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, octet_lines, result_lines
@@ -29,8 +29,7 @@ def row(name: str = "9112/7.1/1", level: Level = Level.MUST) -> CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    row: CheckRow
+class Case(RowCase):
     judge: Callable[[], Awaitable[Ruling]] = passes
 
 

@@ -9,8 +9,7 @@ from chunkwire.net.dial import parse_url
 from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.rows import Level, RowOutcome
 from chunkwire.tools.check.running import RowRun
-from chunkwire.tools.check.server.baseline import Baseline, learn
-from chunkwire.tools.check.server.cases import CheckedServer
+from chunkwire.tools.check.server.baseline import CheckedServer, learn
 from chunkwire.tools.check.server.rows import SERVER_CASES
 from chunkwire.tools.check.server.talk import ServerTarget
 from chunkwire.wire.errors import LocalError
@@ -20,7 +19,7 @@ from tests.patience import PATIENCE
 CASES = {case.row.id: case for case in SERVER_CASES}
 SOUND = Variant("sound", "")
 OF_FIRST_ANSWERS = ("9110/6.6.1/1", "9112/6.3/5")
-LEARNED: list[Baseline] = []  # of ours, once a process: to see that it reads bodies takes a wait
+LEARNED: list[CheckedServer] = []  # of ours, once a process: to see that it reads bodies takes a wait
 
 VARIANTS = (
     Variant("knows no later minor version", "9110/2.5/1", ((rb"HTTP/1.9", b"HTTP/2.9"),)),
@@ -89,11 +88,12 @@ VARIANTS = (
 )
 
 
-async def sound_baseline() -> Baseline:
+async def as_sound(target: ServerTarget) -> CheckedServer:
+    """Return a server that answered correct requests as ours does."""
     if not LEARNED:
-        async with spoilt(SOUND) as target:
-            LEARNED.append(await learn(target))
-    return LEARNED[0]
+        async with spoilt(SOUND) as sound:
+            LEARNED.append(await learn(sound))
+    return replace(LEARNED[0], target=target)
 
 
 async def test_a_resource_whose_answer_never_ends_is_refused() -> None:
@@ -113,7 +113,7 @@ async def test_a_resource_whose_answer_never_ends_is_refused() -> None:
 async def test_ours_passes_every_row() -> None:
     with trio.fail_after(PATIENCE):
         async with spoilt(SOUND) as target:
-            server = CheckedServer(target, await sound_baseline())
+            server = await as_sound(target)
             run = RowRun(SERVER_CASES, lambda case: case.judge(server), jobs=8)
             await run.run()
     wrong = [result for result in run.results if result.outcome is not RowOutcome.PASS]
@@ -127,8 +127,8 @@ async def test_ours_passes_every_row() -> None:
 async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Variant, row: str) -> None:
     with trio.fail_after(PATIENCE):
         async with spoilt(variant) as target:
-            baseline = await learn(target) if row in OF_FIRST_ANSWERS else await sound_baseline()
-            ruling = await CASES[row].judge(CheckedServer(target, baseline))
+            server = await learn(target) if row in OF_FIRST_ANSWERS else await as_sound(target)
+            ruling = await CASES[row].judge(server)
     assert ruling.outcome is RowOutcome.FAIL, ruling
 
 
@@ -149,14 +149,14 @@ async def test_a_long_line_is_judged_by_its_length_where_each_parameter_is_refus
     variant = Variant("changes long lines", "", ((rb"x{7000,}(?= HTTP)", filling),), answered)
     with trio.fail_after(PATIENCE):
         async with spoilt(variant, replace(GIVES_BACK, parameters=frozenset())) as target:
-            ruling = await CASES["9112/3/1"].judge(CheckedServer(target, await sound_baseline()))
+            ruling = await CASES["9112/3/1"].judge(await as_sound(target))
     assert ruling.outcome is outcome, ruling
 
 
 async def test_a_long_line_is_undecided_where_a_short_one_is_refused_too() -> None:
     with trio.fail_after(PATIENCE):
         async with spoilt(Variant("takes no x", "", ((rb"x+(?= HTTP)", b" x"),))) as target:
-            ruling = await CASES["9112/3/1"].judge(CheckedServer(target, await sound_baseline()))
+            ruling = await CASES["9112/3/1"].judge(await as_sound(target))
     assert ruling.outcome is RowOutcome.UNDECIDED, ruling
 
 

@@ -2,15 +2,17 @@
 
 import pytest
 
+from chunkwire.net.dial import parse_url
 from chunkwire.tools.check.rows import RowOutcome
 from chunkwire.tools.check.server.answers import read_answers
-from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.server.baseline import CheckedServer
 from chunkwire.tools.check.server.rulings import rule_as_usual, rule_behind, rule_broken, rule_legal, rule_refused
-from chunkwire.tools.check.server.talk import Talk, TalkEnd
+from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd
 
 PASS, FAIL = RowOutcome.PASS, RowOutcome.FAIL
 OPEN, OTHER = RowOutcome.UNDECIDED, RowOutcome.NOT_APPLICABLE
 DATA = b"hello"
+TARGET = ServerTarget(parse_url("http://x/"), b"x", None, (), b"POST", DATA, 1.0)
 
 
 def answer(status: int, content: bytes = b"") -> bytes:
@@ -23,9 +25,9 @@ def said(*answers: bytes, end: TalkEnd = TalkEnd.CLOSED, before_fin: int | None 
     return Talk(b"", received, read, end, before_fin)
 
 
-def baseline(status: int = 200, *, gives_back: bool = True, is_early: bool = False) -> Baseline:
+def baseline(status: int = 200, *, gives_back: bool = True, is_early: bool = False) -> CheckedServer:
     get, post = said(answer(200), answer(status)).finals
-    return Baseline("POST", get, post, 0.1, is_early, gives_back, ())
+    return CheckedServer(TARGET, get, post, 0.1, is_early, gives_back, ())
 
 
 OK, BAD = answer(200, DATA), answer(400)
@@ -54,7 +56,7 @@ OK, BAD = answer(200, DATA), answer(400)
     ],
 )
 def test_a_broken_body_is_taken_for_whole_only_where_the_answers_show_it(
-    talk: Talk, known: Baseline, outcome: RowOutcome
+    talk: Talk, known: CheckedServer, outcome: RowOutcome
 ) -> None:
     assert rule_broken(talk, known).outcome is outcome
 
@@ -79,9 +81,9 @@ def test_a_broken_body_is_taken_for_whole_only_where_the_answers_show_it(
     ],
 )
 def test_a_legal_body_is_refused_only_where_nothing_else_explains_it(
-    talk: Talk, known: Baseline, outcome: RowOutcome
+    talk: Talk, known: CheckedServer, outcome: RowOutcome
 ) -> None:
-    assert rule_legal(talk, known, sent=DATA).outcome is outcome
+    assert rule_legal(talk, known).outcome is outcome
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from chunkwire.wire.errors import LocalError
 
@@ -95,16 +95,14 @@ class RowResult:
     octets: tuple[Shown, ...] = ()
 
 
-class HasRow(Protocol):
-    """A row with what its judge needs."""
+@dataclass(frozen=True, slots=True)
+class RowCase:
+    """A row; its subclasses add what their judges need."""
 
-    @property
-    def row(self) -> CheckRow:
-        """The row."""
-        ...
+    row: CheckRow
 
 
-T = TypeVar("T", bound=HasRow)
+T = TypeVar("T", bound=RowCase)
 
 
 def choose(cases: Sequence[T], only: Sequence[str]) -> list[T]:

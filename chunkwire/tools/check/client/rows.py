@@ -18,7 +18,7 @@ from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, StopReason, Usage
 from chunkwire.llm.question import Message, Question
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Scenario
-from chunkwire.tools.check.rows import CheckRow, Level
+from chunkwire.tools.check.rows import CheckRow, Level, RowCase
 
 SSE: Final = "sse"
 FORMS: Final = (SSE, *DIALECTS)
@@ -82,10 +82,9 @@ _WEIGHED: Final[Mapping[str, tuple[str, Level]]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class ClientCase:
+class ClientCase(RowCase):
     """A row and its scenario."""
 
-    row: CheckRow
     scenario: Scenario
 
 

@@ -18,7 +18,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.dial import Url, dial
 from chunkwire.tools.check.proxy.raw import RawBody, RawEnd, RawHead, scanner_of
 from chunkwire.tools.check.proxy.upstream import TOKEN_NAME, Arrival, Expected, Responder, UpstreamSide
-from chunkwire.tools.check.rows import CheckRow, Ruling, Shown, undecided
+from chunkwire.tools.check.rows import CheckRow, RowCase, Ruling, Shown, undecided
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_INTERIM: Final = 20  # 1xx heads before a final one
@@ -304,7 +304,7 @@ Check: TypeAlias = Callable[[ProxyTrial], Awaitable[Ruling]]
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyRow:
+class ProxyRow(RowCase):
     """A row and the function that judges it.
 
     Attributes:
@@ -312,7 +312,6 @@ class ProxyRow:
         runs_alone: it may leave octets on a connection that the proxy reuses for a request of another row.
     """
 
-    row: CheckRow
     check: Check
     needs_1_1: bool = False
     runs_alone: bool = False

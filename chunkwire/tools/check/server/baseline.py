@@ -1,4 +1,4 @@
-"""How the server answers correct requests: the baseline for judging its other answers."""
+"""The server under test, and how it answers correct requests: the baseline for judging its other answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from chunkwire.wire.errors import LocalError
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """The answers to a GET and to a request with a body.
+class CheckedServer:
+    """The server under test, and its answers to a GET and to a request with a body.
 
     Attributes:
-        method: of the requests with a body.
         get: the answer to a GET.
         post: the answer to a request with a whole body and Content-Length; None if none came.
         post_seconds: the duration of that connection.
@@ -27,7 +26,7 @@ class Baseline:
         gives_back: the answer contains the body, so that the answer to another request shows whether its body was read.
     """
 
-    method: str
+    target: ServerTarget
     get: ServerAnswer
     post: ServerAnswer | None
     post_seconds: float
@@ -41,7 +40,7 @@ class Baseline:
         return self.post is not None and 200 <= self.post.status < 300
 
 
-async def learn(target: ServerTarget) -> Baseline:
+async def learn(target: ServerTarget) -> CheckedServer:
     """Send the first requests to the server.
 
     Raises:
@@ -63,9 +62,7 @@ async def learn(target: ServerTarget) -> Baseline:
     post = posted.finals[0] if posted.finals else None
     is_early = post is not None and await _answers_early(target)
     gives_back = post is not None and target.body in post.content
-    return Baseline(
-        target.method.decode("ascii"), asked.finals[0], post, post_seconds, is_early, gives_back, (asked, posted)
-    )
+    return CheckedServer(target, asked.finals[0], post, post_seconds, is_early, gives_back, (asked, posted))
 
 
 async def ask_plainly(target: ServerTarget) -> Talk:

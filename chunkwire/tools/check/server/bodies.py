@@ -16,7 +16,8 @@ from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
+from chunkwire.tools.check.server.baseline import CheckedServer
+from chunkwire.tools.check.server.cases import ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import rule_broken, rule_legal, worst
 from chunkwire.tools.check.server.talk import ServerTarget, talk
 
@@ -36,16 +37,16 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
     """Return a case of bodies that must be accepted, each on a new connection."""
 
     async def judge(server: CheckedServer) -> Ruling:
-        target, baseline = server.target, server.baseline
-        if baseline.post is None:
-            return baseline.talks[1].inapplicable(f"does not answer a {baseline.method}")
+        target = server.target
+        if server.post is None:
+            return server.talks[1].inapplicable(f"does not answer a {target.method.decode('ascii')}")
         rulings = []
         for encode in encoders:
             body = encode(target.body)
             request = target.request(fields.replace(b"%d", b"%d" % len(body)), body, method=target.method)
             writes = [request[at : at + 1] for at in range(len(request))] if by_octet else [request]
             said = await talk(target, *writes, target.closing(), methods=(target.method,))
-            rulings.append(rule_legal(said, baseline, sent=target.body))
+            rulings.append(rule_legal(said, server))
         return worst(rulings)
 
     return ServerCase(row, judge)

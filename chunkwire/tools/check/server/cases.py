@@ -1,44 +1,31 @@
 """The form of a server's rows.
 
-The rule here: a case is a row with the function that judges it, given the server and its baseline; the tables are in
-`bodies`, `heads` and `connections`.
+The rule here: a case is a row with the function that judges it, given the server; the tables are in `bodies`, `heads`
+and `connections`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from chunkwire.tools.check.rows import CheckRow, Ruling
-from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.rows import CheckRow, RowCase, Ruling
+from chunkwire.tools.check.server.baseline import CheckedServer
 from chunkwire.tools.check.server.rulings import NO_HALF_CLOSE, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, talk
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedServer:
-    """The server under test, and its answers to correct requests."""
-
-    target: ServerTarget
-    baseline: Baseline
-
-
-Judge: TypeAlias = Callable[[CheckedServer], Awaitable[Ruling]]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCase:
+class ServerCase(RowCase):
     """A row, and the function that judges it."""
 
-    row: CheckRow
-    judge: Judge
+    judge: Callable[[CheckedServer], Awaitable[Ruling]]
 
 
 def case_of_each(
     row: CheckRow,
     requests: Callable[[ServerTarget], Iterable[bytes]],
-    rule: Callable[[Talk, Baseline], Ruling],
+    rule: Callable[[Talk, CheckedServer], Ruling],
     *,
     method: bytes | None = None,
     is_followed: bool = True,
@@ -53,11 +40,11 @@ def case_of_each(
     """
 
     async def judge(server: CheckedServer) -> Ruling:
-        target, baseline = server.target, server.baseline
+        target = server.target
         if fin and target.tls is not None:
-            return baseline.talks[0].inapplicable(NO_HALF_CLOSE)
+            return server.talks[0].inapplicable(NO_HALF_CLOSE)
         behind, methods = (target.closing(),) if is_followed else (), (method or target.method,)
         talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
-        return worst([rule(said, baseline) for said in talks])
+        return worst([rule(said, server) for said in talks])
 
     return ServerCase(row, judge)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
-from chunkwire.tools.check.server.baseline import Baseline, with_length
+from chunkwire.tools.check.server.baseline import CheckedServer, with_length
 from chunkwire.tools.check.server.bodies import chunks
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
+from chunkwire.tools.check.server.cases import ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import rule_behind, rule_one_answer, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
 
@@ -31,18 +31,18 @@ def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase
         yield target.request(b"Content-Length: %d\r\n" % len(inner), inner, method=asked)
         yield target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked)
 
-    def rule(said: Talk, baseline: Baseline) -> Ruling:
-        return said.unanswered or rule_behind(said, baseline)
+    def rule(said: Talk, server: CheckedServer) -> Ruling:
+        return said.unanswered or rule_behind(said, server)
 
     return case_of_each(row, requests, rule, method=method)
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
     """Send two requests in one write that get different answers."""
-    target, usual = server.target, server.baseline.get.status
+    target, usual = server.target, server.get.status
     absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
     if not absent or absent[0].status == usual:
-        return server.baseline.talks[0].inapplicable(f"answers {usual} to whatever target")
+        return server.talks[0].inapplicable(f"answers {usual} to whatever target")
     said = await talk(
         target,
         target.request(target=_ABSENT) + target.request() + target.request(b"Connection: close\r\n", target=_ABSENT),
@@ -91,7 +91,7 @@ async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
 async def judge_own_messages(server: CheckedServer) -> Ruling:
     """Judge the answers to plain requests: legal HTTP, framed by one field, without octets after them."""
     rulings = []
-    for said in server.baseline.talks:
+    for said in server.talks:
         if said.answers.trouble:
             rulings.append(said.failed(said.answers.trouble))
         elif len(said.finals) > 1:
@@ -136,7 +136,7 @@ async def judge_expect(server: CheckedServer) -> Ruling:
     if came:
         interim = said.finals[0].interim if said.finals else said.answers.interim
         return said.passed(f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
-    if said.finals and server.baseline.post_seconds < target.patience / 2:
+    if said.finals and server.post_seconds < target.patience / 2:
         return said.failed(f"answers {said.statuses}, but only when the body had come")
     return said.undecided(said.how)
 
@@ -167,13 +167,13 @@ async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
 
 async def judge_date(server: CheckedServer) -> Ruling:
     """Judge whether the answer to GET has Date."""
-    said, answer = server.baseline.talks[0], server.baseline.get
+    said, answer = server.talks[0], server.get
     if not 200 <= answer.status < 500:
         return said.inapplicable(f"answers {answer.status}")
     return said.passed("has Date") if answer.head.get(b"date") else said.failed("has no Date")
 
 
-def rule_half_close(said: Talk, _: Baseline) -> Ruling:
+def rule_half_close(said: Talk, _: CheckedServer) -> Ruling:
     """Judge the answer to a request that our FIN follows directly."""
     if said.finals and said.finals[0].is_whole:
         return said.passed(said.how)
@@ -182,9 +182,8 @@ def rule_half_close(said: Talk, _: Baseline) -> Ruling:
 
 async def judge_early(server: CheckedServer) -> Ruling:
     """Report whether the server answers before it has the body."""
-    said = server.baseline.talks[1]
-    is_early = server.baseline.is_early
-    return said.passed("answers before the body came") if is_early else said.failed("reads the body first")
+    said = server.talks[1]
+    return said.passed("answers before the body came") if server.is_early else said.failed("reads the body first")
 
 
 CONNECTIONS: Final = (

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, RowOutcome, Ruling, must, seen, should
-from chunkwire.tools.check.server.baseline import Baseline
-from chunkwire.tools.check.server.cases import CheckedServer, ServerCase, case_of_each
+from chunkwire.tools.check.server.baseline import CheckedServer
+from chunkwire.tools.check.server.cases import ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     OTHER_REASONS,
@@ -47,7 +47,7 @@ async def _judge_long_form(server: CheckedServer, form: bytes) -> Ruling:
         return said.undecided(f"{said.how}; to a short line: {short.how}")
     if said.finals and said.finals[0].status == short.finals[0].status:
         return said.undecided(f"answers {short.finals[0].status}, as to a short line")
-    return rule_as_usual(said, replace(server.baseline, get=short.finals[0]), other="a short line")
+    return rule_as_usual(said, replace(server, get=short.finals[0]), other="a short line")
 
 
 async def judge_endless_target(server: CheckedServer) -> Ruling:
@@ -56,7 +56,7 @@ async def judge_endless_target(server: CheckedServer) -> Ruling:
     said = await talk(target, target.request(_CLOSE, target=b"/" + b"x" * 100_000))
     if said.finals and said.finals[0].status < 500 and said.finals[0].status not in (400, 413, 431):
         return said.passed(said.how)
-    return rule_refused(said, server.baseline.get.status, statuses={414})
+    return rule_refused(said, server.get.status, statuses={414})
 
 
 async def judge_folded_coding(server: CheckedServer) -> Ruling:
@@ -66,7 +66,7 @@ async def judge_folded_coding(server: CheckedServer) -> Ruling:
     said = await talk(target, request, target.closing(), methods=(target.method,))
     if unreadable := said.unreadable:
         return unreadable
-    if len(said.finals) > 1 and (len(said.finals) > 2 or said.finals[1].status != server.baseline.get.status):
+    if len(said.finals) > 1 and (len(said.finals) > 2 or said.finals[1].status != server.get.status):
         return said.failed(f"answers octets of the body: {said.how}")
     return said.passed(said.how) if said.finals or said.end is TalkEnd.CLOSED else said.undecided(said.how)
 
@@ -106,8 +106,8 @@ def malformed(row: CheckRow, *heads: bytes, statuses: Collection[int] = BAD_REQU
 def _refusals(
     row: CheckRow, requests: Callable[[ServerTarget], Iterable[bytes]], statuses: Collection[int]
 ) -> ServerCase:
-    def rule(said: Talk, baseline: Baseline) -> Ruling:
-        return rule_refused(said, baseline.get.status, statuses=statuses)
+    def rule(said: Talk, server: CheckedServer) -> Ruling:
+        return rule_refused(said, server.get.status, statuses=statuses)
 
     return case_of_each(row, requests, rule, method=b"GET", is_followed=False)
 
@@ -119,8 +119,8 @@ def framed(row: CheckRow, *variants: tuple[bytes, bytes], statuses: Collection[i
         variants: field lines and body of each.
     """
 
-    def rule(said: Talk, baseline: Baseline) -> Ruling:
-        usual = baseline.post.status if baseline.post is not None else 0
+    def rule(said: Talk, server: CheckedServer) -> Ruling:
+        usual = server.post.status if server.post is not None else 0
         return rule_refused(said, usual, statuses=statuses, must_close=True)
 
     return case_of_each(row, _posts(variants), rule)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.tools.check.rows import RowOutcome, Ruling
-from chunkwire.tools.check.server.baseline import Baseline
+from chunkwire.tools.check.server.baseline import CheckedServer
 from chunkwire.tools.check.server.talk import Talk, TalkEnd
 
 BAD_REQUEST: Final = frozenset({400})
@@ -35,7 +35,7 @@ def is_alike(status: int, usual: int) -> bool:
     return status == usual or status // 100 == usual // 100 == 2
 
 
-def rule_as_usual(talk: Talk, baseline: Baseline, *, other: str = "the plain request") -> Ruling:
+def rule_as_usual(talk: Talk, server: CheckedServer, *, other: str = "the plain request") -> Ruling:
     """Judge a GET in another form, which must be answered like the one of the baseline.
 
     Args:
@@ -43,44 +43,45 @@ def rule_as_usual(talk: Talk, baseline: Baseline, *, other: str = "the plain req
     """
     if unanswered := _rule_no_answer(talk):
         return unanswered
-    status, usual = talk.finals[0].status, baseline.get.status
+    status, usual = talk.finals[0].status, server.get.status
     if not is_alike(status, usual):
         rule = talk.undecided if status in OTHER_REASONS else talk.failed
         return rule(f"answers {status}, and {usual} to {other}")
     return talk.passed(talk.how)
 
 
-def rule_legal(talk: Talk, baseline: Baseline, *, sent: bytes) -> Ruling:
-    """Judge a legal request with a body, followed by a GET with `Connection: close`.
+def rule_legal(talk: Talk, server: CheckedServer) -> Ruling:
+    """Judge a legal request with the target's body, followed by a GET with `Connection: close`.
 
-    Args:
-        sent: the content of the body; if the resource gives bodies back, the answer must contain it.
+    If the resource gives bodies back, the answer must contain it.
     """
-    assert baseline.post is not None
+    assert server.post is not None
     if unanswered := _rule_no_answer(talk):
         return unanswered
     first = talk.finals[0]
-    if first.status == LENGTH_REQUIRED != baseline.post.status:
+    if first.status == LENGTH_REQUIRED != server.post.status:
         return talk.inapplicable("answers 411: this server wants a Content-Length")
-    if not is_alike(first.status, baseline.post.status):
+    if not is_alike(first.status, server.post.status):
         rule = talk.undecided if first.status in OTHER_REASONS else talk.failed
-        return rule(f"answers {first.status}, and {baseline.post.status} to the same body of known length")
-    if baseline.gives_back and sent not in first.content:
+        return rule(f"answers {first.status}, and {server.post.status} to the same body of known length")
+    if server.gives_back and server.target.body not in first.content:
         return talk.failed("gives back another content than was sent")
-    behind = rule_behind(talk, baseline)
-    if behind.outcome is RowOutcome.PASS and not baseline.takes_bodies:
-        return talk.inapplicable(f"answers {first.status} to a {baseline.method} whatever its body is")
-    if behind.outcome is RowOutcome.PASS and baseline.is_early and len(talk.finals) == 1:
+    behind = rule_behind(talk, server)
+    if behind.outcome is RowOutcome.PASS and not server.takes_bodies:
+        return talk.inapplicable(
+            f"answers {first.status} to a {server.target.method.decode('ascii')} whatever its body is"
+        )
+    if behind.outcome is RowOutcome.PASS and server.is_early and len(talk.finals) == 1:
         return talk.inapplicable(f"answers {first.status} before it has the body, and closes")
     return behind
 
 
-def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
+def rule_behind(talk: Talk, server: CheckedServer) -> Ruling:
     """Judge the answer to the second of two requests, the GET of the baseline; the first was answered well."""
     if len(talk.finals) > 2:
         return talk.failed(f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
     if len(talk.finals) == 2:
-        if talk.finals[1].status in (400, 501, 505) and talk.finals[1].status != baseline.get.status:
+        if talk.finals[1].status in (400, 501, 505) and talk.finals[1].status != server.get.status:
             return talk.failed(f"took the request behind it for something else: {talk.how}")
         return talk.passed(talk.how)
     if talk.end is TalkEnd.OPEN:
@@ -88,7 +89,7 @@ def rule_behind(talk: Talk, baseline: Baseline) -> Ruling:
     return talk.passed(f"{talk.how} before the request behind it")
 
 
-def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruling:
+def rule_broken(talk: Talk, server: CheckedServer, *, is_cut: bool = False) -> Ruling:
     """Judge a request with a broken body, followed by a GET: it must get no success, and the GET no answer.
 
     Args:
@@ -109,24 +110,24 @@ def rule_broken(talk: Talk, baseline: Baseline, *, is_cut: bool = False) -> Ruli
         if talk.end is TalkEnd.OPEN:
             return talk.undecided("no answer, and the connection stays open")
         return talk.passed(f"{talk.end.value} without an answer")
-    return _rule_only_answer(talk, baseline)
+    return _rule_only_answer(talk, server)
 
 
-def _rule_only_answer(talk: Talk, baseline: Baseline) -> Ruling:
+def _rule_only_answer(talk: Talk, server: CheckedServer) -> Ruling:
     """Judge the one answer to a broken body; the request after it got none.
 
     A success proves that the body was accepted only if the resource gives back what it read: another one may answer
     without reading, and servers hold such an answer until they have dropped the body.
     """
     answer = talk.finals[0]
-    if baseline.post is not None and answer.status == baseline.post.status >= 300:
+    if server.post is not None and answer.status == server.post.status >= 300:
         return talk.inapplicable(f"answers {answer.status}, as to a whole body, and nothing behind it")
     if answer.status >= 400:
         return talk.passed(talk.how)
     if not answer.is_whole:
         is_cut = talk.end is not TalkEnd.OPEN
         return talk.passed(f"answers {answer.status}, and cuts it") if is_cut else talk.undecided(talk.how)
-    if not baseline.gives_back or baseline.is_early:
+    if not server.gives_back or server.is_early:
         return talk.inapplicable(f"answers {answer.status} and nothing behind it; it may not read the body at all")
     if DATA not in answer.content:
         return talk.undecided(f"answers {answer.status}, but not with what came of the body")
