@@ -33,7 +33,7 @@ _BARRIER_SHARE: Final = 3  # patience is divided by this: after that time the fa
 
 def _response_check(scenario: Scenario) -> Check:
     async def check(trial: ProxyTrial) -> Ruling:
-        if scenario.is_chunked and trial.facts.version == b"1.0":
+        if scenario.is_chunked and trial.proxy.version == b"1.0":
             return inapplicable("the proxy asks in HTTP/1.0, to which no chunks may be sent")
         ruling = await _respond_broken(trial, scenario)
         again = 0 if scenario.ending is Ending.HOLD else _MORE_ATTEMPTS
@@ -55,7 +55,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
             await trio.sleep(write.pause)
             await arrival.send(write.octets)
         if not scenario.breaks_head:
-            with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+            with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
                 await got_head.wait()  # so that the fault comes after the proxy has begun to relay
         await _end(arrival, scenario.ending)
 
@@ -106,9 +106,9 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
     async def check(trial: ProxyTrial) -> Ruling:
         client, expected = await trial.send(saying(b"taken for whole"), framing, method=b"POST")
         await client.offer(octets)
-        with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+        with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
             await expected.wait_arrival()  # so that the fault comes after the proxy has begun to relay
-        is_gone = ending is Ending.RESET or (ending is Ending.CLOSE and trial.setting.tls is not None)
+        is_gone = ending is Ending.RESET or (ending is Ending.CLOSE and trial.proxy.tls is not None)
         if ending is Ending.RESET:
             client.reset()
         elif is_gone:
@@ -132,7 +132,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
 async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
     """Return the content of a complete request that reached the upstream; None if none did."""
     for arrival in trial.arrivals:
-        with trio.move_on_after(trial.setting.patience / _BARRIER_SHARE):
+        with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
             await arrival.ended.wait()
         if arrival.body.is_whole:
             return bytes(arrival.body.content)

@@ -29,14 +29,12 @@ from chunkwire.tools.check.proxy import (
     reuse,
     streaming,
 )
-from chunkwire.tools.check.proxy.raw import RawHead
 from chunkwire.tools.check.proxy.trial import (
+    CheckedProxy,
     Decided,
-    LearnedFacts,
     PatienceOver,
     ProxyAnswer,
     ProxyRow,
-    ProxySetting,
     ProxyTrial,
     saying,
 )
@@ -67,15 +65,10 @@ class UpstreamNotReached(DialError):
 
 
 class ProxyCheck:
-    """A proxy whose upstream is our address.
+    """Judges a proxy whose upstream is our address."""
 
-    Attributes:
-        facts: found in the first exchange.
-    """
-
-    def __init__(self, setting: ProxySetting, facts: LearnedFacts) -> None:
-        self.facts = facts
-        self._setting = setting
+    def __init__(self, proxy: CheckedProxy) -> None:
+        self._proxy = proxy
         self._slots = _RowSlots()
 
     async def see_alive(self) -> None:
@@ -84,22 +77,22 @@ class ProxyCheck:
         Raises:
             DialError: it does not.
         """
-        trial = ProxyTrial(self._setting, self.facts, "alive")
+        trial = ProxyTrial(self._proxy, "alive")
         await trial.connect()
         trial.close()
 
     @property
     def versions(self) -> list[tuple[str, str]]:
         """Facts about the proxy for the scorecard: its HTTP version toward the upstream, and its Via."""
-        known = [("asks the upstream in", f"HTTP/{self.facts.version.decode('latin-1')}")]
-        named = self.facts.head.values(b"via")
+        known = [("asks the upstream in", f"HTTP/{self._proxy.version.decode('latin-1')}")]
+        named = self._proxy.head.values(b"via")
         return [*known, *(("Via", value.decode("latin-1")) for value in named)]
 
     async def judge(self, row: ProxyRow) -> Ruling:
         """Judge a row, with the octets of both sides."""
-        if row.needs_1_1 and self.facts.version == b"1.0":
+        if row.needs_1_1 and self._proxy.version == b"1.0":
             return inapplicable(_PLAIN_1_0)
-        trial = ProxyTrial(self._setting, self.facts, row.row.id.replace("/", "-"))
+        trial = ProxyTrial(self._proxy, row.row.id.replace("/", "-"))
         async with self._slots.slot(alone=row.runs_alone):
             try:
                 ruling = await row.check(trial)
@@ -162,20 +155,19 @@ async def open_proxy_check(
     raise_file_limit()
     listeners = await open_listeners(upstream)
     side = UpstreamSide()
-    setting = ProxySetting(url, tls, patience, host or url.authority, lines, secrets.token_hex(4), side)
+    proxy = CheckedProxy(url, tls, patience, host or url.authority, lines, secrets.token_hex(4), side)
     async with trio.open_nursery() as nursery:
         serve = partial(serve_connections, listeners, side.serve, drain=Drain())
         nursery.start_soon(serve, name="the upstream of the proxy")
         try:
-            facts = await _learn(setting, bound_addresses(listeners))
-            yield ProxyCheck(setting, facts)
+            yield ProxyCheck(await _learn(proxy, bound_addresses(listeners)))
         finally:
             nursery.cancel_scope.cancel()
 
 
-async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFacts:
-    """Send one request through the proxy, and return what it shows."""
-    trial = ProxyTrial(setting, LearnedFacts(b"1.1", b"1.1", RawHead(b"")), "hello")
+async def _learn(proxy: CheckedProxy, bound: Sequence[Address]) -> CheckedProxy:
+    """Send one request through the proxy, and return it with what that shows."""
+    trial = ProxyTrial(proxy, "hello")
     expected = trial.expect(saying(_HELLO))
     client = await trial.connect()
     own_name = _name_of(client.connection.stream)
@@ -188,13 +180,13 @@ async def _learn(setting: ProxySetting, bound: Sequence[Address]) -> LearnedFact
         arrived = list(expected.arrivals)
         trial.close()
     if not arrived:
-        raise UpstreamNotReached(_describe_not_reached(setting.url, bound, answer))
+        raise UpstreamNotReached(_describe_not_reached(proxy.url, bound, answer))
     if arrived[0].end.connection.peer == own_name:
-        raise LocalError(f"{setting.url} is this check itself: expected the URL of a proxy in front of it")
+        raise LocalError(f"{proxy.url} is this check itself: expected the URL of a proxy in front of it")
     if answer is None or answer.head is None or answer.content != _HELLO:
         got = answer.summary if answer is not None else "the client got no response"
         raise UpstreamNotReached(f"a plain GET reached the upstream and was answered 200, but {got}")
-    return LearnedFacts(arrived[0].head.version, answer.head.version, arrived[0].head)
+    return replace(proxy, head=arrived[0].head, own_version=answer.head.version)
 
 
 def _name_of(stream: trio.abc.Stream) -> str:

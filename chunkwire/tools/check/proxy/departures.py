@@ -23,17 +23,17 @@ _EVENT: Final = b"data: still here\n\n"
 
 def _start(trial: ProxyTrial, *lines: bytes) -> bytes:
     """Return the head of an endless stream: chunked, or delimited by close for a proxy that sends HTTP/1.0."""
-    framing = b"Transfer-Encoding: chunked" if trial.facts.version != b"1.0" else b"Connection: close"
+    framing = b"Transfer-Encoding: chunked" if trial.proxy.version != b"1.0" else b"Connection: close"
     return b"\r\n".join([b"HTTP/1.1 200 OK", *lines, framing, b"", b""])
 
 
 def _frame(trial: ProxyTrial, octets: bytes) -> bytes:
-    return encode_chunk(octets) if trial.facts.version != b"1.0" else octets
+    return encode_chunk(octets) if trial.proxy.version != b"1.0" else octets
 
 
 async def _end(trial: ProxyTrial, arrival: Arrival) -> None:
     """End a stream that `_start` began."""
-    if trial.facts.version == b"1.0":
+    if trial.proxy.version == b"1.0":
         await arrival.end.finish()
     else:
         await arrival.send(encode_last_chunk())
@@ -81,7 +81,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
 @proxy_row(seen("9112/9.6/1", "a client's half-close lets the response go on"))
 async def _half_close(trial: ProxyTrial) -> Ruling:
     """Half-close after the request, and wait for a response whose second part is written after that."""
-    if trial.setting.tls is not None:
+    if trial.proxy.tls is not None:
         return inapplicable("TLS has no half-close")
     closed = trio.Event()
 
@@ -127,13 +127,13 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
         await _end(trial, arrival)
 
     client, _ = await trial.send(respond)
-    async with trial.within("an end of what the proxy takes", trial.setting.patience + 30):
+    async with trial.within("an end of what the proxy takes", trial.proxy.patience + 30):
         await stopped.wait()
     at_once = taken[0]
     resumed.set()
     _, head = await client.final_head()
     body = RawBody(client, scanner_of(head, method=b"GET")) if head is not None else None
-    async with trial.within("the rest of the response", trial.setting.patience + 30):
+    async with trial.within("the rest of the response", trial.proxy.patience + 30):
         whole = body is not None and await body.rest()
     if body is None or not whole or body.octets != taken[0]:
         got = body.octets if body is not None else 0

@@ -63,8 +63,8 @@ async def _one_host(trial: ProxyTrial) -> Ruling:
 
 @proxy_row(must("9112/3.2.2/1", "the host of an absolute target wins over Host"))
 async def _absolute_form(trial: ProxyTrial) -> Ruling:
-    authority = trial.setting.host
-    scheme = trial.setting.url.scheme.encode("ascii")
+    authority = trial.proxy.host
+    scheme = trial.proxy.url.scheme.encode("ascii")
 
     def change(octets: bytes) -> bytes:
         method, _, rest = octets.partition(b" ")

@@ -66,8 +66,8 @@ async def _date(trial: ProxyTrial) -> Ruling:
 async def _own_version(trial: ProxyTrial) -> Ruling:
     older = reply(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0")
     head = (await trial.ask(writing(older, is_last=True))).success()
-    own = trial.facts.own_version.decode("latin-1")
-    if head.version == trial.facts.own_version:
+    own = trial.proxy.own_version.decode("latin-1")
+    if head.version == trial.proxy.own_version:
         return passed(f"HTTP/{own}, as to a response of HTTP/1.1")
     return failed(f"HTTP/{head.version.decode('latin-1')} came, and HTTP/{own} for a response of HTTP/1.1")
 

@@ -22,6 +22,7 @@ from chunkwire.tools.check.rows import CheckRow, RowCase, Ruling, Shown, undecid
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_INTERIM: Final = 20  # 1xx heads before a final one
+_UNSEEN: Final = RawHead(b"")
 
 
 class PatienceOver(ChunkwireError):
@@ -37,29 +38,17 @@ class Decided(ChunkwireError):
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedFacts:
-    """Facts about the proxy from the first exchange.
-
-    Attributes:
-        version: of its requests to the upstream, such as `1.1`.
-        own_version: of its responses to the client.
-        head: its request to the upstream.
-    """
-
-    version: bytes
-    own_version: bytes
-    head: RawHead
-
-
-@dataclass(frozen=True, slots=True)
-class ProxySetting:
-    """Where the proxy is, and how long a wait may take.
+class CheckedProxy:
+    """The proxy under test, how requests to it are made, and facts about it from the first exchange.
 
     Attributes:
         url: the proxy; its path is the prefix of every target.
+        patience: how long a wait may take, in seconds.
         host: the value of Host.
         lines: field lines of every request.
         nonce: of this run, in every token.
+        head: its request to the upstream.
+        own_version: of its responses to the client.
     """
 
     url: Url
@@ -69,6 +58,13 @@ class ProxySetting:
     lines: tuple[bytes, ...]
     nonce: str
     upstream: UpstreamSide
+    head: RawHead = _UNSEEN
+    own_version: bytes = b"1.1"
+
+    @property
+    def version(self) -> bytes:
+        """The HTTP version of its requests to the upstream, such as `1.1`."""
+        return self.head.version
 
 
 class ClientSide(RawEnd):
@@ -171,8 +167,7 @@ class ProxyTrial:
         arrivals: the requests that reached the upstream, in order.
     """
 
-    setting: ProxySetting
-    facts: LearnedFacts
+    proxy: CheckedProxy
     slug: str
     clients: list[ClientSide] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -181,12 +176,12 @@ class ProxyTrial:
 
     @asynccontextmanager
     async def within(self, what: str, patience: float | None = None) -> AsyncGenerator[None, None]:
-        """Give the block a timeout: `patience`, or that of the setting.
+        """Give the block a timeout: `patience`, or that of the proxy.
 
         Raises:
             PatienceOver: it timed out.
         """
-        limit = self.setting.patience if patience is None else patience
+        limit = self.proxy.patience if patience is None else patience
         try:
             with trio.fail_after(limit):
                 yield
@@ -196,9 +191,9 @@ class ProxyTrial:
     def expect(self, respond: Responder) -> Expected:
         """Return an expected request with a new token; `respond` answers it each time it arrives."""
         self._tokens += 1
-        token = f"{self.setting.nonce}-{self.slug}-{self._tokens}"
+        token = f"{self.proxy.nonce}-{self.slug}-{self._tokens}"
         expected = Expected(token, respond, self.arrivals)
-        self.setting.upstream.expected[token] = expected
+        self.proxy.upstream.expected[token] = expected
         self._expected.append(expected)
         return expected
 
@@ -208,15 +203,15 @@ class ProxyTrial:
         Raises:
             DialError: it accepts none.
         """
-        url = self.setting.url
-        connection = await dial(url.host, url.port, tls=self.setting.tls, timeout=self.setting.patience)
+        url = self.proxy.url
+        connection = await dial(url.host, url.port, tls=self.proxy.tls, timeout=self.proxy.patience)
         client = ClientSide(connection, self)
         self.clients.append(client)
         return client
 
     def target(self, expected: Expected) -> bytes:
         """Return the target of a request, in origin-form."""
-        prefix, mark, query = self.setting.url.target.partition(b"?")
+        prefix, mark, query = self.proxy.url.target.partition(b"?")
         return b"%b/chunkwire-check/%b%b%b" % (prefix.rstrip(b"/"), expected.token.encode(), mark, query)
 
     def request(
@@ -225,7 +220,7 @@ class ProxyTrial:
         """Return a request: its head with Host, token and these field lines, and the octets of its body."""
         start = b"%b %b HTTP/%b" % (method, self.target(expected), version)
         token = b"%b: %b" % (TOKEN_NAME, expected.token.encode())
-        head = (start, b"Host: " + self.setting.host, token, *self.setting.lines, *lines)
+        head = (start, b"Host: " + self.proxy.host, token, *self.proxy.lines, *lines)
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
     async def send(
@@ -285,7 +280,7 @@ class ProxyTrial:
     def close(self) -> None:
         """Cancel the row's responses, and reset its connections."""
         for expected in self._expected:
-            del self.setting.upstream.expected[expected.token]
+            del self.proxy.upstream.expected[expected.token]
             expected.end()
         for client in self.clients:
             client.reset()
