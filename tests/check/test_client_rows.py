@@ -130,7 +130,7 @@ async def ruling(name: str, run: CommandRun, *targets: str) -> Ruling:
         async def asks(url: str) -> CommandRun:
             for target in targets:
                 version = b"1.0" if target == "1.0" else b"1.1"
-                origin.asked(name).append(Request(b"GET", b"/", version))
+                origin.asked[name].append(Request(b"GET", b"/", version))
             return run
 
         return await CheckedClient(asks, origin, OutputForm.CONTENT).judge(CASES[name])
@@ -161,7 +161,7 @@ async def test_the_form_of_the_output_is_learned_from_a_plain_response() -> None
         for output, form in outputs.items():
 
             async def asks(_: str, stdout: bytes = output) -> CommandRun:
-                origin.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
+                origin.asked[PLAIN_SCENARIO].append(Request(b"GET", b"/"))
                 return CommandRun(0, stdout, b"")
 
             assert await detect_output_form(asks, origin, plain, None) is form
@@ -171,7 +171,7 @@ async def test_an_output_that_is_not_what_it_is_said_to_be_is_refused() -> None:
     async with playing(client_cases()) as origin:
 
         async def asks(_: str) -> CommandRun:
-            origin.asked(PLAIN_SCENARIO).append(Request(b"GET", b"/"))
+            origin.asked[PLAIN_SCENARIO].append(Request(b"GET", b"/"))
             return CommandRun(0, b"12 passed", b"")
 
         with pytest.raises(LocalError, match=r"--stdout content: .* 9 octets came out of"):

@@ -9,17 +9,7 @@ import pytest
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
-from chunkwire.tools.probe.page import (
-    Block,
-    Heading,
-    Literal,
-    Pair,
-    Paragraph,
-    Table,
-    page_of,
-    to_html,
-    to_markdown,
-)
+from chunkwire.tools.probe.page import Block, Heading, Literal, Pair, Paragraph, Table, page_of, to_html, to_markdown
 from chunkwire.tools.probe.result import result_of
 from chunkwire.tools.probe.verdict import Evidence, Finding, HopVerdict, Kind
 from tests.tools.synthesis import Path, Probe, hop_of, to_end

@@ -34,27 +34,24 @@ class ScenarioOrigin:
     """An origin with a resource for each scenario: `/NAME`, and any path below it.
 
     Attributes:
+        asked: the requests so far, by the name of their scenario.
         url: without a final slash; "" until it is served.
     """
 
     def __init__(self, cases: Sequence[ClientCase]) -> None:
         self._scenarios = {case.scenario.name: case.scenario for case in cases}
-        self._asked: dict[str, list[Request]] = {name: [] for name in self._scenarios}
+        self.asked: dict[str, list[Request]] = {name: [] for name in self._scenarios}
         self.url = ""
         self.resources = tuple(
             Resource(path, self._play, methods=_METHODS, parameters=None) for path in ("/{name}", "/{name}/{rest*}")
         )
-
-    def asked(self, name: str) -> list[Request]:
-        """Return the requests for a scenario so far."""
-        return self._asked[name]
 
     async def _play(self, request: IncomingRequest, response: Responder) -> None:
         scenario = self._scenarios.get(request.captures["name"])
         if scenario is None:  # a browser's favicon
             await response.text(404, "no such scenario\n")
             return
-        self._asked[scenario.name].append(request.head)
+        self.asked[scenario.name].append(request.head)
         async for _ in request.body_events():
             pass
         await play(response, scenario, hold=_HOLD_SECONDS)
@@ -98,7 +95,7 @@ class CheckedClient:
         """Run the command on a scenario, and judge its exit code and output."""
         scenario = case.scenario
         run = await self.run(f"{self.origin.url}/{scenario.name}")
-        asked = self.origin.asked(scenario.name)
+        asked = self.origin.asked[scenario.name]
         outputs = (
             Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text
         )
@@ -151,7 +148,7 @@ async def detect_output_form(
             form. What it does with a broken response would then prove nothing.
     """
     run = await run_with(f"{origin.url}/{case.scenario.name}")
-    asked = origin.asked(case.scenario.name)
+    asked = origin.asked[case.scenario.name]
     if run.code is None:
         raise LocalError("the command does not end in time with a plain response (see --patience)")
     if run.code:
