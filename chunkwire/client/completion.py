@@ -17,11 +17,15 @@ from chunkwire.llm.errors import error_in
 from chunkwire.llm.reading import AnswerReader
 from chunkwire.llm.shape import load_values
 from chunkwire.net.heads import Request, Response, is_event_stream
-from chunkwire.wire.coding import ContentDecoder
+from chunkwire.wire.coding import PIECE_OCTETS, ContentDecoder
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
 MAX_HELD_OCTETS: Final = 65536
 """Octets of content in which the dialect of a stream must be recognized; after that it has none."""
+
+MAX_EXPANSION: Final = 50
+"""Octets of content that one octet of a coded body becomes on average; streams of models are packed 5 to 25 times.
+If there are more, nothing is judged: DEFLATE packs 1000 times, and to read what 64 KiB contain would take 10 s."""
 
 _BINARY_EVENTS: Final = b"application/vnd.amazon.eventstream"
 _DONE_DATA: Final = "[DONE]"
@@ -57,6 +61,7 @@ class Completion:
         self._held: bytearray | None = bytearray() if is_readable and reader is None else None
         self._last = ""  # the latest event, if its dialect is unknown: "done", "error" or "part"
         self._has_content = False
+        self._coded = self._decoded = 0  # octets so far
 
     @classmethod
     def of(cls, head: Response, request: Request | None = None) -> Completion:
@@ -78,8 +83,13 @@ class Completion:
         """Process content as received."""
         if self._decoder is None and self._reader is None and self._held is None:
             return
+        self._coded += len(content)
         try:
             for piece in self._content.feed(content):
+                self._decoded += len(piece)
+                if self._decoded > PIECE_OCTETS + MAX_EXPANSION * self._coded:
+                    self._decoder = self._reader = self._held = None
+                    return
                 self._take(piece)
         except EventTooLong:
             self._decoder = self._held = None  # no event of a dialect is that long: the verdict stays unknown

@@ -1,10 +1,13 @@
 """What a client records, and both of its verdicts."""
 
+import gzip
+
 import pytest
 
 from chunkwire import ChunkwireError, client, encode_chunk
-from chunkwire.client.completion import Completion
+from chunkwire.client.completion import MAX_EXPANSION, Completion
 from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
+from chunkwire.wire.coding import PIECE_OCTETS
 from tests.client.conftest import Answered
 from tests.client.server import CHUNKED, EVENTS, LAST, Peer, scripted, sends
 
@@ -101,3 +104,14 @@ async def test_an_answer_can_be_whole_where_its_framing_is_cut() -> None:
             with pytest.raises(ChunkwireError):
                 await stream.drain()
     assert stream.verdict == client.BodyEnd("cut", "complete")
+
+
+def test_a_stream_that_is_packed_too_well_is_not_judged() -> None:
+    """Fails where all of it is read: 64 KiB of such a stream would stop every task for seconds."""
+    event = b"data: x\n\n"
+    completion = Completion(is_event_stream=True, coding="gzip")
+    packed = gzip.compress(event * 2_000_000)
+    completion.feed(packed)
+    assert completion.events is not None
+    assert completion.events * len(event) <= PIECE_OCTETS + MAX_EXPANSION * len(packed)
+    assert completion.verdict(is_complete=True) == "unknown"
