@@ -21,13 +21,13 @@ import trio
 from chunkwire.net.heads import check_partial_head, find_head_end
 from chunkwire.net.stamps import SocketStamps
 from chunkwire.net.tls import TlsStream, is_unexpected_eof
+from chunkwire.net.unix import LeftOctet
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
-# Staged close: after our FIN, octets that the peer still sends are read and dropped, as a reset could discard our last
-# octets. This continues while the peer sends so many octets in each window. nginx: lingering_timeout 5 s,
-# lingering_time 30 s in all.
+# Staged close: after our FIN, octets of the peer are read and dropped, as a reset could discard our last octets. This
+# continues while it sends so many in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
 LINGER_SECONDS: Final = 60.0  # in all: 240 MB at 4 MB/s; a hostile peer occupies a socket for so long, but no memory
@@ -78,7 +78,7 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
-    leaves_octet = False  # each receive leaves its last octet in the queue; see `ends.ServerConnection`
+    left: LeftOctet | None = None  # the octet that each receive leaves in the queue, for `ServerConnection`
     _waits_first = True  # a receive waits before it looks: mostly there is nothing yet
 
     def __init__(
@@ -95,8 +95,7 @@ class Connection:
         self.tls = stream if isinstance(stream, TlsStream) else None
         self._socket = stream.socket if isinstance(stream, trio.SocketStream | TlsStream) else None
         # On Windows, which has no readv, a socket is no file descriptor.
-        is_plain = isinstance(stream, trio.SocketStream) and hasattr(os, "readv")
-        self._plain_socket = stream.socket if isinstance(stream, trio.SocketStream) and is_plain else None
+        self._plain_socket = stream.socket if isinstance(stream, trio.SocketStream) and hasattr(os, "readv") else None
         self._is_woken = False
         self.peer = _address(self._socket, is_peer=True)
 
@@ -145,18 +144,20 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
-    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> bytes | memoryview:
+    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> memoryview:
         """Receive once, mostly after a wait: usually nothing has come yet, and trio's stream would receive first."""
         view = _RECEIVED.view
         while True:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
+            if self.left is not None:
+                self.left.take()
             if self._waits_first:
                 await trio.lowlevel.wait_readable(sock)
             self._waits_first = True
             try:
-                if self.stamps is not None:
-                    return view[: self.stamps.read_into(view[:max_octets])]
+                if (reader := self.stamps or self.left) is not None:
+                    return view[: reader.read_into(view[:max_octets])]
                 # `fileno` again: the socket may have been closed meanwhile, and its number reused.
                 return view[: os.readv(sock.fileno(), (view[:max_octets],))]
             except BlockingIOError:
@@ -239,7 +240,7 @@ class Connection:
 
     async def peek(self) -> bool:
         """Wait until octets can be read, without reading them (over TLS into `leftover`); False at the peer's FIN."""
-        if self._socket is None:
+        if self._socket is None or (self.left is not None and self.left.is_there):  # nothing is seen behind it
             await trio.sleep_forever()
         try:
             if self.stamps is not None:
@@ -362,8 +363,7 @@ class Connection:
     def _take_head(self, end: int) -> bytes:
         """Remove a head from `leftover`, and clear the old buffer, as it may contain credentials."""
         held = self.leftover
-        head = bytes(memoryview(held)[:end])
-        self.leftover = held[end:]
+        head, self.leftover = bytes(memoryview(held)[:end]), held[end:]
         held[:] = bytes(len(held))
         return head
 

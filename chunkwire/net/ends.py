@@ -6,12 +6,8 @@ The rule here: of a request head, an end keeps only the facts that the response 
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 import trio
 
@@ -19,6 +15,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.heads import Field, HeadError, Request, Response, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
 from chunkwire.net.tls import TlsStream
+from chunkwire.net.unix import LeftOctet
 from chunkwire.net.unread import first_line
 from chunkwire.net.writer import Asked, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
@@ -59,38 +56,15 @@ class ServerConnection(Connection):
         super().__init__(stream, limits=limits, may_linger=may_linger)
         self._bare_lf = bare_lf
         self._waits_first = False  # the first request mostly comes with the connection
-        self.leaves_octet = self._plain_socket is not None and _can_leave_octet(self._plain_socket)
-        self._has_left = False
+        self.left = LeftOctet.of(self._plain_socket)
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 
-    async def _receive_plain(self, sock: trio.socket.SocketType, max_octets: int) -> bytes | memoryview:
-        if not self.leaves_octet:
-            return await super()._receive_plain(sock, max_octets)
-        self._take_left()
-        received = await sock.recv(max_octets, socket.MSG_PEEK)
-        if len(received) > 1:
-            os.read(sock.fileno(), len(received) - 1)
-        self._has_left = bool(received)
-        return received
-
     def leave_no_octet(self) -> None:
-        """Receive all octets from now on: a reset need not look like one (`_can_leave_octet`), and `peek` sees it."""
-        self.leaves_octet = False
-        self._take_left()
-
-    def _take_left(self) -> None:
-        """Take the octet that the latest receive left in the queue."""
-        if self._has_left and self._plain_socket is not None:
-            self._has_left = False
-            with suppress(OSError):  # closed by this side
-                os.read(self._plain_socket.fileno(), 1)
-
-    async def peek(self) -> bool:
-        """Peek as `Connection` does; behind an octet that was left nothing can be seen, so this then never returns."""
-        if self._has_left:
-            await trio.sleep_forever()
-        return await super().peek()
+        """Take all octets from now on: no close will delimit a body, and `peek` sees the peer leave."""
+        if self.left is not None:
+            self.left.take()
+            self.left = None
 
     async def receive_request(self) -> Request | None:
         """Return the next request head (see `seam.judge_request`); None if the peer closed the connection first.
@@ -192,12 +166,3 @@ class ClientConnection(Connection):
         self.latest_head = head if self.keeps_head else None
         method = b"HEAD" if self._asked.is_head else b"GET"
         return judge_response(head, self.limits, method=method, may_switch=self._asked.has_upgrade)
-
-
-def _can_leave_octet(sock: trio.socket.SocketType) -> bool:
-    """Say whether an octet that is left unread makes a close look like a reset to the peer, and is needed for that.
-
-    A Unix socket ignores SO_LINGER: its peer would read the end of a body that the close delimits (RFC 9112 §6.3).
-    Linux gives the peer ECONNRESET if octets of it are unread when the socket is closed.
-    """
-    return sys.platform == "linux" and sock.family == socket.AF_UNIX

@@ -93,7 +93,7 @@ class FastMover:
         has_stamps = source.stamps is not None or sink.stamps is not None
         now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
         body = (StampedBody if has_stamps else Body)(source, sink, scanner, options, now)
-        if options.shape is not None or source.leaves_octet or body.source_fd < 0 or body.sink_fd < 0:
+        if options.shape is not None or source.left is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._plain.move(source, sink, scanner, options)
             return
         await trio.lowlevel.checkpoint_if_cancelled()

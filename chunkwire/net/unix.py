@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from contextlib import suppress
 from typing import Final
 
@@ -91,6 +92,42 @@ async def _remove_stale(path: str) -> None:
             await trial.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+
+
+class LeftOctet:
+    """The last octet of each receive, left in the queue of a Unix socket until the next receive.
+
+    A Unix socket ignores SO_LINGER: when it is closed, the peer reads the end of a body that the close delimits (RFC
+    9112 §6.3), also if it was cut. If octets of the peer are unread then, Linux gives it ECONNRESET instead.
+
+    Attributes:
+        is_there: an octet is left.
+    """
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        self.is_there = False
+        self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]  # trio's calls wait
+
+    @classmethod
+    def of(cls, sock: trio.socket.SocketType | None) -> LeftOctet | None:
+        """Return one for a Unix socket of Linux; None for another."""
+        is_unix = sys.platform == "linux" and sock is not None and sock.family == socket.AF_UNIX
+        return cls(sock) if sock is not None and is_unix else None
+
+    def read_into(self, memory: memoryview) -> int:
+        """Receive once, and leave the last octet; as `os.readv`."""
+        got = self._sock.recv_into(memory, len(memory), socket.MSG_PEEK)
+        if got > 1:
+            self._sock.recv_into(memory, got - 1)
+        self.is_there = got > 0
+        return got
+
+    def take(self) -> None:
+        """Take the octet that is left, if there is one."""
+        if self.is_there:
+            self.is_there = False
+            with suppress(OSError):  # closed by this side
+                self._sock.recv(1)
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

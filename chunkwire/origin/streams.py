@@ -127,10 +127,10 @@ def _random_slices(source: random.Random, octets: int, size: int) -> Iterator[by
     while octets:
         wanted = min(size, octets)
         if len(held) - start < wanted:
-            held, start = held[start:], 0
-        while len(held) < wanted:
-            words = -(-(octets - len(held)) // _WORD)
-            held += source.randbytes(min(_RANDOM_BLOCK, words * _WORD))
+            drawn = [held[start:]]
+            while (missing := octets - sum(map(len, drawn))) > octets - wanted:
+                drawn.append(source.randbytes(min(_RANDOM_BLOCK, -(-missing // _WORD) * _WORD)))
+            held, start = b"".join(drawn), 0
         yield held[start : start + wanted]
         start += wanted
         octets -= wanted

@@ -1,6 +1,7 @@
 """The resources, octet for octet where they are fixed, and at their planned moments."""
 
 import json
+import random
 import re
 
 import pytest
@@ -100,6 +101,22 @@ async def test_stream_bytes_spans_the_blocks_it_draws() -> None:
     async with serving() as running:
         chunks = chunks_of(await running.get("/stream-bytes/200000?chunk_size=70000&seed=7"))
     assert [len(data) for data in chunks] == [70000, 70000, 60000]
+
+
+async def test_random_octets_of_a_large_chunk_are_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where each block that is drawn is appended to those before it: 16 MiB would take seconds."""
+
+    class Drawn(bytes):
+        def __radd__(self, before: bytes) -> bytes:
+            raise AssertionError(f"copied {len(before)} octets")
+
+    def draw(source: random.Random, octets: int) -> bytes:
+        return Drawn(source.getrandbits(8 * octets).to_bytes(octets, "little"))
+
+    monkeypatch.setattr(random.Random, "randbytes", draw)
+    async with serving() as running:
+        (chunk,) = chunks_of(await running.get("/stream-bytes/1000000?chunk_size=1000000"))
+    assert len(chunk) == 1_000_000
 
 
 async def test_drip_spreads_its_octets_after_a_delay() -> None:

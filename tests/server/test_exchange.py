@@ -14,10 +14,11 @@ from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.feed import WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd
-from tests.net.peer import SMALL, tcp_pair
+from tests.net.peer import SMALL, tcp_pair, unix_pair
 from tests.patience import PATIENCE
 from tests.server.peer import (
     TWO_CHUNKS,
+    Client,
     GatePacer,
     body_of,
     connect,
@@ -274,3 +275,15 @@ async def test_a_100_that_the_client_does_not_take_ends_at_a_deadline() -> None:
         await body.receive_events()
     for stream in (near, far):
         await stream.aclose()
+
+
+async def test_a_cut_is_no_end_to_an_http_1_0_client_of_a_unix_socket() -> None:
+    """Fails where the socket is just closed: it knows no reset, and a FIN ends the body."""
+    near, far = await unix_pair()
+    async with serving() as running, trio.open_nursery() as nursery:
+        nursery.start_soon(running.origin.handle, far, name="client")
+        client = Client(near)
+        await client.send(b"GET /sse?count=2&cut=1 HTTP/1.0\r\n\r\n")
+        with trio.fail_after(PATIENCE):
+            assert b'"n": 1' in await client.read_until_reset()
+        await near.aclose()
