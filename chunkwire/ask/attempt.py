@@ -21,8 +21,8 @@ from chunkwire.ask.channel import AnswerChannel, Content
 from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
 from chunkwire.client.answers import GRACE_S, as_provider_error, read_refusal
+from chunkwire.client.opening import Retry
 from chunkwire.client.pool import Pool
-from chunkwire.client.retry import Retry
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
 from chunkwire.llm.answer import (

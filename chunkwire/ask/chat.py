@@ -124,6 +124,7 @@ class ChatFormat:
         self._entry = entry
         self._asked = Question("", (), wants_usage=wants_usage)
         self._created = int(time.time())
+        self._answer = _answer_of(entry, self._created)
         self._role: dict[str, object] = {"role": "assistant"}
 
     def piece(self, item: Content) -> bytes:
@@ -150,7 +151,9 @@ class ChatFormat:
     def _delta(self, delta: dict[str, object]) -> bytes:
         """Return a chunk; the first one has the role."""
         role, self._role = self._role, {}
-        return chunk(_answer_of(self._entry, self._created), self._asked, {**role, **delta}).octets
+        if self._answer.model != self._entry.model:  # which the provider names
+            self._answer = _answer_of(self._entry, self._created)
+        return chunk(self._answer, self._asked, {**role, **delta}).octets
 
 
 async def _write_whole(response: Responder, entry: AuditEntry, asked: AskRequest, channel: AnswerChannel) -> None:

@@ -20,8 +20,8 @@ from chunkwire.ask.audit import Attempt, AuditEntry
 from chunkwire.ask.channel import AnswerChannel, End
 from chunkwire.ask.overload import Admission, RetryBudget, Waiter
 from chunkwire.ask.providers import Provider, refused_parameter
+from chunkwire.client.opening import Retry
 from chunkwire.client.pool import Pool
-from chunkwire.client.retry import Retry
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import ModelRequest, Question

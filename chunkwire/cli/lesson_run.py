@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,23 +17,27 @@ from typing import Final
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.lesson_view import LessonView
 from chunkwire.cli.stopping import run_until_stopped
 from chunkwire.cli.terminal import paint_of, say, width_of
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.lab.lessons.handout import handout_page
-from chunkwire.lab.lessons.judgement import Judgement
-from chunkwire.lab.lessons.lesson import Lesson
+from chunkwire.lab.lessons.judgement import Judgement, shown_octets
+from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
 from chunkwire.lab.lessons.netcats import InstalledNetcat, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
+from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address, ListenError, open_listeners
-from chunkwire.tools.paint import PLAIN, columns, wrapped
+from chunkwire.tools.paint import PLAIN, Paint, columns, fitted, wrapped
 from chunkwire.wire.errors import LocalError
 
 MAX_COLUMNS: Final = 100
 SHOWN_COLUMNS: Final = 80
 """The width if the terminal reports none: a good length of lines for reading."""
+MAX_SHOWN_LINES: Final = 24
+"""Lines of octets shown of one connection; no step asks for more than ten."""
+_ANSWER: Final = b"GET /answer/"
+_ENDS: Final = {"fin": "(FIN: your side sends no more)", "reset": "(RST: your side wants no more)"}
 
 
 def number_of(text: str, what: str, most: int) -> int:
@@ -121,6 +125,106 @@ def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
     if not found and not broken:
         broken = [f"{PLAIN.text(path)}: expected lines of a hand-in, got none"]
     return found, broken
+
+
+class LessonView:
+    """Prints a lesson, in lines of at most `width` columns."""
+
+    def __init__(self, paint: Paint, width: int) -> None:
+        self._paint = paint
+        self._width = width
+        self._seen: dict[WatchedConnection, tuple[int, str]] = {}
+        self._lines: dict[WatchedConnection, int] = {}
+
+    def title(self, session: LessonSession) -> None:
+        """Print the introduction."""
+        lesson = session.lesson
+        self._print(self._paint("strong", f"Lesson {lesson.number}: {lesson.title}"))
+        self._paragraphs("  ", map(session.with_addresses, lesson.intro))
+
+    def step(self, session: LessonSession, nc_title: str) -> None:
+        """Print the current step."""
+        lead = self._paint("mark", f"Step {session.step} of {len(session.lesson.steps)}")
+        self._print(f"\n{lead}")
+        self._paragraphs("  ", map(session.with_addresses, session.current.task))
+        self._print("")
+        for command in session.shown_commands():
+            self._command(command)
+        if session.step == 1:
+            where = f"Do it in a second terminal ({nc_title}). This one watches; Ctrl-C ends the lesson."
+            self._print("")
+            self._paragraphs("  ", (where,))
+
+    def _command(self, command: ShownCommand) -> None:
+        if command.note:
+            self._print(f"    {command.note}:")
+        # Not wrapped, so that commands can be copied.
+        self._print(f"    {self._paint('quiet', '$')} {self._paint('sent', command.run)}")
+        for line in command.lines:
+            self._print(f"    {line}" if line else "    " + self._paint("quiet", "(an empty line: Enter alone)"))
+
+    def watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], ended: str) -> None:
+        """Print what the learner's program has sent since the last call, and how it ended."""
+        if connection.request_octets.startswith(_ANSWER):
+            return  # the judgement shows the answer
+        count, shown_end = self._seen.get(connection, (0, ""))
+        for read in reads[count:]:
+            for line in read.octets.splitlines(keepends=True):
+                self._octets(connection, read.t, line)
+        if ended != shown_end:
+            self._octets(connection, None, b"", self._paint("quiet", _ENDS[ended]))
+        self._seen[connection] = (len(reads), ended)
+
+    def _octets(self, connection: WatchedConnection, t: float | None, line: bytes, note: str = "") -> None:
+        self._lines[connection] = count = self._lines.get(connection, 0) + 1
+        if count > MAX_SHOWN_LINES:
+            return
+        stamp = "" if t is None else f"{t:.3f} s"
+        text = note or fitted(shown_octets(line), self._width - 16)
+        self._print(
+            f"  {self._paint('quiet', f'{stamp:>10}')}  > {text}" if count < MAX_SHOWN_LINES else "              > …"
+        )
+
+    def judged(self, judgement: Judgement, learned: Iterable[str]) -> None:
+        """Print the judgement of an attempt; after a right one also what the step teaches."""
+        if judgement.is_right:
+            self._sentence(self._paint("good", "✓"), judgement)
+            self._paragraphs("    ", learned)
+            return
+        self._sentence(self._paint("bad", "✗"), judgement)
+        self._print("    Try again.")
+
+    def hint(self, judgement: Judgement) -> None:
+        """Print what an unfinished attempt waits for."""
+        self._sentence(self._paint("mark", "?"), judgement)
+
+    def _sentence(self, mark: str, judgement: Judgement) -> None:
+        first, *rest = wrapped("    ", judgement.sentence, self._width)
+        self._print(f"  {mark} {first[4:]}")
+        for line in rest:
+            self._print(line)
+        caret = judgement.caret_lines()
+        if caret:
+            self._print(f"        {caret[0]}")
+            self._print(f"        {self._paint('bad', caret[1])}")
+        for line in judgement.evidence:
+            self._print("\n".join(wrapped(" " * 8, self._paint.text(line), self._width)))
+
+    def done(self, lesson: Lesson, next_title: str | None) -> None:
+        """Print the end of the lesson."""
+        self._print(f"\nLesson {lesson.number} is done.")
+        if next_title is not None:
+            self._print(f"next: chunkwire lesson {lesson.number + 1}    {next_title}")
+        else:
+            self._print("next: chunkwire puzzle    three hops, one of them is broken")
+
+    def _paragraphs(self, lead: str, paragraphs: Iterable[str]) -> None:
+        for paragraph in paragraphs:
+            for line in wrapped(lead, paragraph, self._width):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        print(line, flush=True)
 
 
 class HandInFile:

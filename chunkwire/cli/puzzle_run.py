@@ -13,8 +13,7 @@ from typing import Final
 import trio
 
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.lesson_run import SHOWN_COLUMNS, HandInFile, learner_view, number_of
-from chunkwire.cli.lesson_view import LessonView
+from chunkwire.cli.lesson_run import SHOWN_COLUMNS, HandInFile, LessonView, learner_view, number_of
 from chunkwire.cli.stopping import run_until_stopped
 from chunkwire.lab.lessons.netcats import of_kind
 from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown

@@ -13,8 +13,7 @@ prints nothing and serves nothing.
 from chunkwire.client.answers import AnswerFailed, TokenStream, tokens
 from chunkwire.client.body import Read
 from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusError
-from chunkwire.client.opening import open  # noqa: A004  it is called as chunkwire.client.open
-from chunkwire.client.retry import Retry
+from chunkwire.client.opening import Retry, open  # noqa: A004  it is called as chunkwire.client.open
 from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.views import throttled
 from chunkwire.llm.answer import Reasoning, Stop, Text, ToolCall, Usage

@@ -1,7 +1,8 @@
 """Open a stream: attempts, the waits between them, and cleanup.
 
-The rule here: an attempt is repeated only before the first octet of a response, or after a status that allows it. When
-the caller leaves, an unfinished exchange is ended at once.
+The rule here: an attempt is repeated only before the first octet of a response, or after a status that allows it; by
+default only if a repeat is safe: the method is idempotent (RFC 9110 §9.2.2), or the request was not sent. When the
+caller leaves, an unfinished exchange is ended at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
@@ -22,18 +23,52 @@ from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, RequestPlan, begin_exchange
 from chunkwire.client.pool import Pool
 from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
-from chunkwire.client.retry import NO_RETRY, Retry
 from chunkwire.client.stream import Stream
 from chunkwire.llm.errors import retry_after
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
-from chunkwire.net.heads import is_event_stream
+from chunkwire.net.heads import IDEMPOTENT_METHODS, is_event_stream
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A policy: how many attempts, the waits between them, and the statuses that ask for another one.
+
+    Attributes:
+        attempts: in all, including the first one.
+        first: seconds before the second attempt, at most; each later limit is `factor` times longer.
+        cap: the longest wait, in seconds; a longer Retry-After ends the attempts.
+        statuses: responses that ask for another attempt (RFC 9110 §15.6.4, RFC 6585 §4).
+        is_repeatable: repeat also a request that is not idempotent and may have arrived; the caller says it is safe.
+    """
+
+    attempts: int = 3
+    first: float = 0.5
+    factor: float = 2.0
+    cap: float = 30.0
+    statuses: frozenset[int] = frozenset({429, 502, 503, 504})
+    is_repeatable: bool = False
+
+    def wait(self, attempt: int, *, at_least: float = 0.0, chance: random.Random) -> float:
+        """Return seconds to wait after attempt number `attempt`, from 1.
+
+        "Full jitter": anywhere between 0 and the bound, so that clients which failed together do not retry together.
+        `at_least` is what the server asked for.
+        """
+        bound = min(self.cap, self.first * self.factor ** (attempt - 1))
+        return max(at_least, chance.uniform(0.0, bound))
+
+    def may_repeat(self, method: bytes) -> bool:
+        """Say whether a request that may have reached the server may be sent again."""
+        return self.is_repeatable or method in IDEMPOTENT_METHODS
+
+
+NO_RETRY: Final = Retry(attempts=1)
 RESUME = Retry(attempts=10, first=1.0)
 _CHANCE: Final = random.Random()  # seeding one takes a system call
 

@@ -4,7 +4,7 @@ import pytest
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
-from chunkwire.client.retry import Retry
+from chunkwire.client.opening import Retry
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
 from chunkwire.origin.scenarios.quirks import QUIRKS

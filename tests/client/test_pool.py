@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from chunkwire import client
+from chunkwire.client.opening import NO_RETRY, Retry
 from chunkwire.client.pool import Pool, server_of
-from chunkwire.client.retry import NO_RETRY, Retry
 from chunkwire.net.dial import parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
