@@ -13,8 +13,8 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -35,7 +35,9 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 logger = logging.getLogger(__name__)
 
 RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced: bounds the CPU time if workers cannot start
+ANSWER_SECONDS: Final = 1.0  # for the metrics of a worker: one that hangs delays no others (Prometheus waits 10 s)
 _END: Final = b"\0"  # ends each message of a worker
+_GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class WorkerError(ChunkwireError):
@@ -65,36 +67,60 @@ async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.E
 
 @dataclass(slots=True)
 class _Worker:
-    """One worker and the supervisor's end of its socket."""
+    """One worker and the supervisor's end of its socket.
+
+    Attributes:
+        is_accepting: it has reported that it accepts connections.
+    """
 
     process: trio.Process
     stream: trio.SocketStream
     lock: trio.Lock
+    is_accepting: bool = False
+    _latest: str = ""
+    _received: bytearray = field(default_factory=bytearray)
+    _missing: int = 0  # answers that were requested and have not come
 
-    async def accepts(self) -> bool:
+    async def wait_accepting(self) -> bool:
         """Wait for the worker's first message; False if the worker ended instead."""
-        return await self._request(b"") is not None
+        self.is_accepting = await self._next() is not None
+        return self.is_accepting
 
     async def ask(self) -> str:
-        """Return the worker's metrics as text; "" if it has ended."""
-        text = None
-        async with self.lock:
-            with trio.CancelScope(shield=True):  # else the next call would read the rest of this answer
-                text = await self._request(b"?")
-        return text or ""
+        """Return the worker's metrics as text, the latest known ones if it does not answer in time.
 
-    async def _request(self, octets: bytes) -> str | None:
-        """Send octets and return the next message; None if the worker has ended."""
-        text = bytearray()
+        "" if it has ended, or does not accept connections yet.
+        """
+        if self.is_accepting:
+            async with self.lock:
+                with trio.move_on_after(ANSWER_SECONDS):
+                    await self._update()
+        return self._latest
+
+    async def _update(self) -> None:
         try:
-            await self.stream.send_all(octets)
-            while not text.endswith(_END):
-                text += (received := await self.stream.receive_some())
-                if not received:
+            await self.stream.send_all(b"?")
+        except _GONE:
+            self._latest = ""
+            return
+        self._missing += 1
+        while self._missing:
+            self._latest = await self._next() or ""
+            self._missing -= 1
+
+    async def _next(self) -> str | None:
+        """Return the next message; None if the worker has ended.
+
+        Cancellation: nothing is lost.
+        """
+        with suppress(*_GONE):
+            while _END not in self._received:
+                if not (octets := await self.stream.receive_some()):
                     return None
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return None
-        return text[:-1].decode()
+                self._received += octets
+            text, _, self._received = self._received.partition(_END)
+            return text.decode()
+        return None
 
 
 class Supervisor:
@@ -169,7 +195,7 @@ class Supervisor:
             process.send_signal(signal.SIGTERM)
         try:
             async with worker.stream:
-                if not await worker.accepts():
+                if not await worker.wait_accepting():
                     raise WorkerError(await process.wait())
                 task_status.started()
                 await process.wait()

@@ -11,7 +11,7 @@ from chunkwire.server.workers import Supervisor, _Worker
 def a_worker() -> tuple[_Worker, trio.abc.Stream]:
     """Return a worker without a process, and its end of the socket."""
     ours, theirs = trio.testing.memory_stream_pair()
-    return _Worker(None, ours, trio.Lock()), theirs  # type: ignore[arg-type]
+    return _Worker(None, ours, trio.Lock(), is_accepting=True), theirs  # type: ignore[arg-type]
 
 
 async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() -> None:
@@ -39,6 +39,8 @@ async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() ->
 @pytest.mark.parametrize("is_ours", [True, False])
 async def test_a_worker_that_ends_meanwhile_has_no_metrics(is_ours: bool) -> None:
     worker, peer = a_worker()
+    await peer.send_all(b"1\0")
+    assert await worker.ask() == "1"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(worker.ask, name="ask")
         await trio.testing.wait_all_tasks_blocked()
@@ -63,3 +65,25 @@ async def test_no_worker_is_started_once_a_drain_has_begun(
         await trio.testing.wait_all_tasks_blocked()
         drain.start()
     assert len(started) == 1
+
+
+async def test_metrics_do_not_wait_for_a_worker_that_has_not_begun() -> None:
+    """Fails where two tasks read from it at once: a scrape while a worker is replaced is a 500."""
+    worker, peer = a_worker()
+    worker.is_accepting = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.wait_accepting, name="wait")
+        await trio.testing.wait_all_tasks_blocked()
+        assert await worker.ask() == ""
+        await peer.send_all(b"\0")
+    assert worker.is_accepting
+
+
+async def test_a_worker_that_hangs_counts_with_its_latest_metrics(autojump_clock: trio.testing.MockClock) -> None:
+    """Fails where a scrape waits for it, or leaves it out: the sums of counters would fall and rise again."""
+    worker, peer = a_worker()
+    await peer.send_all(b"1\0")
+    assert await worker.ask() == "1"
+    assert await worker.ask() == "1"
+    await peer.send_all(b"2\0003\0")
+    assert await worker.ask() == "3"
