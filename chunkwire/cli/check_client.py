@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chunkwire.cli import check
 from chunkwire.cli.parser import near
+from chunkwire.cli.terminal import say
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
@@ -90,5 +91,8 @@ async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int
     form = None if options.stdout == "auto" else OutputForm(options.stdout)
     async with playing((plain, *cases)) as origin:
         run = partial(run_command, options.command, patience=options.patience)
-        client = CheckedClient(run, origin, await detect_output_form(run, origin, plain, form))
+        found = await detect_output_form(run, origin, plain, form)
+        if form is None and found is OutputForm.IGNORED and not options.quiet:
+            say("what it prints is neither the content nor the text in its events, so its exit code alone is judged")
+        client = CheckedClient(run, origin, found)
         return await check_run.run_rows("client", shlex.join(options.command), cases, client.judge, options)

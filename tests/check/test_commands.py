@@ -47,6 +47,16 @@ def test_curl_is_judged_and_what_it_waits_for_stays_open() -> None:
 
 
 @pytest.mark.needs("curl")
+@pytest.mark.parametrize("command, is_told", [("curl -sSN {url} | wc -c", True), ("curl -sSN {url}", False)])
+def test_a_client_whose_output_shows_nothing_is_told_so(command: str, is_told: bool) -> None:
+    done = chunkwire("check", "client", "--only", "tiny", "--", command)
+    assert done.returncode == 0
+    assert (b"so its exit code alone is judged" in done.stderr) is is_told
+    aware = chunkwire("check", "client", "--only", "tiny", "--stdout", "ignore", "--", command)
+    assert aware.stderr == b""
+
+
+@pytest.mark.needs("curl")
 def test_a_client_that_takes_a_cut_for_whole_fails_and_the_files_say_so(tmp_path: Path) -> None:
     names = [str(tmp_path / name) for name in ("card.json", "card.xml", "card.html")]
     files = ("--json", names[0], "--junit", names[1], "--html", names[2])
