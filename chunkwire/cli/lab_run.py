@@ -108,10 +108,10 @@ def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
     return [
         f"the lab: http://{page}/",
         "",
-        f"  origin            {origin}   curl -sN --raw '{origin}/generate?n=3'",
-        f"  gateway exact     {exact}   curl -sN --raw '{exact}/generate?n=3'",
-        f"  gateway buffer    {buffer}   curl -sN --raw '{buffer}/generate?n=3'",
-        f"  by hand           printf '{request}' | nc {origin.host} {origin.port}",
+        f"  origin          {origin}  curl -sN --raw '{origin}/generate?n=3'",
+        f"  gateway exact   {exact}  curl -sN --raw '{exact}/generate?n=3'",
+        f"  gateway buffer  {buffer}  curl -sN --raw '{buffer}/generate?n=3'",
+        f"  by hand         printf '{request}' | nc {origin.host} {origin.port}",
         "",
         "  what you send with curl or nc is on the page too; Ctrl-C ends the lab",
     ]

@@ -149,6 +149,19 @@ def test_the_applications_own_end_is_shown(application: str, words: str) -> None
     assert words in lines_of(seen([(1, LAST)], application=application))[-1]
 
 
+@pytest.mark.parametrize(
+    "status, octets, is_whole",
+    [("400 Bad Request", 512, True), ("400 Bad Request", 513, False), ("200 OK", 512, False)],
+)
+def test_a_short_text_of_an_error_is_shown_whole(status: str, octets: int, is_whole: bool) -> None:
+    text = b"word " * (octets // 5) + b"e" * (octets % 5)
+    head = (f"HTTP/1.1 {status}".encode(), ((b"Transfer-Encoding", b"chunked"),))
+    rows = rows_of(seen([(1, b"%x\r\n%b\r\n" % (octets, text)), (2, LAST)], head=head), width=60)
+    assert max(columns(row) for row in rows) <= 60
+    assert (sum(row.count("word") for row in rows) == octets // 5) is is_whole
+    assert (len(rows) == 2) is not is_whole
+
+
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_rows_fit_the_terminal(width: int) -> None:
     data = "wide 漢字 and é́ ".encode() * 40

@@ -28,7 +28,7 @@ from chunkwire.record.values import (
     TextFields,
     TrailersRecord,
 )
-from chunkwire.tools.paint import PLAIN, Paint, number
+from chunkwire.tools.paint import PLAIN, Paint, number, wrapped
 from chunkwire.tools.watch.content import MAX_SHOWN_OCTETS, Content
 from chunkwire.tools.watch.hexdump import dump, dump_head
 from chunkwire.wire import abnf
@@ -43,6 +43,7 @@ _DATA_COLUMN: Final = 33
 _TIME_COLUMNS: Final = 25  # of these: time, gap, read and bracket, which a file of octets does not have
 _WAITED_COLUMNS: Final = 8  # more, where the kernel stamped a frame
 _MIN_DATA_WIDTH: Final = 12
+_MAX_ERROR_OCTETS: Final = 512  # of an error response that is shown whole: a line of text, no page
 _MAX_EXT: Final = 40  # columns of a chunk-ext in a row; the octets are in --hex, --json and --raw
 _UPLOADS_AT: Final = "client.sent"  # what a client of ours sent itself; the end of the exchange is the response's
 _ANSWERS: Final[Mapping[str | None, tuple[str, str]]] = {
@@ -88,6 +89,7 @@ class WatchView:
         self._lenient_lines = 0
         self._stamped = 0
         self._content = Content(())
+        self._is_error = False
 
     def show(self, batch: Sequence[Record]) -> list[Line]:
         """Return the lines of the records that one receive brought, or of any others on their own."""
@@ -128,7 +130,7 @@ class WatchView:
         shown = record.fields if self._options.is_verbose else self._explaining(record.fields)
         lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
         lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
-        self._content = Content(record.fields)
+        self._content, self._is_error = Content(record.fields), role == "bad"
         if self._content.error is not None:
             lines += self._message("*", "mark", self._content.error)
         return lines
@@ -176,8 +178,9 @@ class WatchView:
         self._has_header = True
         size, ext = self._size(record)
         before = self._content.error
-        data = "" if self._options.is_hex else self._data(record)
+        data, *more = [""] if self._options.is_hex else self._error_text(record) or [self._data(record)]
         lines.append(Line(f"{self._when(record, bracket)}{size}{ext}  {data}".rstrip()))
+        lines += [Line(" " * self._data_column + text) for text in more]
         if self._options.is_hex:
             lines += [Line(f"    {text}") for text in dump(record, after, self._paint, self._options.width)]
         if self._content.error is not None and before is None:
@@ -245,6 +248,15 @@ class WatchView:
             note = self._paint("bad", f"  ({len(record.data or b'')} of {record.size} octets came)")
             return self._paint.octets(data, width and max(_MIN_DATA_WIDTH, width - 26)) + note
         return self._paint.octets(data, width)
+
+    def _error_text(self, record: FrameRecord | DataRecord) -> list[str]:
+        """Return the content of an error response in lines, which says what is wrong; nothing if it is long."""
+        is_plain = isinstance(record, DataRecord) or not (record.partial or ";" in record.line)
+        is_shown = is_plain and self._is_error and self._options.has_data and not self._content.name
+        if not is_shown or self._options.width is None or not 0 < len(record.data or b"") <= _MAX_ERROR_OCTETS:
+            return []
+        room = max(_MIN_DATA_WIDTH, self._options.width - self._data_column)
+        return wrapped("", PLAIN.octets(record.data or b""), room)
 
     def _trailers(self, record: TrailersRecord) -> list[Line]:
         if self._options.is_hex:
