@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.command import BRIEF, CHUNKWIRE, called, chunkwire, serving
-from tests.peers.process import Reader, run, started, workplace
+from tests.peers.process import Reader, end, free_port, run, started, workplace
 from tests.peers.programs import program
 from tests.peers.servers import nginx
 
@@ -111,3 +111,12 @@ def test_an_upstream_socket_that_is_not_there_is_a_502(tmp_path: Path) -> None:
 def test_several_workers_do_not_share_a_socket(tmp_path: Path) -> None:
     result = called("serve", "-l", f"unix:{tmp_path}/o.sock", "--workers", "2")
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1), result
+
+
+def test_a_proxy_that_listens_at_a_path_is_checked(tmp_path: Path) -> None:
+    path, upstream = tmp_path / "proxy", f"127.0.0.1:{free_port()}"
+    with started([*CHUNKWIRE, "forward", f"http://{upstream}", "-l", f"unix:{path}", *BRIEF]) as process:
+        Reader(process.stderr, whose="chunkwire forward").until(b"listening on")
+        result = chunkwire("check", "proxy", f"unix:{path}", "-q", "--upstream", upstream, "--only", "9112/7.1/6")
+        end(process)
+    assert (result.returncode, b"1 passed" in result.stdout) == (0, True), result

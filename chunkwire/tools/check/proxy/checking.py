@@ -170,7 +170,7 @@ async def _learn(proxy: CheckedProxy, bound: Sequence[Address]) -> CheckedProxy:
     trial = ProxyTrial(proxy, "hello")
     expected = trial.expect(saying(_HELLO))
     client = await trial.connect()
-    own_name = _name_of(client.connection.stream)
+    own_name = client.connection.local
     try:
         await client.offer(trial.request(expected))
         answer = await client.answer()
@@ -181,20 +181,12 @@ async def _learn(proxy: CheckedProxy, bound: Sequence[Address]) -> CheckedProxy:
         trial.close()
     if not arrived:
         raise UpstreamNotReached(_describe_not_reached(proxy.url, bound, answer))
-    if arrived[0].end.connection.peer == own_name:
+    if ":" in own_name and arrived[0].end.connection.peer == own_name:  # a Unix socket has no name
         raise LocalError(f"{proxy.url} is this check itself: expected the URL of a proxy in front of it")
     if answer is None or answer.head is None or answer.content != _HELLO:
         got = answer.summary if answer is not None else "the client got no response"
         raise UpstreamNotReached(f"a plain GET reached the upstream and was answered 200, but {got}")
     return replace(proxy, head=arrived[0].head, own_version=answer.head.version)
-
-
-def _name_of(stream: trio.abc.Stream) -> str:
-    """Return the address of our end, as the peer sees it; "" over TLS, which our upstream does not support."""
-    if not isinstance(stream, trio.SocketStream):
-        return ""
-    host, port, *_ = stream.socket.getsockname()
-    return str(Address(host, port))
 
 
 def _describe_not_reached(url: Url, bound: Sequence[Address], answer: ProxyAnswer | None) -> str:
