@@ -13,7 +13,7 @@ from pathlib import Path
 from chunkwire.cli.bench_turns import Bench
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
-from chunkwire.cli.output_files import write_whole
+from chunkwire.cli.output_files import write_asked
 from chunkwire.cli.terminal import result_printed, say, width_of
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed, streams_line
@@ -78,13 +78,12 @@ def report(
     found = [(beginning + line, void_code) for line in complaints if not line.endswith(noted)]
     found += findings(result, requirements, until)
     nothing = [line for line, _ in found if "nothing was measured" in line]
-    written = [*troubles]
+    texts = {"junit": lambda: junit(requirements, result, nothing)}
     if not is_void:
         with result_printed():
             show(result, options, until)
-        written += write_files(result, options, requirements, nothing)
-    elif options.junit:
-        written += filter(None, [write_whole("junit", options.junit, junit(requirements, result, nothing))])
+        texts = {"html": lambda: page(result), **texts, "hlog": lambda: _hlog_text(result)}
+    written = [*troubles, *write_asked(options, texts)]
     code = ExitCode.OK
     for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
         say(line)
@@ -103,23 +102,8 @@ def show(result: BenchResult, options: argparse.Namespace, until: Precision | No
         print(*lines(result, width=width, until=until), sep="\n")
 
 
-def write_files(
-    result: BenchResult, options: argparse.Namespace, requirements: Sequence[Requirement], nothing: Sequence[str]
-) -> list[str]:
-    """Write the files of the whole result; return error messages.
-
-    Args:
-        nothing: why nothing was measured, for JUnit.
-    """
-    written = []
-    if options.html:
-        written.append(write_whole("html", options.html, page(result)))
-    if options.junit:
-        written.append(write_whole("junit", options.junit, junit(requirements, result, nothing)))
-    if options.hlog:
-        text = "".join(f"{line}\n" for line in hlog_lines(result.gathered))
-        written.append(write_whole("hlog", options.hlog, text))
-    return [trouble for trouble in written if trouble]
+def _hlog_text(result: BenchResult) -> str:
+    return "".join(f"{line}\n" for line in hlog_lines(result.gathered))
 
 
 def findings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import trio
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report as report_line
-from chunkwire.cli.output_files import check_outputs, write_whole
+from chunkwire.cli.output_files import check_outputs, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.tools.check.page import page
@@ -74,7 +74,10 @@ async def run_rows(
     with result_printed():
         show(card, options)
     code = stop.code or code_of(card, is_strict=options.strict)
-    for trouble in filter(None, write(card, options)):
+    texts = {"junit": lambda: to_junit(card, is_strict=options.strict), "html": lambda: page(card)}
+    if options.json != "-":
+        texts = {"json": lambda: to_json(card) + "\n", **texts}
+    for trouble in write_asked(options, texts):
         code = report_line(trouble, code or ExitCode.USAGE)
     return code
 
@@ -99,13 +102,3 @@ def show(card: Scorecard, options: argparse.Namespace) -> None:
         for line in lines(card.results, paint, width=width, is_verbose=bool(options.verbose)):
             print(line)
     print(*conclusion_lines(card, paint, is_strict=options.strict), sep="\n")
-
-
-def write(card: Scorecard, options: argparse.Namespace) -> Iterator[str]:
-    """Write the files that were asked for; yield a message for each that cannot be written."""
-    if options.json and options.json != "-":
-        yield write_whole("json", options.json, to_json(card) + "\n")
-    if options.junit:
-        yield write_whole("junit", options.junit, to_junit(card, is_strict=options.strict))
-    if options.html:
-        yield write_whole("html", options.html, page(card))

@@ -63,19 +63,14 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
         return ExitCode.USAGE  # about a file: errors of sockets have been translated to ours
     if not isinstance(error, ChunkwireError):
         return None
-    code = _exit_code_of_net(error)
-    if code is not None:
-        return code
-    return ExitCode.CUT if isinstance(error, IncompleteBody) else ExitCode.BROKEN  # an error of the peer
+    return _exit_code_of_net(error)
 
 
-def _exit_code_of_net(error: BaseException) -> ExitCode | None:
+def _exit_code_of_net(error: ChunkwireError) -> ExitCode:
     """Return the code of an error of the rooms that use trio; importing them here costs nothing, as they raised it."""
     from chunkwire.client.errors import Deadline, ResetBody
-    from chunkwire.net.connection import PeerGone
     from chunkwire.net.dial import DialError
     from chunkwire.net.ends import IncompleteHead
-    from chunkwire.net.heads import HeadError
     from chunkwire.net.listen import ListenError
 
     if isinstance(error, DialError):
@@ -84,9 +79,10 @@ def _exit_code_of_net(error: BaseException) -> ExitCode | None:
         return ExitCode.BROKEN if error.octets else ExitCode.EMPTY
     if isinstance(error, Deadline):
         return ExitCode.TIMEOUT
-    if isinstance(error, HeadError | PeerGone | ResetBody):
-        return ExitCode.BROKEN
-    return ExitCode.CANNOT_BIND if isinstance(error, ListenError) else None
+    if isinstance(error, ListenError):
+        return ExitCode.CANNOT_BIND
+    is_cut = isinstance(error, IncompleteBody) and not isinstance(error, ResetBody)
+    return ExitCode.CUT if is_cut else ExitCode.BROKEN  # an error of the peer
 
 
 def shown_path(path: str | bytes | int) -> str:

@@ -130,8 +130,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
-    from chunkwire.cli.admin_page import page_beside
-    from chunkwire.cli.serving import recording, run_server
+    from chunkwire.cli.serving import page_beside, run_server
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
 
@@ -143,24 +142,22 @@ def run(options: argparse.Namespace) -> int:
     upstreams = _upstreams(options, settings)
 
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        with recording(options.save) as record_to:
-            name = f"gateway {settings.mode}"
-            page = page_beside(name, place.admin, record_to=record_to, upstreams=upstreams, stamps=place.stamps)
-            async with page as (site, record_for):
-                await serve_gateway(
-                    place.address,
-                    upstreams,
-                    settings=settings,
-                    record_for=record_for,
-                    on_end=log_json if options.log_json else log_text,
-                    admin=place.admin,
-                    admin_site=site,
-                    metrics=place.metrics,
-                    reuse_port=place.reuse_port,
-                    certificate=place.certificate,
-                    handle_signals=True,
-                    task_status=task_status,
-                )
+        page = page_beside(place, f"gateway {settings.mode}", options.save, upstreams=upstreams)
+        async with page as (site, record_for):
+            await serve_gateway(
+                place.address,
+                upstreams,
+                settings=settings,
+                record_for=record_for,
+                on_end=log_json if options.log_json else log_text,
+                admin=place.admin,
+                admin_site=site,
+                metrics=place.metrics,
+                reuse_port=place.reuse_port,
+                certificate=place.certificate,
+                handle_signals=True,
+                task_status=task_status,
+            )
 
     return run_server(options, "gateway", server)
 

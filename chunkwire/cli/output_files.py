@@ -7,12 +7,13 @@ output.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TextIO, TypeVar
 
@@ -72,6 +73,12 @@ def _identity(path: str | int) -> object:
     except OSError:
         return os.path.realpath(path) if isinstance(path, str) else None
     return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
+
+
+def write_asked(options: argparse.Namespace, texts: Mapping[str, Callable[[], str]]) -> list[str]:
+    """Write the files that were asked for, each text under the name of its flag; return error messages."""
+    asked = [(name, path, text) for name, text in texts.items() if (path := getattr(options, name))]
+    return [trouble for name, path, text in asked if (trouble := write_whole(name, path, text()))]
 
 
 def write_whole(name: str, path: str, text: str) -> str:

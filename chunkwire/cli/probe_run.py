@@ -17,7 +17,7 @@ from chunkwire.cli.asking import read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report, version
-from chunkwire.cli.output_files import check_outputs, lines_to, write_whole
+from chunkwire.cli.output_files import check_outputs, lines_to, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, say, width_of
 from chunkwire.net.dial import Url, parse_url
@@ -89,11 +89,10 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
             print(*frame_lines(captured, hops), sep="\n")
     if stop.code and not options.quiet:
         say("stopped: the hops asked so far" if hops else "stopped before a hop was asked")
-    if options.report and not stop.code:
-        troubles.append(write_whole("report", options.report, _page(result, options.report)))
-    if options.junit and not stop.code:
-        troubles.append(write_whole("junit", options.junit, junit(result, is_gate=options.gate)))
-    for trouble in filter(None, troubles):
+    if not stop.code:
+        texts = {"report": lambda: _page(result, options.report), "junit": lambda: junit(result, is_gate=options.gate)}
+        troubles += write_asked(options, texts)
+    for trouble in troubles:
         code = report(trouble, code or ExitCode.USAGE)
     return code, result.verdicts
 

@@ -110,8 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _origin(options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None) -> ServeAt:
     """Return the server of these resources, their list, and the resources of the companions."""
-    from chunkwire.cli.admin_page import page_beside
-    from chunkwire.cli.serving import recording
+    from chunkwire.cli.serving import page_beside
     from chunkwire.lab.listing import Listing
     from chunkwire.origin.settings import OriginSettings
     from chunkwire.server.metrics import Metrics
@@ -123,28 +122,25 @@ def _origin(options: argparse.Namespace, resources: tuple[Resource, ...], compan
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         is_known = place.admin is not None and place.admin.port  # port 0 is known once it is bound
         listed = Listing((*resources, *others), f"http://{place.admin}/" if is_known else None)
-        with recording(options.save) as record_to:
-            page = page_beside(
-                "origin", place.admin, record_to=record_to, streams=resources, settings=settings, stamps=place.stamps
+        page = page_beside(place, "origin", options.save, streams=resources, settings=settings)
+        async with page as (site, record_for):
+            origin = partial(
+                serve,
+                place.address,
+                listed.served,
+                settings=settings,
+                record_for=record_for,
+                on_end=_access_log(is_json=options.log_json),
+                admin=place.admin,
+                admin_site=site,
+                metrics=place.metrics or Metrics("origin"),
+                reuse_port=place.reuse_port,
+                certificate=place.certificate,
+                handle_signals=not options.exec,
             )
-            async with page as (site, record_for):
-                origin = partial(
-                    serve,
-                    place.address,
-                    listed.served,
-                    settings=settings,
-                    record_for=record_for,
-                    on_end=_access_log(is_json=options.log_json),
-                    admin=place.admin,
-                    admin_site=site,
-                    metrics=place.metrics or Metrics("origin"),
-                    reuse_port=place.reuse_port,
-                    certificate=place.certificate,
-                    handle_signals=not options.exec,
-                )
-                scheme = "https" if place.certificate else "http"
-                start = partial(companions.run, origin, scheme) if companions else origin
-                await start(task_status=task_status)
+            scheme = "https" if place.certificate else "http"
+            start = partial(companions.run, origin, scheme) if companions else origin
+            await start(task_status=task_status)
 
     return server
 

@@ -1,4 +1,4 @@
-"""The common part of the verbs `serve`, `forward` and `ask`: print the address, and run one process or several workers.
+"""The common part of `serve`, `forward` and `ask`: print the address, run one process or several workers, add a page.
 
 The rule here: a server is an async function that gets a `Place` to listen at; this file decides whether this process
 calls it, or supervises workers that do.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -23,11 +23,18 @@ from chunkwire.net.listen import Address, parse_address
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.stamps import stamping
 from chunkwire.net.triosleep import SleeperClock
-from chunkwire.record.values import Record, to_json
+from chunkwire.record.values import to_json
 from chunkwire.server.metrics import Metrics
+from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.workers import WorkerError, answer_supervisor, supervise
 from chunkwire.wire.errors import LocalError, leaves
+
+if TYPE_CHECKING:
+    from chunkwire.forward.upstreams import Upstream
+    from chunkwire.server.routes import Resource
+    from chunkwire.server.settings import ServerSettings
+    from chunkwire.server.tap import RecordFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +156,42 @@ def worker_arguments() -> Sequence[str]:
     return kept
 
 
-@contextmanager
-def recording(path: str | None) -> Iterator[Callable[[Record], None] | None]:
-    """Yield a function that writes records to a file, a line each at once; None without a path."""
+@asynccontextmanager
+async def page_beside(
+    place: Place,
+    name: str,
+    path: str | None,
+    *,
+    streams: Sequence[Resource] | None = None,
+    upstreams: Sequence[Upstream] = (),
+    settings: ServerSettings | None = None,
+) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
+    """Yield what the admin address serves beside the metrics, a page of the lab, and what chooses who takes records.
+
+    Args:
+        name: that of the server on the page, such as "origin".
+        path: the file that takes every record, a line each at once, with or without a page; None for no such file.
+        streams: the resources that can be requested on the page; None for those of the origin.
+        upstreams: where a gateway sends requests.
+        settings: how the admin address serves these resources; None for the defaults.
+    """
     with lines_to("save", path, to_json, report_loss, is_flushed=True) as record_to:
-        yield record_to
+        if place.admin is None:
+            yield NO_SITE, lambda _: record_to
+            return
+        from chunkwire.lab.laboratory import Lab
+        from chunkwire.lab.puzzling import learning
+        from chunkwire.lab.relaying import Relays
+        from chunkwire.origin.resources import origin_resources
+
+        clock = getattr(settings, "clock", "real")
+        streams = streams or origin_resources()
+        lab = Lab(streams, relays=Relays(upstreams), about={"clock": clock}, others=learning())
+        async with trio.open_nursery() as nursery:
+            await nursery.start(lab.relays.run, name="lab")
+            site = AdminSite(lab.resources, settings, lab.record_for, place.stamps)
+            yield site, lab.seat.watchers.record_for(name, record_to)
+            nursery.cancel_scope.cancel()
 
 
 def report_loss(trouble: str) -> None:
