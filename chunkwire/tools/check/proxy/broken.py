@@ -11,7 +11,7 @@ import trio
 
 from chunkwire.origin.scenarios import BROKEN, FAULTS, Ending, Scenario
 from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
-from chunkwire.tools.check.proxy.trial import Check, PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
+from chunkwire.tools.check.proxy.trial import Check, PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, check_row, failed, inapplicable, passed, undecided
 
@@ -141,7 +141,7 @@ async def _whole_at_upstream(trial: ProxyTrial) -> bytes | None:
 
 def _row(scenario: Scenario, name: str, whom: str, check: Check) -> ProxyRow:
     section, level = scenario.clause.replace(" §", "/"), _LEVELS.get(scenario.name, Level.MUST)
-    return proxy_row(check_row(level, f"{section}/{name}", f"never whole to {whom}: {scenario.summary}"))(check)
+    return ProxyRow(check_row(level, f"{section}/{name}", f"never whole to {whom}: {scenario.summary}"), check)
 
 
 def _fault_row(fault: Scenario, ending: Ending) -> ProxyRow:
@@ -157,7 +157,7 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
     ),
     *(_fault_row(FAULTS[name], FAULTS[name].ending) for name in _CUTS),
     *(_fault_row(FAULTS[name], Ending.KEEP) for name in _MALFORMED),
-    proxy_row(check_row(Level.MUST, "9112/6.3/request-short-length",
-                        "never whole to the upstream: FIN before Content-Length octets"))(
-        _request_check(b"Content-Length: 100", b"half", Ending.CLOSE)),
+    ProxyRow(check_row(Level.MUST, "9112/6.3/request-short-length",
+                       "never whole to the upstream: FIN before Content-Length octets"),
+             _request_check(b"Content-Length: 100", b"half", Ending.CLOSE)),
 )  # fmt: skip

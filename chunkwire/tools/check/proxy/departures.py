@@ -144,11 +144,11 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    proxy_row(should("9112/9.5/1", "a client's reset reaches the upstream"))(
-        lambda trial: _leave(trial, with_reset=True)),
+    ProxyRow(should("9112/9.5/1", "a client's reset reaches the upstream"),
+             lambda trial: _leave(trial, with_reset=True)),
     # After `close`, the client's kernel answers further octets with RST.
-    proxy_row(should("9112/9.5/2", "a client's close reaches the upstream"))(
-        lambda trial: _leave(trial, with_reset=False)),
+    ProxyRow(should("9112/9.5/2", "a client's close reaches the upstream"),
+             lambda trial: _leave(trial, with_reset=False)),
     _half_close,
     _slow_reader,
 )  # fmt: skip

@@ -194,8 +194,8 @@ def _answered_early(row: CheckRow, *lines: bytes, begun: bytes = b"") -> ProxyRo
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
     *(
-        proxy_row(must(f"9112/11.2/{number}", f"one request stays one: {attack.title}", attack.clause))(
-            _attack_check(attack)
+        ProxyRow(
+            must(f"9112/11.2/{number}", f"one request stays one: {attack.title}", attack.clause), _attack_check(attack)
         )
         for number, attack in enumerate(_ATTACKS, 1)
     ),

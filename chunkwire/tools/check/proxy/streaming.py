@@ -219,23 +219,23 @@ async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    proxy_row(seen("9112/7.1/1", "a chunk of an event stream goes on before the next comes"), needs_1_1=True)(
-        lambda trial: _stream_down(trial, _SSE)),
-    proxy_row(seen("9112/7.1/2", "a chunk of any content goes on before the next comes"), needs_1_1=True)(
-        lambda trial: _stream_down(trial, _PLAIN)),
-    proxy_row(seen("9112/6.2/1", "octets of a Content-Length go on before the next come"))(
-        lambda trial: _stream_down(trial, _PLAIN, framing=_SIZED)),
-    proxy_row(seen("9112/6.3/1", "octets of a body that the close delimits go on before the next come"))(
-        lambda trial: _stream_down(trial, _PLAIN, framing=b"Connection: close")),
-    proxy_row(should("10036/3/1", "a response with Incremental: ?1 goes on as it comes"), needs_1_1=True)(
-        lambda trial: _stream_down(trial, _PLAIN, INCREMENTAL, asking=(INCREMENTAL,))),
+    ProxyRow(seen("9112/7.1/1", "a chunk of an event stream goes on before the next comes"),
+             lambda trial: _stream_down(trial, _SSE), needs_1_1=True),
+    ProxyRow(seen("9112/7.1/2", "a chunk of any content goes on before the next comes"),
+             lambda trial: _stream_down(trial, _PLAIN), needs_1_1=True),
+    ProxyRow(seen("9112/6.2/1", "octets of a Content-Length go on before the next come"),
+             lambda trial: _stream_down(trial, _PLAIN, framing=_SIZED)),
+    ProxyRow(seen("9112/6.3/1", "octets of a body that the close delimits go on before the next come"),
+             lambda trial: _stream_down(trial, _PLAIN, framing=b"Connection: close")),
+    ProxyRow(should("10036/3/1", "a response with Incremental: ?1 goes on as it comes"),
+             lambda trial: _stream_down(trial, _PLAIN, INCREMENTAL, asking=(INCREMENTAL,)), needs_1_1=True),
     _head_at_once,
-    proxy_row(seen("9112/7.1/3", "a chunk of a request goes on before the next comes"))(_stream_up),
-    proxy_row(seen("9112/6.2/2", "octets of a request's Content-Length go on before the next come"))(
-        lambda trial: _stream_up(trial, framing=_SIZED)),
-    proxy_row(should("10036/3/2", "a request with Incremental: ?1 goes on as it comes"))(
-        lambda trial: _stream_up(trial, INCREMENTAL)),
-    proxy_row(seen("9110/7.6/2", "a response streams while its request still does"), needs_1_1=True)(_both_ways),
-    proxy_row(should("10036/3/3", "with Incremental: ?1 on both, a response streams while its request does"),
-              needs_1_1=True)(lambda trial: _both_ways(trial, INCREMENTAL)),
+    ProxyRow(seen("9112/7.1/3", "a chunk of a request goes on before the next comes"), _stream_up),
+    ProxyRow(seen("9112/6.2/2", "octets of a request's Content-Length go on before the next come"),
+             lambda trial: _stream_up(trial, framing=_SIZED)),
+    ProxyRow(should("10036/3/2", "a request with Incremental: ?1 goes on as it comes"),
+             lambda trial: _stream_up(trial, INCREMENTAL)),
+    ProxyRow(seen("9110/7.6/2", "a response streams while its request still does"), _both_ways, needs_1_1=True),
+    ProxyRow(should("10036/3/3", "with Incremental: ?1 on both, a response streams while its request does"),
+             lambda trial: _both_ways(trial, INCREMENTAL), needs_1_1=True),
 )  # fmt: skip
