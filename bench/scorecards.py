@@ -26,6 +26,7 @@ from bench.workshop import Workshop, open_workshop
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, UpstreamNotReached, open_proxy_check
+from chunkwire.tools.check.proxy.trial import CheckedProxy
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, is_named
 from chunkwire.tools.check.running import RowRun
 from chunkwire.wire.errors import ChunkwireError, leaves
@@ -89,7 +90,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
     deadline = trio.current_time() + READY_SECONDS
     while True:
         try:
-            async with open_proxy_check(url, upstream, patience=PATIENCE) as check:
+            async with open_proxy_check(CheckedProxy(url, PATIENCE), upstream) as check:
                 run = RowRun(PROXY_ROWS, check.judge, jobs=JOBS)
                 await run.run()
             return tuple(run.results)

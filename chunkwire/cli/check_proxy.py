@@ -72,6 +72,7 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     from chunkwire.net.listen import ListenError, parse_address
     from chunkwire.net.tls import make_tls
     from chunkwire.tools.check.proxy.checking import open_proxy_check
+    from chunkwire.tools.check.proxy.trial import CheckedProxy
 
     url, upstream = parse_url(options.url), parse_address(options.upstream)
     if not upstream.port and not upstream.is_unix:
@@ -79,9 +80,8 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None
     lines, host = read_lines(options.header)
     try:
-        async with open_proxy_check(
-            url, upstream, tls=tls, patience=options.patience, lines=lines, host=host
-        ) as checked:
+        proxy = CheckedProxy(url, options.patience, tls, host, lines)
+        async with open_proxy_check(proxy, upstream) as checked:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
             code = await check_run.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
@@ -92,14 +92,14 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
         raise ListenError(f"--upstream: {error}") from error
 
 
-def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes | None]:
-    """Return the field lines of -H but Host, and the value of Host where it is given.
+def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes]:
+    """Return the field lines of -H but Host, and the value of Host; empty where it is not given.
 
     Raises:
         LocalError: a line that is none, or of a field that the rows send.
     """
     lines: list[bytes] = []
-    host = None
+    host = b""
     for text in texts:
         found = _LINE.fullmatch(text)
         if not found:

@@ -9,6 +9,7 @@ import trio
 from chunkwire.net.dial import DialError, parse_url
 from chunkwire.net.listen import Address
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
+from chunkwire.tools.check.proxy.trial import CheckedProxy
 from chunkwire.tools.check.rows import RowOutcome, RowResult, choose
 from chunkwire.tools.check.running import RowRun
 from tests.check.relays import END, BrokenProxy, Relay, as_it_is, made_whole
@@ -144,7 +145,7 @@ async def results_of(proxy: BrokenProxy, only: list[str]) -> list[RowResult]:
         relay = Relay(proxy, upstream.port)
         (listener,) = await nursery.start(partial(trio.serve_tcp, relay.serve, 0, host="127.0.0.1"))
         url = parse_url(f":{listener.socket.getsockname()[1]}")
-        async with open_proxy_check(url, upstream, patience=PATIENCE) as check:
+        async with open_proxy_check(CheckedProxy(url, PATIENCE), upstream) as check:
             run = RowRun(choose(PROXY_ROWS, only), check.judge, jobs=32)
             await run.run()
         nursery.cancel_scope.cancel()
@@ -165,9 +166,8 @@ async def test_a_proxy_that_has_ended_is_found_out() -> None:
     async with trio.open_nursery() as nursery:
         relay = Relay(BrokenProxy("copies octets", ""), upstream.port)
         (listener,) = await nursery.start(partial(trio.serve_tcp, relay.serve, 0, host="127.0.0.1"))
-        async with open_proxy_check(
-            parse_url(f":{listener.socket.getsockname()[1]}"), upstream, patience=PATIENCE
-        ) as check:
+        url = parse_url(f":{listener.socket.getsockname()[1]}")
+        async with open_proxy_check(CheckedProxy(url, PATIENCE), upstream) as check:
             await check.see_alive()
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):

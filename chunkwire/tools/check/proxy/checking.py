@@ -6,8 +6,6 @@ to configure.
 
 from __future__ import annotations
 
-import secrets
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -38,7 +36,6 @@ from chunkwire.tools.check.proxy.trial import (
     ProxyTrial,
     saying,
 )
-from chunkwire.tools.check.proxy.upstream import UpstreamSide
 from chunkwire.tools.check.rows import Ruling, inapplicable, undecided
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
@@ -131,20 +128,8 @@ class _RowSlots:
 
 
 @asynccontextmanager
-async def open_proxy_check(
-    url: Url,
-    upstream: Address,
-    *,
-    tls: ssl.SSLContext | None = None,
-    patience: float,
-    lines: tuple[bytes, ...] = (),
-    host: bytes | None = None,
-) -> AsyncGenerator[ProxyCheck, None]:
+async def open_proxy_check(proxy: CheckedProxy, upstream: Address) -> AsyncGenerator[ProxyCheck, None]:
     """Listen as the upstream of a proxy, and check that its requests come here.
-
-    Args:
-        lines: field lines of every request.
-        host: the value of Host; None for that of the URL.
 
     Raises:
         LocalError: the URL is that of our own address.
@@ -154,10 +139,8 @@ async def open_proxy_check(
     """
     raise_file_limit()
     listeners = await open_listeners(upstream)
-    side = UpstreamSide()
-    proxy = CheckedProxy(url, tls, patience, host or url.authority, lines, secrets.token_hex(4), side)
     async with trio.open_nursery() as nursery:
-        serve = partial(serve_connections, listeners, side.serve, drain=Drain())
+        serve = partial(serve_connections, listeners, proxy.upstream.serve, drain=Drain())
         nursery.start_soon(serve, name="the upstream of the proxy")
         try:
             yield ProxyCheck(await _learn(proxy, bound_addresses(listeners)))

@@ -63,7 +63,7 @@ async def _one_host(trial: ProxyTrial) -> Ruling:
 
 @proxy_row(must("9112/3.2.2/1", "the host of an absolute target wins over Host"))
 async def _absolute_form(trial: ProxyTrial) -> Ruling:
-    authority = trial.proxy.host
+    authority = trial.proxy.authority
     scheme = trial.proxy.url.scheme.encode("ascii")
 
     def change(octets: bytes) -> bytes:

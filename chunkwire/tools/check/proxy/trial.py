@@ -6,6 +6,7 @@ unless the row says otherwise. What this module must not know: any row.
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -44,7 +45,7 @@ class CheckedProxy:
     Attributes:
         url: the proxy; its path is the prefix of every target.
         patience: how long a wait may take, in seconds.
-        host: the value of Host.
+        host: the value of Host; empty for that of the URL.
         lines: field lines of every request.
         nonce: of this run, in every token.
         head: its request to the upstream.
@@ -52,14 +53,19 @@ class CheckedProxy:
     """
 
     url: Url
-    tls: ssl.SSLContext | None
     patience: float
-    host: bytes
-    lines: tuple[bytes, ...]
-    nonce: str
-    upstream: UpstreamSide
+    tls: ssl.SSLContext | None = None
+    host: bytes = b""
+    lines: tuple[bytes, ...] = ()
+    nonce: str = field(default_factory=lambda: secrets.token_hex(4))
+    upstream: UpstreamSide = field(default_factory=UpstreamSide)
     head: RawHead = _UNSEEN
     own_version: bytes = b"1.1"
+
+    @property
+    def authority(self) -> bytes:
+        """The value of Host."""
+        return self.host or self.url.authority
 
     @property
     def version(self) -> bytes:
@@ -220,7 +226,7 @@ class ProxyTrial:
         """Return a request: its head with Host, token and these field lines, and the octets of its body."""
         start = b"%b %b HTTP/%b" % (method, self.target(expected), version)
         token = b"%b: %b" % (TOKEN_NAME, expected.token.encode())
-        head = (start, b"Host: " + self.proxy.host, token, *self.proxy.lines, *lines)
+        head = (start, b"Host: " + self.proxy.authority, token, *self.proxy.lines, *lines)
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
     async def send(
