@@ -97,7 +97,7 @@ def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
         elif kinds & CUTTING and verdict.kind in CUTTING:
             verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that cuts", details=())
         elif holder is not None and verdict.is_streaming:
-            detail = f"though {holder.hop} holds: another way, or not always"
+            detail = f"though {holder.hop} holds: another way, not always, or named out of order"
             verdict = replace(verdict, details=(*verdict.details, detail))
         verdicts.append(replace(verdict, is_innermost=not any(each.is_streaming for each in verdicts)))
         if verdict.is_streaming or (inner is None and verdict.kind in (Kind.UNSURE, Kind.SUSPECT)):
