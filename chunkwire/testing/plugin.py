@@ -69,19 +69,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """End the traceback of an error of chunkwire at the line of the test that called it; --full-trace shows all."""
+    """End the traceback of a wrong call of `chunkwire.testing` at the line of the test; --full-trace shows all."""
     error = call.excinfo.value if call.excinfo is not None else None
-    if error is None or not _is_ours(type(error).__module__) or item.config.getoption("fulltrace"):
+    if error is None or not type(error).__module__.startswith("chunkwire.") or item.config.getoption("fulltrace"):
         return
-    trace, error.__cause__ = error.__traceback__, None
+    trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
-        if _is_ours(trace.tb_next.tb_frame.f_globals.get("__name__", "")):
-            trace.tb_next = None
+        module = trace.tb_next.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("chunkwire.testing.") and module != __name__:
+            trace.tb_next = error.__cause__ = None
         trace = trace.tb_next
-
-
-def _is_ours(module: str) -> bool:
-    return module.startswith("chunkwire.") and module != __name__
 
 
 def _describe_scenario(item: pytest.Item, error: BaseException) -> None:

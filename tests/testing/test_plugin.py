@@ -130,6 +130,9 @@ def test_option(chunkwire): chunkwire.openai("a", framng="tiny")
 def test_fault(chunkwire): chunkwire.sse(cut("a", after_events=-1))
 def test_fixture(run): pass
 def test_wait(chunkwire): chunkwire.sse(by_hand=True).wait_request(timeout=0.001)
+def test_own():
+    import chunkwire
+    chunkwire.encode_chunk(b"")
 """
 
 
@@ -137,8 +140,9 @@ def test_a_wrong_call_is_shown_at_the_line_of_the_test_and_whole_if_asked_for(tm
     printed = run_pytest(tmp_path, WRONG_CALLS, *ALONE)
     assert "LocalError: framing: no scenario 'split-utf': did you mean split-utf8?" in printed
     assert "RunFailed: wait_request: no request came within 0.001 s" in printed
-    assert "4 failed, 1 error" in printed
+    assert "5 failed, 1 error" in printed
     assert not re.findall(r"^.*(?:origin|runs|steps|thread|scenarios)\S*\.py:.*$", printed, re.MULTILINE)
+    assert re.search(r"encoder\.py:\d+: in encode_chunk$", printed, re.MULTILINE)  # of another room it is whole
     assert "direct cause" not in printed
     assert re.search(r"^.*steps\.py:\d+", run_pytest(tmp_path, WRONG_CALLS, *ALONE, "--full-trace"), re.MULTILINE)
 
