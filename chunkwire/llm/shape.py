@@ -10,6 +10,8 @@ import json
 import re
 from typing import Final
 
+from chunkwire.wire.jsontext import check_depth
+
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BLANK: Final = re.compile(r"[\s\x1e]*")
 _SHOWN_CHARACTERS: Final = 60
@@ -31,6 +33,7 @@ def load_values(octets: bytes | str) -> list[object]:
         place = 0 if text.startswith("{") else _end_of_blanks(text, 0)
         while place < len(text) or not values:
             value, place = _DECODER.raw_decode(text, place)
+            check_depth(value, text)
             values.append(value)
             if place < len(text):
                 place = _end_of_blanks(text, place)
@@ -54,13 +57,16 @@ def load_object(octets: bytes | str) -> dict[str, object]:
 def dump(value: object) -> str:
     """Return compact JSON, without escapes for characters beyond ASCII: as the providers write it.
 
+    Only lone surrogates are escaped, which UTF-8 cannot write.
+
     Raises:
         ValueError: the value is nested too deep.
     """
     try:
-        return _ENCODER.encode(value)
+        text = _ENCODER.encode(value)
     except RecursionError as error:
         raise ValueError("expected JSON that is less deep") from error
+    return text if text.isascii() else _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def at(value: object, *path: str | int) -> object:

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_type_hints
 from chunkwire.record import members
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError, quoted
+from chunkwire.wire.jsontext import load_json
 
 RECORD_VERSION: Final = 1
 
@@ -311,10 +312,10 @@ def from_json(line: str | bytes) -> Record | None:
         LocalError: the line is not JSON, or not a record of version 1.
     """
     try:
-        given = json.loads(line)
+        given = load_json(line)
     except UnicodeDecodeError as error:
         raise LocalError("expected a record in JSON, got octets that are no text") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(given, dict) or given.get("v") != RECORD_VERSION or not isinstance(given.get("kind"), str):
         raise LocalError(

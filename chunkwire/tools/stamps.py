@@ -7,12 +7,12 @@ This module must not know when octets arrived.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.wire.coding import ContentDecoder
+from chunkwire.wire.jsontext import load_json
 
 _MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line is skipped
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
@@ -50,7 +50,7 @@ def read_stamp(line: bytes) -> Stamp | None:
 
 def _read_json(text: bytes) -> Stamp | None:
     try:
-        about = json.loads(text)
+        about = load_json(text)
         of, planned = about.get("of"), about.get("planned_ns")
         return Stamp(
             _number(about["n"]),
@@ -59,7 +59,7 @@ def _read_json(text: bytes) -> Stamp | None:
             None if planned is None else _number(planned),
             _number(about["actual_ns"]),
         )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None  # other JSON that has a member of that name
 
 

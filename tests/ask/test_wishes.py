@@ -256,3 +256,12 @@ async def test_a_deadline_before_the_first_token_is_a_504() -> None:
     async with asking(Fake(mock)) as asked:
         response = await asked.ask("x", "&max_time=100ms")
     assert (status_of(response), error_of(response)["kind"]) == (504, "timeout")
+
+
+@pytest.mark.parametrize("depth", [600, 970, 980, 990])
+async def test_a_body_that_is_too_deep_is_refused(depth: int) -> None:
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    async with asking(Fake(responder=Script(HELLO))) as asked:
+        response = await asked.post("/v1/chat/completions", b'{"messages":%b}' % deep, JSON)
+        assert status_of(response) == 400, response
+        assert b"expected JSON" in response

@@ -79,6 +79,15 @@ async def test_the_answer_is_named_as_the_provider_names_its_own(name: str) -> N
     assert DIALECTS[name].request_id_field + b": req_" in response
 
 
+@pytest.mark.parametrize("stream", ["true", "false"])
+async def test_a_name_that_utf8_cannot_write_is_sent_back_as_an_escape(stream: str) -> None:
+    body = b'{"model":"\\ud800\xc3\xa9","stream":%b,"messages":[{"role":"user","content":"hi"}]}' % stream.encode()
+    async with serving() as running:
+        response = await running.ask(posted("/v1/chat/completions", body))
+    assert status_of(response) == 200
+    assert b'"model":"\\ud800\xc3\xa9"' in response
+
+
 async def test_tokens_come_at_their_planned_moments() -> None:
     pacer = LeapPacer()
     async with serving(pacer=pacer) as running:

@@ -105,6 +105,7 @@ def test_member_of_another_type_is_refused(name: str) -> None:
         ("", "expected a record in JSON"),
         (b"\xff", "expected a record in JSON"),
         ('{"a":' * 100_000, "expected a record in JSON"),
+        *((f'{{"v":1,"kind":"head","fields":{"[" * n}1{"]" * n}}}', "expected a record in JSON") for n in (960, 980)),
         ("[1]", 'expected a record, an object with "v":1'),
         ('{"kind":"frame"}', 'expected a record, an object with "v":1'),
         ('{"v":1}', 'expected a record, an object with "v":1'),

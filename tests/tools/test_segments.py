@@ -129,6 +129,7 @@ def test_a_segment_of_both_targets_has_its_difference_or_a_tilde() -> None:
     [
         "<html>",
         "[]",
+        "[" * 5000,
         '{"v":2,"kind":"stamps"}',
         stamps_line("gateway", reads=[[1, 2]]),
         stamps_line("gateway", writes=[[1, "x", 2, 3]]),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.jsontext import load_json
 
 VERSION: Final = 1
 KINDS_OF_WORK: Final = ("lesson", "puzzle")
@@ -51,8 +52,8 @@ def parse_line(text: str) -> HandInLine:
         LocalError: it is no line of a hand-in; one line that says why.
     """
     try:
-        found = json.loads(text) if len(text) <= MAX_LINE else None
-    except (ValueError, RecursionError):
+        found = load_json(text) if len(text) <= MAX_LINE else None
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise LocalError("expected a JSON object")

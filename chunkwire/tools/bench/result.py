@@ -5,7 +5,6 @@ The rule here: pure; only results of one version of chunkwire are added. Conditi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
 from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.segments import ARROW
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.jsontext import load_json
 
 CLOCKS_COMPARED: Final = ("late", "added")
 """Quantities that compare the server's clock with the client's."""
@@ -69,8 +69,8 @@ class BenchResult:
             LocalError: it is not a result, or of another version.
         """
         try:
-            members = json.loads(text)
-        except (ValueError, RecursionError):
+            members = load_json(text)
+        except ValueError:
             raise LocalError(f"{where}: expected what chunkwire bench --json prints, got no JSON") from None
         if not isinstance(members, dict) or members.get("kind") != "bench":
             raise LocalError(f"{where}: expected what chunkwire bench --json prints, got other JSON")

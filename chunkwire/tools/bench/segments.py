@@ -8,7 +8,6 @@ in `gw1`.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.jsontext import load_json
 
 ARROW: Final = " → "
 WAKE: Final = f"arrived{ARROW}read"
@@ -186,7 +186,7 @@ def parse_stamps(text: str, *, where: str) -> dict[int, HopStamps]:
         LocalError: it has another form.
     """
     try:
-        return dict(_parsed(json.loads(line)) for line in text.split("\n") if line)
+        return dict(_parsed(load_json(line)) for line in text.split("\n") if line)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise LocalError(f"{where}: expected the answer of /stamps of a --stamps server, got something else") from error
 

@@ -8,7 +8,6 @@ slow machine is not taken for a hold. Times are used for timeouts only.
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 import ssl
 import time
@@ -30,6 +29,7 @@ from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data
+from chunkwire.wire.jsontext import load_json
 
 PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
@@ -271,8 +271,8 @@ class BarrierProbe:
         """Return the state that a request is answered with; None where it is not, or not by an origin of ours."""
         status, content = await self._side_request(ask)
         try:
-            state = json.loads(content) if status == 200 else None
-        except (ValueError, RecursionError):
+            state = load_json(content) if status == 200 else None
+        except ValueError:
             return None
         return state if isinstance(state, dict) and "written" in state else None
 

@@ -7,7 +7,6 @@ events, without a content coding and with a POST, to find out what it waits for.
 
 from __future__ import annotations
 
-import json
 import math
 import ssl
 import time
@@ -41,6 +40,7 @@ from chunkwire.tools.probe.requests import (
     parameters,
 )
 from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.jsontext import load_json
 
 REPEATS: Final = 2
 """More runs of a request that seems held: three in all, of which two must agree."""
@@ -351,8 +351,8 @@ async def connecting_time(url: Url) -> float:
 def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
     for line in reversed(lines):
         try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
+            entry = load_json(line)
+        except ValueError:
             return None  # a page of some hop's own
         if isinstance(entry, dict) and entry.get("nonce") == nonce:
             return entry
