@@ -11,9 +11,10 @@ import trio
 from chunkwire.cli import bench_dask, flags
 from chunkwire.cli.bench_output import FILE_FLAGS, read_result, report, result_of
 from chunkwire.cli.bench_timing import clocks_of
-from chunkwire.cli.bench_turns import Bench, plan_line, run_until_interrupted, unknown_hops
+from chunkwire.cli.bench_turns import Bench, plan_line, run_turns, unknown_hops
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.output_files import check_outputs, lines_to
+from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import progress, say
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import to_json
@@ -68,12 +69,14 @@ async def bench(options: argparse.Namespace) -> int:
     rows = lines_to("csv", options.csv, csv_line, troubles.append, CSV_HEADING)
     targets = [url for url in (made.url, base) if url is not None]
     with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
-        with progress(options) as made.report_progress:
-            await run_until_interrupted(made)
+        with progress(options) as made.report_progress, StopSignal() as stop:
+            await run_turns(made)
+    made.is_partial = bool(stop.code)
     parts = (("", made.gathered), ("the baseline: ", made.baseline))
     complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
     troubles += unknown_hops(made)
-    return report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
+    code = report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
+    return stop.code or code
 
 
 async def wait_start(start_at: float | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -79,15 +79,15 @@ def clocks_of(options: argparse.Namespace, urls: Sequence[Url]) -> Iterator[Cloc
         why = "a Unix socket has no stamps"
     elif not has_epoll():
         why = "this system has no epoll"
-    try:
-        if why:
-            raise LocalError(why)
-        with stamping():
-            timing = Timing(options.stamps or Timing.KERNEL)
-            yield Clocks(timing, "" if timing is Timing.KERNEL else "--stamps process", has_stamps=True, hops=hops)
-            return
-    except LocalError as error:
-        if options.stamps == "kernel":
-            raise LocalError(f"--stamps kernel: {error}") from error
-        why = str(error)
-    yield Clocks(why=why, hops=hops)
+    timing = Timing(options.stamps or Timing.KERNEL)
+    clocks = Clocks(timing, "" if timing is Timing.KERNEL else "--stamps process", has_stamps=True, hops=hops)
+    with ExitStack() as stack:
+        try:
+            if why:
+                raise LocalError(why)
+            stack.enter_context(stamping())
+        except LocalError as error:
+            if options.stamps == "kernel":
+                raise LocalError(f"--stamps kernel: {error}") from error
+            clocks = Clocks(why=str(error), hops=hops)
+        yield clocks

@@ -8,11 +8,8 @@ from __future__ import annotations
 import argparse
 import math
 import random
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import trio
 
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.bench_timing import Clocks
@@ -49,7 +46,7 @@ class Bench:
     Attributes:
         base: URL of the baseline, None without one; `baseline` has its samples.
         must_open: the bench ends if the first stream is not answered with 200.
-        is_partial: Ctrl-C interrupted it.
+        is_partial: a signal interrupted it.
         known_hops: hops that had stamps of a turn's streams.
     """
 
@@ -103,27 +100,7 @@ class Bench:
         return self.until is not None and all(self.until.is_reached(part) for part in parts)
 
 
-async def run_until_interrupted(made: Bench) -> None:
-    """Run the turns; the first Ctrl-C ends them early, a second one interrupts the program."""
-
-    async def wait_interrupt(
-        scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            task_status.started()
-            async for _ in signals:
-                made.is_partial = True
-                scope.cancel()
-                return
-
-    async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as scope:
-            await nursery.start(wait_interrupt, scope, name="Ctrl-C")
-            await _turns(made)
-        nursery.cancel_scope.cancel()
-
-
-async def _turns(made: Bench) -> None:
+async def run_turns(made: Bench) -> None:
     """Run the turns of target and baseline, until no frame arrives or --until is reached."""
     for turn in range(made.turns):
         pair = [(made.url, made.gathered), (made.base, made.baseline)]

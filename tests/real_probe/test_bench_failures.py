@@ -172,14 +172,15 @@ def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:
     assert b"streams failed" in err or b"no frame arrived" in err
 
 
-def test_ctrl_c_prints_what_was_gathered_and_marks_it() -> None:
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_prints_what_was_gathered_and_marks_it(number: signal.Signals, code: int) -> None:
     with (
         broken_server(stream_until(threading.Event())) as asked,
         started([*CHUNKWIRE, "bench", asked.url, "-c", "2", "-z", "60s", "--json"]) as bench,
     ):
         assert asked.first.wait(PATIENCE)
-        bench.send_signal(signal.SIGINT)
+        bench.send_signal(number)
         out, err = bench.communicate(timeout=PATIENCE)
-    assert bench.returncode == 130
+    assert bench.returncode == code
     assert json.loads(out)["partial"] is True
     assert b"Traceback" not in err

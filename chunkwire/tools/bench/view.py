@@ -117,7 +117,7 @@ def _three_digits(ratio: float) -> str:
 def lines(result: BenchResult, *, width: int | None = None, until: Precision | None = None) -> Iterator[str]:
     """Yield the tables, and notes: numbers of samples and failures, warnings, conditions."""
     if result.is_partial:
-        yield "* partial: interrupted by Ctrl-C; these are the figures until then"
+        yield "* partial: interrupted; these are the figures until then"
     yield from table(result.gathered, result.baseline, width=width)
     yield from segment_table(result.gathered, result.baseline)
     notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
