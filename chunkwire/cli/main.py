@@ -33,6 +33,19 @@ GROUPS: Final = {
 }
 VERBS: Final = tuple(verb for group in GROUPS.values() for verb in group)
 
+_OTHER_NAMES: Final = {
+    "origin": "serve",
+    "mock": "serve",
+    "gateway": "forward",
+    "proxy": "forward",
+    "client": "watch",
+    "nc": "talk",
+    "record": "watch URL --save FILE",
+    "replay": "serve --replay FILE",
+    "version": "--version",
+}
+"""What a verb may be taken for, by the words of README and by those of other programs."""
+
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = """\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
@@ -80,7 +93,8 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
         return no_verb(words)
     name = words[place]
     if name not in VERBS:
-        raise UsageError(f"unknown verb {name!r}{near(name, VERBS)}", "chunkwire")
+        meant = f"; did you mean {_OTHER_NAMES[name]}?" if name in _OTHER_NAMES else near(name, VERBS)
+        raise UsageError(f"unknown verb {name!r}{meant}", "chunkwire")
     module = importlib.import_module(f"chunkwire.cli.{name}")
     # Shared flags may also precede the verb.
     words = [*words[:place], *words[place + 1 :]]

@@ -53,6 +53,8 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
     [
         (["wach"], "'wach'", "watch"),
         (["xyzzy"], "'xyzzy'", ""),
+        (["gateway", ":1/"], "'gateway'", "forward"),
+        (["version"], "'version'", "--version"),
         (["bensh"], "'bensh'", "bench"),
         (["ebnch"], "'ebnch'", "bench"),
         (["vatch"], "'vatch'", "watch"),
