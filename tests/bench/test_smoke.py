@@ -52,7 +52,7 @@ def test_relays_give_latency_and_throughput_beside_a_peer(workshop: Workshop) ->
     assert_figures(rally, rows=rows, keys={"p50", "p90", "max", "samples", "cpu_us_per_frame", "relay_rss_kb", "lost"})
     assert_figures(bulk, rows=rows, keys={"mb_per_s", "frames_per_s", "cpu_s_per_gb", "relay_rss_kb"})
     assert all(row.counted[0].curve for row in rally.rows)
-    assert len(rally.verdicts) == 2
+    assert len(rally.verdicts) == 3
 
 
 @pytest.mark.needs("gcc")
