@@ -28,7 +28,6 @@ from chunkwire.tools.probe.side_requests import MAX_CONTENT_OCTETS, SideRequests
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.frames import Data
 from chunkwire.wire.jsontext import load_json
 
 PATIENCE_SECONDS: Final = 15.0
@@ -117,10 +116,9 @@ class BarrierProbe:
                 ask.method, ask.url, fields=ask.fields, body=ask.body, tls=self.tls, record_to=self._record
             ) as stream:
                 async for read in stream.reads(whole_frames=False):
-                    for event in read.events:
-                        if isinstance(event, Data):
-                            self._octets += len(event.octets)
-                            self._stamps += len(self._reader.feed(event.octets)[0])
+                    octets = content(read)
+                    self._octets += len(octets)
+                    self._stamps += len(self._reader.feed(octets)[0])
                     self._wake()
         except DialError as error:
             return error

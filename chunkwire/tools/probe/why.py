@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import trio
 
 from chunkwire import client
 from chunkwire.client.capture import CaptureReader
+from chunkwire.client.views import content
 from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.tls import make_tls
@@ -38,9 +39,8 @@ from chunkwire.tools.probe.verdict import (
     Finding,
     milliseconds,
 )
-from chunkwire.tools.stamps import ContentReader, Stamp
+from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.frames import Data
 
 JOURNAL_SECONDS: Final = 5.0
 """How long we wait for the origin to learn that its client left."""
@@ -172,31 +172,25 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
     """
     change = "a client that leaves"
     leaving = ask.varied({"n": "200", "interval": "50ms"})
-    left = await _leave_early(prober, leaving)
+    left_t, zero_ns = await _leave_early(prober, leaving)
     give_up = trio.current_time() + JOURNAL_SECONDS
     while trio.current_time() < give_up:
         entry = await prober.journal(ask.url, parameters(leaving.url)["nonce"]) or {}
         ended, began = entry.get("ended_ns"), entry.get("began_ns")
         if isinstance(ended, int) and isinstance(began, int):
-            base = began if left.stamp is None else left.stamp.actual_ns - round(left.stamp_t * 1e9)
-            took = (ended - base) / 1e9 - left.t
+            took = (ended - (began if zero_ns is None else zero_ns)) / 1e9 - left_t
             return Finding(change, f"reaches the origin after {max(0.0, took) * 1000:.0f} ms")
         await trio.sleep(POLL_SECONDS)
     return Finding(change, f"does not reach the origin within {JOURNAL_SECONDS:g} s")
 
 
-@dataclass(slots=True)
-class _Left:
-    """When we left, and the last stamp before, s since the request."""
+async def _leave_early(prober: Prober, ask: Ask) -> tuple[float, int | None]:
+    """Open a stream, see a few events if they come, and leave with a reset.
 
-    t: float = 0.0
-    stamp: Stamp | None = None
-    stamp_t: float = 0.0
-
-
-async def _leave_early(prober: Prober, ask: Ask) -> _Left:
-    """Open a stream, see a few events if they come, and leave with a reset."""
-    left, reader, seen = _Left(), ContentReader(), 0
+    Returns:
+        When we left, s since the request; and the origin's clock at the request, ns, by the last stamp; None without.
+    """
+    reader, seen, zero_ns = ContentReader(), 0, None
     began = time.monotonic()
     try:
         async with client.open(
@@ -204,15 +198,13 @@ async def _leave_early(prober: Prober, ask: Ask) -> _Left:
         ) as stream:
             with trio.move_on_after(LEAVE_SECONDS):
                 async for read in stream.reads(whole_frames=False):
-                    content = b"".join([event.octets for event in read.events if isinstance(event, Data)])
-                    for stamp in reader.feed(content)[0]:
-                        left.stamp, left.stamp_t, seen = stamp, time.monotonic() - began, seen + 1
+                    for stamp in reader.feed(content(read))[0]:
+                        zero_ns, seen = stamp.actual_ns - round((time.monotonic() - began) * 1e9), seen + 1
                     if seen >= SEEN_EVENTS:
                         break
-            left.t = time.monotonic() - began
+            return time.monotonic() - began, zero_ns
     except ChunkwireError:
-        left.t = time.monotonic() - began
-    return left
+        return time.monotonic() - began, zero_ns
 
 
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
