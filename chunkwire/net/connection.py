@@ -344,14 +344,14 @@ class Connection:
         elif self._socket is not None:
             self._socket.close()
 
-    def _drop_empty_lines(self) -> None:
+    def drop_empty_lines(self) -> None:
         """Drop empty lines that may precede a head; none may precede a response."""
 
     async def _receive_head(self, *, is_request: bool) -> bytes | None:
         """Return one whole head; None if the peer closed the connection first."""
         searched = 0
         while True:
-            self._drop_empty_lines()
+            self.drop_empty_lines()
             end = find_head_end(self.leftover, searched)
             if end is not None:
                 return self._take_head(end)

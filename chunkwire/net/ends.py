@@ -91,10 +91,10 @@ class ServerConnection(Connection):
 
     def has_whole_head(self) -> bool:
         """Say whether a whole head has been received, so that `receive_request` does not wait."""
-        self._drop_empty_lines()
+        self.drop_empty_lines()
         return find_head_end(self.leftover, 0) is not None
 
-    def _drop_empty_lines(self) -> None:
+    def drop_empty_lines(self) -> None:
         """Drop empty lines before a request-line (RFC 9112 §2.2: "SHOULD ignore at least one")."""
         found = (_EMPTY_LINES_OR_LF if self._bare_lf else _EMPTY_LINES).match(self.leftover)
         if found:

@@ -252,11 +252,12 @@ class Drain:
         await self._started.wait()
 
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
-        """Wait for the first octets of the next request; False if the peer closed the connection.
+        """Wait for the first octets of the next request, behind empty lines; False if the peer closed the connection.
 
         Also False after `timeout` seconds, and when the drain starts, unless octets came first. These two need a
         socket, plain or under TLS: `Connection.wake` has no effect on other streams.
         """
+        connection.drop_empty_lines()
         if connection.leftover:
             return True
         if self.is_started:
@@ -264,7 +265,11 @@ class Drain:
         self._idle.add(connection)
         self.deadlines.set(connection, timeout, connection.wake)
         try:
-            return await connection.wait_octets()
+            while await connection.wait_octets():
+                connection.drop_empty_lines()
+                if connection.leftover:
+                    return True
+            return False
         finally:
             self.deadlines.lift(connection)
             self._idle.discard(connection)

@@ -1,11 +1,13 @@
 """Rules about connections: which answer is whose, when one is kept, and how it is closed (RFC 9112 §9)."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import trio
 import trio.testing
 
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from tests.forward.wire import (
     CHUNKED,
     END,
@@ -211,3 +213,14 @@ async def test_other_expectations_get_417_and_http_1_0_has_none(value: bytes, ve
             with trio.fail_after(PATIENCE):
                 assert status_of(await client.read_all()) == status
             assert not gateway.is_asked()
+
+
+async def test_empty_lines_after_a_request_are_no_request() -> None:
+    """Row 5, between requests. Fails where a CRLF that old clients send behind a body is answered 408 in the end."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, keep_alive_timeout=0.1, head_timeout=0.1)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await serve_ok(upstream)
+            await read_ok(client)
+            await client.send(b"\r\n\r\n")
+            assert await client.read_all() == b""
