@@ -203,7 +203,7 @@ class Exchange:
         named, settings = named_by_connection(self._request), self._settings
         scanner = self._framing.scanner(settings.limits, forbidden=named)
         observer = self._tap.body("request", self._framing, named) if self._tap is not None else None
-        options = MoveOptions(settings.idle_timeout, settings.send_timeout, observe=observer)
+        options = MoveOptions(settings.idle_timeout, settings.send_timeout, observe=observer, ends_with_source=True)
         try:
             with suppress(SinkGone, SendTimeout):  # the upstream may have answered already (RFC 9112 §9.5)
                 await self._mover.move(self._client, connection, scanner, options)

@@ -147,8 +147,10 @@ class FastMover:
             return  # `run` will do it, or was cancelled before the bodies that it served
         mask = 0
         reads, writes = entry.reads, entry.writes
-        if reads is not None and reads.pending is None and not reads.feed.is_behind:
+        if reads is not None and not reads.is_paused:
             mask |= select.EPOLLIN
+        elif reads is not None and reads.options.ends_with_source:
+            mask |= select.EPOLLERR
         if writes is not None:
             has_more = writes.pending is not None or writes.feed.is_behind
             mask |= select.EPOLLOUT if has_more else select.EPOLLERR
@@ -234,6 +236,8 @@ class FastMover:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
                 self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
+            elif reads is not None and mask & _GONE:  # paused, and in the set only if it `ends_with_source`
+                self._finish(reads, SourceGone(f"{reads.source.peer} reset the connection"))
             elif mask & _LEAVING:
                 self._notify(descriptor, entry, mask)
             if writes is not None and not writes.is_done and mask & select.EPOLLOUT:

@@ -102,6 +102,8 @@ class MoveOptions(NamedTuple):
         observe: called with the octets; None for no observer.
         note_counts: called with the number of the receive after each scan, before the octets are sent; for metrics,
             which read the scanner's counters.
+        ends_with_source: a reset of the source ends the body at once, although octets that came before have not been
+            sent: it is a client's, which gets no response. The plain mover notices it only when it receives.
     """
 
     idle_timeout: float = math.inf
@@ -111,6 +113,7 @@ class MoveOptions(NamedTuple):
     on_first: Callable[[], None] | None = None
     observe: Observer | None = None
     note_counts: Callable[[int], None] | None = None
+    ends_with_source: bool = False
 
 
 EXACT: Final = MoveOptions()

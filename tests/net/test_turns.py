@@ -1,12 +1,13 @@
 """What one body may do before others get a turn, and that the rest of it needs no new octets."""
 
+import math
 import sys
 
 import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.movers import MoveOptions, SinkGone, drop_body
+from chunkwire.net.movers import MoveOptions, SinkGone, SourceGone, drop_body
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.feed import TURN_OCTETS, WATCHED_TURN_OCTETS
@@ -206,3 +207,19 @@ async def test_a_sink_that_resets_while_nothing_is_sent_ends_the_body() -> None:
         await carried.expect(FRAME)
         reset(carried.client)
         assert isinstance(await carried.wait_error(), SinkGone)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plain mover learns of it from its next receive")
+async def test_a_client_that_resets_while_nothing_is_taken_of_its_request_ends_it() -> None:
+    """Fails where it is noticed only when the upstream takes more, or has taken nothing for too long."""
+    from chunkwire.net.fastmover import FastMover
+
+    options = MoveOptions(send_timeout=math.inf, ends_with_source=True)
+    async with carrying(FastMover, options=options, buffer_octets=SMALL) as carried:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(carried.send, encode_chunk(bytes(1 << 24)), name="send")
+            for _ in range(1000):
+                await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        reset(carried.upstream)
+        assert isinstance(await carried.wait_error(), SourceGone)
