@@ -119,7 +119,7 @@ class StampDesk:
 
     def lines(self, run: str) -> Iterator[str]:
         """Yield a line of JSON for each body of a run."""
-        for name, sheet in self._sheets.items():
+        for name, sheet in tuple(self._sheets.items()):
             if name.startswith(f"{run}-"):
                 yield sheet.line(self._point)
 
@@ -130,7 +130,9 @@ class StampDesk:
             run = request.query.text("run")
             if not _ID.fullmatch(f"{run}-1".encode()):
                 raise bad_value("run", "letters and digits, at most 64", run)
-            await response.fixed(200, (JSON_LINES,), "".join(self.lines(run)).encode("ascii"))
+            async with response.chunked(fields=(JSON_LINES,)) as body:  # they may be 100 MB
+                for line in self.lines(run):
+                    await body.send_chunk(line.encode("ascii"))
 
         return Resource(
             STAMPS_PATH.decode("ascii"),

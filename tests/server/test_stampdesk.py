@@ -1,5 +1,6 @@
 """Stamps of bodies: origin and gateway keep them, and `/stamps` serves them."""
 
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from chunkwire.server.stampdesk import StampDesk
 from chunkwire.tools.bench.metering import read_stamps
 from chunkwire.tools.bench.segments import STAMPS_FIELD, HopStamps
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.frames import Chunk
 from tests.net.stamped import kernel_stamps
 from tests.peers.process import free_port
 
@@ -86,6 +88,16 @@ async def test_a_second_stream_on_the_same_connections_has_its_own_stamps() -> N
         found = await stamps_of(admins, "run")
     for hop in found:
         assert [hop[n].writes[-1][0] for n in (0, 1)] == sizes
+
+
+async def test_the_stamps_of_each_body_are_sent_by_themselves() -> None:
+    """Fails where those of a run are one text, which a slow client keeps in memory."""
+    async with stamped_way() as (port, admins):
+        for n in range(2):
+            await stream(port, f"run-{n}", "5@0,0@0")
+        async with client.open("GET", f":{admins[0]}/stamps?run=run") as response:
+            lines = [frame.data async for frame in response.frames() if isinstance(frame, Chunk)]
+    assert [json.loads(line)["id"] for line in lines] == ["run-0", "run-1"]
 
 
 async def test_a_stream_without_the_field_or_with_a_bad_id_has_no_stamps() -> None:
