@@ -133,7 +133,7 @@ class Gateway:
         if self._barriers is not None:
             return await self._serve_barrier(client, request, framing, self._barriers)
         if self._settings.max_streams_per_client:
-            return await self._run_limited(client, request, framing, self._settings.max_streams_per_client)
+            return await self._run_limited(client, request, framing)
         return await self._run_exchange(client, request, framing)
 
     async def _serve_barrier(
@@ -143,11 +143,11 @@ class Gateway:
         answer = await endpoint.answer(request)
         name, request = barrier_of(request)
         if answer is None and not name:
-            return await self._run_exchange(client, request, framing)
+            return await self._run_limited(client, request, framing)
         if answer is None:
             try:
                 with endpoint.barriers.opened(name) as barrier:
-                    return await self._run_exchange(client, request, framing, BarrierMover(self._mover, barrier))
+                    return await self._run_limited(client, request, framing, BarrierMover(self._mover, barrier))
             except Refusal as error:
                 answer = refused(error)
         head, content = answer
@@ -159,18 +159,20 @@ class Gateway:
         await client.close()
         return False
 
-    async def _run_limited(self, client: ServerConnection, request: Request, framing: Framing, limit: int) -> bool:
-        """Run an exchange, or refuse it if its client has `limit` exchanges already."""
-        host = client.peer.rpartition(":")[0]
-        if not host:  # over a Unix socket a client has no address
-            return await self._run_exchange(client, request, framing)
+    async def _run_limited(
+        self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
+    ) -> bool:
+        """Run an exchange, or refuse it if its client has `max_streams_per_client` exchanges already."""
+        limit, host = self._settings.max_streams_per_client, client.peer.rpartition(":")[0]
+        if not limit or not host:  # over a Unix socket a client has no address
+            return await self._run_exchange(client, request, framing, mover)
         if self._by_client[host] >= limit:
             details = f"expected at most {limit} streams at once from one address"
             await self._refuse(client, Failure(Outcome.REFUSED, 429, "connection_limit_reached", details), request)
             return False
         self._by_client[host] += 1
         try:
-            return await self._run_exchange(client, request, framing)
+            return await self._run_exchange(client, request, framing, mover)
         finally:
             self._by_client[host] -= 1
             if not self._by_client[host]:

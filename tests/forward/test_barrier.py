@@ -242,3 +242,11 @@ async def test_a_held_body_has_the_deadlines_of_others(
             if silent == "client":
                 await upstream.send(b"1000000\r\n" + bytes(1 << 24) + b"\r\n")
             assert (await gateway.wait_ended()).verdict == "timeout"
+
+
+@pytest.mark.parametrize("request_head", [get(), get(NAMED, target=b"/")])
+async def test_the_limit_of_streams_counts_here_too(request_head: bytes) -> None:
+    async with forwarding(settings=replace(HELD, max_streams_per_client=1)) as gateway:
+        async with gateway.connect(get()), gateway.accept() as upstream:
+            await upstream.read_head()
+            assert (await gateway.ask(request_head)).startswith(b"HTTP/1.1 429 ")
