@@ -82,7 +82,7 @@ def report(
     if not is_void:
         with result_printed():
             show(result, options, until)
-        texts = {"html": lambda: page(result), **texts, "hlog": lambda: _hlog_text(result)}
+        texts = {"html": lambda: page(result), **texts, "hlog": lambda: "\n".join([*hlog_lines(result.gathered), ""])}
     written = [*troubles, *write_asked(options, texts)]
     code = ExitCode.OK
     for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
@@ -100,10 +100,6 @@ def show(result: BenchResult, options: argparse.Namespace, until: Precision | No
     elif "-" not in [getattr(options, name) for name in FILE_FLAGS]:
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
         print(*lines(result, width=width, until=until), sep="\n")
-
-
-def _hlog_text(result: BenchResult) -> str:
-    return "".join(f"{line}\n" for line in hlog_lines(result.gathered))
 
 
 def findings(

@@ -43,16 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--upstream", metavar="ADDR", help="where the proxy sends its requests: this check listens there (HOST:PORT)"
     )
     check.add_rows(parser, jobs=8, patience="3s", waits_for="what was sent on one side may take to the other")
-    group = parser.add_argument_group("request")
-    group.add_argument(
-        "-H",
-        "--header",
-        action="append",
-        default=[],
-        metavar="LINE",
-        help='a field line of every request, "Name: value"',
-    )
-    flags.add_trust(group, "the proxy")
+    flags.add_request(parser, peer="the proxy", has_body=False, has_deadline=False)
 
 
 def run(options: argparse.Namespace) -> int:

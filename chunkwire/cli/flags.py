@@ -244,23 +244,22 @@ def add_clock(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_request(parser: argparse.ArgumentParser, *, has_deadline: bool = True) -> None:
-    """Add the flags of requests: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, `.max_time`."""
+def add_request(
+    parser: argparse.ArgumentParser, *, peer: str = "the server", has_body: bool = True, has_deadline: bool = True
+) -> None:
+    """Add flags of requests: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, `.max_time`."""
     group = parser.add_argument_group("request")
     group.add_argument(
         "-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"'
     )
-    group.add_argument("-d", "--data", metavar="TEXT", help="a body: text, @FILE, or - for standard input as it comes")
-    group.add_argument("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
+    if has_body:
+        what = "a body: text, @FILE, or - for standard input as it comes"
+        group.add_argument("-d", "--data", metavar="TEXT", help=what)
+        group.add_argument("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
     if has_deadline:
         group.add_argument(
             "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
         )
-    add_trust(group, "the server")
-
-
-def add_trust(group: argparse._ArgumentGroup, peer: str) -> None:
-    """Add --cafile and -k: `options.cafile` and `.insecure`, for `chunkwire.net.tls.make_tls`."""
     group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     group.add_argument("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
 
