@@ -63,7 +63,7 @@ def load_file(path: str) -> Recording:
         OSError: the file cannot be read.
     """
     from chunkwire.cli.captures import looks_captured
-    from chunkwire.record.values import read_records
+    from chunkwire.record.values import lines_of, read_records
     from chunkwire.tools.capture.load import choose, load_exchanges
     from chunkwire.tools.diff.compare import load
 
@@ -71,7 +71,7 @@ def load_file(path: str) -> Recording:
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
         first = file.peek(4)[:4]
         if not looks_captured(first, path):
-            return load(path, read_records(file, path), place=place)
+            return load(path, read_records(lines_of(file), path), place=place)
         [exchange] = choose(load_exchanges(file.read(), path), place, path)
         return load(path, exchange.records)
 

@@ -59,6 +59,8 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
         return ExitCode.USAGE
     if isinstance(error, FramingError):
         return ExitCode.BROKEN
+    if isinstance(error, MemoryError):
+        return ExitCode.USAGE  # an input is too large for this machine
     if isinstance(error, OSError):
         return ExitCode.USAGE  # about a file: errors of sockets have been translated to ours
     if not isinstance(error, ChunkwireError):
@@ -96,6 +98,8 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{shown_path(error.filename)}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
+    if isinstance(error, MemoryError):
+        return "this machine has not enough memory for that: expected a smaller input"
     message = " ".join(str(error).split()) or type(error).__name__
     taken: Address | None = getattr(error, "taken", None)  # of a ListenError, from a room that need not be loaded
     if taken is not None:

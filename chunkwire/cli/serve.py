@@ -157,10 +157,10 @@ def _access_log(*, is_json: bool) -> Callable[[JournalEntry], None]:
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
     """Return the resources of a recording; print how many responses are not exact."""
     from chunkwire.origin.replay import plan_replays, replay_resources
-    from chunkwire.record.values import read_records
+    from chunkwire.record.values import lines_of, read_records
 
     with open(options.replay, "rb") as file:
-        replays = plan_replays(read_records(file, options.replay), speed=options.speed)
+        replays = plan_replays(read_records(lines_of(file), options.replay), speed=options.speed)
     inexact = sum(not replay.is_exact for replay in replays)
     if inexact and not options.quiet:
         say(f"{inexact} of {len(replays)} responses are not replayed octet for octet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Final
 
 import trio
 
@@ -18,11 +19,13 @@ from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import say
 from chunkwire.client.capture import CaptureReader
-from chunkwire.record.values import read_records
+from chunkwire.record.values import MAX_LINE, read_records
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges, title_of
 from chunkwire.tools.watch.view import batches, streams
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
+
+MAX_HELD_OCTETS: Final = 1 << 30  # of a capture, or of a recording in a file
 
 
 def run(options: argparse.Namespace) -> int:
@@ -98,7 +101,7 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
     Raises:
         CaptureFileError: it is none, or has none.
     """
-    octets = b"".join([first, *[piece async for piece in source]])
+    octets = await whole_of(first, source)
     name = "standard input" if options.source == "-" else options.source
     found = load_exchanges(octets, name, keylog=options.keylog)
     refuse_unused_keys(found, options)
@@ -152,10 +155,25 @@ def limits_of(options: argparse.Namespace) -> Limits:
     return LENIENT_LIMITS if options.lenient else DEFAULT_LIMITS
 
 
+async def whole_of(first: bytes, source: Input) -> bytes:
+    """Return all of an input, which a pipe need not end.
+
+    Raises:
+        LocalError: it is too long to hold.
+    """
+    pieces, octets = [first], len(first)
+    async for piece in source:
+        pieces.append(piece)
+        octets += len(piece)
+        if octets > MAX_HELD_OCTETS:
+            raise LocalError(f"expected at most {MAX_HELD_OCTETS >> 20} MiB of packets or records, got more")
+    return b"".join(pieces)
+
+
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
     """Show a recording; one that comes down a pipe, as it comes."""
     if source.is_file:
-        octets = b"".join([first, *[piece async for piece in source]])
+        octets = await whole_of(first, source)
         found = streams(read_records(octets.split(b"\n")))
         codes = []
         for title, stream in found.items():
@@ -170,6 +188,8 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
         *lines, held = (held + octets).split(b"\n")
         for batch in batches(read_records(lines)):
             sink.show(batch)
+        if len(held) > MAX_LINE:
+            break  # it is refused below
         octets = await source.receive()
     for batch in batches(read_records([held])):
         sink.show(batch)

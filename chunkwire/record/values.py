@@ -13,7 +13,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_type_hints
+from typing import IO, Any, AnyStr, Final, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from chunkwire.record import members
 from chunkwire.wire import abnf
@@ -249,6 +249,9 @@ _TYPES: Final[dict[str, Any]] = {
 _RECORDING: Final = "JSON lines, as `chunkwire watch URL --save FILE` writes them"
 _ONE_OF: Final = {"point": POINTS, "way": WAYS}
 
+MAX_LINE: Final = 1 << 24
+"""The most octets of a record: an observer keeps 64 KiB of a frame or a head, which may be escaped."""
+
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _quote: Final = json.encoder.encode_basestring_ascii
 _TRUE: Final = {name: ("", f',"{name}":true') for name in ("cut", "partial")}
@@ -311,6 +314,8 @@ def from_json(line: str | bytes) -> Record | None:
     Raises:
         LocalError: the line is not JSON, or not a record of version 1.
     """
+    if len(line) > MAX_LINE:
+        raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got {_quoted_line(line[:MAX_LINE])}")
     try:
         given = load_json(line)
     except UnicodeDecodeError as error:
@@ -340,6 +345,12 @@ def from_json(line: str | bytes) -> Record | None:
         raise LocalError(
             f"expected every member of a record of kind {kind}, got {', '.join(sorted(given)):.200}"
         ) from error
+
+
+def lines_of(file: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Yield the lines of a file; one that is too long for a record comes in parts, of which the first is refused."""
+    while line := file.readline(MAX_LINE + 1):
+        yield line
 
 
 def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Record]:

@@ -1,5 +1,6 @@
 """Which error has which exit code."""
 
+import argparse
 import errno
 from argparse import Namespace
 
@@ -36,6 +37,7 @@ BARE_LF = FramingError("bare-lf", 1, b"\n", "RFC 9112 §2.2", "expected CRLF at 
         (EventTooLong(1), 56),
         (ListenError("x"), 71),
         (KeyboardInterrupt(), 130),
+        (MemoryError(), 2),
         (KeyError("x"), None),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
@@ -78,3 +80,7 @@ def test_a_message_is_one_line() -> None:
     assert message_of(ValueError("a\n  b"), Namespace()) == "a b"
     assert message_of(ValueError(), Namespace()) == "ValueError"
     assert message_of(missing, Namespace()) == "x: no such file or directory"
+
+
+def test_too_little_memory_is_no_bug_and_has_a_line() -> None:
+    assert "not enough memory" in message_of(MemoryError(), argparse.Namespace())

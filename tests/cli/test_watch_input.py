@@ -1,6 +1,9 @@
 """`chunkwire watch` of a file or a pipe, recordings saved and replayed, `diff` of two of them, and the demo."""
 
 import json
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import trio
 from chunkwire.cli.demo_run import start_one
 from chunkwire.cli.exits import ExitCode
 from chunkwire.net.listen import Address, bound_addresses, open_listeners
+from chunkwire.record.values import MAX_LINE
 from tests.cli.test_watch import HELLO, LAST, answered, printed, watched
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.plain import CHUNKED_HEAD
@@ -150,3 +154,27 @@ def test_a_recording_of_several_streams_is_shown_one_by_one(tmp_path: Path) -> N
     assert titles == ["* stream 1 at client", "* stream 2 at client"]
     assert printed("diff", f"{path}#1", f"{path}#2")[0] == ExitCode.OK
     assert printed("diff", f"{path}#3", str(path))[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "octets", [b"{" * (MAX_LINE + 2), b"\xd4\xc3\xb2\xa1" + bytes(MAX_LINE)], ids=["record", "packets"]
+)
+def test_a_pipe_that_never_ends_is_refused(octets: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chunkwire.cli.watch_run.MAX_HELD_OCTETS", MAX_LINE // 2)
+    reader, writer = os.pipe()
+    feeder = threading.Thread(target=fed, args=(writer, octets))
+    feeder.start()
+    try:
+        code, out, err = printed("watch", f"/dev/fd/{reader}")
+    finally:
+        os.close(reader)
+        feeder.join()
+    assert (code, out, len(err.splitlines())) == (ExitCode.USAGE, "", 1)
+    assert "expected a record of at most" in err or "of packets or records, got more" in err
+
+
+def fed(writer: int, octets: bytes) -> None:
+    """Write octets to a pipe whose reader may leave, and keep it open till then."""
+    with suppress(BrokenPipeError), open(writer, "wb", buffering=0) as file:
+        while True:
+            file.write(octets)

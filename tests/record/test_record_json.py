@@ -1,5 +1,6 @@
 """Records as lines of JSON: the published schema, both ways, and lines that are none."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ from hypothesis import strategies as st
 
 import chunkwire.record
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import FrameRecord, HeadRecord, Record, _record_json, from_json, read_records, to_json
+from chunkwire.record.values import (
+    MAX_LINE,
+    FrameRecord,
+    HeadRecord,
+    Record,
+    _record_json,
+    from_json,
+    lines_of,
+    read_records,
+    to_json,
+)
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, reads
@@ -147,6 +158,14 @@ def test_the_largest_number_and_the_last_octet_are_taken() -> None:
 @pytest.mark.parametrize("line, status", [("HTTP/1.1 204 No", 204), ("HTTP/1.1", 0), ("HTTP/1.1 \xb2\xb2\xb2 x", 0)])
 def test_the_status_of_a_head_is_three_digits_or_none(line: str, status: int) -> None:
     assert HeadRecord(1, "client.received", 0.0, line, ()).status == status
+
+
+@pytest.mark.parametrize("end", ["", "\n", f"\n{FRAME}\n"])
+def test_a_line_that_is_too_long_is_refused_before_it_is_held(end: str) -> None:
+    file = io.StringIO(f"{FRAME}\n{{{'x' * 3 * MAX_LINE}{end}")
+    with pytest.raises(LocalError, match=r'^a.jsonl, line 2: expected a record of at most 16 MiB, got "{xxx.*"…$'):
+        list(read_records(lines_of(file), "a.jsonl"))
+    assert file.tell() <= len(FRAME) + MAX_LINE + 2
 
 
 def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:
