@@ -74,6 +74,19 @@ def test_nginx_reaches_an_origin_at_a_socket() -> None:
             assert chunkwire("watch", server.url(TWO)).stdout.count(b"Chunk ") == 2
 
 
+@pytest.mark.needs("nginx")
+def test_nginx_sees_a_cut_of_a_body_that_the_close_delimits() -> None:
+    """Fails where the socket is just closed: nginx then ends its own response, and the cut looks whole."""
+    with workplace() as folder:
+        path = folder / "o.sock"
+        config = f"location / {{ proxy_pass http://unix:{path}:; proxy_buffering off; proxy_http_version 1.0; }}"
+        with serving_at(path), nginx(config) as server:
+            folder.chmod(0o755)
+            path.chmod(0o666)
+            assert chunkwire("watch", server.url("/sse?count=2&duration=0&cut=1")).returncode == 18
+            assert chunkwire("watch", server.url("/sse?count=2&duration=0")).returncode == 0
+
+
 def test_the_socket_of_a_server_that_has_gone_is_taken_over(tmp_path: Path) -> None:
     stale = tmp_path / "o.sock"
     with socket.socket(socket.AF_UNIX) as sock:
