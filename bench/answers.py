@@ -251,7 +251,7 @@ def _end_of_stream(origin: int) -> tuple[int, int]:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with socket.create_connection((HOST, origin), _PATIENCE) as peer:
-            peer.sendall(b"GET /journal HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            peer.sendall(b"GET /journal HTTP/1.0\r\n\r\n")
             got = b"".join(iter(partial(peer.recv, 65536), b""))
         last = json.loads(got.rstrip().rpartition(b"\n")[2])
         if last["ended_ns"] is not None:
