@@ -141,7 +141,7 @@ class Journal:
     def lines(self, nonce: str = "") -> Iterator[bytes]:
         """Yield the entries as lines of JSON; with a nonce, only those with this nonce in their query."""
         for entry in tuple(self):
-            if not nonce or entry.nonce == nonce:
+            if not nonce or entry.nonce == nonce[:_VALUE_OCTETS]:
                 yield json.dumps(entry.to_json()).encode() + b"\n"
 
 
@@ -156,5 +156,5 @@ def _kept(request: Request) -> Request:
 def _nonce_in(target: bytes) -> str:
     for part in target.partition(b"?")[2].split(b"&"):
         if part.startswith(_NONCE_PARAMETER):
-            return unquote_plus(part.removeprefix(_NONCE_PARAMETER).decode("latin-1"))
+            return unquote_plus(part.removeprefix(_NONCE_PARAMETER).decode("latin-1"))[:_VALUE_OCTETS]
     return ""
