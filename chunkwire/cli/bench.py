@@ -54,7 +54,7 @@ def stream_count(text: str) -> int:
 
 def rate(text: str) -> float:
     """Return a rate per second: `20/s`, `90/m`, `0.5/s`; a number alone is per second."""
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(s|m|h))?", text.strip())
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(s|m|h))?", text.strip(), re.ASCII)
     if not found or float(found[1]) <= 0:
         raise argparse.ArgumentTypeError(f"expected a rate above 0 such as 20/s or 90/m, got {text!r}")
     return float(found[1]) / {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]

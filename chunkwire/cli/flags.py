@@ -12,7 +12,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.abnf import number_of
@@ -27,6 +26,7 @@ T = TypeVar("T")
 
 DEFAULT_GATEWAY = "127.0.0.1:8080"
 DEFAULT_ORIGIN = "127.0.0.1:8081"
+MAX_SECONDS = 1e9  # of a duration: 31 years
 
 
 def duration(text: str) -> float:
@@ -34,6 +34,8 @@ def duration(text: str) -> float:
     seconds = parse_duration(text.strip())
     if seconds is None:
         raise argparse.ArgumentTypeError(f"expected a duration such as 2, 1.5s or 250ms, got {text!r}")
+    if seconds > MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected a duration of at most {MAX_SECONDS:g} s, got {text!r}")
     return seconds
 
 
@@ -60,23 +62,22 @@ def count(text: str) -> int:
 
 def share(text: str) -> float:
     """Return a fraction, from 0 to 1."""
-    if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip()):
+    if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip(), re.ASCII):
         raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
     return float(text)
 
 
 def factor(text: str) -> float:
     """Return a number above 0."""
-    with suppress(ValueError):
-        number = float(text)
-        if 0 < number < math.inf:
-            return number
+    found = re.fullmatch(r"\d{1,18}(?:\.\d{1,18})?|\.\d{1,18}", text.strip(), re.ASCII)
+    if found and float(found[0]):
+        return float(found[0])
     raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
 
 
 def whole_number(text: str) -> int:
     """Return a whole number, 0 or more; `64k` and `1m` are KiB and MiB."""
-    found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip())
+    found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip(), re.ASCII)
     if not found:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     return int(found[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]

@@ -5,6 +5,7 @@ The rule here: the syntax of Go everywhere; a bare number is seconds. No sign is
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -18,10 +19,12 @@ _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m":
 def parse_duration(text: str) -> float | None:
     """Return seconds for `100ms`, `1.5s`, `250us`, `1m30s` or a bare number of seconds; None for anything else."""
     if _SECONDS.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
+        seconds = float(text)
+    elif _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    else:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return seconds if math.isfinite(seconds) else None
 
 
 def exact_duration(seconds: float) -> str:

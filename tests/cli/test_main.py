@@ -1,10 +1,11 @@
 """Verbs, flags, help and the environment; and what becomes of errors."""
 
 import argparse
+from collections.abc import Callable
 
 import pytest
 
-from chunkwire.cli import diff, flags
+from chunkwire.cli import bench, diff, flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import VERBS, main
 from chunkwire.cli.parser import paragraphs
@@ -217,10 +218,19 @@ def test_a_duration_has_a_unit_or_is_seconds(text: str, seconds: float) -> None:
     assert flags.duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "ms", "-1", "1d", "1 s", "inf", "nan", "1e3"])
+@pytest.mark.parametrize("text", ["", "ms", "-1", "1d", "1 s", "inf", "nan", "1e3", "1000000001", "9" * 400, "٣"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected a duration"):
         flags.duration(text)
+
+
+@pytest.mark.parametrize(
+    "kind", [flags.count, flags.whole_number, flags.share, flags.factor, flags.duration, bench.rate]
+)
+@pytest.mark.parametrize("text", ["٣", "1_0", "²", "+1", "1e3", "0x1", "nan", "inf", "-1", "9" * 400])
+def test_a_number_has_ascii_digits_and_an_end(kind: Callable[[str], object], text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected"):
+        kind(text)
 
 
 def test_an_indented_line_of_help_goes_on_with_its_paragraph() -> None:

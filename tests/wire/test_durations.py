@@ -24,7 +24,9 @@ def test_a_duration_is_go_s_or_a_number_of_seconds(text: str, seconds: float) ->
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1 s", "-1s", "1e3", "inf", "nan", "1d", "s", "1s2", "１s", "1_0"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1 s", "-1s", "1e3", "inf", "nan", "1d", "s", "1s2", "１s", "1_0", "9" * 400, "9" * 400 + "h"]
+)
 def test_another_duration_is_none(text: str) -> None:
     assert parse_duration(text) is None
 
