@@ -1,7 +1,7 @@
 """Records for a page: numbered by exchange, put on one clock, sent as server-sent events.
 
-The rule here: records are made in batches, and their task yields as soon as a stream of this process has something to
-send. What a slow page does not take is dropped, oldest first, and the page is sent the count.
+The rule here: records are made in batches, in the spare time of this process's streams. What a slow page does not take
+is dropped, oldest first, and the page is sent the count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ MAX_KEPT_OCTETS: Final = 16 << 20  # the same in octets: records of large frames
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
-TURN_SECONDS: Final = 0.0002  # in which records are made, as long as no body of this process needs its turn
 EVENT_RECORDS: Final = 500  # sent as one event, some 100 KB
 HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a minute
 
@@ -133,9 +132,10 @@ class Watchers:
             self._is_due = True
             self._makers.unpark_all()
 
-    def _make_some(self) -> None:
-        if not self._later[0]():
+    def _make_some(self) -> bool:
+        if self._later and not self._later[0]():
             self._later.popleft()
+        return bool(self._later)
 
     async def _make_records(self) -> None:
         """Make the queued records every `BATCH_SECONDS`, and have them sent."""
@@ -145,12 +145,7 @@ class Watchers:
                 await self._makers.park()
             await trio.sleep(BATCH_SECONDS)
             self._is_due = False
-            while self._later:
-                until = time.perf_counter() + TURN_SECONDS
-                self._make_some()
-                while self._later and time.perf_counter() < until and not sleeper.is_needed():
-                    self._make_some()
-                await trio.lowlevel.checkpoint()
+            await sleeper.in_spare_time(self._make_some)
             for watcher in self._watchers:
                 watcher.has_more.set()
 

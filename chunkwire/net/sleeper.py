@@ -18,19 +18,19 @@ late at the median; moments of the first two forms are about 0.1 ms late. Not gu
 from __future__ import annotations
 
 import enum
-import itertools
 import logging
 import math
 import select
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from heapq import heappop, heappush
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
+from chunkwire.net.moments import CROWD_SECONDS, Moments
 from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers, exact_wait, find_trio_epoll, obstacle
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 50e-6  # how long to poll before blocking: about what a wake-up costs
 CREDIT: Final = 8  # polls in a row that find nothing, after which polling stops
 TRY_EVERY: Final = 32  # blocking waits without a poll, after which one poll is tried
-BATCH_SECONDS: Final = 250e-6  # after a wake-up for moments: the pause until the next one, for each task that was woken
-CROWD_SECONDS: Final = 1e-3  # the longest such pause: the resolution of epoll(7), and so of other servers' timers
 AWAKE_SECONDS: Final = 400e-6  # of polling before a single moment: a core in a deep idle state wakes up 0.3 ms late
 AWAKE_SHARE: Final = 0.05  # at most this part of the wait is polled, which bounds the CPU time
 _LONGEST_SECONDS: Final = 86_400.0  # of one wait, as in trio
@@ -90,55 +88,6 @@ class Polling:
         self._credit = CREDIT if has_paid else max(0, self._credit - 1)
 
 
-class Moments:
-    """The tasks that wait for moments, and when to wake up for them.
-
-    Each wake-up has a cost. So after one that woke N tasks, the next is at least N * `BATCH_SECONDS` later, but not
-    more than `CROWD_SECONDS`, and serves all moments that are due by then.
-    """
-
-    def __init__(self) -> None:
-        self.first = math.inf
-        self.wake_at = math.inf  # the first, but not before `_rest_until`
-        self._rest_until = 0.0
-        self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
-        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; cancelled ones are removed
-        self._tickets = itertools.count()
-
-    async def wait(self, moment: float) -> None:
-        """Wait until `wake` is called at that moment, or after it."""
-        task = current_task()
-        ticket = task.custom_sleep_data = next(
-            self._tickets
-        )  # trio sets it to None when the task is woken or cancelled
-        self._tasks[ticket] = task
-        heappush(self._heap, (moment, ticket))
-        if moment < self.first:
-            self._look_ahead()
-        try:
-            await wait_task_rescheduled(_give_up)
-        except BaseException:
-            self._tasks.pop(ticket, None)
-            raise
-
-    def wake(self, now: float) -> int:
-        """Reschedule the tasks whose moments are due; return how many."""
-        heap, tasks, woken = self._heap, self._tasks, 0
-        while heap and (heap[0][0] <= now or heap[0][1] not in tasks):
-            ticket = heappop(heap)[1]
-            task = tasks.pop(ticket, None)
-            if task is not None and task.custom_sleep_data == ticket:
-                reschedule(task)
-                woken += 1
-        self._rest_until = now + min(woken * BATCH_SECONDS, CROWD_SECONDS)
-        self._look_ahead()
-        return woken
-
-    def _look_ahead(self) -> None:
-        self.first = self._heap[0][0] if self._heap else math.inf
-        self.wake_at = max(self.first, self._rest_until)
-
-
 class Sleeper(trio.abc.Instrument):
     """Blocks in place of the poll of one trio run; lets tasks wait for moments, and movers watch descriptors.
 
@@ -165,6 +114,7 @@ class Sleeper(trio.abc.Instrument):
         self._handlers: dict[int, OnReady] = {}
         self._polling = Polling(0.0)
         self._wishes: list[float] = []  # the poll durations that movers asked for
+        self._spare: deque[tuple[Callable[[], bool], trio.lowlevel.Task]] = deque()
         self._moments = Moments()
         self._trio_epoll = -1
         self._trio_is_ready = False
@@ -228,25 +178,46 @@ class Sleeper(trio.abc.Instrument):
             self._polling = Polling(max(self._wishes, default=0.0))
 
     def has_work(self, now: float) -> bool:
-        """Say whether `sleep(0.0)` may have work: a moment is due, or descriptors are watched."""
-        return bool(self._handlers) or now >= self._moments.first
+        """Say whether `sleep(0.0)` may have work: a moment is due, descriptors are watched, or work waits for time."""
+        return bool(self._handlers or self._spare) or now >= self._moments.first
 
-    def is_needed(self) -> bool:
-        """Say whether an event is ready or a moment is due; True if that is not known.
+    async def in_spare_time(self, step: Callable[[], bool]) -> None:
+        """Call `step` until it returns False: whenever nothing is ready, and once after each batch.
 
-        A long task asks this between two parts of its work and yields if True: an iteration of trio's loop costs more.
+        So it delays what becomes ready by one step at most: keep each to some 10 µs. In the plain form a checkpoint
+        follows each step, which takes longer. A cancelled caller's step is not called again.
         """
-        if self.form is Form.PLAIN or self._epoll is None:
-            return True
-        return self._clock() >= self._moments.wake_at or bool(self._epoll.poll(0, 1))
+        if self.form is Form.PLAIN:
+            while step():
+                await trio.lowlevel.checkpoint()
+            return
+        errors: list[Exception] = []
+
+        def guarded() -> bool:
+            try:
+                return step()
+            except Exception as error:  # noqa: BLE001 - raised below, in the task
+                errors.append(error)
+                return False
+
+        spare = (guarded, current_task())
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            self._spare.remove(spare)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._spare.append(spare)
+        await wait_task_rescheduled(give_up)
+        if errors:
+            raise errors[0]
 
     def sleep(self, seconds: float) -> bool:
         """Block, and serve events and moments, until trio has work, at most for `seconds`.
 
-        Return False at once if no moment and no descriptor is waited for.
+        Return False at once if no moment and no descriptor is waited for, and no work waits for time.
         """
         moments, epoll = self._moments, self._epoll
-        if epoll is None or self._is_asleep or not (self._handlers or moments.first < math.inf):
+        if epoll is None or self._is_asleep or not (self._handlers or self._spare or moments.first < math.inf):
             return False
         self._is_asleep = True
         try:
@@ -259,6 +230,8 @@ class Sleeper(trio.abc.Instrument):
                 self._serve(events)
                 if now >= moments.first and moments.wake(now):
                     self._has_woken = True
+                if self._spare:
+                    self._use_spare_time()
                 if self._trio_is_ready or self._has_woken or now >= end:
                     return True
         finally:
@@ -267,8 +240,8 @@ class Sleeper(trio.abc.Instrument):
     def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
         """Return ready events: poll if `Polling` says so, then block until the next moment, at most until `end`."""
         clock, poll = self._clock, epoll.poll
-        until = min(end, self._moments.wake_at)
-        spin = self._polling.seconds() if self._handlers else 0.0
+        until = now if self._spare else min(end, self._moments.wake_at)
+        spin = self._polling.seconds() if self._handlers and not self._spare else 0.0
         events: list[tuple[int, int]] = []
         if spin or now >= until:
             events = poll(0, _MAX_EVENTS)
@@ -305,6 +278,12 @@ class Sleeper(trio.abc.Instrument):
                 handler(descriptor, mask)
             elif descriptor == self._trio_epoll:
                 self._trio_is_ready = True
+
+    def _use_spare_time(self) -> None:
+        step, task = self._spare[0]
+        if not step():
+            self._spare.popleft()
+            self.wake(task)
 
     def before_io_wait(self, timeout: float) -> None:
         """Block in place of trio's poll; if trio has work afterwards, queue a callback that makes its poll return."""
@@ -369,10 +348,6 @@ async def current_sleeper() -> Sleeper:
         trio.lowlevel.spawn_system_task(sleeper.run, name="sleeper")
     await sleeper.form_is_known.wait()
     return sleeper
-
-
-def _give_up(_: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
 
 
 def _nothing() -> None:

@@ -1,0 +1,71 @@
+"""The tasks of a run that wait for planned moments, and when to wake up for them.
+
+The rule here: the sleeper asks for the next wake-up, and says when it has come. What this module must not know: how a
+run of trio blocks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from heapq import heappop, heappush
+from typing import Final
+
+import trio
+from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
+
+BATCH_SECONDS: Final = 250e-6  # after a wake-up for moments: the pause until the next one, for each task that was woken
+CROWD_SECONDS: Final = 1e-3  # the longest such pause: the resolution of epoll(7), and so of other servers' timers
+
+
+class Moments:
+    """The tasks that wait for moments, and when to wake up for them.
+
+    Each wake-up has a cost. So after one that woke N tasks, the next is at least N * `BATCH_SECONDS` later, but not
+    more than `CROWD_SECONDS`, and serves all moments that are due by then.
+    """
+
+    def __init__(self) -> None:
+        self.first = math.inf
+        self.wake_at = math.inf  # the first, but not before `_rest_until`
+        self._rest_until = 0.0
+        self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; cancelled ones are removed
+        self._tickets = itertools.count()
+
+    async def wait(self, moment: float) -> None:
+        """Wait until `wake` is called at that moment, or after it."""
+        task = current_task()
+        ticket = task.custom_sleep_data = next(
+            self._tickets
+        )  # trio sets it to None when the task is woken or cancelled
+        self._tasks[ticket] = task
+        heappush(self._heap, (moment, ticket))
+        if moment < self.first:
+            self._look_ahead()
+        try:
+            await wait_task_rescheduled(_give_up)
+        except BaseException:
+            self._tasks.pop(ticket, None)
+            raise
+
+    def wake(self, now: float) -> int:
+        """Reschedule the tasks whose moments are due; return how many."""
+        heap, tasks, woken = self._heap, self._tasks, 0
+        while heap and (heap[0][0] <= now or heap[0][1] not in tasks):
+            ticket = heappop(heap)[1]
+            task = tasks.pop(ticket, None)
+            if task is not None and task.custom_sleep_data == ticket:
+                reschedule(task)
+                woken += 1
+        self._rest_until = now + min(woken * BATCH_SECONDS, CROWD_SECONDS)
+        self._look_ahead()
+        return woken
+
+    def _look_ahead(self) -> None:
+        self.first = self._heap[0][0] if self._heap else math.inf
+        self.wake_at = max(self.first, self._rest_until)
+
+
+def _give_up(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
