@@ -219,7 +219,7 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
         help="for `bench --hop ADMIN`: keep the kernel's stamps of bodies that it asks for; 2: also when a frame was "
         "queued",
     )
-    group.add_argument("--worker", type=int, metavar="FD", help=argparse.SUPPRESS)
+    group.add_argument("--worker", type=whole_number, metavar="FD", help=argparse.SUPPRESS)
     add_certificate(parser)
 
 

@@ -31,6 +31,7 @@ from chunkwire.net.listen import Address, ListenError, open_listeners
 from chunkwire.tools.paint import PLAIN, Paint, columns, fitted, wrapped
 from chunkwire.wire.errors import LocalError
 
+MAX_LINES: Final = 100_000  # of one hand-in: hundreds of learners in one file
 MAX_COLUMNS: Final = 100
 SHOWN_COLUMNS: Final = 80
 """The width if the terminal reports none: a good length of lines for reading."""
@@ -111,20 +112,21 @@ def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[Han
 def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
     """Return the lines of a file, and one message about its malformed lines, if any."""
     found: list[HandInLine] = []
-    broken: list[str] = []
+    first, count = "", 0
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
+            if number > MAX_LINES:
+                return found, [f"{PLAIN.text(path)}: expected at most {MAX_LINES} lines; the rest is not read"]
             if not text.strip():
                 continue
             try:
                 found.append(parse_line(text))
             except LocalError as error:
-                broken.append(f"{PLAIN.text(path)}:{number}: {error}")
-    if len(broken) > 1:
-        broken = [f"{broken[0]} (and {len(broken) - 1} more lines like it)"]
-    if not found and not broken:
-        broken = [f"{PLAIN.text(path)}: expected lines of a hand-in, got none"]
-    return found, broken
+                first, count = first or f"{PLAIN.text(path)}:{number}: {error}", count + 1
+    if not found and not count:
+        first = f"{PLAIN.text(path)}: expected lines of a hand-in, got none"
+    more = f" (and {count - 1} more lines like it)" if count > 1 else ""
+    return found, [f"{first}{more}"] if first else []
 
 
 class LessonView:

@@ -8,8 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import trio
 
 from chunkwire.cli.main import main
+from chunkwire.tools.check.client.command import run_command
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire, serving
 from tests.peers.process import Reader, listening_socket, started
@@ -119,6 +121,19 @@ def test_a_command_that_hangs_is_killed_with_all_that_it_started(capsys: Capture
     assert code == 2
     assert "does not end in time" in line
     assert not is_left_running(LONG_SLEEP)
+
+
+def test_a_process_that_escapes_does_not_hold_the_check_up() -> None:
+    """It has the pipes of the command, in a session of its own."""
+
+    async def run() -> tuple[int | None, bytes]:
+        with trio.fail_after(PATIENCE):
+            ended = await run_command(["setsid sleep 300 & echo hello; echo pid $!"], "http://x/")
+        return ended.code, ended.stdout
+
+    code, printed = trio.run(run)
+    os.kill(int(printed.split()[-1]), signal.SIGKILL)
+    assert (code, printed.split()[0]) == (0, b"hello")
 
 
 @pytest.mark.needs("curl")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chunkwire.cli.lesson_run import read_hand_in
 from chunkwire.cli.main import main
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.wire.errors import LocalError
@@ -88,3 +89,8 @@ def test_a_file_without_lines_is_a_finding(tmp_path: Path, octets: bytes, capsys
     path.write_bytes(octets)
     assert main(["lesson", "--check", str(path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_hand_in_without_an_end_is_not_read_to_its_end() -> None:
+    found, broken = read_hand_in("/dev/zero")
+    assert (found, broken) == ([], ["/dev/zero: expected at most 100000 lines; the rest is not read"])

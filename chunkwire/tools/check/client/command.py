@@ -58,6 +58,10 @@ def _code_text(code: int) -> str:
         return f"ended by signal {-code}"
 
 
+_ESCAPED_SECONDS: Final = 1.0
+"""How long the output is still read after the end: a process in a session of its own (`setsid`) is not killed."""
+
+
 def lacks_url(words: Sequence[str]) -> bool:
     """Say whether a command gets no URL: it names neither `{url}` nor CHUNKWIRE_URL, which its program cannot read."""
     line = " ".join(words)
@@ -100,6 +104,7 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
                 await process.wait()
             code = process.returncode
             _kill_group(process)  # a child that still runs would keep the pipes open
+            nursery.cancel_scope.deadline = trio.current_time() + _ESCAPED_SECONDS
     finally:
         _kill_group(process)
         with trio.CancelScope(shield=True):
