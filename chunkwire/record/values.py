@@ -319,7 +319,7 @@ def from_json(line: str | bytes) -> Record | None:
     try:
         given = load_json(line)
     except UnicodeDecodeError as error:
-        raise LocalError("expected a record in JSON, got octets that are no text") from error
+        raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}") from error
     except ValueError as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(given, dict) or given.get("v") != RECORD_VERSION or not isinstance(given.get("kind"), str):
@@ -374,7 +374,12 @@ def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Recor
 
 
 def _quoted_line(line: str | bytes) -> str:
-    return quoted(line.encode(errors="surrogatepass") if isinstance(line, str) else line)
+    octets = line.encode(errors="surrogatepass") if isinstance(line, str) else line
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return "octets that are no text"
+    return quoted(octets)
 
 
 def _known(name: str, value: Any) -> Any:

@@ -37,6 +37,6 @@ def test_a_recording_of_half_an_hour_is_served_in_no_time_at_such_a_speed(origin
     records = [json.loads(line) for line in saved.read_text().splitlines()]
     slow = [{**record, "t": record["t"] * 1e6} for record in records]
     saved.write_text("".join(json.dumps(record) + "\n" for record in slow))
-    with serving("serve", "--replay", str(saved), "--speed", "1e6") as replaying:
+    with serving("serve", "--replay", str(saved), "--speed", "1000000") as replaying:
         code, octets = curl(replaying.url("/replay"))
     assert (octets.count(b"Chunk "), code) == (3, 0)

@@ -168,6 +168,13 @@ def test_a_line_that_is_too_long_is_refused_before_it_is_held(end: str) -> None:
     assert file.tell() <= len(FRAME) + MAX_LINE + 2
 
 
+def test_a_recording_is_read_to_its_end_and_octets_that_are_no_text_are_not_shown() -> None:
+    assert list(read_records(lines_of(io.BytesIO(f"{FRAME}\n{FRAME}".encode())))) == [from_json(FRAME)] * 2
+    for line in (b"\x7fELF\xb2\n", b'{"v":1,"\xb2\n'):
+        with pytest.raises(LocalError, match=r"got octets that are no text$"):
+            list(read_records([line], "a.jsonl"))
+
+
 def test_a_recording_names_itself_and_the_line_that_is_no_record() -> None:
     lines = [FRAME, "", '{"v":1,"kind":"of a later version"}', FRAME, "{}"]
     assert list(read_records(lines[:-1], "a.jsonl")) == [from_json(FRAME)] * 2
