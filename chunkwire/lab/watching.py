@@ -130,7 +130,8 @@ class Watchers:
     def _set_due(self) -> None:
         if not self._is_due:
             self._is_due = True
-            self._makers.unpark_all()
+            # Often called while the run sleeps, where a task that is unparked would not end the sleep.
+            trio.lowlevel.current_trio_token().run_sync_soon(self._makers.unpark_all)
 
     def _make_some(self) -> bool:
         if self._later and not self._later[0]():
