@@ -21,6 +21,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import parse_qs
 
 import trio
 
@@ -199,8 +200,12 @@ def level_of(request: Request, status: int) -> int:
 
     DEBUG for acknowledgements and requests for the state, of which a probe sends many, unless the answer is a 5xx.
     """
-    path, named = request.target.partition(b"?")[0], request.get(BARRIER_FIELD.lower()) or b""
-    is_side_request = path.endswith((ACK_PATH.encode(), STATE_PATH.encode())) or named.endswith(STATE_WORD.encode())
+    path, _, query = request.target.decode("latin-1").partition("?")
+    named = (request.get(BARRIER_FIELD.lower()) or b"").decode("latin-1")
+    ids = parse_qs(query).get("barrier", [""]) if path.endswith((ACK_PATH, STATE_PATH)) else [""]
+    if named.endswith(STATE_WORD):
+        ids = [named.removesuffix(STATE_WORD)]
+    is_side_request = _ID.fullmatch(ids[0]) is not None
     return logging.DEBUG if is_side_request and status < 500 else logging.INFO
 
 

@@ -47,12 +47,14 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
 @pytest.mark.parametrize(
     "target, named, status, level",
     [
-        (b"/probe/ack?barrier=x&n=1", b"", 204, logging.DEBUG),
-        (b"/app/probe/state?barrier=x", b"", 404, logging.DEBUG),
-        (b"/stream", b"x; state", 200, logging.DEBUG),
-        (b"/probe/ack?barrier=x&n=1", b"", 502, logging.INFO),
-        (b"/probe?barrier=x", b"", 200, logging.INFO),
-        (b"/stream", b"x", 200, logging.INFO),
+        (b"/probe/ack?barrier=0123456789abcdef&n=1", b"", 204, logging.DEBUG),
+        (b"/app/probe/state?barrier=0123456789abcdef", b"", 404, logging.DEBUG),
+        (b"/stream", b"0123456789abcdef; state", 200, logging.DEBUG),
+        (b"/probe/ack?barrier=0123456789abcdef&n=1", b"", 502, logging.INFO),
+        (b"/probe?barrier=0123456789abcdef", b"", 200, logging.INFO),
+        (b"/stream", b"0123456789abcdef", 200, logging.INFO),
+        (b"/stream", b"; state", 200, logging.INFO),
+        (b"/secret/probe/ack", b"", 200, logging.INFO),
         (b"/stream?of=/probe/ack", b"", 200, logging.INFO),
     ],
 )
