@@ -247,7 +247,7 @@ async def read_refusal(stream: Stream, dialect: Dialect) -> ProviderError:
                 octets += content(read)
                 if len(octets) >= _ERROR_OCTETS:
                     break
-        except (IncompleteBody, FramingError):
+        except (IncompleteBody, FramingError, Deadline):
             pass  # the status alone is enough
     return dialect.read_error(stream.head.status, stream.head.fields, octets, time.time())
 

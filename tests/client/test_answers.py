@@ -10,7 +10,7 @@ from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import IncompleteBody, LocalError
-from tests.client.server import scripted, sends
+from tests.client.server import notes_ending, scripted, sends
 from tests.server.peer import serving
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -105,6 +105,14 @@ async def test_a_refusal_whose_body_is_cut_says_its_status() -> None:
     async with scripted(sends(b"HTTP/1.1 429 Too Many\r\nContent-Length: 9\r\n\r\n")) as server:
         with pytest.raises(AnswerFailed) as caught:
             async with client.tokens(f"openai:{server.url()}?x=1#m", "Hi"):
+                pass  # never entered
+    assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
+
+
+async def test_a_refusal_whose_body_stalls_keeps_its_status() -> None:
+    async with scripted(notes_ending([], b"HTTP/1.1 429 Too Many\r\nContent-Length: 9\r\n\r\n")) as server:
+        with pytest.raises(AnswerFailed) as caught:
+            async with client.tokens(f"openai:{server.url()}#m", "Hi", idle_timeout=0.05):
                 pass  # never entered
     assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
 
