@@ -12,6 +12,7 @@ from functools import cached_property
 
 import trio
 
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, Request
 from chunkwire.server.journal import Journal
@@ -64,10 +65,17 @@ class RequestBody:
         await self._completed.wait()
 
     async def send_continue(self) -> None:
-        """Send 100 (Continue) if the client waits for it; at most once."""
+        """Send 100 (Continue) if the client waits for it; at most once.
+
+        Raises:
+            PeerGone: the client took nothing for `send_timeout`; part of the 100 may have left, so nothing may follow.
+        """
         if self.awaits_continue:
             self.awaits_continue = False
-            await self._connection.send_informational(100, reason=b"Continue")
+            with trio.move_on_after(self._settings.send_timeout) as limit:
+                await self._connection.send_informational(100, reason=b"Continue")
+            if limit.cancelled_caught:
+                raise PeerGone(f"{self._connection.peer} took no 100 (Continue)", self._connection)
 
     async def receive_events(self) -> list[Event]:
         """Return the events that one receive completed, perhaps none; none at once if the body is complete.
@@ -105,8 +113,8 @@ class RequestBody:
 
     async def _receive(self) -> bytes:
         try:
+            await self.send_continue()
             with trio.fail_after(self._settings.body_timeout):
-                await self.send_continue()
                 octets = await self._connection.receive_some()
         except trio.TooSlowError as error:
             wait = f"{self._settings.body_timeout:g} s"
