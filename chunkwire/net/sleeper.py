@@ -280,8 +280,9 @@ class Sleeper(trio.abc.Instrument):
                 self._trio_is_ready = True
 
     def _use_spare_time(self) -> None:
-        step, task = self._spare[0]
-        if not step():
+        spare = self._spare[0]
+        step, task = spare
+        if not step() and self._spare and self._spare[0] is spare:  # a step may cancel its own caller
             self._spare.popleft()
             self.wake(task)
 

@@ -169,6 +169,23 @@ async def test_cancelled_work_is_not_called_again(asleep: Asleep) -> None:
     assert len(steps.began) == 1
 
 
+async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
+    async def work() -> None:
+        with trio.CancelScope() as scope:
+
+            def step() -> bool:
+                scope.cancel()
+                return False
+
+            await asleep.sleeper.in_spare_time(step)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work, name="work")
+        await trio.testing.wait_all_tasks_blocked()
+        await asleep.sleep(0)
+    assert not asleep.sleeper.sleep(FAR)
+
+
 async def test_an_error_of_spare_work_is_raised_in_its_task(asleep: Asleep) -> None:
     async def work() -> None:
         with pytest.raises(ZeroDivisionError):
