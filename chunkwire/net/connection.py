@@ -222,14 +222,14 @@ class Connection:
 
     async def wait_octets(self) -> bool:
         """Wait until octets can be read; False if the peer closed the connection, or `wake` was called."""
-        if not self.leftover:
-            try:
-                await self._fill()
-            except PeerGone:
-                if not self._is_woken:
-                    raise
-            finally:
-                self._is_woken = False
+        try:
+            while not self.leftover and await self._fill():
+                self.drop_empty_lines()
+        except PeerGone:
+            if not self._is_woken:
+                raise
+        finally:
+            self._is_woken = False
         return bool(self.leftover)
 
     def wake(self) -> None:
@@ -240,11 +240,11 @@ class Connection:
 
     async def peek(self) -> bool:
         """Wait until octets can be read, without reading them (over TLS into `leftover`); False at the peer's FIN."""
-        if self._socket is None or (self.left is not None and self.left.is_there):  # nothing is seen behind it
+        if self._socket is None:
             await trio.sleep_forever()
         try:
-            if self.stamps is not None:
-                return await self.stamps.peek()
+            if (reader := self.stamps or self.left) is not None:
+                return await reader.peek()
             if isinstance(self.stream, trio.SocketStream):
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
             return self.tls is not None and await self._fill()

@@ -10,7 +10,7 @@ What must hold inside a batch, each learned from a failure:
   each is looked up, and an unknown one is skipped;
 - one body's exception ends that body alone;
 - a paused source leaves the set (a mask of 0 would still report its reset, for ever), and what it has queued is
-  read before its reset is acted on;
+  read before its reset is acted on, unless its body `ends_with_source`;
 - a descriptor leaves the set before it is closed.
 """
 
@@ -236,7 +236,7 @@ class FastMover:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
                 self._finish(writes, SinkGone(f"{writes.sink.peer} reset the connection"))
-            elif reads is not None and mask & _GONE:  # paused, and in the set only if it `ends_with_source`
+            elif reads is not None and reads.options.ends_with_source and mask & _GONE:  # it is paused
                 self._finish(reads, SourceGone(f"{reads.source.peer} reset the connection"))
             elif mask & _LEAVING:
                 self._notify(descriptor, entry, mask)

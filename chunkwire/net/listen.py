@@ -265,11 +265,7 @@ class Drain:
         self._idle.add(connection)
         self.deadlines.set(connection, timeout, connection.wake)
         try:
-            while await connection.wait_octets():
-                connection.drop_empty_lines()
-                if connection.leftover:
-                    return True
-            return False
+            return await connection.wait_octets()
         finally:
             self.deadlines.lift(connection)
             self._idle.discard(connection)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 import sys
@@ -17,6 +18,7 @@ import trio
 
 from chunkwire.wire.errors import LocalError
 
+LOOK_SECONDS: Final = 0.5  # how late it is noticed that the peer of a left octet has ended its side
 MAX_PATH_OCTETS: Final = 107  # sun_path is 108 octets with its NUL; 104 on macOS, where bind refuses longer ones
 
 
@@ -98,7 +100,8 @@ class LeftOctet:
     """The last octet of each receive, left in the queue of a Unix socket until the next receive.
 
     A Unix socket ignores SO_LINGER: when it is closed, the peer reads the end of a body that the close delimits (RFC
-    9112 §6.3), also if it was cut. If octets of the peer are unread then, Linux gives it ECONNRESET instead.
+    9112 §6.3), also if it was cut. If octets of the peer are unread then, Linux gives it ECONNRESET instead. Not
+    guaranteed while a receive waits, as for the rest of a request's body: it has taken the octet.
 
     Attributes:
         is_there: an octet is left.
@@ -121,6 +124,29 @@ class LeftOctet:
             self._sock.recv_into(memory, got - 1)
         self.is_there = got > 0
         return got
+
+    async def peek(self) -> bool:
+        """Wait until more octets can be read; False once the peer has ended its side.
+
+        Behind the octet that is left, the kernel reports nothing, so the socket is looked at every `LOOK_SECONDS`.
+
+        Raises:
+            ConnectionResetError: the peer has closed the connection.
+        """
+        poller = select.poll()
+        poller.register(self._sock, select.POLLRDHUP)
+        while self.is_there:
+            seen = poller.poll(0)
+            mask = seen[0][1] if seen else 0
+            if mask & (select.POLLHUP | select.POLLERR):
+                raise ConnectionResetError
+            if mask or len(self._sock.recv(2, socket.MSG_PEEK)) > 1:
+                return not mask
+            await trio.sleep(LOOK_SECONDS)
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            with suppress(BlockingIOError):
+                return bool(self._sock.recv(1, socket.MSG_PEEK))
 
     def take(self) -> None:
         """Take the octet that is left, if there is one."""

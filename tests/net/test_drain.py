@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.listen import (
     Address,
     Drain,
@@ -132,6 +133,25 @@ async def test_an_idle_wait_ends_when_the_drain_begins(nursery: trio.Nursery, wa
         await trio.testing.wait_all_tasks_blocked()
         drain.start()
     assert answers == [False]
+
+
+async def test_an_idle_wait_ends_where_an_empty_line_comes_as_the_drain_begins(nursery: trio.Nursery) -> None:
+    """Fails, mostly within 30 times, where the wake-up is lost if the octets of the empty line are received first."""
+    for _ in range(30):
+        drain, answers = Drain(), list[bool]()
+        near, far = await tcp_pair()
+
+        async def wait(drain: Drain, near: trio.SocketStream, answers: list[bool]) -> None:
+            answers.append(await drain.wait_next(ServerConnection(near, bare_lf=False)))
+
+        async with near, far:
+            with trio.fail_after(PATIENCE):
+                async with trio.open_nursery() as until_woken:
+                    until_woken.start_soon(wait, drain, near, answers, name="wait")
+                    await trio.testing.wait_all_tasks_blocked()
+                    await far.socket.send(b"\r\n")
+                    drain.start()
+        assert answers == [False]
 
 
 async def test_an_idle_wait_does_not_begin_while_draining(waiting: Waiting) -> None:

@@ -2,10 +2,17 @@
 
 import os
 import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.listen import Address, ListenError, open_listeners
 from chunkwire.net.unix import open_unix_listener
 from chunkwire.server.running import open_all
@@ -35,6 +42,38 @@ async def test_a_path_is_removed_where_the_admin_address_cannot_be_bound(tmp_pat
         await open_all(f"unix:{tmp_path}/o.sock", f"127.0.0.1:{port}", reuse_port=False, certificate=None)
     assert not os.listdir(tmp_path)
     await taken.aclose()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
+@pytest.mark.parametrize(
+    "act, result",
+    [
+        (socket.socket.close, []),
+        (lambda far: far.shutdown(socket.SHUT_WR), [False]),
+        (lambda far: far.sendall(b"GET"), [True]),
+    ],
+    ids=["closed", "ended", "more"],
+)
+async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
+    act: Callable[[socket.socket], object], result: list[bool], autojump_clock: trio.testing.MockClock
+) -> None:
+    near, far = socket.socketpair()
+    connection = ServerConnection(trio.SocketStream(trio.socket.from_stdlib_socket(near)), bare_lf=False)
+    far.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert await connection.receive_request() is not None
+    seen: list[bool] = []
+
+    async def peek() -> None:
+        with suppress(PeerGone):
+            seen.append(await connection.peek())
+
+    with far:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peek, name="peek")
+            await trio.testing.wait_all_tasks_blocked()
+            act(far)
+    assert seen == result
+    connection.reset()
 
 
 async def test_a_symbolic_link_to_a_dead_socket_is_left_there(tmp_path: Path) -> None:
