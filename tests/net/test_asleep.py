@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import select
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import cast
 
 import pytest
 import trio
@@ -17,89 +14,9 @@ from chunkwire.net.sleeper import (
     AWAKE_SHARE,
     CREDIT,
     TRY_EVERY,
-    Form,
     Polling,
-    Sleeper,
 )
-
-TICK = 1e-6  # s; what a poll that does not wait takes here
-FAR = 3600.0
-
-
-class FakeSet:
-    """An epoll set on a clock of its own: it says what waits were asked for, and each takes exactly its time."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.closed = False
-        self.ready: list[tuple[float, int]] = []  # descriptors, and when they become ready; each once
-        self.waits: list[tuple[str, float]] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def register(self, descriptor: int, mask: int) -> None: ...
-
-    def poll(self, seconds: float, max_events: int) -> list[tuple[int, int]]:
-        self.waits.append(("poll", seconds))
-        self._pass(seconds or TICK)
-        events = [(descriptor, 1) for moment, descriptor in self.ready if moment <= self.now]
-        self.ready = [(moment, descriptor) for moment, descriptor in self.ready if moment > self.now]
-        return events
-
-    def wait(self, seconds: float) -> bool:
-        self.waits.append(("wait", seconds))
-        self._pass(seconds)
-        return any(moment <= self.now for moment, _ in self.ready)
-
-    def _pass(self, seconds: float) -> None:
-        self.now = max(self.now, min([self.now + seconds, *(moment for moment, _ in self.ready)]))
-
-    def slept(self) -> list[tuple[str, float]]:
-        """Return the waits that were for some time, and forget all."""
-        waits, self.waits = self.waits, []
-        return [(how, round(seconds, 9)) for how, seconds in waits if seconds]
-
-
-class Asleep:
-    """A sleeper on a fake set, and tasks that wait for moments."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.set = FakeSet()
-        self.sleeper = Sleeper(cast(select.epoll, self.set), self.set.wait, self.set.clock)
-        self.sleeper.form = Form.CLOCK
-        self.came: list[float] = []  # when each task was found awake
-        self._nursery = nursery
-
-    async def plan(self, *after: float) -> None:
-        """Let a task wait for each of these moments, s from now."""
-        for seconds in after:
-            self._nursery.start_soon(self._wait, self.set.now + seconds, name="wait")
-        await trio.testing.wait_all_tasks_blocked()
-
-    async def _wait(self, moment: float) -> None:
-        await self.sleeper.wait_until(moment)
-        assert self.set.now >= moment
-        self.came.append(self.set.now)
-
-    async def sleep(self, seconds: float = FAR) -> int:
-        """Sleep once, as trio would let it, and return how many moments have come by then."""
-        assert self.sleeper.sleep(seconds)
-        await trio.testing.wait_all_tasks_blocked()
-        return len(self.came)
-
-
-@pytest.fixture
-async def asleep() -> AsyncIterator[Asleep]:
-    async with opened() as opened_one:
-        yield opened_one
-
-
-@asynccontextmanager
-async def opened() -> AsyncIterator[Asleep]:
-    async with trio.open_nursery() as nursery:
-        yield Asleep(nursery)
-        nursery.cancel_scope.cancel()
+from tests.net.asleep import FAR, TICK, Asleep
 
 
 async def test_where_nobody_waits_trio_sleeps_by_itself(asleep: Asleep) -> None:
@@ -114,96 +31,6 @@ async def test_there_is_work_once_a_moment_has_come_or_while_a_descriptor_is_wat
     assert asleep.sleeper.has_work(asleep.set.now + 10.1)
     asleep.sleeper.watch(7, select.EPOLLIN, lambda descriptor, mask: None)
     assert asleep.sleeper.has_work(asleep.set.now)
-
-
-class Steps:
-    """Work for spare time: so many steps, each of 10 µs; notes when each began."""
-
-    def __init__(self, on: FakeSet, left: int) -> None:
-        self.began: list[float] = []
-        self._set = on
-        self._left = left
-
-    def __call__(self) -> bool:
-        self.began.append(self._set.now)
-        self._set.now += 10 * TICK
-        self._left -= 1
-        return self._left > 0
-
-
-async def test_spare_time_is_used_between_events_and_moments_which_wait_for_one_step_at_most(asleep: Asleep) -> None:
-    steps, served, began = Steps(asleep.set, 9), list[float](), asleep.set.now
-    asleep.sleeper.watch(7, 1, lambda *_: served.append(asleep.set.now))
-    asleep.set.ready = [(began, 7), (began + 25 * TICK, 7)]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(asleep.sleeper.in_spare_time, steps, name="work")
-        await asleep.plan(45 * TICK)
-        assert asleep.sleeper.has_work(asleep.set.now)
-        while len(steps.began) < 9:
-            await asleep.sleep()
-    assert served == [pytest.approx(began, abs=2 * TICK), pytest.approx(began + 25 * TICK, abs=11 * TICK)]
-    assert asleep.came == [pytest.approx(began + 45 * TICK, abs=22 * TICK)]  # a step behind it, before the task runs
-    assert asleep.set.slept() == []
-
-
-async def test_spare_work_goes_on_by_one_step_a_batch_where_something_is_always_ready(asleep: Asleep) -> None:
-    steps = Steps(asleep.set, 3)
-    asleep.sleeper.watch(7, 1, lambda *_: asleep.set.ready.append((asleep.set.now, 7)))
-    asleep.set.ready = [(asleep.set.now, 7)]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(asleep.sleeper.in_spare_time, steps, name="work")
-        await trio.testing.wait_all_tasks_blocked()
-        for _ in range(3):
-            await asleep.sleep(0)
-    assert len(steps.began) == 3
-
-
-async def test_cancelled_work_is_not_called_again(asleep: Asleep) -> None:
-    steps = Steps(asleep.set, 3)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(asleep.sleeper.in_spare_time, steps, name="work")
-        await trio.testing.wait_all_tasks_blocked()
-        await asleep.sleep(0)
-        nursery.cancel_scope.cancel()
-    assert not asleep.sleeper.sleep(FAR)
-    assert len(steps.began) == 1
-
-
-async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
-    async def work() -> None:
-        with trio.CancelScope() as scope:
-
-            def step() -> bool:
-                scope.cancel()
-                return False
-
-            await asleep.sleeper.in_spare_time(step)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(work, name="work")
-        await trio.testing.wait_all_tasks_blocked()
-        await asleep.sleep(0)
-    assert not asleep.sleeper.sleep(FAR)
-
-
-async def test_an_error_of_spare_work_is_raised_in_its_task(asleep: Asleep) -> None:
-    async def work() -> None:
-        with pytest.raises(ZeroDivisionError):
-            await asleep.sleeper.in_spare_time(lambda: 1 / 0 > 0)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(work, name="work")
-        await trio.testing.wait_all_tasks_blocked()
-        await asleep.sleep(0)
-    assert not asleep.sleeper.sleep(FAR)
-
-
-async def test_in_the_plain_form_each_step_is_followed_by_a_checkpoint(asleep: Asleep) -> None:
-    asleep.sleeper.form = Form.PLAIN
-    steps = Steps(asleep.set, 3)
-    with trio.testing.assert_checkpoints():
-        await asleep.sleeper.in_spare_time(steps)
-    assert (len(steps.began), asleep.set.waits) == (3, [])
 
 
 async def test_before_a_lone_moment_it_stays_awake(asleep: Asleep) -> None:
