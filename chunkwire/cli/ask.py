@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources
-    from chunkwire.cli.output_files import lines_to
+    from chunkwire.cli.output_files import check_outputs, files_read, lines_to
     from chunkwire.cli.serving import report_loss, run_server
     from chunkwire.client.pool import Pool
     from chunkwire.server.serving import serve
@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
     ask_settings = flags.settings_of(AskSettings, options)
+    check_outputs([("audit", options.audit)], files_read(options))
     pool = Pool()
     relay = _relay(options, pool)
 

@@ -13,7 +13,7 @@ from chunkwire.cli.bench_output import FILE_FLAGS, read_result, report, result_o
 from chunkwire.cli.bench_timing import clocks_of
 from chunkwire.cli.bench_turns import Bench, plan_line, run_turns, unknown_hops
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.output_files import check_outputs, lines_to
+from chunkwire.cli.output_files import check_outputs, files_read, lines_to
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import progress, say
 from chunkwire.net.dial import parse_url
@@ -140,7 +140,7 @@ def check(options: argparse.Namespace) -> None:
     to_stdout += [f"--format {options.format}"] * (options.format != "text")
     if len(to_stdout) > 1:
         raise LocalError(f"expected one output for standard output, got {' and '.join(to_stdout)}")
-    check_outputs([(name, getattr(options, name)) for name in FILE_FLAGS], (*options.files, *flags.files_read(options)))
+    check_outputs([(name, getattr(options, name)) for name in FILE_FLAGS], (*options.files, *files_read(options)))
     if options.hlog:
         hdr_histogram()
 

@@ -11,10 +11,9 @@ from typing import TypeVar
 
 import trio
 
-from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report as report_line
-from chunkwire.cli.output_files import check_outputs, write_asked
+from chunkwire.cli.output_files import check_outputs, files_read, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.tools.check.page import page
@@ -45,8 +44,7 @@ def run(
         return ExitCode.OK
     if missing:
         raise LocalError(missing)
-    read = flags.files_read(options) if "data" in options else []
-    check_outputs([(name, getattr(options, name)) for name in ("json", "junit", "html")], read)
+    check_outputs([(name, getattr(options, name)) for name in ("json", "junit", "html")], files_read(options))
     return trio.run(judge, options, chosen)
 
 

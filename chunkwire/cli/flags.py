@@ -288,12 +288,6 @@ def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *o
             raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")
 
 
-def files_read(options: argparse.Namespace) -> list[str]:
-    """Return the files that the flags of `add_request` name."""
-    data = options.data or ""
-    return [path for path in (data[1:] if data.startswith("@") else "", options.cafile) if path]
-
-
 def add_view(parser: argparse.ArgumentParser) -> None:
     """Add the flags about showing a stream: `options.json`, `.raw`, `.hex`, `.save`, `.no_data`."""
     group = parser.add_argument_group("view")

@@ -130,6 +130,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
+    from chunkwire.cli.output_files import check_outputs, files_read
     from chunkwire.cli.serving import page_beside, run_server
     from chunkwire.forward.access import log_json, log_text
     from chunkwire.forward.gateway import serve_gateway
@@ -139,6 +140,7 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError("--barrier goes with one process, not with --workers")
     if options.stamps is not None and (options.mode != "exact" or options.fault):
         raise LocalError("contradictory flags: --stamps and --mode or --fault: they change offsets in the body")
+    check_outputs([("save", options.save)], files_read(options))
     upstreams = _upstreams(options, settings)
 
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import stat
 import sys
 import threading
@@ -18,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TextIO, TypeVar
 
 from chunkwire.cli.exits import shown_path
+from chunkwire.cli.terminal import drop_output
 from chunkwire.wire.errors import LocalError
 
 T = TypeVar("T")
@@ -53,8 +55,15 @@ def check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[st
         seen[identity] = name
 
 
+def files_read(options: argparse.Namespace) -> list[str]:
+    """Return the files that flags name to be read."""
+    data = getattr(options, "data", None) or ""
+    paths = [getattr(options, name, None) for name in ("cafile", "keylog", "cert", "key", "replay")]
+    return [path for path in (data[1:] if data.startswith("@") else "", *paths) if path]
+
+
 def _check(name: str, path: str) -> None:
-    parent = os.path.dirname(path) or "."
+    parent = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path) or "."
     if os.path.isdir(path):
         trouble = "it is a directory"
     elif not os.path.isdir(parent):
@@ -91,29 +100,49 @@ def write_whole(name: str, path: str, text: str) -> str:
         else:
             _replace(path, text)
     except OSError as error:
-        return _message(name, path, error)
+        return _trouble(name, path, error)
     return ""
 
 
-def _message(name: str, path: str, error: OSError) -> str:
+def _trouble(name: str, path: str, error: OSError) -> str:
+    """Return a message; empty where the reader of standard output has left (`| head`): the rest is dropped."""
+    if path == "-" and isinstance(error, BrokenPipeError):
+        drop_output()
+        return ""
     return f"--{name} {shown_path(path)}: {error.strerror or error}"
 
 
 def _replace(path: str, text: str) -> None:
-    beside = f"{path}.{os.getpid()}.part"
+    """Replace a file, or the target of a link, and keep its mode; write into it where no file can be put beside it."""
+    target = os.path.realpath(path)
+    beside = f"{target}.{os.getpid()}.part"
     try:
-        _write(beside, text)
-        os.replace(beside, path)
+        file = _opened(beside)
     except OSError:
-        if os.path.exists(beside):
+        _write(target, text)
+        return
+    try:
+        with file:
+            if os.path.exists(target):
+                shutil.copymode(target, beside)
+            file.write(text)
+        try:
+            os.replace(beside, target)
+        except OSError:
+            _write(target, text)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)
-        raise
 
 
 def _write(path: str, text: str) -> None:
-    # Octets of a file's name that are no UTF-8 are escaped as JSON does it.
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+    with _opened(path) as file:
         file.write(text)
+
+
+def _opened(path: str) -> TextIO:
+    # Octets of a file's name that are no UTF-8 are escaped as JSON does it.
+    return open(path, "w", encoding="utf-8", errors="backslashreplace")
 
 
 class LineFile:
@@ -167,7 +196,8 @@ class LineFile:
         if file is not None and file is not sys.stdout:
             with contextlib.suppress(OSError):
                 file.close()
-        self._report(_message(self._name, self._path, error))
+        if trouble := _trouble(self._name, self._path, error):
+            self._report(trouble)
 
 
 @contextmanager

@@ -12,12 +12,11 @@ from dataclasses import replace
 
 import trio
 
-from chunkwire.cli import flags
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report, version
-from chunkwire.cli.output_files import check_outputs, lines_to, write_asked
+from chunkwire.cli.output_files import check_outputs, files_read, lines_to, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, say, width_of
 from chunkwire.net.dial import Url, parse_url
@@ -45,7 +44,7 @@ def check_flags(options: argparse.Namespace) -> None:
         LocalError: a file that cannot be written or that is read, or one file for several clients.
     """
     outputs = [(name, getattr(options, name)) for name in ("report", "junit", "save")]
-    check_outputs(outputs, [*filter(is_path, options.hops), *flags.files_read(options)])
+    check_outputs(outputs, [*filter(is_path, options.hops), *files_read(options)])
     if len(options.agents) > 1 and (options.report or options.junit or options.save):
         raise LocalError("--report, --junit and --save go with one client at a time")
 

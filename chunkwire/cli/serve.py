@@ -92,7 +92,7 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until the drain that SIGTERM starts is over."""
     from chunkwire.cli.executing import Companions
-    from chunkwire.cli.output_files import check_outputs
+    from chunkwire.cli.output_files import check_outputs, files_read
     from chunkwire.cli.serving import run_server
     from chunkwire.origin.resources import origin_resources
 
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError("--exec and --control go with one process, not with --workers")
     if options.speed != 1.0 and not options.replay and flags.environment_of("serve", "speed") is None:
         raise LocalError("--speed without --replay: only a recording has a speed")
-    check_outputs([("save", options.save)], [options.replay] if options.replay else [])
+    check_outputs([("save", options.save)], files_read(options))
     companions = Companions(options.control, options.exec) if options.exec or options.control else None
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)

@@ -13,8 +13,8 @@ from chunkwire import client
 from chunkwire.cli.asking import Input, read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode, exit_code_of
-from chunkwire.cli.flags import files_read, refuse_request_flags
-from chunkwire.cli.output_files import STDIN, check_outputs
+from chunkwire.cli.flags import refuse_request_flags
+from chunkwire.cli.output_files import STDIN, check_outputs, files_read
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import say

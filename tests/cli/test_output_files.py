@@ -1,7 +1,10 @@
 """Output files of verbs."""
 
+import errno
 import os
+import stat
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Thread
 
@@ -28,14 +31,70 @@ def test_an_output_is_no_input_and_no_other_output(tmp_path: Path) -> None:
     assert not b.exists()
 
 
-@pytest.mark.parametrize("verb", ["watch", "serve"])
-def test_a_recording_is_not_replaced_by_what_is_made_of_it(verb: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "watch FILE --save FILE",
+        "watch :1 --keylog FILE --save FILE",
+        "watch :1 -d @FILE --save FILE",
+        "probe :1 --keylog FILE --report FILE",
+        "bench :1 --cafile FILE --csv FILE",
+        "serve --replay FILE --save FILE",
+        "serve --cert FILE --save FILE",
+        "forward :1 --cafile FILE --save FILE",
+        "forward :1 --cert other --key FILE --save FILE",
+        "ask a=openai:http://127.0.0.1:1#m --cert FILE --audit FILE",
+        "check proxy :1 --upstream :1 --cafile FILE --json FILE",
+    ],
+)
+def test_a_file_that_is_read_is_not_replaced(line: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"v":1,"kind":"weather"}\n')
-    words = [str(path)] if verb == "watch" else ["--replay", str(path)]
-    result = called(verb, *words, "--save", str(path))
+    path.write_text("kept")
+    result = called(*(word.replace("FILE", str(path)) for word in line.split()))
     assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
-    assert path.read_text() == '{"v":1,"kind":"weather"}\n'
+    assert result.stderr.endswith(b", which is read\n")
+    assert path.read_text() == "kept"
+
+
+def test_a_whole_file_keeps_the_link_and_the_mode_of_the_one_that_it_replaces(tmp_path: Path) -> None:
+    page, link = tmp_path / "a.html", tmp_path / "link"
+    page.write_text("old")
+    page.chmod(0o600)
+    link.symlink_to(page)
+    assert write_whole("html", str(link), "new") == ""
+    assert link.is_symlink()
+    assert (page.read_text(), stat.S_IMODE(page.stat().st_mode)) == ("new", 0o600)
+    link.unlink()
+    link.symlink_to(tmp_path / "no" / "a")
+    with pytest.raises(LocalError, match=r"there is no directory .*no$"):
+        check_outputs([("html", str(link))])
+
+
+def test_a_file_that_none_can_replace_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / ("a" * 250)  # a longer name beside it is refused
+    assert write_whole("html", str(page), "new") == ""
+    assert page.read_text() == "new"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBUSY, "busy")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    page = page.rename(tmp_path / "a")
+    assert write_whole("html", str(page), "newer") == ""
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "newer")]
+
+
+def test_a_reader_of_standard_output_that_leaves_is_no_error() -> None:
+    for is_whole in (True, False):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "w") as out, redirect_stdout(out):
+            if is_whole:
+                assert write_whole("report", "-", "a page") == ""
+                continue
+            with lines_to("csv", "-", str, pytest.fail) as write:
+                assert write is not None
+                write("a row")
 
 
 def test_octets_of_a_name_that_are_no_utf8_are_escaped_in_a_page(tmp_path: Path) -> None:
