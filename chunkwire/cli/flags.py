@@ -1,7 +1,8 @@
 """The flags that verbs share, and the types of their values.
 
 The rule here: a flag of two or more verbs is declared here. Each long flag has an environment variable, which the flag
-overrides: for `--max-time` of `watch` it is CHUNKWIRE_WATCH_MAX_TIME, or else CHUNKWIRE_MAX_TIME (read by `main`).
+overrides, or adds to where it is repeatable: for `--max-time` of `watch` it is CHUNKWIRE_WATCH_MAX_TIME, or else
+CHUNKWIRE_MAX_TIME (read by `main`).
 """
 
 from __future__ import annotations
@@ -138,8 +139,10 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
 
 def _value_of(parser: Parser, action: argparse.Action, text: str) -> object:
     """Return what a text sets a flag to; several words are quoted as for a shell."""
-    if action.nargs == 0:  # a switch, or a count of them
-        return _switch(text, is_count=isinstance(action.default, int) and action.default is not False)
+    if isinstance(action, argparse._CountAction):
+        return _switch(text, is_count=True)
+    if action.nargs == 0:
+        return action.const if _switch(text, is_count=False) else action.default
     takes_words = action.nargs == "+" or isinstance(action.nargs, int)
     words = shlex.split(text) if takes_words else [text]
     if isinstance(action.nargs, int) and len(words) != action.nargs:

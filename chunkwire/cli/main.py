@@ -50,7 +50,8 @@ DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk,
 EPILOG: Final = """\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
   56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM
-environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win. NO_COLOR is obeyed.
+environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win; repeatable ones
+  (-H, -v) add to it. NO_COLOR is obeyed.
 
 examples:
   chunkwire demo                              one stream, watched through origin and gateway

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from chunkwire.cli import diff, lesson, probe, puzzle, serve, watch
+from chunkwire.cli import ask, diff, lesson, probe, puzzle, serve, watch
 from chunkwire.cli.main import main
 from tests.cli.test_main import Captured, refused
 
@@ -41,6 +41,21 @@ def test_the_environment_sets_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHUNKWIRE_VERBOSE", "2")
     options = seen_by(diff, monkeypatch, ["diff", "a", "b"])
     assert (options.quiet, options.verbose) == (True, 2)
+
+
+@pytest.mark.parametrize("value, passes", [("1", False), ("0", True)])
+def test_the_environment_sets_a_switch_that_turns_something_off(
+    value: str, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHUNKWIRE_NO_REASONING", value)
+    assert seen_by(ask, monkeypatch, ["ask", "a=openai:http://127.0.0.1:1#m"]).passes_reasoning is passes
+
+
+def test_a_flag_that_is_repeatable_adds_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_HEADER", "A: b")
+    monkeypatch.setenv("CHUNKWIRE_VERBOSE", "1")
+    options = seen_by(watch, monkeypatch, ["watch", ":1", "-H", "C: d", "-v"])
+    assert (options.header, options.verbose) == (["A: b", "C: d"], 2)
 
 
 def test_a_flag_without_help_has_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +97,7 @@ def test_a_text_may_be_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("diff", "CHUNKWIRE_GAPS", "soon"),
         ("diff", "CHUNKWIRE_QUIET", "perhaps"),
+        ("ask", "CHUNKWIRE_NO_REASONING", "2"),
         ("forward", "CHUNKWIRE_ON_CLIENT_FIN", "kept"),
         ("diff", "CHUNKWIRE_VERBOSE", "²"),
         ("diff", "CHUNKWIRE_VERBOSE", "-1"),
