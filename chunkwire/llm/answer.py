@@ -209,13 +209,18 @@ class WholeToolCall:
 
 
 def whole_calls(deltas: Iterable[ToolCall]) -> tuple[WholeToolCall, ...]:
-    """Return the calls that these deltas are of, in the order in which they begin."""
+    """Return the calls that these deltas are of, in the order in which they begin.
+
+    Of several ids or names of a call the first counts: some providers send them twice.
+    """
     calls: dict[int, list[ToolCall]] = {}
     for delta in deltas:
         calls.setdefault(delta.index, []).append(delta)
     return tuple(
         WholeToolCall(
-            "".join(delta.id for delta in its), "".join(delta.name for delta in its), tuple(d.arguments for d in its)
+            next((delta.id for delta in its if delta.id), ""),
+            next((delta.name for delta in its if delta.name), ""),
+            tuple(delta.arguments for delta in its),
         )
         for its in calls.values()
     )

@@ -19,6 +19,8 @@ from chunkwire.llm.answer import (
     Text,
     ToolCall,
     Usage,
+    WholeToolCall,
+    whole_calls,
 )
 from chunkwire.llm.dialect import Dialect
 from chunkwire.llm.elements import ElementDecoder
@@ -250,6 +252,11 @@ def test_anthropics_later_input_count_replaces_the_first() -> None:
     assert reader.feed(data({"type": "message_delta", "usage": {"output_tokens": 2}})) == [Usage(5, 2)]
     later = {"type": "message_delta", "usage": {"input_tokens": 7, "output_tokens": 2}}
     assert reader.feed(data(later)) == [Usage(7, 2)]
+
+
+def test_a_tool_call_that_begins_twice_has_its_id_and_name_once() -> None:
+    deltas = [ToolCall(0, "", "f", ""), ToolCall(0, "t1", "f", "{"), ToolCall(0, "t1", "f", "}")]
+    assert whole_calls(deltas) == (WholeToolCall("t1", "f", ("", "{", "}")),)
 
 
 def test_more_tool_calls_than_anybody_allows_are_broken() -> None:
