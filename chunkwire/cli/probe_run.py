@@ -62,7 +62,8 @@ async def probe(options: argparse.Namespace) -> int:
         if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
             return code
     if not options.json:
-        print(*differences(found), sep="\n", end="")
+        for line in differences(found):
+            print(line)
     return next((code for code in codes if code), ExitCode.OK)
 
 

@@ -1,15 +1,19 @@
 """The picture of a probe, as the design draws it."""
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 
+from chunkwire.cli import probe_run
 from chunkwire.tools.paint import Paint
 from chunkwire.tools.probe.exports import json_lines
 from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, Finding, HopVerdict, Kind
-from chunkwire.tools.probe.view import lines_of
+from chunkwire.tools.probe.view import differences, lines_of
 from tests.tools.synthesis import result_on
+
+Captured = pytest.CaptureFixture[str]
 
 
 def seen(first: float, chunks: int, reads: int, hold: float) -> Evidence:
@@ -67,7 +71,9 @@ def test_json_has_a_line_a_hop_and_one_for_the_chain() -> None:
     assert [line["kind"] for line in lines] == ["verdict", "verdict", "verdict", "why", "chain"]
     assert lines[1]["verdict"] == "holds-to-the-end"
     assert lines[1]["fixes"][0]["change"] == "proxy_buffering off;"
-    assert lines[-1]["holds"] == "nginx:8080"
+    assert (lines[-1]["holds"], lines[-1]["complete"]) == ("nginx:8080", True)
+    *_, stopped = json_lines(replace(result_on(*CHAIN), is_whole=False))
+    assert json.loads(stopped)["complete"] is False
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -111,3 +117,23 @@ def test_a_hop_that_could_not_be_judged_by_order_says_why() -> None:
     told = ["h:1 is judged by time: nobody answers.", "no hop holds the stream."]
     assert list(lines_of(result_on(verdict)))[2:] == told
     assert list(lines_of(result_on(replace(verdict, unproved=""))))[2:] == told[1:]
+
+
+def test_clients_are_compared_at_each_hop_that_was_asked_as_both() -> None:
+    streams, holds, last = CHAIN
+    found = {"node": (streams, last), "curl": (streams, holds, last), "browser": (replace(holds, kind=Kind.STREAMS),)}
+    (line,) = differences(found)
+    assert line.startswith("nginx:8080 treats clients differently: to curl: ")
+    assert "; to browser: " in line
+    assert "node" not in line
+
+
+async def test_each_difference_is_a_whole_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    async def probe_as(_: Namespace, agent: str) -> tuple[int, tuple[HopVerdict, ...]]:
+        return 0, (replace(CHAIN[1], kind=Kind.STREAMS if agent == "curl" else Kind.TO_END),)
+
+    monkeypatch.setattr(probe_run, "_probe_as", probe_as)
+    for agents, count in ((["node", "curl"], 1), (["node", "browser"], 0)):
+        assert await probe_run.probe(Namespace(agents=agents, json=False, gate=True)) == 0
+        lines = capsys.readouterr().out.splitlines(keepends=True)
+        assert [line[-1] for line in lines] == ["\n"] * count

@@ -6,11 +6,12 @@ import trustme
 
 from chunkwire.net.dial import parse_url
 from chunkwire.net.tls import make_tls
+from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.probing import Prober, describe_arrival
-from chunkwire.tools.probe.requests import Ask
+from chunkwire.tools.probe.requests import Ask, parameters
 from chunkwire.tools.probe.verdict import Finding
 from chunkwire.tools.probe.view import lines_of
-from chunkwire.tools.probe.why import ask_1_0, finding_of, plan_why
+from chunkwire.tools.probe.why import ask_1_0, find_idle_limit, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end, to_octets
@@ -45,6 +46,19 @@ def test_a_finding_has_the_words_of_a_verdict(path: Path, outcome: str, frees: b
 )
 def test_how_long_it_takes_is_said_before(target: str, idle: float, told: str) -> None:
     assert plan_why(Prober(), parse_url(f":1{target}"), idle=idle) == told
+
+
+async def test_a_silence_of_any_length_is_asked_for_as_a_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    intervals: list[str] = []
+
+    async def run(_: Prober, name: str, ask: Ask, *, paced_for: float) -> Run:
+        intervals.append(parameters(ask.url)["interval"])
+        return Run(name)
+
+    monkeypatch.setattr(Prober, "run", run)
+    for idle in (70.0, 3e6, 1e-8):
+        await find_idle_limit(Prober(), "hop", Ask(url=parse_url("http://h:1/probe")), idle)
+    assert intervals == ["70000ms", "3000000000ms", "0.00001ms"]
 
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:

@@ -19,7 +19,7 @@ VERSION: Final = 1
 def json_lines(result: ProbeResult) -> Iterator[str]:
     """Yield a line for each hop, for each finding of `--why`, and for the chain; times are in seconds.
 
-    Readers ignore members they do not know.
+    That of the chain has `complete`: false where a signal ended the probe. Readers ignore members they do not know.
     """
     for verdict in result.verdicts:
         yield _line(
@@ -43,7 +43,13 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
         yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
     blamed = result.blamed
     holds = blamed.hop if blamed is not None and blamed.is_holding else None
-    yield _line(kind="chain", holds=holds, blamed=blamed.hop if blamed else None, sentence=result.sentence)
+    yield _line(
+        kind="chain",
+        holds=holds,
+        blamed=blamed.hop if blamed else None,
+        sentence=result.sentence,
+        complete=result.is_whole,
+    )
 
 
 def _fix(advice: Advice) -> dict[str, str]:

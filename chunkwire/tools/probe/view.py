@@ -98,11 +98,14 @@ def differences(found: Mapping[str, Sequence[HopVerdict]]) -> Iterator[str]:
     """Yield a line for each hop that treats these clients differently.
 
     Args:
-        found: by client, the verdicts on the same hops.
+        found: by client, the verdicts on the hops that were asked as it.
     """
-    for verdicts in zip(*found.values(), strict=True):
-        claims = {agent: verdict.claim for agent, verdict in zip(found, verdicts, strict=True)}
-        held = {agent for agent, verdict in zip(found, verdicts, strict=True) if verdict.is_holding}
-        if held and len(held) < len(claims):
-            said = "; ".join(f"to {agent}: {claim}" for agent, claim in claims.items())
-            yield f"{verdicts[0].hop} treats clients differently: {said}"
+    by_hop: dict[str, dict[str, HopVerdict]] = {}
+    for agent, verdicts in found.items():
+        for verdict in verdicts:
+            by_hop.setdefault(verdict.hop, {})[agent] = verdict
+    for hop, its in by_hop.items():
+        held = [agent for agent, verdict in its.items() if verdict.is_holding]
+        if held and len(held) < len(its):
+            said = "; ".join(f"to {agent}: {verdict.claim}" for agent, verdict in its.items())
+            yield f"{hop} treats clients differently: {said}"

@@ -40,6 +40,7 @@ from chunkwire.tools.probe.verdict import (
     milliseconds,
 )
 from chunkwire.tools.stamps import ContentReader
+from chunkwire.wire.durations import exact_duration
 from chunkwire.wire.errors import ChunkwireError
 
 JOURNAL_SECONDS: Final = 5.0
@@ -209,7 +210,7 @@ async def _leave_early(prober: Prober, ask: Ask) -> tuple[float, int | None]:
 
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
     """Return after how much silence a hop cuts a stream, as far as was tried."""
-    silent = ask.varied({"n": "2", "interval": f"{idle:g}s", "size": "0"})
+    silent = ask.varied({"n": "2", "interval": exact_duration(idle), "size": "0"})
     run = await prober.run(name, silent, paced_for=idle + GRACE_SECONDS)
     came = len(run.stamps)
     if came >= 2:
