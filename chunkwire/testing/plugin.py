@@ -126,7 +126,7 @@ def _listed(given: object) -> Sequence[object]:
         return [given]
     if isinstance(given, str):
         known = {**QUIRKS, **SCENARIOS}
-        return [known[nearest(given, known, "scenario")]]
+        return [known[nearest(given, [*SCENARIOS, *QUIRKS], "scenario")]]
     if isinstance(given, Iterable):
         several = given.values() if isinstance(given, Mapping) else given
         return [scenario for each in several for scenario in _listed(each)]

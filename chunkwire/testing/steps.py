@@ -280,7 +280,7 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
     """Raise a LocalError if a message has unknown members."""
     for name in response:
-        nearest(name, known, "member")
+        nearest(str(name), known, "member")
 
 
 def _content(value: object, kind: str) -> object:

@@ -100,7 +100,7 @@ def test_loaded():
 
 def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     wrong = {
-        ("'xyz'", "scenario"): "expected one of ",
+        ("'xyz'", "scenario"): "expected one of event-per-chunk, tiny, ",
         ("'split-utf'", "scenario"): "no scenario 'split-utf': did you mean split-utf8?",
         ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",
         ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",

@@ -212,6 +212,7 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("sse", [{"fault": "cut", "after_events": 1, "after_octets": 1}], "expected one of after_events, after_frames"),
         ("sse", [{"fault": "empty"}], "the scenario empty is a framing of its own"),
         ("sse", [{"contents": "x"}], "no member 'contents': did you mean content?"),
+        ("sse", [{7: "x"}], "expected one of content, .*, got '7'"),
         ("sse", [[{"dat": "x"}]], "expected an event of data, event, id, retry or comment"),
         ("sse", [["a\rb"]], "expected data without CR"),
         ("sse", [{"fault": "cut", "framing": "gzip"}], "expected a legal framing in chunks that keeps the content"),
