@@ -97,12 +97,11 @@ def add_load(group: argparse._ArgumentGroup) -> None:
 def moment(text: str) -> float:
     """Return seconds since the epoch, from such a number, or from a date and time with its zone (RFC 3339)."""
     try:
-        return datetime.fromtimestamp(float(text), UTC).timestamp()
-    except (ValueError, OverflowError):
-        pass  # not a number, or out of range
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
+        if re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII):
+            when = datetime.fromtimestamp(float(text), UTC)
+        else:
+            when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):  # no moment, or out of range
         when = None
     if when is None or when.tzinfo is None:
         raise argparse.ArgumentTypeError(f"expected a moment such as 2026-11-27T09:30:00Z, got {text!r}")
