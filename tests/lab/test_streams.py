@@ -103,7 +103,7 @@ async def test_the_feed_has_what_origin_and_gateway_sent() -> None:
     assert {each["place"] for each in runs} == {"origin", "gateway buffer"}
 
 
-def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     watchers, watcher = Watchers(), Watcher()
     watchers._watchers.add(watcher)
     monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: 20.0)
