@@ -1,6 +1,6 @@
 """The resources of the answer endpoint: `/ask` and `/providers`, and those of OpenAI's form.
 
-The rule here: which response a request gets; `responses` writes it.
+The rule here: which response a request gets. `responses` writes streams and failed answers, this module whole bodies.
 """
 
 from __future__ import annotations

@@ -78,9 +78,15 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("-c", "--streams", type=stream_count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
     add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
-    opening = "with -c: one after another over one interval of the stream (default), or all at once"
+    opening = "with -c: one after another, for /probe over one interval (default), or all at once"
     add("--open", choices=("staggered", "together"), help=opening)
-    add("-n", "--total", type=flags.count, metavar="N", help="streams in all, instead of a time")
+    add(
+        "-n",
+        "--total",
+        type=flags.count,
+        metavar="N",
+        help="streams in all, of each target; with -z, whichever ends first",
+    )
     sampling = "time of sampling (default: 10s), with --until the longest"
     add("-z", "--duration", type=flags.duration, metavar="TIME", help=sampling)
     warmup = "time to leave out at the beginning (default: found in the samples)"
@@ -111,7 +117,7 @@ def moment(text: str) -> float:
 def add_timing(group: argparse._ArgumentGroup) -> None:
     """Add the flags of the clocks."""
     add = group.add_argument
-    stamps = "a frame's arrival: its stamp by the kernel (default on Linux without TLS), or the clock after the read"
+    stamps = "a frame's arrival: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
     add("--stamps", choices=("kernel", "process"), help=stamps)
     hop = (
         "--admin address of a serve or forward --stamps on the way, the origin's first: print the time in each segment"

@@ -144,7 +144,7 @@ async def show(options: argparse.Namespace) -> int:
 
 
 def make_lab() -> Lab:
-    """Return the page's resources."""
+    """Return the lab that the page shows."""
     return Lab(origin_resources(), others=learning())
 
 

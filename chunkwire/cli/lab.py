@@ -33,7 +33,7 @@ def host_name(text: str) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lab's flags."""
     flags.add_listen(parser, DEFAULT_LAB)
-    parser.set_defaults(listen=None)  # only the default address may be replaced by a free one
+    parser.set_defaults(listen=None)  # only the default address may be replaced by a free one, outside of a class
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     flags.add_clock(parser)
     group = parser.add_argument_group("a class on one machine")

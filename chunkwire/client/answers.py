@@ -185,7 +185,8 @@ async def tokens(
 
     Args:
         provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`. The URL is the SDK's
-            base_url: the dialect's path is appended to it, unless it is one already; its query is sent along.
+            base_url: the dialect's path is appended to it, unless it is one already, or OpenAI's for chat; its query is
+            sent along.
         question: the user's text, or a `Question`, whose model overrides the provider's.
         key: sent as the dialect requires; "" for none. It is redacted in errors.
         options: of `open`: timeouts, `tls`, `retry`, `pool`, `record_to`.

@@ -74,7 +74,7 @@ class Frames(View[Frame | Data]):
 
 
 class Reads(View[Read]):
-    """Receives, each with the frames that it completed."""
+    """Receives; with `whole_frames`, each with the frames that it completed."""
 
     def __init__(self, next_read: NextRead, *, is_chunked: bool, whole_frames: bool) -> None:
         super().__init__(next_read)
@@ -175,29 +175,32 @@ class Throttled(Generic[T]):
         self._every = every
         self._not_before = -float("inf")
         self._error: BaseException | None = None
+        self._batch: list[T] = []  # kept where a step is cancelled, for the next one
 
     def __aiter__(self) -> AsyncIterator[list[T]]:
         return self
 
     async def __anext__(self) -> list[T]:
-        if self._error is not None:
-            raise self._error
-        batch = [await self._view.__anext__()]
+        if not self._batch:
+            if self._error is not None:
+                raise self._error
+            self._batch.append(await self._view.__anext__())
         with trio.move_on_at(self._not_before):
-            while self._not_before > trio.current_time():
+            while self._error is None and self._not_before > trio.current_time():
                 try:
-                    batch.append(await self._view.__anext__())
+                    self._batch.append(await self._view.__anext__())
                 except (StopAsyncIteration, Exception) as error:  # noqa: BLE001  raised by the next step
                     self._error = error
-                    break
         self._not_before = trio.current_time() + self._every
+        batch, self._batch = self._batch, []
         return batch
 
 
 def throttled(view: CancelSafeIterator[T], *, every: float) -> Throttled[T]:
     """Iterate over a view's items in lists, at most one list in `every` seconds; the first item comes at once.
 
-    No item is lost. An error of the view is raised after the list of the items before it. Between two lists nothing is
-    read: flow control slows the stream down, so no items are queued here.
+    No item is lost, also where a step is cancelled. An error of the view is raised after the list of the items before
+    it. While the caller processes a list nothing is read: flow control slows the stream down. While it waits for one,
+    the items of up to `every` seconds are gathered.
     """
     return Throttled(view, every)

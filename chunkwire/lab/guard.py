@@ -16,7 +16,8 @@ from chunkwire.net.heads import Field, Request
 from chunkwire.server.refusal import Refusal
 
 TOKEN_FIELD: Final = b"chunkwire-token"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+# A name can be made to resolve to loopback (DNS rebinding), an address cannot.
+_LOOPBACK: Final = re.compile(r"127(?:\.\d{1,3}){3}|localhost|\[::1\]", re.ASCII)
 # uri-host [ ":" port ]                                                 RFC 9110 §7.2
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 
@@ -47,7 +48,7 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 def page_fields(head: Request) -> tuple[Field, ...]:
     """Return the response fields of a page and of its files, which depend on the Host of the request."""
-    return (*PAGE_FIELDS, *_ISOLATED) if _name_of(head) in _LOOPBACK else PAGE_FIELDS
+    return (*PAGE_FIELDS, *_ISOLATED) if _LOOPBACK.fullmatch(_name_of(head) or "") else PAGE_FIELDS
 
 
 def _name_of(head: Request) -> str | None:
@@ -70,7 +71,7 @@ class Guard:
             Refusal: 421 (RFC 9110 §15.5.20).
         """
         name = _name_of(head)
-        if name != "" and name not in self.hosts | _LOOPBACK:
+        if name != "" and name not in self.hosts and not _LOOPBACK.fullmatch(name or " "):
             known = ", ".join(sorted(self.hosts)) or "127.0.0.1 and localhost"
             got = (head.get(b"host") or b"").decode("latin-1")
             raise Refusal(421, "lab-host", f"Host: expected a name of this lab ({known}), got {got!r:.80}")

@@ -122,6 +122,15 @@ async def test_a_throttled_view_gives_batches_and_loses_nothing(autojump_clock: 
     assert all(later - earlier >= 3.5 for earlier, later in pairwise(times[:-1]))
 
 
+async def test_a_throttled_step_that_is_cancelled_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    view = client.throttled(Paced(items=10, error=StopAsyncIteration()), every=5)
+    assert await view.__anext__() == [1]
+    with trio.move_on_after(2.5) as limit:
+        await view.__anext__()
+    assert limit.cancelled_caught
+    assert [item async for batch in view for item in batch] == list(range(2, 11))
+
+
 async def test_an_error_comes_after_the_batch_before_it(autojump_clock: trio.testing.MockClock) -> None:
     batches: list[list[int]] = []
     with pytest.raises(ZeroDivisionError):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import trio
 
-from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
+from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.net.ends import ServerConnection
 from tests.forward.wire import (
     END,
@@ -168,18 +168,27 @@ async def test_a_client_that_is_reset_in_its_upload_gets_no_answer_and_ends_the_
     assert (report.verdict, report.status) == ("client-gone", 0)
 
 
-async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails where it counts as sent: the final response would follow it."""
+@pytest.mark.parametrize(
+    "settings, behind",
+    [
+        (replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=BRIEF), answer(b"Content-Length: 0")),
+        (replace(DEFAULT_GATEWAY_SETTINGS, response_timeout=BRIEF), b""),
+    ],
+    ids=["of sending", "of the response"],
+)
+async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline_and_nothing_follows_it(
+    settings: GatewaySettings, behind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where a final response or a 504 follows: first octets of the 1xx may have left."""
 
     async def wait_for_good(*_: object) -> None:
         await trio.sleep_forever()
 
     monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
-    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=BRIEF)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
         async with gateway.accept() as upstream:
             await upstream.read_head()
-            await upstream.send(answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
+            await upstream.send(answer(status=b"103 Early Hints") + behind)
             assert await client.read_reset() == b""
         assert (await gateway.wait_ended()).verdict == "timeout"
 
@@ -194,22 +203,6 @@ async def test_an_upstream_that_stalls_is_not_read_out_for_ever(make_mover: Make
             await client.read_head()
             client.reset()
             assert (await gateway.wait_ended()).verdict == "timeout"
-
-
-async def test_no_answer_follows_a_part_of_a_1xx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails where the 504 is sent while a 1xx waits for the client: its first octets may have left."""
-
-    async def wait_for_good(*_: object) -> None:
-        await trio.sleep_forever()
-
-    monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
-    settings = replace(DEFAULT_GATEWAY_SETTINGS, response_timeout=BRIEF)
-    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(status=b"103 Early Hints"))
-            assert await client.read_reset() == b""
-        assert (await gateway.wait_ended()).verdict == "timeout"
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])

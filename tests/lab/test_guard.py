@@ -15,6 +15,8 @@ from tests.server.peer import body_of, status_of
         ("localhost", 200),
         ("[::1]:8000", 200),
         ("LOCALHOST:9", 200),
+        ("127.0.0.2:8000", 200),
+        ("127.0.0.1234", 421),
         ("rebound.example:8000", 421),
         ("127.0.0.1.nip.example", 421),
         ("localhost.evil.example", 421),

@@ -116,7 +116,7 @@ class Segments:
 
         Args:
             stamps: of each hop, the origin first, by the number of the stream; a hop without any is not on the way.
-                None where the hops were not asked: their segments are unknown.
+                None where the hops were not asked: they count as gateways, of which no segment is known.
         """
         on_way: list[dict[int, HopStamps]]
         on_way = [{}] * self.hops if stamps is None else [hop for hop in stamps if hop]
@@ -164,7 +164,7 @@ def _record(one: Round, moments: Iterable[Moment]) -> None:
 
 
 def names_of(gathered: Gathered) -> list[str]:
-    """Return the names of all segments that have samples, in the order of the way."""
+    """Return the names of all segments that have samples, known or not, in the order of the way."""
     found = dict.fromkeys(
         name for one in gathered.rounds for part in (one.samples, one.unknown) for name in part if ARROW in name
     )

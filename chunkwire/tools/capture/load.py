@@ -1,6 +1,6 @@
 """A capture file to its exchanges, and one clear line where it has none.
 
-The rule here: `watch`, `diff` and `probe` read captures by this module only, so that they agree.
+The rule here: `watch`, `diff`, `probe` and the lab read captures by this module only, so that they agree.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> li
         keylog: a file of TLS secrets, for tshark.
 
     Raises:
-        CaptureFileError: it is no capture, or has no exchange.
+        CaptureFileError: it is no capture, is malformed or has no exchange; dpkt is missing; or the key log is
+            missing or useless, or tshark is missing or fails.
     """
     counts = PacketCounts()
     connections = read_connections(read_segments(io.BytesIO(octets), name, counts))
@@ -57,7 +58,7 @@ def _contents(counts: PacketCounts) -> str:
         return f"{packets} of link type {names}, which cannot be read here"
     if counts.tcp:
         return f"{packets}, {counts.tcp} of them TCP, none with data that begins a message"
-    if counts.fragments:
+    if counts.fragments == counts.packets:
         return f"{packets}, all fragments of IP"
     return f"{packets}, all UDP" if counts.udp == counts.packets else f"{packets} without TCP ({counts.udp} UDP)"
 
@@ -82,7 +83,7 @@ def title_of(exchange: CapturedExchange) -> str:
 
 
 def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
-    """Yield a line for each exchange: number, time, server, frames, octets, request, status, how it ended."""
+    """Yield a heading; for each exchange number, time, server, frames, octets, request, status, how it ended."""
     yield f"  {'n':>3}  {'time':<12}  {'server':<21} {'frames':>6} {'octets':>8}  exchange"
     for exchange in exchanges:
         end, head, request = exchange.end, exchange.head, exchange.request

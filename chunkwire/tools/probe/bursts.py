@@ -26,7 +26,7 @@ _LONGER_SECONDS: Final = 2 * HOLD_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """What a hop waits for: octets or time. The other one is None; both are given where it may be either."""
+    """What a hop waits for: octets or time; the other is None. Both: it may be either, or `passing` is given."""
 
     octets: int | None  # that gather before they are released
     seconds: float | None  # that they wait
@@ -51,8 +51,8 @@ class _Measure:
 def measure_buffer(observations: Iterable[Observation]) -> Buffer | None:
     """Return what a hop waits for, as far as these runs of one hop show; None where nothing left early in any.
 
-    Looks of runs that were held to the end, or not at all, count too: a buffer that small events do not fill and
-    larger ones do is one of octets.
+    Runs that were held to the end, or not at all, count too, except behind a barrier: a buffer that small events do not
+    fill and larger ones do is one of octets. Runs without stamps do not count.
     """
     by_setting: dict[tuple[object, ...], list[Observation]] = {}
     for observed in observations:
