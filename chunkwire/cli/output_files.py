@@ -1,14 +1,15 @@
 """The output files of verbs: checked before a run, written after it, or line by line during it.
 
 The rule here: a file that fails is one line of message, and neither ends the run nor keeps the other files from being
-written. No output replaces an input or another output. A whole file replaces an old one atomically; `-` is standard
-output.
+written. No output replaces an input or another output. A whole file replaces an old one, atomically where a file can be
+put beside it; `-` is standard output.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -25,6 +26,7 @@ from chunkwire.wire.errors import LocalError
 T = TypeVar("T")
 
 STDIN = 0
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # then an old file is kept
 
 
 def check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[str | int] = ()) -> None:
@@ -91,9 +93,9 @@ def write_asked(options: argparse.Namespace, texts: Mapping[str, Callable[[], st
 
 
 def write_whole(name: str, path: str, text: str) -> str:
-    """Write a file atomically; return an error message, empty where it was written."""
+    """Write a file, atomically where one can be put beside it; return an error message, empty where it was written."""
     try:
-        if path == "-":
+        if path == "-" or _is_standard_output(path):
             print(text, end="", flush=True)
         elif os.path.exists(path) and not os.path.isfile(path):  # a pipe, /dev/stdout
             _write(path, text)
@@ -102,6 +104,15 @@ def write_whole(name: str, path: str, text: str) -> str:
     except OSError as error:
         return _trouble(name, path, error)
     return ""
+
+
+def _is_standard_output(path: str) -> bool:
+    """Say whether it is the file that standard output goes to (`--html /dev/stdout > FILE`)."""
+    try:
+        printed = _identity(sys.stdout.fileno())
+    except (OSError, ValueError):  # closed, or no file of the system's
+        return False
+    return printed is not None and _identity(path) == printed
 
 
 def _trouble(name: str, path: str, error: OSError) -> str:
@@ -118,17 +129,22 @@ def _replace(path: str, text: str) -> None:
     beside = f"{target}.{os.getpid()}.part"
     try:
         file = _opened(beside)
-    except OSError:
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
         _write(target, text)
         return
     try:
         with file:
             if os.path.exists(target):
-                shutil.copymode(target, beside)
+                with contextlib.suppress(OSError):  # a file system without modes
+                    shutil.copymode(target, beside)
             file.write(text)
         try:
             os.replace(beside, target)
-        except OSError:
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
             _write(target, text)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -196,7 +212,10 @@ class LineFile:
         if file is not None and file is not sys.stdout:
             with contextlib.suppress(OSError):
                 file.close()
-        if trouble := _trouble(self._name, self._path, error):
+        trouble = _trouble(self._name, self._path, error)
+        if self._is_flushed and not trouble:  # a server's: it goes on, so it is said
+            trouble = f"--{self._name} -: the reader has left"
+        if trouble:
             self._report(trouble)
 
 

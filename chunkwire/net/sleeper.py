@@ -204,6 +204,7 @@ class Sleeper(trio.abc.Instrument):
 
         def give_up(_: object) -> trio.lowlevel.Abort:
             self._spare.remove(spare)
+            self._has_woken = True  # a step may cancel its own caller
             return trio.lowlevel.Abort.SUCCEEDED
 
         self._spare.append(spare)
@@ -282,7 +283,7 @@ class Sleeper(trio.abc.Instrument):
     def _use_spare_time(self) -> None:
         spare = self._spare[0]
         step, task = spare
-        if not step() and self._spare and self._spare[0] is spare:  # a step may cancel its own caller
+        if not step() and self._spare and self._spare[0] is spare:  # a step may cancel its caller
             self._spare.popleft()
             self.wake(task)
 

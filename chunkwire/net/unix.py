@@ -132,10 +132,14 @@ class LeftOctet:
 
         Raises:
             ConnectionResetError: the peer has closed the connection.
+            trio.ClosedResourceError: this side has.
         """
-        poller = select.poll()
-        poller.register(self._sock, select.POLLRDHUP)
+        await trio.lowlevel.checkpoint()
         while self.is_there:
+            if self._sock.fileno() < 0:  # also behind a sleep: its number may be another connection's by then
+                raise trio.ClosedResourceError("closed by this side")
+            poller = select.poll()
+            poller.register(self._sock, select.POLLRDHUP)
             seen = poller.poll(0)
             mask = seen[0][1] if seen else 0
             if mask & (select.POLLHUP | select.POLLERR):
@@ -144,6 +148,8 @@ class LeftOctet:
                 return not mask
             await trio.sleep(LOOK_SECONDS)
         while True:
+            if self._sock.fileno() < 0:
+                raise trio.ClosedResourceError("closed by this side")
             await trio.lowlevel.wait_readable(self._sock)
             with suppress(BlockingIOError):
                 return bool(self._sock.recv(1, socket.MSG_PEEK))

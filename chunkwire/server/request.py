@@ -75,6 +75,7 @@ class RequestBody:
             with trio.move_on_after(self._settings.send_timeout) as limit:
                 await self._connection.send_informational(100, reason=b"Continue")
             if limit.cancelled_caught:
+                self._connection.reset()
                 raise PeerGone(f"{self._connection.peer} took no 100 (Continue)", self._connection)
 
     async def receive_events(self) -> list[Event]:

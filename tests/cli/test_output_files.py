@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from chunkwire.cli.output_files import LineFile, check_outputs, lines_to, write_whole
 from chunkwire.wire.errors import LocalError
+from tests.patience import PATIENCE
 from tests.peers.command import called
 
 
@@ -135,3 +137,13 @@ def test_lines_of_two_threads_stay_whole(tmp_path: Path) -> None:
     assert sorted(received[0].splitlines()) == sorted(
         letter * length for letter in (b"a", b"b", b"c") for length in lengths for _ in range(2000)
     )
+
+
+def test_what_was_printed_stays_where_standard_output_is_the_file_too(tmp_path: Path) -> None:
+    """Fails where the file is replaced by another one: what is printed goes on to the one that is gone."""
+    code = (
+        "from chunkwire.cli.output_files import write_whole as w; print('a'); w('x', '/dev/stdout', 'b\\n'); print('c')"
+    )
+    with (tmp_path / "out").open("w") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True, timeout=PATIENCE)
+    assert (tmp_path / "out").read_text() == "a\nb\nc\n"

@@ -76,7 +76,9 @@ async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work, name="work")
         await trio.testing.wait_all_tasks_blocked()
-        await asleep.sleep(0)
+        began = asleep.set.now
+        await asleep.sleep(FAR)
+        assert asleep.set.now - began < 1
     assert not asleep.sleeper.sleep(FAR)
 
 

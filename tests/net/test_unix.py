@@ -76,6 +76,30 @@ async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
     connection.reset()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
+@pytest.mark.parametrize("is_waiting", [True, False])
+async def test_a_socket_that_this_side_has_closed_is_not_looked_at(
+    is_waiting: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fails where its number is polled, which may be another connection's by then."""
+    near, far = socket.socketpair()
+    connection = ServerConnection(trio.SocketStream(trio.socket.from_stdlib_socket(near)), bare_lf=False)
+    far.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert await connection.receive_request() is not None
+
+    async def peek() -> None:
+        with pytest.raises(PeerGone, match="closed by this side"):
+            await connection.peek()
+
+    with far:
+        async with trio.open_nursery() as nursery:
+            if not is_waiting:
+                connection.reset()
+            nursery.start_soon(peek, name="peek")
+            await trio.testing.wait_all_tasks_blocked()
+            connection.reset()
+
+
 async def test_a_symbolic_link_to_a_dead_socket_is_left_there(tmp_path: Path) -> None:
     path = tmp_path / "o.sock"
     with socket.socket(socket.AF_UNIX) as dead:
