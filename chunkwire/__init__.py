@@ -1,9 +1,10 @@
 """Keep the wire of HTTP/1.1 streaming in plain sight.
 
 `import chunkwire` gives the codec of chunked bodies (RFC 9112 §7.1), pure and without dependencies: encoder, scanner,
-frames, errors and limits. A server for handlers of one's own is `chunkwire.server`, the client `chunkwire.client`.
+reader, frames, errors and limits. A server for your handlers is `chunkwire.server`, the client is `chunkwire.client`.
 
-The codec is loaded at its first use, so that `chunkwire watch -` can read standard input before anything else happens.
+A module of the codec is loaded when a name in it is first used, so that `chunkwire watch -` can begin to read standard
+input before the rest of the program is loaded.
 """
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""Run the command line: `python -m chunkwire` is the console script by another name."""
+"""Run the command line: `python -m chunkwire` does what the command `chunkwire` does."""
 
 import sys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -146,12 +147,12 @@ def _origin(options: argparse.Namespace, resources: tuple[Resource, ...], compan
 
 
 def _access_log(*, is_json: bool) -> Callable[[JournalEntry], None]:
-    """Return the function that logs an exchange."""
-    from chunkwire.origin.barrier import level_of
+    """Return the function that logs an exchange: at INFO, but at DEBUG what a probe asks about its barrier."""
+    from chunkwire.origin.barrier import is_about_barrier
     from chunkwire.server.access import log_json, log_text
 
     log = log_json if is_json else log_text
-    return lambda entry: log(entry, level_of(entry.request, entry.status))
+    return lambda entry: log(entry, logging.DEBUG if is_about_barrier(entry) else logging.INFO)
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:

@@ -1,4 +1,4 @@
-"""The line that is logged for each exchange, as text or as JSON.
+"""The line that is logged for each exchange, as text or as JSON; at INFO, but at DEBUG if it is about a barrier.
 
 127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms first=1.4ms chunks=20 octets=1042 complete
 """
@@ -13,7 +13,6 @@ from typing import TypeAlias
 from chunkwire.forward.report import Report
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
-from chunkwire.origin.barrier import level_of
 from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
@@ -23,7 +22,8 @@ OnEnd: TypeAlias = Callable[[str, Request, Report], None]
 
 def log_text(peer: str, request: Request, report: Report) -> None:
     """Log one exchange as text."""
-    if not logger.isEnabledFor(logging.INFO):
+    level = _level_of(report)
+    if not logger.isEnabledFor(level):
         return
     parts = (
         report.upstream,
@@ -34,12 +34,13 @@ def log_text(peer: str, request: Request, report: Report) -> None:
         f"fault={report.fault}" if report.fault is not None else "",
     )
     line = line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details)
-    logger.log(level_of(request, report.status), "%s", line)
+    logger.log(level, "%s", line)
 
 
 def log_json(peer: str, request: Request, report: Report) -> None:
     """Log one exchange as one JSON object; times in milliseconds."""
-    if not logger.isEnabledFor(logging.INFO):
+    level = _level_of(report)
+    if not logger.isEnabledFor(level):
         return
     trace = request.get(b"traceparent")
     entry = {
@@ -58,7 +59,11 @@ def log_json(peer: str, request: Request, report: Report) -> None:
         "details": report.details or None,
         "traceparent": _text(trace) if trace else None,
     }
-    logger.log(level_of(request, report.status), "%s", json.dumps(entry))
+    logger.log(level, "%s", json.dumps(entry))
+
+
+def _level_of(report: Report) -> int:
+    return logging.DEBUG if report.is_about_barrier else logging.INFO
 
 
 def _text(octets: bytes) -> str:

@@ -3,7 +3,7 @@
 The client then has each frame before the next one is written, so a probe of any application needs no clock. The
 protocol is that of `origin.barrier`. A request names its barrier in the field `Chunkwire-Barrier: ID`, which is removed
 before the request goes upstream. `ID; state` asks for the state of the barrier, through the same hops as the stream.
-The gateway itself answers `/probe/ack` and `/probe/state`.
+The gateway itself answers this, and `/probe/ack` and `/probe/state`.
 
 A frame is a chunk of the application, or the octets of one receive if its response is not chunked. The last-chunk also
 waits until everything before it is acknowledged.
@@ -23,6 +23,7 @@ from chunkwire.net.movers import EXACT, MoveOptions, Mover, SendTimeout, relay, 
 from chunkwire.net.writer import date_now, reason_of
 from chunkwire.origin.barrier import (
     ACK_PATH,
+    ANSWER_FIELD,
     BARRIER_FIELD,
     STATE_FIELDS,
     STATE_PATH,
@@ -58,7 +59,7 @@ class BarrierEndpoint:
         try:
             if path == ACK_PATH.encode():
                 self.barriers.acknowledge(Query(octets))
-                return _response(204, ()), b""
+                return _response(204, (ANSWER_FIELD,)), b""
             if path == STATE_PATH.encode():
                 return _answered(200, STATE_FIELDS, await self.barriers.state(Query(octets)))
             if named.endswith(STATE_WORD):
@@ -71,11 +72,11 @@ class BarrierEndpoint:
 
 def refused(error: Refusal) -> tuple[Response, bytes]:
     """Return the answer that refuses a request about a barrier."""
-    return _answered(error.status, (TEXT,), error.text.encode())
+    return _answered(error.status, (TEXT, *error.fields), error.text.encode())
 
 
 def barrier_of(request: Request) -> tuple[str, Request]:
-    """Return the ID of the barrier that a request names ("" for none), and the request without that field."""
+    """Return the barrier that a request names, unchecked ("" for none), and the request without that field."""
     named = request.get(BARRIER_FIELD.lower())
     if named is None:
         return "", request
@@ -118,6 +119,8 @@ class BarrierMover:
         async def pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
             while True:
                 feed.take(octets, held)
+                if options.note_counts is not None:
+                    options.note_counts(read)
                 for frame in _take_frames(held, is_chunked=is_chunked):
                     await self._pass_on(sink, frame, read, options, decoder)
                 if feed.error is not None:

@@ -1,11 +1,12 @@
 """One request and its response.
 
 `rewrite` decides how heads change, `failure` what an error means; this file does the I/O. The task of the client's
-connection relays the response. A second task sends the request body upstream. Meanwhile the client is watched for a FIN
-or reset. The first failure ends the exchange.
+connection relays the response. If there is a request body, a second task sends it upstream. As soon as the request has
+been sent, the client is watched for a FIN or reset. The first failure ends the exchange.
 
 A failure before the response head was sent to the client is answered with an error status. A later one aborts the
-response: the connection is closed without a last-chunk, or reset if the close is what delimits the body.
+response: the connection is closed before the body is complete, or reset if the close is what delimits the body. A
+client that left, or took nothing in time, is reset without an answer.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_s
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
 from chunkwire.net.writer import date_now
+from chunkwire.origin.barrier import is_barrier_answer
 from chunkwire.origin.scenarios import Ending
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.scanner import BodyScanner
 
 HOLD_SECONDS: Final = 300.0  # a fault that stalls sends nothing for so long
 _TURNS_TO_END: Final = 3  # iterations of trio's loop between a mover's last send and the end of the task that called it
@@ -134,7 +135,7 @@ class Exchange:
         return self.report
 
     def abort(self) -> None:
-        """End the client's connection so that no response on it looks complete; call it if `run` was cancelled."""
+        """Reset the client's connection if its close would make the response look complete; call it if `run` raised."""
         if self._response_began and self._closes_body:
             self._mover.unwatch(self._client)
             self._client.reset()
@@ -230,8 +231,8 @@ class Exchange:
     async def _obtain(self, upstreams: Upstreams) -> tuple[ClientConnection, Response]:
         """Return a connection and the final response head received on it.
 
-        If an upstream cannot be reached, the request goes to the next one. If a kept connection ends before the first
-        octet of a response, it is replaced once, provided that the request may be repeated.
+        If an upstream cannot be reached, the request goes to the next one. A kept connection is used only for a request
+        that may be repeated. If it ends before the first octet of a response, it is replaced by a new one.
 
         Raises:
             ChunkwireError: the error of the last upstream.
@@ -274,7 +275,7 @@ class Exchange:
             self._drain.deadlines.set(self, self._settings.response_timeout, self._scope.cancel)
 
     async def _final_head(self, connection: ClientConnection) -> Response:
-        """Relay 1xx responses (RFC 9110 §15.2), and return the final response head.
+        """Relay 1xx responses (RFC 9110 §15.2), but to no HTTP/1.0 client; return the final response head, or a 101.
 
         Raises:
             TooManyInformational: more 1xx came than `max_informational`.
@@ -318,8 +319,10 @@ class Exchange:
         if self._tap is not None:
             shape, observe = self._tap.response(response, answer, shape)
         self.report.status, self.report.keep_alive = response.status, answer.keeps_client
+        self.report.is_about_barrier = is_barrier_answer(response)
         scanner = self.report.scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
-        note_counts = self._note_counts(answer.framing, scanner)
+        gap = self._gap if answer.framing.kind is BodyKind.CHUNKED else None
+        note_counts = Gaps(gap, scanner).note if gap is not None else None
         options = MoveOptions(
             settings.idle_timeout, settings.send_timeout, shape, octets, self._note_first, observe, note_counts
         )
@@ -356,10 +359,6 @@ class Exchange:
     def _note_first(self) -> None:
         self.report.first_s = trio.current_time() - self.report.started
 
-    def _note_counts(self, framing: Framing, scanner: BodyScanner) -> Callable[[int], None] | None:
-        """Return what counts the gaps between frames; None without metrics, and for a body that is not chunked."""
-        return Gaps(self._gap, scanner).note if self._gap is not None and framing.kind is BodyKind.CHUNKED else None
-
     async def _switch(self, connection: ClientConnection, response: Response) -> None:
         """Relay a 101, then relay octets both ways as a tunnel."""
         check_switch(self._request, response)
@@ -374,8 +373,7 @@ class Exchange:
         """Send to the client within the send deadline.
 
         Raises:
-            SinkGone: the client closed or reset the connection.
-            SendTimeout: it took nothing.
+            SinkGone, SendTimeout: as in `Mover.move`.
         """
         try:
             with trio.fail_after(self._settings.send_timeout):

@@ -19,11 +19,11 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.origin.scenarios import Ending
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, Rule
+from chunkwire.wire.errors import BARE_LF_HINT, ChunkwireError, FramingError, IncompleteBody, Rule
 
 
 class Outcome(enum.StrEnum):
-    """How an exchange ended; the words of the record (`end.framing`) and of the log."""
+    """How an exchange ended; the words of the log and, but for REFUSED, of the record (`end.framing`)."""
 
     COMPLETE = "complete"
     CUT = "cut"
@@ -83,7 +83,7 @@ _Row: TypeAlias = tuple[tuple[type[ChunkwireError], ...], Outcome, int, str]
 _UPSTREAM: Final[tuple[_Row, ...]] = (
     ((IncrementalRefused,), Outcome.REFUSED, 502, "incremental_refused"),
     ((ResponseTimeout,), Outcome.TIMEOUT, 504, "http_response_timeout"),
-    ((IdleTimeout, SendTimeout), Outcome.TIMEOUT, 504, "connection_read_timeout"),
+    ((IdleTimeout,), Outcome.TIMEOUT, 504, "connection_read_timeout"),
     ((IncompleteHead, IncompleteBody), Outcome.CUT, 502, "http_response_incomplete"),
     ((PeerGone, SourceGone), Outcome.RESET, 502, "connection_terminated"),
     ((ChunkwireError,), Outcome.MALFORMED, 502, "http_protocol_error"),
@@ -125,7 +125,7 @@ def client_failure(error: ChunkwireError) -> Failure:
     failure = _look_up(error, _CLIENT)
     if not isinstance(error, FramingError):
         return failure
-    hint = "; nc sends CRLF with `nc -C` (macOS: `nc -c`)" if error.rule is Rule.BARE_LF else ""
+    hint = f". {BARE_LF_HINT}" if error.rule is Rule.BARE_LF else ""
     return replace(failure, details=f"{error}{hint}", rule=error.rule)
 
 

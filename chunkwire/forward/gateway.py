@@ -29,11 +29,12 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import Framing, HeadError, Request
+from chunkwire.net.heads import Framing, HeadError, Request, Response
 from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.unread import unread_request
+from chunkwire.origin.barrier import is_barrier_answer
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
@@ -41,7 +42,7 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
-    from chunkwire.server.stampdesk import StampDesk
+    from chunkwire.server.stampdesk import StampDesk, StampSheet
     from chunkwire.server.tap import RecordFor
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Gateway:
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
         record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
-        on_end: called at the end of each exchange.
+        on_end: called at the end of each exchange, and for each request that was refused instead.
         metrics: counts exchanges and chunks; None counts nothing.
     """
 
@@ -150,14 +151,24 @@ class Gateway:
                     return await self._run_limited(client, request, framing, BarrierMover(self._mover, barrier))
             except Refusal as error:
                 answer = refused(error)
-        head, content = answer
-        with trio.move_on_after(self._settings.send_timeout):
-            await client.send_all(client.head_octets(head, request.method) + content)
-            if framing.is_empty:
-                return True
-        self._mover.unwatch(client)
-        await client.close()
-        return False
+        return await self._answer(client, request, framing, *answer)
+
+    async def _answer(
+        self, client: ServerConnection, request: Request, framing: Framing, head: Response, content: bytes
+    ) -> bool:
+        """Answer a request about barriers; close the connection, and return False, if no other request may follow."""
+        report = Report(Outcome.CLIENT_GONE, head.status, is_about_barrier=is_barrier_answer(head))
+        octets = client.head_octets(head, request.method) + (b"" if request.method == b"HEAD" else content)
+        try:
+            with trio.move_on_after(self._settings.send_timeout):
+                await client.send_all(octets)
+                report.verdict, report.keep_alive = Outcome.COMPLETE, framing.is_empty and request.keeps_alive
+        finally:
+            self._on_end(client.peer, request, report)
+        if not report.keep_alive:
+            self._mover.unwatch(client)
+            await client.close()
+        return report.keep_alive
 
     async def _run_limited(
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
@@ -181,11 +192,8 @@ class Gateway:
     async def _run_exchange(
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
     ) -> bool:
-        mover = mover or self._mover
         sheet = self.stamps.open(client, request) if self.stamps is not None else None
-        if sheet is not None:
-            mover = StampingMover(mover, sheet, client)
-        exchange = self._exchange(client, request, framing, mover)
+        exchange = self._exchange(client, request, framing, mover or self._mover, sheet)
         if self._metrics is not None:
             self._metrics.begin(exchange.report)
         try:
@@ -216,10 +224,14 @@ class Gateway:
         record_to = self._record_for(request)
         return Tap(record_to, self._streams, request, self._settings.limits) if record_to is not None else None
 
-    def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
+    def _exchange(
+        self, client: ServerConnection, request: Request, framing: Framing, mover: Mover, sheet: StampSheet | None
+    ) -> Exchange:
         settings = self._settings
         if isinstance(mover, BarrierMover):  # its client is a proxy, whose FIN means that it left
             settings = replace(settings, on_client_fin="cancel")
+        if sheet is not None:
+            mover = StampingMover(mover, sheet, client)
         return Exchange(
             client,
             request,

@@ -17,13 +17,17 @@ class Report:
 
     Attributes:
         status: the final status sent to the client; 0 if none was.
-        rule: which of our rules a peer broke, if one did.
+        upstream: the one that was asked last; "-" for none.
+        details: why the exchange failed, in one line; "" if it did not.
+        rule: which of our rules a peer broke; "" for none.
         head_s: seconds from the request to its response head; None if none came.
-        first_s: seconds from the request until the first octets of the response body were sent to the client.
-        scanner: counts of the response body.
+        first_s: seconds from the request until the first octets of the response body were sent to the client; None if
+            none were.
+        scanner: counts the response body; None if none was relayed.
         mode: the relay mode that the response body went through.
-        fault: what broke the response body; None where nothing did.
+        fault: the fault that the operator asked for, if it applied to this response; None if not.
         keep_alive: another request may follow on the client's connection.
+        is_about_barrier: it was an acknowledgement or a state, see `is_barrier_answer`.
     """
 
     verdict: Outcome = Outcome.COMPLETE
@@ -37,6 +41,7 @@ class Report:
     mode: Mode = EXACT_MODE
     fault: FaultPlan | None = None
     keep_alive: bool = False
+    is_about_barrier: bool = False
     started: float = field(default_factory=trio.current_time)
 
     @property
@@ -46,5 +51,5 @@ class Report:
 
     @property
     def octets(self) -> int:
-        """Octets of its content so far."""
+        """Octets of the response's content so far."""
         return self.scanner.octets if self.scanner is not None else 0

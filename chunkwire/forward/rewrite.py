@@ -1,7 +1,8 @@
 """What a gateway changes in a head, and what it must leave alone (RFC 9110 §7.6, RFC 9112 §6.1).
 
-Pure functions from head to head. Field order and name case are kept. Only hop-by-hop fields are removed; only Host,
-Via and the fields that a flag asks for are added.
+Pure functions from head to head. Field order and name case are kept; Host comes first, and what the gateway adds comes
+last. Hop-by-hop fields are removed, and those that the next hop needs are written again. Via is added, and Date if it
+is missing; what else is added or removed is said at each function.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from chunkwire.wire.errors import quoted
 HOP_BY_HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"transfer-encoding", b"http2-settings"}
 )
-# Kept even if Connection names them: without them the message would lose its framing or routing.
-_NEVER_DROPPED: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"date", b"via"})
+# Kept even if Connection names them: without them the message would lose its framing, its date or its route.
+_NEVER_DROPPED: Final = frozenset({b"content-length", b"date", b"via"})
 # RFC 9110 §9.3.1: a body has no meaning here. A server that does not read it parses it as the next request (TE.0).
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
@@ -176,7 +177,7 @@ def upstream_request(
     """Return the request to send upstream.
 
     Args:
-        url: of the upstream; its path is put in front of every target.
+        url: of the upstream; its path is put in front of every target that is a path.
         forwarded_for: the client whose address and scheme go into Forwarded and X-Forwarded-*; None adds neither.
     """
     host = request.get(b"host") or b""

@@ -1,9 +1,8 @@
-"""Relay modes other than exact, for teaching and tests: they re-frame the body.
+"""What rewrites a response body: relay modes and faults, for teaching and tests; and without chunks for HTTP/1.0.
 
-A shaper gets only events that the scanner approved. The chunks of a mode are written by the encoder; a trailer section
-and the frames before a fault are sent unchanged. A last-chunk is sent only if one came, or if the operator asked for a
-fault that sends one.
-The log and a response field name the mode.
+A mover calls a shaper (`net.movers.Shaper`) with events that the scanner approved. The chunks of a mode are written by
+the encoder; a trailer section, and the frames before a fault, are sent unchanged. A last-chunk is sent only if it came
+or if the operator asked for a fault that sends one. The log and a response field name the mode or fault.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
-BUFFER_OCTETS: Final = 16 * 1024 * 1024  # `buffer` sends what it has gathered at this size: it bounds the memory
+BUFFER_OCTETS: Final = 16 * 1024 * 1024  # at most gathered by `buffer` and `coalesce=50ms`: it bounds the memory
 MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS  # also the most for `slice=N`
 MAX_COALESCE_SECONDS: Final = 999_999.0  # eleven days, as good as the end of a stream
 
@@ -135,9 +134,10 @@ class Slice(_Shape):
 
 
 class Gather(_Shape):
-    """Data gathered up to a number of octets or for a time, then sent as one chunk; extensions are dropped.
+    """Data gathered up to a number of octets or for a time, then sent together; extensions are dropped.
 
-    With neither limit, the data of one read becomes one chunk, as in proxies that re-frame.
+    It is sent as one chunk if `is_chunked`. With neither limit, the data of one read becomes one chunk, as in proxies
+    that re-frame.
     """
 
     def __init__(self, *, is_chunked: bool, octets: int = 0, seconds: float = 0.0) -> None:
@@ -153,7 +153,10 @@ class Gather(_Shape):
         return self._due
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return the gathered data if it reaches the limit or the body ends; else no octets."""
+        """Return the gathered data if it reaches the limit or the last-chunk has come; else no octets.
+
+        At the end of a body without chunks the mover calls `flush`.
+        """
         self._kept += _content(events)
         if self._kept and self._seconds and self._due is None:
             self._due = trio.current_time() + self._seconds

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StampingMover:
-    """Tells the sheet which upstream connection carries the response's body; the wrapped mover does the rest."""
+    """Gives the sheet the upstream connection of the response's body; the wrapped mover does the rest."""
 
     def __init__(self, mover: Mover, sheet: StampSheet, client: Connection) -> None:
         self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch

@@ -1,7 +1,7 @@
 """Records of an exchange for watchers: at the points `gateway.received` and `gateway.sent`.
 
-Only watched exchanges have a tap. Both points record the same events, with the time at which a receive completed them,
-and the time at which they had been written to the other side's socket.
+Only watched exchanges have a tap. At `gateway.received` an event has the time of the receive that completed it; at
+`gateway.sent`, the time at which it had been written to the other side's socket, or at which a shaper returned it.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class LateTap:
 
     @property
     def takes_events(self) -> bool:
-        """True while too many octets are kept: the mover then works in bounded turns (`wire.feed`)."""
+        """True while too many octets are kept: the mover then works in shorter turns (`wire.feed`)."""
         return self._noted_octets > MAX_NOTED_OCTETS
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Keep the octets that one receive completed, until they are sent."""
+        """Keep the octets that one receive completed, until they are sent; record two writes if too many are kept."""
         self._unsent.append(bytes(octets))
         self._noted_octets += len(octets)
         if self.takes_events and self._record_next():
@@ -203,7 +203,8 @@ class Gaps:
 class Tap:
     """The recorders of one exchange: two points, two ways.
 
-    A consumer that takes records later (`later_of`) gets no records of the response at `gateway.received`.
+    A consumer that takes records later (`later_of`) gets no records of the response, and none of the request's body, at
+    `gateway.received`.
     """
 
     def __init__(self, emit: Callable[[Record], None], stream: int, request: Request, limits: Limits) -> None:

@@ -20,13 +20,13 @@ from chunkwire.net.ends import ClientConnection
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 MAX_IDLE: Final = 64  # kept per upstream (nginx `keepalive` examples: 16 to 64)
-IDLE_SECONDS: Final = 20.0  # under the idle limits of common servers (node: 5 s is the shortest, caught by the check)
+IDLE_SECONDS: Final = 20.0  # most servers keep one longer (nginx: 75 s; node: 5 s, whose close `take_idle` notices)
 SWEEP_SECONDS: Final = 1.0  # how long a closed idle connection may stay unnoticed and hold its descriptor
 
 
 @dataclass(slots=True)
 class Upstream:
-    """One upstream URL and its idle connections; with `has_stamps`, kernel timestamps are read from them."""
+    """One upstream URL and its idle connections; with `has_stamps`, kernel timestamps are read from its connections."""
 
     url: Url
     tls: ssl.SSLContext | None = None
@@ -39,7 +39,7 @@ class Upstream:
         return f"unix:{self.url.host}" if self.url.is_unix else self.url.authority.decode("ascii")
 
     def take_idle(self) -> ClientConnection | None:
-        """Return the newest idle connection on which nothing has happened, or None."""
+        """Return the idle connection that was used last and can be used again; None if there is none."""
         return self.idle.take(server_of(self.url, self.tls))
 
     def keep(self, connection: ClientConnection) -> None:
@@ -70,7 +70,7 @@ class Upstreams:
         return iter(self._upstreams)
 
     async def run(self) -> None:
-        """Drop idle connections that the upstream has closed, until cancelled; then close all."""
+        """Close idle connections that are too old, or on which something has happened, until cancelled; then all."""
         try:
             while True:
                 await trio.sleep(SWEEP_SECONDS)

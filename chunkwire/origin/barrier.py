@@ -15,17 +15,16 @@ Statuses: 404 for an ID that no stream has open, with the `instance` that answer
 from __future__ import annotations
 
 import json
-import logging
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import parse_qs
 
 import trio
 
-from chunkwire.net.heads import Field, Request
+from chunkwire.net.heads import Field, Response
+from chunkwire.server.journal import JournalEntry
 from chunkwire.server.query import Query, bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import ChunkwireError
@@ -47,7 +46,14 @@ IDLE_SECONDS: Final = 60.0
 BEYOND_SECONDS: Final = 20.0
 """The longest wait of a request for the state: less than the timeout of proxies for a response head."""
 
-STATE_FIELDS: Final[tuple[Field, ...]] = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
+ANSWER_FIELD: Final[Field] = (BARRIER_FIELD, b"answer")
+"""In each answer about an open barrier, or about an ID that is not open: see `is_barrier_answer`."""
+
+STATE_FIELDS: Final[tuple[Field, ...]] = (
+    (b"Content-Type", b"application/json"),
+    (b"Cache-Control", b"no-store"),
+    ANSWER_FIELD,
+)
 
 _ID: Final = re.compile(r"[0-9A-Za-z._~-]{16,64}", re.ASCII)
 _MAX_FRAMES: Final = 10**9
@@ -88,7 +94,7 @@ class Barrier:
         if not self.acked < n <= self.written:
             first = self.acked + 1
             expected = f"from {first} to {self.written}" if first <= self.written else "later, when more is written"
-            raise Refusal(409, "barrier-order", f"n: expected one {expected}, got {n}")
+            raise Refusal(409, "barrier-order", f"n: expected one {expected}, got {n}", fields=(ANSWER_FIELD,))
         self.acked = n
         self._wake()
 
@@ -191,22 +197,24 @@ class Barriers:
         """
         _check_id(name)
         if name not in self._open:
-            raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
+            message = f"barrier: no stream has it open at instance {self.instance}"
+            raise Refusal(404, "barrier", message, fields=(ANSWER_FIELD,))
         return self._open[name]
 
 
-def level_of(request: Request, status: int) -> int:
-    """Return the level at which the exchange of a request is logged.
+def is_barrier_answer(response: Response) -> bool:
+    """Say whether a response answers an acknowledgement or a request for a state.
 
-    DEBUG for acknowledgements and requests for the state, of which a probe sends many, unless the answer is a 5xx.
+    A probe sends many of these, so they are logged at DEBUG. Only the server that keeps the barriers decides this: a
+    client that names a barrier cannot keep its request out of the log of a gateway.
     """
-    path, _, query = request.target.decode("latin-1").partition("?")
-    named = (request.get(BARRIER_FIELD.lower()) or b"").decode("latin-1")
-    ids = parse_qs(query).get("barrier", [""]) if path.endswith((ACK_PATH, STATE_PATH)) else [""]
-    if named.endswith(STATE_WORD):
-        ids = [named.removesuffix(STATE_WORD)]
-    is_side_request = _ID.fullmatch(ids[0]) is not None
-    return logging.DEBUG if is_side_request and status < 500 else logging.INFO
+    return response.get(BARRIER_FIELD.lower()) == ANSWER_FIELD[1]
+
+
+def is_about_barrier(entry: JournalEntry) -> bool:
+    """Say the same of an exchange of our origin."""
+    is_answered = entry.status < 500 and entry.rule in ("", "barrier", "barrier-order")
+    return is_answered and entry.request.target.partition(b"?")[0] in (ACK_PATH.encode(), STATE_PATH.encode())
 
 
 def _check_id(name: str) -> None:

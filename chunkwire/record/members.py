@@ -7,7 +7,6 @@ which members a kind of record has (`values`).
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any, Final
 
 from chunkwire.wire.errors import LocalError
@@ -16,7 +15,7 @@ _TIMES: Final = frozenset({"t", "gap", "kernel", "wall"})
 OCTETS: Final = frozenset({"line", "method", "target", "status_line"})
 """Members that are octets of the wire, as Latin-1."""
 _MAX_NUMBER: Final = 1 << 63
-"""Numbers in a record are below: counts have 64 bits, and every one can be made a float."""
+"""Numbers in a record are below: counts fit a signed integer of 64 bits, and each can be made a float."""
 
 
 def check_number(name: str, value: int | float) -> None:
@@ -32,16 +31,19 @@ def check_octets(name: str, text: str) -> None:
 
 
 def data_of(given: dict[str, Any]) -> bytes | None:
-    """Return the octets in `data` or `data_b64` of a line; None if it has neither."""
-    text, encoded = given.get("data"), given.get("data_b64")
-    if isinstance(text, str):
+    """Return the octets in `data`, or else in `data_b64`, of a line; None if it has neither."""
+    name = "data_b64" if given.get("data") is None else "data"
+    text = given.get(name)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise LocalError(f'expected a text as "{name}" in a record, got {text!r:.64}')
+    if name == "data":
         return text.encode(errors="surrogatepass")
-    if isinstance(encoded, str):
-        try:
-            return base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
-            raise LocalError(f'expected base64 in "data_b64" of a record, got {encoded[:64]!r}') from error
-    return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise LocalError(f'expected base64 in "data_b64" of a record, got {text[:64]!r}') from error
 
 
 def fields_of(given: dict[str, Any]) -> tuple[tuple[str, str], ...]:

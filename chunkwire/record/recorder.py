@@ -1,4 +1,4 @@
-"""Make records from the events of a message; movers, clients and servers all use it.
+"""Make records from the events of a message; clients, servers, the gateway and the readers of captures all use it.
 
 The rule here: times and events in, records and counts out. The octets kept of a frame are bounded, and credentials are
 redacted before a record is made. What this module must not know: who reads the records, and the clock.
@@ -131,7 +131,7 @@ class Recorder:
             t: s since the request.
             events: in order; each octet of the body in one event.
             read: number of the receive that brought the last octet, from 1; others may have been held since an earlier
-                receive.
+                receive. 0 for octets that were there before the observer began, which count as no read.
             kernel: when the kernel received the packet with the last octet, in s since the request; None if unknown. It
                 is the time of a frame that ends with that octet.
         """

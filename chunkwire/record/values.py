@@ -32,7 +32,8 @@ watcher stopped; unknown, as octets are missing in a capture. Readers map values
 UNKNOWN: Final = "unknown"
 
 APPLICATION_VERDICTS: Final = ("complete", "incomplete", "empty", "unknown")
-"""Whether the stream's own terminal event was seen, such as [DONE]; "unknown" if the content was not read."""
+"""Whether the stream's own terminal event was seen, such as [DONE]: "empty" if it was, and the answer of a language
+model had nothing in it; "unknown" if the content was not read."""
 
 TextFields: TypeAlias = tuple[tuple[str, str], ...]
 """Field lines in their order, octets 0x80-0xFF as Latin-1."""
@@ -47,7 +48,7 @@ class RequestRecord(NamedTuple):
         t: s since the request, on a monotonic clock of the observer.
         target, fields: as sent; credentials redacted.
         wall: s since the epoch at t, the only wall-clock time of a stream.
-        way: one of `WAYS`: the message it belongs to.
+        way: one of `WAYS`: the message it belongs to. An origin records the request's head with its response.
         hop: which of several hops, such as "nginx:8080"; None if there is only one.
         data: the head as written, with its empty line; None if it was not kept, or a part was redacted.
     """
@@ -66,7 +67,7 @@ class RequestRecord(NamedTuple):
 
 
 class HeadRecord(NamedTuple):
-    """A response head, 1xx ones too; `status_line` is without its CRLF, the rest as in `RequestRecord`."""
+    """A response head; `status_line` is without its CRLF, the rest as in `RequestRecord`. Clients record 1xx too."""
 
     stream: int
     point: str
@@ -86,7 +87,7 @@ class HeadRecord(NamedTuple):
 
 
 class FrameRecord(NamedTuple):
-    """A chunk, or the last-chunk (size 0), at the time of its last octet.
+    """A chunk, or the last-chunk (size 0), at the time of its last octet; a partial one at the end of the body.
 
     Attributes:
         n: number of the frame in its body, from 1.
@@ -263,7 +264,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
     UTF-8 content is in `data`, other content in `data_b64`; times have microseconds.
 
     Args:
-        with_data: False omits content, so that only sizes and times remain.
+        with_data: False omits `data` and `data_b64`.
     """
     if isinstance(record, FrameRecord) and with_data and record.kernel is None:
         return _frame_json(record)
@@ -312,7 +313,7 @@ def from_json(line: str | bytes) -> Record | None:
     Unknown members are ignored; an unknown verdict becomes `UNKNOWN`.
 
     Raises:
-        LocalError: the line is not JSON, or not a record of version 1.
+        LocalError: the line is not JSON, not a record of version 1, too long, or has a member that is not valid.
     """
     if len(line) > MAX_LINE:
         raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got {_quoted_line(line[:MAX_LINE])}")

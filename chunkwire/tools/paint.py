@@ -1,7 +1,7 @@
 """Colours by role, text that is safe to print on a terminal, line wrapping, and plurals.
 
-The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A control
-character, an escape sequence or a direction override is shown as a dot.
+The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A character that is
+not printable (a control character, also the ESC of an escape sequence; a direction override) is shown as a dot.
 """
 
 from __future__ import annotations

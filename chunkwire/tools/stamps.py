@@ -1,8 +1,8 @@
 """The stamps inside the content of a stream: when each event was planned and written.
 
 The rule here: content in, in pieces of any size, stamps out. Two forms are read: the JSON of our `/probe`, and the `T`
-+ 19 digits (then `P` + 19 digits: planned) of a meter's origin. Both are ns since the epoch on the origin's clock.
-This module must not know when octets arrived.
++ 19 digits of a meter's origin, perhaps followed by `P` + 19 digits (planned). All are ns since the epoch on the
+origin's clock. What this module must not know: when octets arrived.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ContentReader:
 
     @property
     def is_readable(self) -> bool:
-        """Say whether further content can be decoded: its coding is known, and no octet of it is wrong or missing."""
+        """Say whether further content can be read: no coding, or a known one, of which no octet is wrong or missing."""
         return self._decoder.error is None and not self._is_lost
 
     def feed(self, octets: bytes) -> tuple[list[Stamp], int]:

@@ -1,4 +1,5 @@
-"""What the octets mean: the codec of chunked bodies, content codings, and server-sent events.
+"""What the octets mean: bodies with and without chunks, content codings, and server-sent events.
 
-The rule of this room: octets in, values out. No I/O, no clock, no trio, no h11.
+Durations (`durations`) and JSON (`jsontext`) are here too, since several rooms parse them. The rule of this room: pure.
+No I/O, no clock, no trio, no h11.
 """

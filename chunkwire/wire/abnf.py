@@ -1,10 +1,10 @@
 """The grammar of a chunked body as patterns of octets, each below its ABNF.
 
-The rule here: every pattern is bytes for `re`, with possessive quantifiers, so that it runs in linear time for any
-input. Groups are repeated inside `(?>…)` instead, because `(?:…)*+` is wrong in CPython before 3.11.5: it continues in
-the middle of an iteration that failed (gh-106052). `size_line` and `field_line` are *prefix* patterns: `match` takes
-the longest prefix of some valid line, so a match that ends before the end of the buffer ends at the first bad octet.
-What this module must not know: limits, offsets, and what follows a line.
+The rule here: unbounded quantifiers are possessive, so that a pattern runs in linear time for any input. Groups are
+repeated inside `(?>…)` instead, because `(?:…)*+` is wrong in CPython before 3.11.5: it continues in the middle of an
+iteration that failed (gh-106052). `size_line` and `FIELD_LINE_PREFIX` are *prefix* patterns: `match` takes a line, or
+the longest prefix of some valid line; if such a prefix ends before the end of the buffer, the next octet is the first
+bad one. What this module must not know: limits, offsets, and what follows a line.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 def number_of(text: str) -> int | None:
-    """Return the number in 1*18DIGIT; None for any other text, also for digits that only `str.isdigit` takes."""
+    """Return the number in 1*18DIGIT; None for any other text, such as digits that are not ASCII."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -83,16 +83,16 @@ def canonical_name(name: bytes) -> bytes:
 def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     """Compile the prefix pattern of a size line: chunk-size [ chunk-ext ] CRLF (RFC 9112 §7.1).
 
-    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF, or a CR at the end of the buffer.
-    Without a digit only the padding matches, and all groups are None. An extension that the end of the buffer cuts is
-    matched, and is in no group. The arguments are those of `Limits`.
+    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF, or a CR without LF. Without a digit
+    only the padding matches, and all groups are None. An extension that is cut by the end of the buffer or by a bad
+    octet is matched up to there, and is in no group. The arguments are those of `Limits`.
     """
     padding = rb"[\t ]*+" if allow_padding else rb""
     bws = rb"[\t ]*+" if allow_bws or allow_padding else rb""
     # An extension is whole if it has a value after "=", or a name without "=".
     value = bws + rb"=" + bws + rb"(?:" + TOKEN + rb"|" + QUOTED_STRING + rb")"
     whole = bws + rb";" + bws + TOKEN + rb"(?:" + value + rb"|(?!" + bws + rb"=))"
-    # Parts of an extension at the end of the buffer: ';'  ';name='  ';name="text'  ';name="text\'.
+    # Parts of an extension that is cut: ';'  ';name='  ';name="text'  ';name="text\'.
     cut_value = rb"(?>(?:=" + bws + rb'(?>(?:"' + QUOTED_TEXT + rb"\\?+)?))?)"
     cut = bws + rb"(?>(?:;" + bws + rb"(?>(?:" + TOKEN + bws + cut_value + rb")?))?)"
     return re.compile(

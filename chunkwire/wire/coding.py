@@ -36,7 +36,7 @@ class ContentDecoder:
 
     Attributes:
         codings: as declared, in lower case, without identity.
-        error: one line, why decoding has stopped; None while it continues.
+        error: one line, why decoding has stopped or cannot begin; None while it continues.
     """
 
     def __init__(self, content_encoding: str) -> None:
@@ -137,7 +137,7 @@ def _decompressor(name: str, octets: bytes) -> Any:
 
 
 def _zstd() -> Any:
-    """Return the module compression.zstd, None before Python 3.14."""
+    """Return the module compression.zstd (Python 3.14); None if this Python has none."""
     try:
         return importlib.import_module("compression.zstd")
     except ImportError:  # pragma: no cover: which branch is taken depends on the version

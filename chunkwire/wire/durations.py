@@ -1,4 +1,4 @@
-"""Parse and print durations: of query parameters, command-line flags, relay modes and the limits of a bench.
+"""Parse and format durations: of query parameters, command-line flags, relay modes and the limits of a bench.
 
 The rule here: the syntax of Go everywhere; a bare number is seconds. No sign is allowed, as no duration is negative.
 """

@@ -1,7 +1,8 @@
-"""Encode frames: the only place that writes chunk-sizes and their CRLF.
+"""Encode frames.
 
-The rule here: the scanner with default limits accepts everything that is encoded. A mistake of the caller (an empty
-write, a line break in a field) raises instead. What this module must not know: who receives the octets, and when.
+The rule here: the scanner with default limits accepts each encoded frame; only its budget for overhead, which is of the
+whole body, is not counted here. A mistake of the caller (an empty write, a line break in a field) raises instead. What
+this module must not know: who receives the octets, and when.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The errors of the codec: the caller's (LocalError), the peer's (FramingError), or a cut body (IncompleteBody).
 
-The rule here: every refusal has a name in `Rule`, an offset in the body, and the RFC section of the rule, so that logs,
-tests and people use the same terms. What this module must not know: how a body is scanned, and how errors are handled.
+The rule here: every `FramingError` has a name in `Rule`, an offset in the body, and the RFC section of the rule, so
+that logs, tests and people use the same terms. What this module must not know: how a body is scanned, and how errors
+are handled.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class ChunkwireError(Exception):
 
 
 class LocalError(ChunkwireError, ValueError):
-    """The caller broke a rule: raised before an octet leaves, never because of a peer."""
+    """A mistake of the caller, or in a flag or a file; never a peer's. What it concerns is not sent."""
 
 
 @unique
@@ -48,7 +49,7 @@ class Rule(StrEnum):
     `OVERHEAD` it is the start of the size line, for `TRAILER_FORBIDDEN` the start of the field line.
 
     Attributes:
-        section: of the RFC, with the rule, or with the demand for a limit.
+        section: of the RFC: it states the rule, or demands a limit.
     """
 
     section: str
@@ -64,7 +65,7 @@ class Rule(StrEnum):
     BARE_CR = "bare-cr", "RFC 9112 §2.2"
     """A CR without LF at the end of a line or of chunk-data."""
     BAD_WHITESPACE = "bad-whitespace", "RFC 9110 §5.6.3"
-    """SP or HTAB in a size line, also where the grammar has BWS, which no sender may write."""
+    """SP or HTAB after a chunk-size or in a chunk-ext, also where the grammar has BWS, which no sender may write."""
     CHUNK_SIZE = "chunk-size", "RFC 9112 §7.1"
     """Not 1*HEXDIG followed by a chunk-ext or CRLF."""
     CHUNK_SIZE_DIGITS = "chunk-size-digits", "RFC 9112 §7.1"
@@ -76,9 +77,9 @@ class Rule(StrEnum):
     CHUNK_EXT_OCTETS = "chunk-ext-octets", "RFC 9112 §7.1.1"
     """A chunk-ext longer than `Limits.max_ext_octets`."""
     OVERHEAD = "overhead", "RFC 9112 §7.1.1"
-    """More framing than `Limits.max_overhead` allows for this number of octets of data."""
+    """More framing than `Limits.max_overhead` allows for these chunks."""
     CHUNK_DATA_END = "chunk-data-end", "RFC 9112 §7.1"
-    """Anything but CRLF after chunk-data."""
+    """Neither CR nor LF after chunk-data."""
     TRAILER_FIELD = "trailer-field", "RFC 9112 §7.1.2"
     """A line of the trailer section that is no field-line."""
     TRAILER_FORBIDDEN = "trailer-forbidden", "RFC 9110 §6.5.1"
@@ -98,7 +99,7 @@ class FramingError(ChunkwireError):
     Attributes:
         rule: a member of `Rule`, and so a str such as "bare-lf".
         offset: of the refused octet in the body, from 0.
-        octets: the octets there that had arrived: at least 1, at most 16.
+        octets: the octets there that had arrived: 1 to 16, or for `TRAILER_FORBIDDEN` the whole field-name.
         section: of the rule, such as "RFC 9112 §7.1".
         message: expected, got, where; also the result of str().
     """
@@ -117,7 +118,7 @@ class IncompleteBody(ChunkwireError):
 
     Attributes:
         offset: octets of the body that had arrived.
-        section: the production that was cut, such as "chunk-data".
+        section: what was cut: a production such as "chunk-data", or "content of 5 octets".
         received: the content received so far, if the code that raises keeps it; perhaps cut to a limit.
 
     Args:

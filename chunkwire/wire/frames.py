@@ -43,7 +43,7 @@ class Data(NamedTuple):
 
     Attributes:
         offset: of its first octet in the body as on the wire.
-        octets: 1 or more; their boundaries are those of reads, not of chunks.
+        octets: 1 or more; they end where a read or the chunk ends.
     """
 
     offset: int

@@ -27,10 +27,13 @@ def load_json(text: str | bytes) -> Any:
 
 
 def check_depth(value: object, text: str | bytes) -> None:
-    """Refuse a value that is nested deeper than `MAX_DEPTH`; a text without so many brackets costs nothing.
+    """Refuse a value that is nested deeper than `MAX_DEPTH`.
+
+    Args:
+        text: from which the value was read; if it has at most `MAX_DEPTH` brackets, the value is not searched.
 
     Raises:
-        ValueError: it is.
+        ValueError: it is nested deeper.
     """
     opened = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
     level: list[Any] = [value] if opened > MAX_DEPTH else []

@@ -17,8 +17,8 @@ class Limits:
     Attributes:
         max_size_digits: digits of a chunk-size, with leading zeros: enough for 64 bits. Go also allows 16; HAProxy
             allows 13, so that a parser that uses floats cannot read another value.
-        max_chunk_size: octets. HAProxy refuses more than 2**52 - 1; Python's http.client fails with MemoryError.
-        max_ext_octets: octets of one chunk-ext, from its first ";" to the CRLF. It is held until the line is whole, so
+        max_chunk_size: octets. HAProxy also refuses more than 2**52 - 1.
+        max_ext_octets: octets of one chunk-ext: all between chunk-size and CRLF. It is held until the line is whole, so
             this is memory of each stream. Go allows 4096 for the whole line.
         max_overhead: octets of framing beyond 16 + 2 * size for each chunk, added up, never below 0. Go has this budget
             against one-octet chunks with long chunk-exts (CVE-2023-39326).
@@ -54,7 +54,7 @@ class HeadLimits:
 
     Attributes:
         max_head_octets: octets from the first of the start-line to the empty line. Go allows 1 MiB, node 16 KiB;
-            64 KiB leaves room for large cookies and still bounds 10,000 connections to 640 MiB.
+            64 KiB leaves room for large cookies and still bounds 10,000 connections to 625 MiB.
         max_start_line_octets: octets; RFC 9112 §3 RECOMMENDS at least 8000.
         max_fields: field lines; Apache allows 100.
     """

@@ -150,7 +150,7 @@ def _refused_field_line(buffer: Buffer, start: int, match: re.Match[bytes]) -> R
 
 
 def read_crlf(buffer: Buffer, start: int, *, end: int, what: str, otherwise: Rule) -> int | None:
-    """Return the index after the CRLF at start; start < end.
+    """Return the index after the CRLF at start, None if only its CR has come; start < end.
 
     Args:
         what: what the CRLF follows or ends, for the message.

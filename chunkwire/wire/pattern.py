@@ -1,8 +1,9 @@
 """A short cut through many small chunks, made of the size lines that a stream has shown.
 
 The plain loop of the scanner takes some 0.4 µs a chunk, because each is a few steps of Python. Where all chunks have
-one size line, a slice with the step of a chunk holds one octet of the framing of each: six slices compare 1024 chunks,
-at 3 ns each. Where they have several, `re` passes over n octets of any kind in constant time, so a pattern such as
+one size line, a slice with the step of a chunk holds one octet of the framing of each: for a size of two digits, six
+slices compare 1024 chunks, at 3 ns a chunk. Where they have several, `re` passes over n octets of any kind in constant
+time, so a pattern such as
 
     (?:20\\r\\n.{32}+\\r\\n|1f\\r\\n.{31}+\\r\\n){256}+
 
@@ -16,10 +17,10 @@ and this is faster or not used; it must never take what the loop would not. Ther
   without per-chunk work;
 - it counts by blocks, and where its lines have two numbers of digits, those with fewer a second time: the counts of
   chunks and octets stay exact as well, without per-chunk work. Extensions may differ in length where there is one size;
-- it is compiled again only after twice as many chunks as the last time, since compiling takes as long as thousands of
-  chunks: a peer that keeps changing its sizes cannot keep us busy with it.
+- it is compiled again only when the loop has taken twice as many chunks as the last time, since compiling takes as long
+  as thousands of chunks: a peer that keeps changing its sizes cannot make us compile often.
 
-What this module must not know: what may be held, and who counts.
+What this module must not know: what is held, and who reads the counts.
 """
 
 from __future__ import annotations
@@ -44,18 +45,20 @@ WORTH_OCTETS: Final = 1024
 """Octets there must be for a try: fewer hold few chunks, and most reads of a stream are one chunk."""
 
 _BLOCKS: Final = (256, 32, 4)
-"""Chunks that one match takes: many, so that the call does not count; then fewer, for the end of the buffer."""
+"""Chunks that one match takes: many, so that a call costs little for each; then fewer, for the end of the buffer."""
 
 _NARROW_BLOCKS: Final = (32, 1)
 """The same, of chunks that are counted a second time: down to 1, to leave none out."""
 
 _MAX_LINES: Final = 32
-"""Lines in a pattern: the time to make it grows with them, and a rarer one ends a block rather than the stream."""
+"""Size lines in a pattern: the time to compile it grows with them, and the loop takes chunks with rarer ones."""
 
 _MAX_SIZE: Final = 8192
 """Octets of chunk-data: of larger chunks too few fit into a buffer for a block."""
 
 _MIN_SIGHTINGS: Final = 4
+"""Chunks of a survey that must have a size line, for it to enter the pattern."""
+
 _FIRST_SURVEY: Final = 4096
 """Chunks the plain loop takes before the first survey, in 2 ms; to compile 32 lines takes 1 to 2 ms."""
 
@@ -73,7 +76,7 @@ MAX_PLAIN_DIGITS: Final = 16
 """Digits of a size line without chunk-ext that the hot path takes; a longer one is left to its step."""
 
 _MAX_REMEMBERED: Final = 4096
-"""Sizes remembered, for all streams together, in 0.5 MB; where there would be more, all are forgotten."""
+"""Sizes remembered, for all streams with the same limits, in 0.5 MB; where there would be more, all are forgotten."""
 
 _PLAIN_LINE: Final = re.compile(abnf.HEXDIG + b"{1,%d}" % MAX_PLAIN_DIGITS)
 _RUN: Final = re.compile(rb"[0-9A-Za-z]++")
@@ -85,7 +88,7 @@ _Blocks: TypeAlias = tuple[tuple[int, re.Pattern[bytes]], ...]
 class PlainSizes(dict[bytes, int]):
     """The sizes of size lines without chunk-ext that never add to the excess; 0 for all other lines.
 
-    A line is read when it is first looked up, in 0.6 µs, and remembered.
+    A line is read when it is first looked up, in 0.6 µs, and remembered if it is one of these.
     """
 
     __slots__ = ("_limits",)
@@ -108,7 +111,7 @@ class PlainSizes(dict[bytes, int]):
 
 
 _STRIDE: Final = 1024
-"""Equal chunks compared at once: the calls no longer count, and what is compared in vain stays little."""
+"""Equal chunks compared at once: enough that the calls cost little, and few enough that little is compared in vain."""
 
 
 class _Equal:
@@ -168,15 +171,14 @@ class _Mixed:
 
 
 class ShortCut:
-    """What passes over the chunks of one stream, once it is worth having that."""
+    """What passes over the chunks of one stream, after enough of them have shown their size lines."""
 
     __slots__ = ("_lines", "_next_survey", "_skipped")
 
     def __init__(self) -> None:
         self._lines: _Equal | _Mixed | None = None
-        # Chunks it took, and at how many that it did not take to choose the lines again.
-        self._skipped = 0
-        self._next_survey = _FIRST_SURVEY
+        self._skipped = 0  # chunks that this took
+        self._next_survey = _FIRST_SURVEY  # chunks that the loop has taken by the next choice of lines
 
     def skip(
         self, buffer: Buffer, start: int, *, end: int, sizes: Mapping[bytes, int], ext: bytes, seen: int
@@ -201,7 +203,10 @@ class ShortCut:
         return skipped
 
     def _choose(self, sightings: Counter[bytes], sizes: Mapping[bytes, int], ext: bytes) -> None:
-        """Take the lines seen most, if most chunks have one of them and they have at most two widths."""
+        """Take the lines seen most, of the two most frequent widths, if three of four chunks have one of them.
+
+        Else no lines are taken. If too few chunks were seen, the previous lines stay.
+        """
         if sightings.total() < _MIN_SURVEYED:
             return
         often = [
@@ -243,7 +248,7 @@ def _match_blocks(blocks: _Blocks, buffer: Buffer, position: int, end: int, *, t
 
 
 def _survey(buffer: Buffer, position: int, end: int, sizes: Mapping[bytes, int], ext: bytes) -> Counter[bytes]:
-    """Count the size lines from position on, up to a chunk-ext of another form. A guess: only size lines are read."""
+    """Count the size lines from position on, up to a line of another form. What follows chunk-data is not checked."""
     sightings: Counter[bytes] = Counter()
     form = re.compile(_form(ext, is_fixed=False))
     longest = MAX_PLAIN_DIGITS + len(ext)
@@ -278,7 +283,7 @@ def overhead(line: bytes, size: int) -> int:
 
 
 def _form(ext: bytes, *, is_fixed: bool) -> bytes:
-    """Return a pattern of extensions that are valid where this one is: as long, or not longer."""
+    """Return a pattern of extensions that are valid where this one is: as long if `is_fixed`, else not longer."""
     pattern, literal = b"", 0
     for run in _RUN.finditer(ext):
         least = len(run[0]) if is_fixed else 1

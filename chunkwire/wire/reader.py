@@ -45,7 +45,7 @@ class FrameReader:
     """Reads the frames of one chunked body, which may be fed in any pieces.
 
     It holds the frame that is not whole yet, which may be as long as `limits.max_chunk_size`: lower that for a peer
-    that you do not trust. After an error every call raises it again.
+    that you do not trust. After a FramingError every call raises it again.
 
     Attributes:
         frames: of the latest `feed`; if that raised, the frames before the error.
@@ -58,7 +58,7 @@ class FrameReader:
 
     @property
     def is_complete(self) -> bool:
-        """The last frame has been returned."""
+        """The last-chunk has been returned."""
         return self._feed.scanner.is_complete
 
     @property

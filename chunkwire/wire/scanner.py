@@ -1,13 +1,13 @@
-"""Where a body's octets may be sent on: incremental, strict, sticky.
+"""Scan a body incrementally, and approve the octets that may be sent on.
 
-The rule here: a scanner is shown octets and says how many of them, from the front, *may be sent on*. Chunk-data may
+The rule here: a scanner is given octets and returns how many of them, from the front, *may be sent on*. Chunk-data may
 go at once; a size line once its CRLF is there and valid; the CRLF after chunk-data as a pair; last-chunk, trailer
 section and final CRLF only when all of it is valid. So what was sent is always a prefix of some valid body, and no
 peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
 octet that no valid body has there is refused when it comes, not when its line ends.
 
-A scanner keeps counts, never octets: those that may not go yet are shown again, in front of the next ones. Octets
-past `end` in the buffer are ignored. What this module must not know: sockets, time, and who watches.
+A scanner keeps no octets that may not go yet: they are passed again, in front of the next ones. What this module must
+not know: sockets, time, and who watches.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class BodyScanner(Protocol):
     """The end of a body, and what of it may be sent on, whatever its framing.
 
     Attributes:
-        wire_octets: octets of the body that may have been sent on so far.
+        wire_octets: octets of the body that were approved so far.
         octets: of them, octets of content.
         chunks: whole chunks so far, the last-chunk not counted.
-        is_complete: all of the body may have been sent on.
+        is_complete: all of the body was approved.
     """
 
     wire_octets: int
@@ -61,8 +61,8 @@ class BodyScanner(Protocol):
         """Return n, so that buffer[:n] may be sent on now.
 
         Args:
-            buffer: only buffer[:end] counts. It begins with the octets not approved by the call before, the
-                same ones, followed by new ones. Octets after a complete body are not of this body: they stay.
+            buffer: only buffer[:end] is read. It begins with the octets that the call before did not approve,
+                followed by new ones. Octets after a complete body are never approved.
             events: gets the events of the approved octets; for None no event is built.
             most: bounds the time of this call, in octets of framing: size lines, and CRLF after chunk-data. With so
                 many or more of them taken the call ends in front of a size line. Size lines without chunk-ext count an
@@ -75,7 +75,7 @@ class BodyScanner(Protocol):
         ...
 
     def end_of_input(self) -> None:
-        """Take note that no octet will follow.
+        """Report that no octets will follow.
 
         Raises:
             IncompleteBody: the body was not complete. Its `received` is empty: a scanner keeps no content.
@@ -149,7 +149,7 @@ class ChunkedScanner:
             self._forbidden = self._forbidden.union(map(abnf.canonical_name, forbidden))
         self._state = _State.SIZE_LINE
         self._error: FramingError | None = None
-        self._held = 0  # octets shown and not approved by the latest call
+        self._held = 0  # octets given to the latest call and not approved
         self._left = 0  # of `most`, what is left to this call
         # In DATA and DATA_END: the size line of the chunk, and chunk-data still to come.
         self._line = b""
@@ -229,7 +229,7 @@ class ChunkedScanner:
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
             message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
             # `6` before `hello` CRLF: a person counted the CR. Whether data ended in one is not kept.
-            message += "; the size counts its CR, or it has none" if refused.rule is Rule.BARE_LF else ""
+            message += "; the size counts the CR, or none was sent" if refused.rule is Rule.BARE_LF else ""
         return FramingError(refused.rule, offset, octets, refused.rule.section, message)
 
     @property
@@ -251,7 +251,7 @@ class ChunkedScanner:
         return None
 
     def _scan_plain_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
-        """Approve the chunks at start that have no chunk-ext.
+        """Approve the chunks at start that have no chunk-ext; the short cut takes some that have one.
 
         The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
         """
@@ -276,7 +276,7 @@ class ChunkedScanner:
         for _ in range(BURST):
             line_end = find(CRLF, position, position + MAX_PLAIN_DIGITS + 2) if position < end else -1
             data = line_end + 2
-            # A line that was found past the end is left to its step.
+            # A CRLF that is past the end is ignored: the step of the line waits for it.
             if line_end < 0 or data > end:
                 break
             line = bytes(buffer[position:line_end])

@@ -57,7 +57,7 @@ class EventTooLong(ChunkwireError):
 
     Attributes:
         limit: of octets of one event.
-        received: the events that the same `feed` had decoded before.
+        received: the events and comments that the same call had decoded before; () on later calls.
     """
 
     def __init__(self, limit: int, received: tuple[SseEvent | SseComment, ...] = ()) -> None:
@@ -100,7 +100,7 @@ class SseDecoder:
 
     @property
     def is_in_event(self) -> bool:
-        """A line of an event has come, and not yet the empty line that ends the event."""
+        """A field of an event, or a part of any line, has come, and not yet its end."""
         return self._has_fields or bool(self._line)
 
     def feed(self, octets: bytes) -> list[SseEvent]:
@@ -207,13 +207,13 @@ def encode_event(
     Args:
         data: each of its lines becomes a data line. None writes no data line: such an event only sets `id` or `retry`,
             and is not dispatched.
-        event: the type; None omits it, which means "message".
+        event: the type; None omits it. None and "" are decoded as "message".
         id: the last event ID; "" resets it.
-        retry: reconnection time in ms, 0 or more.
+        retry: reconnection time in ms, 0 or more, at most 15 digits.
 
     Raises:
         LocalError: a value would be decoded as another one: CR in data (read as LF), CR or LF in `event` or `id`, NUL
-            in `id`, a negative `retry`, text that UTF-8 cannot represent.
+            in `id`, a `retry` out of its range, text that UTF-8 cannot represent.
     """
     fields: list[tuple[str, str]] = []
     if event is not None:
@@ -223,8 +223,8 @@ def encode_event(
             raise LocalError(f"expected an id without NUL (readers ignore such an id), got {id!r}")
         fields.append(("id", _one_line(id, "id")))
     if retry is not None:
-        if retry < 0:
-            raise LocalError(f"expected retry in ms, 0 or more, got {retry}")
+        if not 0 <= retry < 10**_MAX_RETRY_DIGITS:
+            raise LocalError(f"expected retry in ms, 0 or more, at most {_MAX_RETRY_DIGITS} digits, got {retry}")
         fields.append(("retry", str(retry)))
     if data is not None:
         if "\r" in data:

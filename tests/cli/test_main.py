@@ -109,6 +109,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", ":1/", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
         (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
         (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
+        (["forward", ":1/", "--barrier", "--mode", "buffer"], "--barrier goes with --mode exact, reframe or slice", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
         (["serve", "--speed", "2"], "--speed without --replay", ""),
         (["serve", "--speed", "fast"], "--speed: expected a number above 0, got 'fast'", ""),

@@ -1,18 +1,23 @@
 """`--barrier`: frames of a response go down one by one, as they were, each after the one before was acknowledged."""
 
 import json
+import logging
+import re
 from dataclasses import replace
 
 import pytest
 import trio
 
 import chunkwire
+from chunkwire.forward.access import log_json, log_text
 from chunkwire.forward.barrier import barrier_of
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.forward.tap import SENT
 from chunkwire.net.heads import Request
 from chunkwire.record.values import EndRecord, FrameRecord
+from chunkwire.server.stampdesk import STAMPS_FIELD, StampDesk
+from chunkwire.wire.errors import LocalError
 from tests.forward.wire import END, Running, answer, chunked, count_answers, forwarding, get
 from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
@@ -54,6 +59,7 @@ async def test_each_frame_waits_for_the_acknowledgement_of_the_one_before(make_m
             await client.expect(SECOND)
             assert b" 204 " in await acknowledge(gateway, 2)
             await client.expect(END)
+        assert re.search(r"gap_seconds_count\{.*\} 2\b", gateway.metrics.to_text())
 
 
 async def test_octets_that_are_not_chunked_wait_too(make_mover: MakeMover) -> None:
@@ -114,9 +120,14 @@ async def test_a_connection_goes_on_after_an_answer_about_a_barrier_unless_a_bod
 
 
 @pytest.mark.parametrize("leaves_by", ["reset", "FIN"])
-async def test_a_client_that_leaves_ends_the_upstream_request(make_mover: MakeMover, leaves_by: str) -> None:
+@pytest.mark.parametrize("has_stamps", [False, True])
+async def test_a_client_that_leaves_ends_the_upstream_request(
+    make_mover: MakeMover, leaves_by: str, has_stamps: bool
+) -> None:
     async with forwarding(make_mover, HELD) as gateway:
-        async with gateway.connect(get(NAMED, target=b"/")) as client, gateway.accept() as upstream:
+        gateway.gateway.stamps = StampDesk("gateway") if has_stamps else None
+        request = get(NAMED, STAMPS_FIELD + b": run-1", target=b"/")
+        async with gateway.connect(request) as client, gateway.accept() as upstream:
             await upstream.read_head()
             await upstream.send(chunked(FIRST + SECOND))
             await client.read_head()
@@ -206,14 +217,64 @@ def test_a_request_keeps_its_other_fields() -> None:
     assert (name, kept.fields) == ("id", ((b"Host", b"x"), (b"A", b"b")))
 
 
-async def test_octets_that_a_mode_has_gathered_are_sent_at_the_end(make_mover: MakeMover) -> None:
-    settings = replace(HELD, mode=parse_mode("buffer"))
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(b"Content-Length: 6") + b"onetwo")
-            await client.read_head()
-            await client.expect(b"onetwo")
+@pytest.mark.parametrize("mode", ["buffer", "coalesce=5", "coalesce=50ms"])
+def test_a_mode_that_keeps_frames_from_their_client_goes_with_no_barrier(mode: str) -> None:
+    with pytest.raises(LocalError, match=f"^--barrier goes with --mode exact, reframe or slice, got {mode}: "):
+        replace(HELD, mode=parse_mode(mode))
+    assert replace(HELD, mode=parse_mode("reframe")).has_barriers
+
+
+def level_of(gateway: Running, caplog: pytest.LogCaptureFixture) -> str:
+    """Return the level at which the latest exchange is logged, the same as text and as JSON."""
+    caplog.set_level(logging.DEBUG, "chunkwire.access")
+    caplog.clear()
+    request, report = gateway.ended[-1]
+    log_text("client", request, report)
+    log_json("client", request, report)
+    [level] = {record.levelname for record in caplog.records}
+    return level
+
+
+@pytest.mark.parametrize("field, level", [(b"Content-Length: 0", "INFO"), (b"chunkwire-barrier: answer", "DEBUG")])
+@pytest.mark.parametrize("target", [b"/delete", f"/probe/ack?barrier={ID}&n=1".encode()])
+async def test_a_client_that_names_a_barrier_cannot_hide_its_request(
+    caplog: pytest.LogCaptureFixture, target: bytes, field: bytes, level: str
+) -> None:
+    """Fails where the request decides the level: only a server that keeps barriers marks its answers about them."""
+    async with forwarding() as gateway:
+        request = get(NAMED + b"; state", target=target)
+        await gateway.relay(request, answer(field, b"Content-Length: 0", b"Connection: close"))
+        await gateway.wait_ended()
+        assert level_of(gateway, caplog) == level
+
+
+@pytest.mark.parametrize(
+    "target, level",
+    [
+        (b"/probe/state?barrier=ffffffffffffffff", "DEBUG"),
+        (b"/probe/ack?barrier=ffffffffffffffff&n=1", "DEBUG"),
+        (b"/probe/state?barrier=short", "INFO"),
+    ],
+)
+async def test_the_gateway_logs_its_own_answers_about_barriers(
+    caplog: pytest.LogCaptureFixture, target: bytes, level: str
+) -> None:
+    async with forwarding(settings=HELD) as gateway:
+        await ask(gateway, get(target=target))
+        await gateway.wait_ended()
+        assert level_of(gateway, caplog) == level
+
+
+@pytest.mark.parametrize("method, field", [(b"GET", b"Connection: close"), (b"HEAD", b"X: y")])
+async def test_an_answer_about_a_barrier_ends_as_its_request_asks(method: bytes, field: bytes) -> None:
+    """Fails where a connection stays open that its client wants closed, or where a HEAD is answered with content."""
+    request = get(field, target=b"/probe/state?barrier=ffffffffffffffff", method=method)
+    async with forwarding(settings=HELD) as gateway, gateway.connect(request) as client:
+        if method == b"HEAD":
+            await client.send_eof()
+        with trio.fail_after(PATIENCE):
+            got = await client.read_all()
+    assert got.endswith(b"\r\n\r\n") == (method == b"HEAD")
 
 
 async def test_a_fault_ends_a_held_body(make_mover: MakeMover) -> None:

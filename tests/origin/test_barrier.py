@@ -1,13 +1,11 @@
 """Barriers of `/probe`: the next event waits for the acknowledgement of the one before, and nothing else is taken."""
 
 import json
-import logging
 
 import pytest
 import trio
 
-from chunkwire.net.heads import Request
-from chunkwire.origin.barrier import IDLE_SECONDS, MAX_OPEN, Barriers, level_of
+from chunkwire.origin.barrier import IDLE_SECONDS, MAX_OPEN, Barriers, is_about_barrier
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
 from tests.patience import PATIENCE
@@ -45,24 +43,24 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
 
 
 @pytest.mark.parametrize(
-    "target, named, status, level",
+    "target, is_marked",
     [
-        (b"/probe/ack?barrier=0123456789abcdef&n=1", b"", 204, logging.DEBUG),
-        (b"/app/probe/state?barrier=0123456789abcdef", b"", 404, logging.DEBUG),
-        (b"/stream", b"0123456789abcdef; state", 200, logging.DEBUG),
-        (b"/probe/ack?barrier=0123456789abcdef&n=1", b"", 502, logging.INFO),
-        (b"/probe?barrier=0123456789abcdef", b"", 200, logging.INFO),
-        (b"/stream", b"0123456789abcdef", 200, logging.INFO),
-        (b"/stream", b"; state", 200, logging.INFO),
-        (b"/secret/probe/ack", b"", 200, logging.INFO),
-        (b"/stream?of=/probe/ack", b"", 200, logging.INFO),
+        (f"/probe/state?barrier={ID}", True),
+        ("/probe/state?barrier=ffffffffffffffff", True),
+        ("/probe/state?barrier=short", False),
+        (f"/x/probe/state?barrier={ID}", False),
+        ("/probe?n=1", False),
     ],
 )
-def test_what_a_probe_asks_beside_its_streams_is_logged_at_debug(
-    target: bytes, named: bytes, status: int, level: int
-) -> None:
-    fields = ((b"Chunkwire-Barrier", named),) if named else ()
-    assert level_of(Request(b"GET", target, fields=fields), status) == level
+async def test_what_a_probe_asks_about_its_barrier_is_marked_for_logs(target: str, is_marked: bool) -> None:
+    async with serving() as running, connect(running.port) as client:
+        await client.send(get(f"/probe?n=2&barrier={ID}"))
+        with trio.fail_after(PATIENCE):
+            await client.read_until(b'"n":1,')
+            answer = await running.get(target)
+            await running.wait_ended()
+            assert (b"\r\nChunkwire-Barrier: answer\r\n" in answer) == is_marked
+            assert is_about_barrier(running.ended[-1]) == is_marked
 
 
 async def test_the_first_event_may_wait_for_the_head_too() -> None:

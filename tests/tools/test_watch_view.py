@@ -245,7 +245,7 @@ def gzipped(*events: bytes, name: bytes = b"gzip") -> list[Record]:
 
 def test_a_coding_is_taken_off_for_the_view() -> None:
     lines = lines_of(gzipped(b"data: one\n\n", b"data: two\n\n"))
-    assert "data, gzip taken off" in lines[4]
+    assert "data, gzip decoded" in lines[4]
     assert [line.split("  ")[-1] for line in lines[5:7]] == ["data: one..", "data: two.."]
     assert "the gzip data is cut" in lines[-1]
 
@@ -253,7 +253,7 @@ def test_a_coding_is_taken_off_for_the_view() -> None:
 def test_a_coding_that_is_not_known_is_named_and_its_octets_shown() -> None:
     lines = lines_of(gzipped(b"data: one\n\n", name=b"br"))
     assert "* br is not decoded: the standard library has no Brotli" in lines
-    assert "taken off" not in "".join(lines)
+    assert ", br decoded" not in "".join(lines)
 
 
 def test_an_unknown_verdict_is_shown_as_such() -> None:

@@ -224,9 +224,10 @@ def test_nul_in_an_id_is_refused_and_in_data_it_is_carried() -> None:
     assert datas(encode_event("a\0b")) == ["a\0b"]
 
 
-def test_a_negative_retry_is_refused() -> None:
-    with pytest.raises(LocalError, match="0 or more, got -1"):
-        encode_event("x", retry=-1)
+@pytest.mark.parametrize("retry", [-1, 10**15])
+def test_a_retry_that_readers_ignore_is_refused(retry: int) -> None:
+    with pytest.raises(LocalError, match=f"0 or more, at most 15 digits, got {retry}"):
+        encode_event("x", retry=retry)
 
 
 def test_a_lone_surrogate_is_refused() -> None:

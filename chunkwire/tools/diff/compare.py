@@ -1,7 +1,7 @@
 """Two recordings of one stream, frame by frame.
 
 The rule here: pure. Frames are equal when their size lines and their data are. Times count only if asked for, because
-no two runs take the same time. Where a recording has no data, only sizes are compared, and a note says so.
+no two runs take the same time. If data of any frame was not recorded, only size lines are compared, and a note says so.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from chunkwire.wire.errors import LocalError
 # Beyond this many unlike frames on a side, they are paired by position: finding the best alignment is quadratic.
 _MAX_ALIGNED: Final = 2000
 _CONTEXT: Final = 2  # equal rows shown around a difference
-_MIN_RUN: Final = 4  # fewer equal rows than this are not worth a line that leaves them out
+_SHORT: Final = 16  # rows of a comparison of which none is left out
 
 Mark: TypeAlias = Literal["=", "~", "<", ">"]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
-    """A frame as it is compared; `digest` is of its data, None where that was not recorded."""
+    """A frame as it is compared; `digest` is of its data as far as recorded, None if none was."""
 
     n: int
     line: str
@@ -54,7 +54,7 @@ class Recording:
     content: str | None
     """SHA-256 of all its data, None where some was not recorded."""
     streams: int
-    """How many responses the file holds, where the first of them was taken for want of a choice."""
+    """How many responses the file holds; 0 if another than the first was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def _title(side: str, recording: Recording, paint: Paint) -> str:
 
 def _shown(rows: Sequence[Row], *, is_whole: bool) -> set[int]:
     """Return the places of the rows to show: unlike ones, and some equal ones around them."""
-    if is_whole or len(rows) <= 4 * _MIN_RUN:
+    if is_whole or len(rows) <= _SHORT:
         return set(range(len(rows)))
     centres = [0, len(rows) - 1, *(place for place, row in enumerate(rows) if row.mark != "=")]
     shown = {near for place in centres for near in range(place - _CONTEXT, place + _CONTEXT + 1)}

@@ -1,7 +1,7 @@
 """The content of a stream for the views, decoded frame by frame.
 
-The rule here: records in, content out, nothing kept. Content that a record left out ends the decoding; that is reported
-once.
+The rule here: records in, content out; no content is kept. Content that a record left out ends the decoding, and
+`error` says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Content:
     """Decode the content of one stream.
 
     Attributes:
-        name: its codings as declared; empty for none.
+        name: its codings in lower case, if all can be decoded; empty if not, and for none.
         error: one line, why the content cannot be read on; None while it can.
     """
 
@@ -53,7 +53,7 @@ class Content:
         return bytes(kept)
 
     def end_of_input(self) -> str | None:
-        """Return what is wrong with content that ends here; None for nothing, or for what was reported before."""
+        """Return what is wrong with content that ends here; None for nothing, or if `error` was set before."""
         if self.error is not None:
             return None
         self._decoder.end_of_input()

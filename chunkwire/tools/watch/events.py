@@ -1,8 +1,8 @@
 """Records of one stream to a line for each server-sent event, with the frames that it came in.
 
 The rule here: as in `view`, which gives the lines of heads and of the end. An event has the time of the frame that
-completed it. The content is read as an event stream whatever type its head declares, and a notice says so. An error
-(4xx, 5xx) of another type is shown frame by frame: it explains why there are no events.
+completed it. The content is read as an event stream whatever type its head declares; a notice names another type. An
+error (4xx, 5xx) of another type is shown frame by frame: it explains why there are no events.
 
        time ms     gap  frames  event       id  data
           50.6               1  message      1  {"t":"Hel"}
@@ -76,7 +76,7 @@ class EventFrames:
         return found
 
     def end(self) -> str | None:
-        """Return what is wrong with an event stream that is over here."""
+        """Return what is wrong with an event stream that ends here; None for nothing, or if `error` was set before."""
         if self._decoder is None or self.error is not None:
             return None
         if self._first is not None:

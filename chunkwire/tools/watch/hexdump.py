@@ -6,7 +6,7 @@ r"""The octets of a frame or a head, part by part: offset, hex, the name of the 
     000008  68 65 6c 6c 6f           data        hello
 
 The rule here: pure, and the offset is the one in the body (for a head: in the head), so that an error's "at 118" can be
-found. CR and LF are shown apart, other octets that are no text as dots.
+found. CR, LF and HTAB are shown as escapes, other octets that are not printable ASCII as dots.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class WatchView:
         self._is_error = False
 
     def show(self, batch: Sequence[Record]) -> list[Line]:
-        """Return the lines of the records that one receive brought, or of any others on their own."""
+        """Return the lines of a batch: the records that one receive brought, or one record of another kind."""
         rows = [record for record in batch if isinstance(record, FrameRecord | DataRecord)]
         whole = sum(1 for row in rows if isinstance(row, FrameRecord) and row.size and not row.partial)
         is_early = bool(rows) and not rows[0].read
@@ -191,7 +191,7 @@ class WatchView:
         size = "  size" if is_chunked else "octets"
         when = "   time ms     gap  read " if self._options.is_timed else ""
         when += f"{'waited':>{_WAITED_COLUMNS}}" if self._stamped and self._options.is_timed else ""
-        data = f"  data, {self._content.name} taken off" if self._content.name else "  data"
+        data = f"  data, {self._content.name} decoded" if self._content.name else "  data"
         return self._paint("quiet", f"{when}{size}" + ("" if self._options.is_hex else data))
 
     def _when(self, record: FrameRecord | DataRecord, bracket: str) -> str:
@@ -278,7 +278,7 @@ class WatchView:
             )
         if self._lenient_lines:
             count = number(self._lenient_lines, "size line")
-            lines += self.note(f"lenient: {count} taken that RFC 9112 §7.1 does not allow, by blanks or zeros")
+            lines += self.note(f"lenient: {count} taken that a strict reader refuses: blanks, or more than 16 digits")
         if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
             lines += self._message("*", "bad", self._paint.text(cut))
         if record.application in _ANSWERS:
