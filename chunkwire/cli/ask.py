@@ -26,8 +26,9 @@ A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-respo
   az=azure:https://mine.openai.azure.com?api-version=2025-04-01-preview#deployment
 
 A question is ?q=, a form, or JSON with messages, temperature, top_p, stop, max_tokens, model, tools, tool_choice and
-  max_time. A failure before the first token goes to the next provider; one that the question itself caused goes to its
-  caller and to no breaker. POST /v1/chat/completions takes and gives OpenAI's form: base_url=http://127.0.0.1:8082/v1
+  max_time. After a failure before the first token the next provider is asked; a failure that the question itself caused
+  is returned to its caller, and no breaker counts it. POST /v1/chat/completions takes and gives OpenAI's form:
+  base_url=http://127.0.0.1:8082/v1
 
 examples:
   chunkwire serve &                                        mocks of all dialects, no key needed
@@ -47,8 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(workers=1, worker=None, save=None, stamps=None)  # flags of other servers alone
     flags.add_certificate(parser)
     parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
-    parser.add_argument("--system", default="", metavar="TEXT", help="said before every conversation")
-    parser.add_argument("--max-tokens", type=flags.count, metavar="N", help="the most tokens of an answer")
+    parser.add_argument("--system", default="", metavar="TEXT", help="the system message of every conversation")
+    tokens = "the most tokens of an answer, where its caller sets no limit"
+    parser.add_argument("--max-tokens", type=flags.count, metavar="N", help=tokens)
     parser.add_argument(
         "--no-reasoning",
         dest="passes_reasoning",
@@ -79,10 +81,10 @@ def _add_patience(parser: argparse.ArgumentParser) -> None:
             "10s",
             "that a breaker stays open, where the provider asks for no other time",
         ),
-        ("keep-alive", flags.timeout, "15s", "without a token until a caller gets a keep-alive"),
+        ("keep-alive", flags.timeout, "15s", "without an octet to a caller until it gets a keep-alive"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a caller"),
         ("grace", flags.timeout, "10s", "for answers after SIGTERM"),
-        ("attempts", flags.count, "2", "with one provider, before the next is asked"),
+        ("attempts", flags.count, "2", "with one provider in all, before the next is asked"),
         ("breaker-failures", flags.count, "5", "in a row, that open a provider's breaker"),
     )
 
@@ -93,7 +95,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         group,
         ("max-streams", flags.count, "1000", "of a provider at once; further questions wait"),
         ("max-waiting", flags.whole_number, "1000", "for a provider; further ones get a 503"),
-        ("retry-share", flags.share, "0.2", "of a repeated request that a question earns; 0 repeats none"),
+        ("retry-share", flags.share, "0.2", "retries allowed per question, on average; 0 allows none"),
     )
 
 
@@ -102,8 +104,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources
-    from chunkwire.cli.output_files import check_outputs, files_read, lines_to
-    from chunkwire.cli.serving import report_loss, run_server
+    from chunkwire.cli.output_files import check_outputs, files_read, lines_to, report_loss
+    from chunkwire.cli.serving import run_server
     from chunkwire.client.pool import Pool
     from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
@@ -132,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _relay(options: argparse.Namespace, pool: Pool) -> Relay:
-    """Return what asks the providers that the flags name.
+    """Return the relay to the providers that the flags name.
 
     Raises:
         LocalError: a provider is wrong, or two have one name.

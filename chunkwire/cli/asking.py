@@ -1,6 +1,6 @@
 """Read the request flags of client verbs: method, fields, body, TLS.
 
-The rule here: a wrong flag is refused before anything is opened or sent.
+The rule here: a wrong flag is refused before a connection is opened.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chunkwire.wire.errors import LocalError
 
 @dataclass(frozen=True, slots=True)
 class RequestFlags:
-    """The values of `flags.add_request`, for `chunkwire.client.open`; `tls` is None if no flag is about it."""
+    """The values of `flags.add_request`, without --max-time; `tls` is None if no flag is about it."""
 
     method: str
     fields: tuple[tuple[bytes, bytes], ...]
@@ -76,7 +76,7 @@ class Input:
         self._early = deque(early_stdin.stop_reading() if fd == early_stdin.STDIN else ())
         self.moment = 0.0  # of the latest read, on `time.monotonic`
         self.was_there = False  # the octets of the latest read were there before the program began
-        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # a regular file, whose octets come at no time of their own
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # a regular file, whose octets have no arrival times
         self._is_pollable = not self.is_file
 
     async def receive(self) -> bytes:

@@ -26,9 +26,10 @@ x is target over base. added compares the two targets themselves (from written
 to arrived); late includes how late the origin wrote.
 Ctrl-C prints the figures so far. A FILE of - is standard output.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
-  allows (0), --until or --rate was not reached, or a figure is mostly this
-  meter's own error (--force), 7 no connection, 22 another status than 200,
-  28 no frame arrived, 130 Ctrl-C
+  allows (0), --until or --rate was not reached, a figure is mostly this meter's
+  own error (--force), or frames arrived, but none while it sampled, 2 usage,
+  7 no connection, 22 another status than 200, 28 no frame arrived at all,
+  130 Ctrl-C
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
@@ -41,7 +42,7 @@ examples:
   chunkwire bench :8081/probe --json >a.json; chunkwire bench merge a.json"""
 
 DEFAULT_STREAMS = 10
-MAX_STREAMS = 65_535  # of TCP, between two addresses
+MAX_STREAMS = 65_535  # TCP connections from one address to one port
 
 
 def stream_count(text: str) -> int:
@@ -53,7 +54,7 @@ def stream_count(text: str) -> int:
 
 
 def rate(text: str) -> float:
-    """Return a rate per second: `20/s`, `90/m`, `0.5/s`; a number alone is per second."""
+    """Return a rate per second: `20/s`, `90/m`, `2/h`, `0.5`; a number alone is per second."""
     found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(s|m|h))?", text.strip(), re.ASCII)
     if not found or float(found[1]) <= 0:
         raise argparse.ArgumentTypeError(f"expected a rate above 0 such as 20/s or 90/m, got {text!r}")
@@ -78,7 +79,7 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("-c", "--streams", type=stream_count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
     add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
-    opening = "with -c: one after another, for /probe over one interval (default), or all at once"
+    opening = "with -c: each once the one before is answered, those of /probe spread over an interval, or all at once"
     add("--open", choices=("staggered", "together"), help=opening)
     add(
         "-n",
@@ -87,7 +88,7 @@ def add_load(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="streams in all, of each target; with -z, whichever ends first",
     )
-    sampling = "time of sampling (default: 10s), with --until the longest"
+    sampling = "time of sampling, with --until the longest (default: 10s; with -n, until its streams have ended)"
     add("-z", "--duration", type=flags.duration, metavar="TIME", help=sampling)
     warmup = "time to leave out at the beginning (default: found in the samples)"
     add("--warmup", type=flags.duration, metavar="TIME", help=warmup)

@@ -45,7 +45,7 @@ async def run(options: argparse.Namespace, requirements: Sequence[Requirement]) 
     """Run the agents, print the sum; return the exit code.
 
     Raises:
-        LocalError: the extra is missing, or the versions of chunkwire differ.
+        LocalError: the extra is missing, there is no worker, the versions of chunkwire differ, or -d has no text.
     """
     try:
         import distributed

@@ -1,4 +1,4 @@
-"""Prints and writes the result of `bench`, with its findings, exit code and conditions."""
+"""Print and write the result of `bench`, with its findings and conditions, and return the exit code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def report(
     """Print the figures, write the files, print the findings; return the exit code.
 
     Args:
-        troubles: errors of files that were written during the measurement, and of flags.
+        troubles: messages about files that could not be written during the measurement, and about --hop.
         complaints: why the figures are not a measurement of the target; then they are shown only with --force.
     """
     is_void = bool(complaints) and not options.force
@@ -88,11 +88,11 @@ def report(
     for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
         say(line)
         code = code or its_code
-    return ExitCode.INTERRUPTED if result.is_partial and options.url != "merge" else code
+    return code
 
 
 def show(result: BenchResult, options: argparse.Namespace, until: Precision | None) -> None:
-    """Print the figures as --format says; nothing where a file goes to standard output."""
+    """Print the figures as --format says; as text only if no file goes to standard output."""
     if options.format == "json":
         print(to_json(result))
     elif options.format == "go":
@@ -136,7 +136,7 @@ def not_reached(until: Precision, gathered: Gathered) -> str:
 
 
 def nothing_code(gathered: Gathered) -> ExitCode:
-    """Return the exit code of a bench in which no frame arrived."""
+    """Return the exit code if no frame arrived: that of the failure which all streams share, else TIMEOUT."""
     for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
         if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
             return code

@@ -92,9 +92,9 @@ async def wait_start(start_at: float | None) -> None:
     await trio.sleep(start_at - time.time())
 
 
-def is_asked(options: argparse.Namespace, flag: str) -> bool:
-    """Say whether a flag is on the command line; one from the environment is only a default."""
-    return getattr(options, flag) is not None and flags.environment_of("bench", flag) is None
+def is_asked(options: argparse.Namespace, *names: str) -> bool:
+    """Say whether flags that take a value are on the command line; one from the environment is only a default."""
+    return all(getattr(options, name) is not None and flags.environment_of("bench", name) is None for name in names)
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -124,23 +124,25 @@ def check(options: argparse.Namespace) -> None:
         (options.rate is not None and is_asked(options, "open"), "--rate and --open: with a rate, use --arrivals"),
         (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
         (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends with its streams"),
-        (options.agents is not None and options.dask is None, "--agents without --dask"),
+        (options.dask is None and is_asked(options, "agents"), "--agents without --dask"),
         (options.duration == 0, "-z 0: nothing would be sampled"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are on the workers"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are on the workers"),
         (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
-        (options.json and options.format not in (None, "json"), f"--json and --format {options.format}"),
+        (
+            options.json and options.format not in (None, "json") and is_asked(options, "json", "format"),
+            f"--json and --format {options.format}",
+        ),
     )
     for is_so, text in contradictions:
         if is_so:
             raise LocalError(f"contradictory flags: {text}")
-    options.format = options.format or ("json" if options.json else "text")
+    is_json = options.json and not is_asked(options, "format")
+    options.format = "json" if is_json else options.format or "text"
     options.streams = options.streams or options.usual_streams
-    to_stdout = [f"--{name} -" for name in FILE_FLAGS if getattr(options, name) == "-"]
-    to_stdout += [f"--format {options.format}"] * (options.format != "text")
-    if len(to_stdout) > 1:
-        raise LocalError(f"expected one output for standard output, got {' and '.join(to_stdout)}")
-    check_outputs([(name, getattr(options, name)) for name in FILE_FLAGS], (*options.files, *files_read(options)))
+    outputs = [(name, getattr(options, name)) for name in FILE_FLAGS]
+    printing = [f"--format {options.format}"] if options.format != "text" else []
+    check_outputs(outputs, (*options.files, *files_read(options)), printing=printing)
     if options.hlog:
         hdr_histogram()
 
@@ -158,7 +160,7 @@ def requirements_of(options: argparse.Namespace) -> list[Requirement]:
 
 
 def must_open(requirements: Sequence[Requirement]) -> bool:
-    """Say whether a first stream that is refused ends the bench: where no stream may fail."""
+    """Say whether no stream may fail; see `Bench.must_open`."""
     return all(one.number == 0 for one in requirements if isinstance(one, Allowance))
 
 

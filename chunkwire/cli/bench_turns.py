@@ -26,11 +26,11 @@ from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.errors import LocalError
 
 ROUNDS = 10
-"""Turns of a target and of its baseline, at least with --until: the rounds that the difference is resampled from."""
+"""Turns of a target, and as many of its baseline: at most, but with --until at least. Each is a round of samples."""
 MAX_UNTIL_SECONDS = 120.0
 """The longest sampling of --until without -z."""
 SILENT_TURNS = 3
-"""Turns without a frame after which a bench ends; one turn, where no stream may fail."""
+"""Turns without a frame from target or baseline after which a bench ends; one turn, where no stream may fail."""
 FRAMES_MARGIN_SECONDS = 30.0
 """Our origin is asked to stream so much longer than a turn: for opening and warm-up of many streams."""
 OPENING_SECONDS = 0.1
@@ -45,7 +45,8 @@ class Bench:
 
     Attributes:
         base: URL of the baseline, None without one; `baseline` has its samples.
-        must_open: the bench ends if the first stream is not answered with 200.
+        must_open: no stream may fail: the bench ends if the first stream gets no connection or a status that will not
+            change, or if the first turn has no frame.
         is_partial: a signal interrupted it.
         known_hops: hops that had stamps of a turn's streams.
     """
@@ -101,7 +102,7 @@ class Bench:
 
 
 async def run_turns(made: Bench) -> None:
-    """Run the turns of target and baseline, until no frame arrives or --until is reached."""
+    """Run the turns of target and baseline; end early if no frame arrives (`SILENT_TURNS`) or --until is reached."""
     for turn in range(made.turns):
         pair = [(made.url, made.gathered), (made.base, made.baseline)]
         random.shuffle(pair)
@@ -164,7 +165,13 @@ def plan_line(made: Bench) -> str:
 
 
 def make_load(made: Bench, url: Url, turn: int) -> Load:
-    """Return a turn's load. Streams of our origin are requested to be longer than the turn, unless there is a rate."""
+    """Return a turn's load.
+
+    A /probe is asked for more frames than fit in the turn, unless its URL has `n`, or a rate or -n decides.
+
+    Raises:
+        LocalError: a flag of the request is wrong, or its body cannot be sent again.
+    """
     options = made.options
     asked = read_request(options)
     if not isinstance(asked.body, bytes | None):

@@ -1,7 +1,4 @@
-"""Files on the command line: which source is one, which of them is a packet capture, and the flags of captures.
-
-The rule here: a file is a capture by its first octets, or by its name; the flags are for captures alone.
-"""
+"""Sources on the command line: which of them is a file, which file is a packet capture, and the flags of captures."""
 
 from __future__ import annotations
 
@@ -16,18 +13,18 @@ from chunkwire.wire.errors import LocalError
 if TYPE_CHECKING:
     from chunkwire.tools.capture.exchanges import CapturedExchange
 
-# Usual names of files of octets or records: such a name that does not exist is a missing file, not a host.
-_SUFFIXES: Final = (
-    *(".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log"),
-    *(".pcap", ".pcapng", ".cap"),
-)
+# Usual names of files of octets or records: such a name, or that of a capture, is a missing file, not a host.
+_SUFFIXES: Final = (".jsonl", ".json", ".ndjson", ".txt", ".raw", ".http", ".chunked", ".bin", ".log")
 
 
 def is_path(source: str) -> bool:
     """Say whether a source is a file, existing or missing, and no URL."""
+    from chunkwire.tools.capture.load import is_named_capture
+
     if "://" in source or source.startswith(":"):
         return False
-    return os.path.exists(source) or source.startswith(("/", "./", "../")) or source.endswith(_SUFFIXES)
+    is_named = source.endswith(_SUFFIXES) or is_named_capture(source)
+    return is_named or os.path.exists(source) or source.startswith(("/", "./", "../"))
 
 
 def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> None:
@@ -39,30 +36,31 @@ def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> 
     group.add_argument("--keylog", metavar="FILE", help="open TLS with the secrets in FILE (SSLKEYLOGFILE), by tshark")
 
 
-def refuse_flags(options: argparse.Namespace) -> None:
-    """Refuse the flags of captures where there is none.
+def refuse_flags(verb: str, options: argparse.Namespace) -> None:
+    """Refuse the flags of captures where there is none; those that the environment sets are ignored.
 
     Raises:
         LocalError: one was given.
     """
     for name in ("list", "exchange", "keylog"):
-        if getattr(options, name, None):
+        if getattr(options, name, None) and flags.environment_of(verb, name) is None:
             raise LocalError(f"--{name} is for a packet capture (pcap or pcapng), got none")
 
 
 def looks_captured(first: bytes, name: str) -> bool:
-    """Say whether octets that begin like this, in a file of this name, are a capture."""
+    """Say whether a file that begins with these octets (4 or more), or has this name, is a packet capture."""
     from chunkwire.tools.capture.load import is_named_capture
     from chunkwire.tools.capture.packets import is_capture
 
     return is_capture(first) or is_named_capture(name)
 
 
-def refuse_unused_keys(exchanges: Sequence[CapturedExchange], options: argparse.Namespace) -> None:
-    """Refuse --keylog where it opened no TLS.
+def refuse_unused_keys(verb: str, exchanges: Sequence[CapturedExchange], options: argparse.Namespace) -> None:
+    """Refuse --keylog where it opened no TLS, unless the environment sets it.
 
     Raises:
-        LocalError: it did not.
+        LocalError: it was given, and opened none.
     """
-    if options.keylog is not None and not any(exchange.is_opened for exchange in exchanges):
+    is_given = options.keylog is not None and flags.environment_of(verb, "keylog") is None
+    if is_given and not any(exchange.is_opened for exchange in exchanges):
         raise LocalError(f"--keylog: expected the secrets of TLS in the capture, got none in {options.keylog!r}")

@@ -59,7 +59,7 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
 
 
 def print_trust(options: argparse.Namespace, pem: str, root: Path) -> None:
-    """Print on standard error which certificate it is, and what a client needs to trust it."""
+    """Print on standard error which certificate it is, and what a client needs to trust it; nothing with -q."""
     if options.quiet:
         return
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()

@@ -19,7 +19,8 @@ examples:
 SUBVERBS = ("client", "server", "proxy")
 
 EXIT_CODES = """exit codes: 0 no row of level must failed, 1 one failed (with --strict also one of level
-  should), 2 usage, 7 no connection, 28 no row passed or failed, 130 Ctrl-C (prints the rows judged so far)"""
+  should), 2 usage, 7 no connection, 28 no row passed or failed, 130 Ctrl-C, 143 SIGTERM (both print the rows judged
+  so far)"""
 
 
 def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits_for: str) -> None:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 SUMMARY = "a command, run once for each scenario: which broken responses does it take for complete?"
 EPILOG = f"""\
-The command must exit with 0 after a legal response, and with another code after
-a broken one. If it prints the content of a legal response, all of it must come.
-It is first run on a plain response, which it must accept. A command that does
-not end is killed with its child processes, and its row is undecided (open).
+The command must exit with 0 after a legal response, and with another code
+after a broken one. If it prints the content of a legal response, all of it
+must come. It is first run on a plain response, which it must accept. A
+command that does not end within --patience is killed with its child
+processes, and its row is undecided (open).
 {check.EXIT_CODES}
 
 examples:
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def judge(options: argparse.Namespace, cases: Sequence[ClientCase]) -> int:
-    """Run the command on a plain response, then once a row."""
+    """Run the command on a plain response, then once for each row."""
     from chunkwire.cli import check_run
     from chunkwire.tools.check.client.command import run_command
     from chunkwire.tools.check.client.judging import (

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
-    """Learn how the proxy asks the upstream that this check listens as, then judge it."""
+    """Listen as the proxy's upstream, learn how the proxy asks it, then judge the rows."""
     from chunkwire.cli import check_run
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address

@@ -7,7 +7,6 @@ import itertools
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import trio
 
@@ -17,13 +16,11 @@ from chunkwire.cli.output_files import check_outputs, files_read, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, width_of
 from chunkwire.tools.check.page import page
-from chunkwire.tools.check.rows import RowCase, RowResult, Ruling, choose
+from chunkwire.tools.check.rows import RowResult, Ruling, T, choose
 from chunkwire.tools.check.running import RowRun
 from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, list_lines, octet_lines, result_lines
 from chunkwire.wire.errors import LocalError
-
-T = TypeVar("T", bound="RowCase")
 
 
 def run(
@@ -57,7 +54,7 @@ async def run_rows(
     *,
     versions: Sequence[tuple[str, str]] = (),
 ) -> int:
-    """Judge rows until Ctrl-C, print and write the scorecard; return the exit code."""
+    """Judge all rows, or those that are done at a signal; print and write the scorecard; return the exit code."""
     started = datetime.now(UTC)
     done = itertools.count(1)
     with progress(options) as report_progress:
@@ -88,9 +85,10 @@ def code_of(card: Scorecard, *, is_strict: bool) -> ExitCode:
 
 
 def show(card: Scorecard, options: argparse.Namespace) -> None:
-    """Print the scorecard: the table, or with `--json -` its JSON."""
+    """Print the scorecard: the table, or with `--json -` its JSON; nothing if another file goes to standard output."""
     if options.json == "-":
         print(to_json(card))
+    if "-" in (options.json, options.junit, options.html):
         return
     paint = paint_of(options)
     width = width_of(sys.stdout)

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 SUMMARY = "requests and bodies, legal and broken: what a server takes, and what it answers behind them"
 EPILOG = f"""\
-For a test instance: what is sent is broken on purpose. Where a request in order
-is refused (405, 401), rows about bodies do not apply.
-{check.EXIT_CODES}
+For a test instance: what is sent is broken on purpose. Where a correct
+request is refused (405, 401), most rows about bodies do not apply.
+{check.EXIT_CODES},
+  28, 52 or 56 also: the first request got no answer in time, none, or none in HTTP
 
 examples:
   chunkwire check server http://127.0.0.1:8000/upload
-      best a resource that answers a POST with its own body: only that proves
-      that a body was read
+      best a resource that answers a POST with the body that it got: only this
+      proves that a body was read
   chunkwire check server :8081/echo --only 9112/7.1 -v
       the rows about the chunked coding, with all octets
   chunkwire check server URL -X PUT -H 'Authorization: Bearer x' -d '{{"a":1}}'
-      so that a request in order is answered with success
+      so that a correct request is answered with success
   chunkwire check server URL --junit check.xml --html check.html"""
 DEFAULT_BODY = b"hello from chunkwire check"
 MIN_BODY_OCTETS = 2
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int:
-    """Learn what the server does with requests in order, then judge it."""
+    """Learn what the server answers to correct requests, then judge it."""
     from chunkwire.cli import check_run
     from chunkwire.tools.check.server.baseline import ask_plainly, learn
 
@@ -63,7 +64,7 @@ async def judge(options: argparse.Namespace, cases: Sequence[ServerCase]) -> int
         "server", str(target.url), cases, lambda case: case.judge(server), options, versions=versions
     )
     if code == ExitCode.OK:
-        await ask_plainly(target)  # of a server that has died, the last rows are all open
+        await ask_plainly(target)  # raises if the server has died: then its last rows are undecided
     return code
 
 

@@ -31,17 +31,17 @@ from chunkwire.server.serving import serve
 from chunkwire.server.tap import RecordFor
 from chunkwire.tools.paint import Paint, number
 from chunkwire.wire.durations import exact_duration
-from chunkwire.wire.errors import LocalError, quoted
+from chunkwire.wire.errors import LocalError, leaves, quoted
 
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
-_END_SECONDS: Final = 5.0  # for the servers to record the end after the client has received it
+_END_SECONDS: Final = 5.0  # for the servers to record the end, after the client has received it
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo to its end."""
-    flags.tcp_address("--admin", options.admin)
+    """Run the demo to its end, with --keep until Ctrl-C; return the exit code."""
+    flags.tcp_address("--admin", options.admin)  # refuses a wrong one
     if not options.verbose:
-        logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the servers' access logs would cut the picture
+        logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the access logs would stand between the rows
     return run_until_stopped(partial(show, options))
 
 
@@ -62,6 +62,7 @@ class DemoTrace:
     """Gathers the records of the one stream at three places.
 
     Attributes:
+        shown: frames of which `rows` has returned a row.
         ended: set once all three have reported its end; records that come later are of other streams.
     """
 
@@ -88,7 +89,7 @@ class DemoTrace:
                 self.ended.set()
 
     def rows(self, paint: Paint) -> list[str]:
-        """Return a row for each frame that has reached the client since the last call."""
+        """Return a row for each frame that all three places have, and that no earlier call returned."""
         origin, gateway, client = (self.points[name] for name in _POINTS)
         rows = []
         while self.shown < min(len(point.frames) for point in (origin, gateway, client)):
@@ -107,8 +108,21 @@ class DemoTrace:
         return rows
 
     @property
+    def fault(self) -> tuple[str, str] | None:
+        """Why the octets cannot be called equal, as a word and a sentence; None if they can."""
+        ends = [point.end for point in self.points.values() if point.end is not None]
+        if len(ends) < len(self.points):
+            missing = ", ".join(name for name, point in self.points.items() if point.end is None)
+            return "undecided", f"no end of the stream was recorded within {_END_SECONDS:g} s at {missing}"
+        if len({end.sha256 for end in ends}) > 1:
+            return "different", "the octets are not the same at all three places"
+        if verdicts := {end.framing for end in ends if end.framing != "complete"}:
+            return "incomplete", f"the octets are equal, but the stream ended as {', '.join(sorted(verdicts))}"
+        return None
+
+    @property
     def is_prompt(self) -> bool:
-        """Each frame reached the client before the origin wrote the next one."""
+        """Each chunk reached the client before the origin wrote the next one; the last-chunk is not compared."""
         origin, client = self.points["origin.sent"], self.points["client.received"]
         pairs = zip(client.frames, origin.frames[1:], strict=False)
         return all(client.at(had) < origin.at(wrote) for had, wrote in pairs if wrote.size)
@@ -127,8 +141,8 @@ async def show(options: argparse.Namespace) -> int:
         lab = make_lab() if options.keep else None
         origin, gateway = await start(nursery, trace.record, lab)
         print(heading(options, origin, gateway, paint))
-        code = await watch(options, gateway, trace, paint)
-        for line in verdict(trace, paint, is_equal=code is ExitCode.OK):
+        await watch(options, gateway, trace, paint)
+        for line in verdict(trace, paint):
             print(line)
         for line in more(options, origin, gateway):
             print(line, flush=True)
@@ -140,7 +154,7 @@ async def show(options: argparse.Namespace) -> int:
         if options.keep:
             await trio.sleep_forever()
         nursery.cancel_scope.cancel()
-    return code
+    return ExitCode.OK if trace.fault is None else ExitCode.FINDING
 
 
 def make_lab() -> Lab:
@@ -155,7 +169,11 @@ async def start_page(nursery: trio.Nursery, lab: Lab, usual: str) -> Address:
 
 
 async def start(nursery: trio.Nursery, record_to: Callable[[Record], None], lab: Lab | None) -> tuple[Address, Address]:
-    """Start origin and gateway on their usual ports, or on free ones, watched by a page; return where they listen."""
+    """Start origin and gateway on their usual ports, or on free ones; return where they listen.
+
+    Args:
+        lab: its page shows them; None for none.
+    """
 
     def record_for(place: str) -> RecordFor:
         return (lambda _: record_to) if lab is None else lab.seat.watchers.record_for(place, record_to)
@@ -180,18 +198,24 @@ async def start_gateway(
 
 
 async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callable[..., Awaitable[None]]) -> Address:
-    """Start a server on its usual port; if that is taken, on a free one, which is printed."""
+    """Start a server on its usual port; if that is taken, on a free one, which is printed.
+
+    Raises:
+        ListenError: it cannot be bound for another reason.
+    """
     where = parse_address(usual)
     try:
         bound: list[Address] = await nursery.start(serve, where, name=name)
-    except* ListenError:
+    except* ListenError as failed:
+        if any(isinstance(error, ListenError) and error.taken is None for error in leaves(failed)):
+            raise
         bound = await nursery.start(serve, Address(where.host, 0), name=name)
         say(f"port {where.port} is in use; the {name} takes {bound[0].port}")
     return bound[0]
 
 
-async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace, paint: Paint) -> ExitCode:
-    """Read the stream through the gateway, and print a row for each frame; say whether the octets are the origin's."""
+async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace, paint: Paint) -> None:
+    """Read the stream through the gateway, print a row for each frame, and wait until the trace has its end."""
     url = f"http://{gateway}{target_of(options)}"
     async with client.open("GET", url, record_to=trace.record) as stream:
         if stream.head.status != HTTPStatus.OK:
@@ -203,10 +227,6 @@ async def watch(options: argparse.Namespace, gateway: Address, trace: DemoTrace,
         await trace.ended.wait()
     for row in trace.rows(paint):
         print(row)
-    ends = [point.end for point in trace.points.values()]
-    are_whole = all(end is not None and end.framing == "complete" for end in ends)
-    hashes = {end.sha256 for end in ends if end is not None}
-    return ExitCode.OK if are_whole and len(hashes) == 1 else ExitCode.FINDING
 
 
 def target_of(options: argparse.Namespace) -> str:
@@ -233,8 +253,8 @@ def heading(options: argparse.Namespace, origin: Address, gateway: Address, pain
     )
 
 
-def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
-    """Return the lines below the table: one chunk as octets, the hashes, and what they mean."""
+def verdict(trace: DemoTrace, paint: Paint) -> list[str]:
+    """Return the lines below the table: the first chunk as octets, the hashes, and what they mean."""
     lines = [""]
     received = trace.points["client.received"]
     if received.frames and received.frames[0].size:
@@ -244,10 +264,11 @@ def verdict(trace: DemoTrace, paint: Paint, *, is_equal: bool) -> list[str]:
         end = trace.points[name].end
         if end is not None:
             lines.append(f"  {said + ':':<21} SHA-256 {end.sha256[:32]}…")
-    if received.end is None or not is_equal:
-        lines.append(f"  {paint('bad', 'different')}: the client did not get the octets that the origin sent")
-        return lines
+    if trace.fault is not None:
+        word, sentence = trace.fault
+        return [*lines, f"  {paint('bad', word)}: {sentence}"]
     end = received.end
+    assert end is not None
     counts = f"{number(end.chunks, 'chunk')}, {number(end.octets, 'octet')}, {end.wire_octets} on the wire"
     lines.append(f"  {paint('good', 'equal')}: {counts}")
     if end.chunks > 1 and trace.is_prompt:

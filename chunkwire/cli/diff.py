@@ -59,7 +59,7 @@ def load_file(path: str) -> Recording:
     """Return the recording in a file.
 
     Raises:
-        LocalError: a line that is no record; the message says which.
+        LocalError: a line that is no record, or no stream at the place that #N names.
         OSError: the file cannot be read.
     """
     from chunkwire.cli.captures import looks_captured
@@ -77,7 +77,10 @@ def load_file(path: str) -> Recording:
 
 
 def chosen(path: str) -> tuple[str, int]:
-    """Return file and place of FILE#N, which names the N-th stream of a recording; without #N it is the first."""
+    """Return file and place of FILE#N, the N-th stream or exchange in a file; without #N it is the first.
+
+    A file whose name ends in #N is taken as it is.
+    """
     name, mark, place = path.rpartition("#")
     number = number_of(place)
     return (name, number) if mark and number is not None and not os.path.exists(path) else (path, 1)

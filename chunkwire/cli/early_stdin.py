@@ -1,8 +1,8 @@
 """Read standard input, with times, while the rest of the program is being loaded.
 
-The rule here: only modules that the interpreter has loaded already are imported. Loading the program takes 100 to 300
-ms; frames that come meanwhile would be in the pipe together, and look like one read. So a thread reads standard input
-until `stop_reading`. Octets that were there before are marked, as their arrival times are unknown.
+The rule here: only small modules of the standard library are imported. Loading the program takes 100 to 300 ms; frames
+that come meanwhile would be in the pipe together, and look like one read. So a thread reads standard input until
+`stop_reading`. Octets that were there before are marked, as their arrival times are unknown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EarlyRead = tuple[float, bytes, bool]
 
 
 class EarlyReader:
-    """Reads standard input in a thread until `stop`."""
+    """Reads standard input in a thread until `stop`, the end or an error, and at most `MAX_OCTETS`."""
 
     def __init__(self) -> None:
         self._reads: list[EarlyRead] = []
@@ -60,7 +60,7 @@ _running: list[EarlyReader] = []
 
 
 def start_reading() -> None:
-    """Start to read standard input if it is a pipe, a socket or a terminal."""
+    """Start to read standard input, unless it is a file or a directory, or the system is Windows."""
     try:
         mode = os.fstat(STDIN).st_mode
     except OSError:

@@ -1,7 +1,7 @@
 """`serve --exec` and `--control`: a command that runs beside the origin, and the control path of runs.
 
-The rule here: no process that was started outlives this one. The command has its own process group, which is signalled
-as a whole and is empty when this process ends.
+The rule here: the command has its own process group, which is signalled as a whole. None of its processes outlives this
+one, unless it leaves the group.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chunkwire.testing.runs import Runs
 GRACE_S: Final = 5.0  # for a command after SIGINT or SIGTERM, and for processes that it left running
 _LOOK_S: Final = 0.01  # between two checks whether the process group is empty
 _ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_SIGNALLED: Final = 128  # plus the number of a signal: a shell's exit code of a command that the signal ended
+_SIGNALLED: Final = 128  # plus the number of a signal: the exit code of a command that it ended, as in a shell
 
 ServeOrigin = Callable[..., Awaitable[None]]
 
@@ -37,7 +37,7 @@ class Companions:
     """What runs beside an origin: a control path if its address is given, and a command if one is given.
 
     Attributes:
-        code: the exit code, once the command has ended.
+        code: the exit code of the command, once it has ended; before, and without one, OK.
     """
 
     def __init__(self, control: str | None, command: str | None) -> None:
@@ -87,14 +87,15 @@ def _url_of(address: Address, scheme: str) -> str:
 
 
 async def run_command(command: str, environment: dict[str, str]) -> int:
-    """Run a command with the shell; return its exit code, or 128 + the number of the signal that ended it.
+    """Run a command with the shell; return its exit code, or 128 + the number of a signal.
 
-    SIGINT and SIGTERM are forwarded to all its processes. A second signal, or the end of GRACE_S, kills them.
+    That signal is the first SIGINT or SIGTERM that this process got, or else the one that ended the command. The first
+    is forwarded to all processes of the command; a second one, or the end of GRACE_S after it, kills them.
 
     Args:
         environment: added to that of this process.
 
-    Cancellation: ends the command and all processes that it has started.
+    Cancellation: ends the command and all processes of its group.
     """
     # A process group in the background of a terminal would be stopped when it reads from the terminal.
     stdin = subprocess.DEVNULL if sys.stdin is not None and sys.stdin.isatty() else None
@@ -144,7 +145,7 @@ async def _end_group(process: trio.Process) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Send a signal to a process group; False if the group is empty."""
+    """Send a signal, or with number 0 none, to a process group; False if the group is empty."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -1,6 +1,6 @@
 """Exit codes, and the exit code of each error: curl's numbers where curl has one.
 
-The rule here: an error without an exit code in this file is a bug of chunkwire, and is reported as one.
+The rule here: an exception to which `exit_code_of` gives no code is a bug of chunkwire, and is reported as one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, 
 
 
 class ExitCode(enum.IntEnum):
-    """The exit codes of all verbs; stable, for scripts. 7 to 56 are curl's."""
+    """The exit codes of all verbs, but for `serve --exec`; stable, for scripts. 7 to 56 are curl's."""
 
     OK = 0
     FINDING = 1
@@ -48,7 +48,7 @@ FRAMING_EXITS = {
     "missing": ExitCode.FINDING,  # the capture lacks octets: it is not known how the body ended
     "unknown": ExitCode.FINDING,  # a verdict of a later version: it may be incomplete
 }
-"""The exit code of a tool that watched a body end with this verdict (see `chunkwire.record.recorder`)."""
+"""The exit code of a tool that watched a body end with this verdict (the record's `FRAMING_VERDICTS`, `UNKNOWN`)."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
@@ -69,7 +69,7 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
 
 
 def _exit_code_of_net(error: ChunkwireError) -> ExitCode:
-    """Return the code of an error of the rooms that use trio; importing them here costs nothing, as they raised it."""
+    """Return the code of another error of ours; the rooms that load trio are imported only here."""
     from chunkwire.client.errors import Deadline, ResetBody
     from chunkwire.net.dial import DialError
     from chunkwire.net.ends import IncompleteHead
@@ -84,7 +84,7 @@ def _exit_code_of_net(error: ChunkwireError) -> ExitCode:
     if isinstance(error, ListenError):
         return ExitCode.CANNOT_BIND
     is_cut = isinstance(error, IncompleteBody) and not isinstance(error, ResetBody)
-    return ExitCode.CUT if is_cut else ExitCode.BROKEN  # an error of the peer
+    return ExitCode.CUT if is_cut else ExitCode.BROKEN
 
 
 def shown_path(path: str | bytes | int) -> str:

@@ -1,8 +1,8 @@
-"""The flags that verbs share, and the types of their values.
+"""The flags that verbs share, the types of their values, and the environment variables of all flags.
 
-The rule here: a flag of two or more verbs is declared here. Each long flag has an environment variable, which the flag
-overrides, or adds to where it is repeatable: for `--max-time` of `watch` it is CHUNKWIRE_WATCH_MAX_TIME, or else
-CHUNKWIRE_MAX_TIME (read by `main`).
+A long flag overrides its variable, or adds to it where it is repeatable. For `--max-time` of `watch` the variable is
+CHUNKWIRE_WATCH_MAX_TIME, or else CHUNKWIRE_MAX_TIME; for `--jobs` of `check client` it is CHUNKWIRE_CHECK_CLIENT_JOBS,
+CHUNKWIRE_CHECK_JOBS or CHUNKWIRE_JOBS, the first that is set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.abnf import number_of
@@ -27,7 +27,11 @@ T = TypeVar("T")
 
 DEFAULT_GATEWAY = "127.0.0.1:8080"
 DEFAULT_ORIGIN = "127.0.0.1:8081"
+DEFAULT_PAGE = "127.0.0.1:8000"
 MAX_SECONDS = 1e9  # of a duration: 31 years
+
+MANY_MEANINGS = frozenset({"as", "json", "open", "patience", "stamps"})
+"""Flags that take other values in one verb than in another: no variable sets them for all verbs."""
 
 
 def duration(text: str) -> float:
@@ -54,7 +58,7 @@ def page_origin(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """Return a whole number, 1 or more."""
+    """Return a whole number, 1 or more, in the forms of `whole_number`."""
     number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
@@ -62,8 +66,8 @@ def count(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """Return a fraction, from 0 to 1."""
-    if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+|0\.0", text.strip(), re.ASCII):
+    """Return a number from 0 to 1."""
+    if not re.fullmatch(r"0|1|0?\.\d{1,9}|1\.0+", text.strip(), re.ASCII):
         raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
     return float(text)
 
@@ -77,7 +81,7 @@ def factor(text: str) -> float:
 
 
 def whole_number(text: str) -> int:
-    """Return a whole number, 0 or more; `64k` and `1m` are KiB and MiB."""
+    """Return a whole number, 0 or more; `64k`, `1m` and `1g` are multiples of powers of 1024."""
     found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip(), re.ASCII)
     if not found:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
@@ -103,7 +107,7 @@ def add_each(group: argparse._ArgumentGroup, *rows: tuple[str, Callable[[str], o
 
 
 def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: object) -> T:
-    """Return a dataclass of settings: members come from the flags of the same names, or from `others`."""
+    """Return a dataclass of settings; members come from `others`, or else from the flags of the same names."""
     from inspect import signature
 
     flags = {name: value for name, value in vars(options).items() if name in signature(kind).parameters}
@@ -111,14 +115,22 @@ def settings_of(kind: Callable[..., T], options: argparse.Namespace, **others: o
 
 
 def environment_of(verb: str, flag: str) -> str | None:
-    """Return the name of the environment variable that sets a flag; None if none is set."""
+    """Return the name of the environment variable that sets a flag; None if none is set, or only to "".
+
+    Raises:
+        argparse.ArgumentTypeError: the variable is that of all verbs, and the flag is one of `MANY_MEANINGS`.
+    """
+    words = ["CHUNKWIRE", *verb.upper().split()]
     stem = flag.replace("-", "_").upper()
-    names = (f"CHUNKWIRE_{verb.upper().replace(' ', '_')}_{stem}", f"CHUNKWIRE_{stem}")
-    return next((name for name in names if os.environ.get(name)), None)
+    names = ["_".join([*words[:length], stem]) for length in range(len(words), 0, -1)]
+    found = next((name for name in names if os.environ.get(name)), None)
+    if found is not None and found == names[-1] and flag in MANY_MEANINGS:
+        raise argparse.ArgumentTypeError(f"{found}: --{flag} differs from verb to verb: expected {names[-2]}")
+    return found
 
 
 def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None:
-    """Set the default of a flag from CHUNKWIRE_VERB_FLAG or CHUNKWIRE_FLAG; a flag without help has neither.
+    """Set the default of a flag from its environment variable; a flag without help has none.
 
     Raises:
         argparse.ArgumentTypeError: one line that names the variable.
@@ -137,8 +149,16 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
     action.required = False
 
 
+def drop_excluded(parser: Parser, words: Sequence[str]) -> None:
+    """Let a switch on the command line win over the switches that exclude it and that the environment sets."""
+    for group in parser._mutually_exclusive_groups:
+        if any(option in words for action in group._group_actions for option in action.option_strings):
+            for action in group._group_actions:
+                action.default = False
+
+
 def _value_of(parser: Parser, action: argparse.Action, text: str) -> object:
-    """Return what a text sets a flag to; several words are quoted as for a shell."""
+    """Return what a text sets a flag to; the words of a flag that takes several are split as by a shell."""
     if isinstance(action, argparse._CountAction):
         return _switch(text, is_count=True)
     if action.nargs == 0:
@@ -154,7 +174,7 @@ def _value_of(parser: Parser, action: argparse.Action, text: str) -> object:
 
 
 def _switch(text: str, *, is_count: bool) -> bool | int:
-    """Return what a text sets a flag without a value to."""
+    """Return what a text sets a flag without a value to: a boolean, or the number of a flag that is counted."""
     word = text.strip().lower()
     if is_count and (number := number_of(word)) is not None:
         return number
@@ -169,7 +189,7 @@ def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Add
     """Return a TCP address, as `chunkwire.net.listen.parse_address`.
 
     Raises:
-        LocalError: it is not valid, or a unix: path; one line that names the flag.
+        LocalError: it is not valid, or a unix: path.
     """
     from chunkwire.net.listen import parse_address
 
@@ -179,14 +199,15 @@ def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Add
     return address
 
 
-def add_listen(parser: argparse.ArgumentParser, default: str) -> None:
+def add_listen(parser: argparse.ArgumentParser, default: str, *, has_unix: bool = True) -> None:
     """Add -l/--listen: `options.listen` and `.default_port`, for `chunkwire.net.listen.parse_address`."""
+    forms = "HOST:PORT, HOST, :PORT, PORT or unix:PATH" if has_unix else "HOST:PORT, HOST, :PORT or PORT"
     parser.add_argument(
         "-l",
         "--listen",
         default=default,
         metavar="ADDR",
-        help=f"HOST:PORT, HOST, :PORT, PORT or unix:PATH; port 0 takes a free one (default: {default})",
+        help=f"{forms}; port 0 takes a free one (default: {default})",
     )
     parser.set_defaults(default_port=int(default.rpartition(":")[2]))
 
@@ -206,11 +227,11 @@ def add_certificate(parser: argparse.ArgumentParser) -> None:
 
 
 def add_serving(parser: argparse.ArgumentParser) -> None:
-    """Add `--admin`, `--log-json`, `--save`, `--workers` and TLS."""
+    """Add the flags of `serve` and `forward`: --admin, --log-json, --save, --workers, --stamps and TLS."""
     group = parser.add_argument_group("running")
     group.add_argument("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
     group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
-    group.add_argument("--save", metavar="FILE", help="write a record of each frame that goes through to FILE")
+    group.add_argument("--save", metavar="FILE", help="write the records of all exchanges to FILE")
     group.add_argument(
         "--workers", type=count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
     )
@@ -302,5 +323,6 @@ def add_view(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="each octet of each frame by its part, in hex and as text; with -v of the heads too",
     )
-    group.add_argument("--save", metavar="FILE", help="write the records to FILE as well; `watch FILE` replays them")
+    what = "write the records to FILE as well (-: print only them); `watch FILE` replays them"
+    group.add_argument("--save", metavar="FILE", help=what)
     group.add_argument("--no-data", action="store_true", help="sizes and times only, no content")

@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-client-gone",
         choices=("cancel", "drain"),
         default="cancel",
-        help="end the upstream request with a reset, or read it to its end (default: cancel)",
+        help="after a reset: cancel ends the upstream request with a reset, drain reads the response to its end "
+        "(default: cancel)",
     )
     add_modes(parser)
     add_deadlines(parser)
@@ -88,7 +89,7 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 
 def add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that change the body; the log and a response field name the mode or fault in use."""
+    """Add --mode, --fault and --barrier; the log and a response field name a mode or fault that is applied."""
     group = parser.add_argument_group("modes (to teach and to test)")
     group.add_argument(
         "--mode",
@@ -97,7 +98,7 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
         help="exact; reframe (a chunk a read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N",
     )
     group.add_argument(
-        "--fault", metavar="NAME[=N]", help="break chunked responses after N chunks (3), in the words of /fault/NAME"
+        "--fault", metavar="NAME[=N]", help="break chunked responses as /fault/NAME does, after N chunks (default: 3)"
     )
     group.add_argument(
         "--barrier",
@@ -122,7 +123,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         ),
         ("max-informational", flags.whole_number, "5", "1xx responses passed on before a final one, over it 502"),
         ("max-ext-octets", flags.whole_number, "4096", "octets of one chunk extension"),
-        ("max-overhead", flags.whole_number, "16k", "octets of framing beyond 16 + 2 x data, summed"),
+        ("max-overhead", flags.whole_number, "16k", "octets of framing beyond 16 + 2 x size of each chunk, summed"),
         ("max-trailer-octets", flags.whole_number, "8k", "octets of a trailer section"),
         ("max-trailer-fields", flags.whole_number, "64", "field lines of a trailer section"),
     )
@@ -139,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
     if options.barrier and options.workers > 1:
         raise LocalError("--barrier goes with one process, not with --workers")
     if options.stamps is not None and (options.mode != "exact" or options.fault):
-        raise LocalError("contradictory flags: --stamps and --mode or --fault: they change offsets in the body")
+        raise LocalError("contradictory flags: --stamps with --mode or --fault, which change offsets in the body")
     check_outputs([("save", options.save)], files_read(options))
     upstreams = _upstreams(options, settings)
 

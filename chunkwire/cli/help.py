@@ -1,4 +1,4 @@
-"""`chunkwire help [NAME]`: a protocol that others may speak, or the help of a verb."""
+"""`chunkwire help [NAME]`: a page about a protocol, the limits or the changes, or the help of a verb."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import argparse
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
 
-SUMMARY = "the protocols: /probe, barrier, scenarios, control, record"
+SUMMARY = "pages about the protocols, the limits and the changes, or the flags of a verb"
 EPILOG = """\
-`chunkwire help VERB` is `chunkwire VERB --help`. The lab serves the same pages.
+`chunkwire help VERB` is `chunkwire VERB --help`. The lab serves the pages, too.
 
 examples:
   chunkwire help               the list
-  chunkwire help barrier       one protocol
+  chunkwire help barrier       a page
   chunkwire help watch         the flags of a verb"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the name."""
-    parser.add_argument("name", nargs="*", metavar="NAME", help="a protocol or a verb; without one, the list")
+    parser.add_argument("name", nargs="*", metavar="NAME", help="a page or a verb; without one, the list")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print it.
+    """Print the list, a page, or the help of a verb.
 
     Raises:
         LocalError: nothing has that name.

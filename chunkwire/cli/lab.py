@@ -1,4 +1,4 @@
-"""`chunkwire lab`: origin, gateways and the page, in one process."""
+"""`chunkwire lab`: the page, and without --class an origin and two gateways, in one process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ examples:
   chunkwire lab --clock fixed    each run has the same octets, and yours with nc are equal
   chunkwire lab --class -l 0.0.0.0:8000 --host lab.uni.example      one for a class: each learner takes a seat"""
 
-DEFAULT_LAB: Final = "127.0.0.1:8000"
 _LOOPBACK: Final = re.compile(r"127(?:\.\d+){3}|localhost|::1", re.ASCII)
 
 
@@ -32,7 +31,7 @@ def host_name(text: str) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lab's flags."""
-    flags.add_listen(parser, DEFAULT_LAB)
+    flags.add_listen(parser, flags.DEFAULT_PAGE, has_unix=False)
     parser.set_defaults(listen=None)  # only the default address may be replaced by a free one, outside of a class
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     flags.add_clock(parser)
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve the lab until Ctrl-C."""
     from chunkwire.cli import lab_run
 
-    where = flags.tcp_address("-l", options.listen or DEFAULT_LAB, default_port=options.default_port)
+    where = flags.tcp_address("-l", options.listen or flags.DEFAULT_PAGE, default_port=options.default_port)
     if options.is_class and not options.host:
         raise LocalError("--class takes --host NAME, the name by which the learners' browsers reach this machine")
     if options.host and not options.is_class:

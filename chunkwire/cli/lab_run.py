@@ -64,7 +64,7 @@ async def _serve(options: argparse.Namespace, where: Address) -> NoReturn:
 async def _start_page(
     nursery: trio.Nursery, lab: Lab, front: ClassFront | None, options: argparse.Namespace, where: Address
 ) -> Address:
-    """Start the page: on a free port only if the usual one is taken, none was given, and no class knows the address.
+    """Start the page; where neither -l nor --class is given, on a free port if the usual one is taken.
 
     Raises:
         ListenError: it cannot be bound.

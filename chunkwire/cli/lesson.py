@@ -13,7 +13,8 @@ SUMMARY = "ten lessons with nc and curl, each watched on a real socket"
 EPILOG = """\
 your own server or client: chunkwire check server URL, chunkwire check client --help
 
-exit codes: 0 all steps done, or printed, 1 a hand-in file with no or broken lines, 2 usage, 71 cannot bind, 130 Ctrl-C
+exit codes: 0 all steps done, or printed, 1 a hand-in file with no, too many or broken lines, 2 usage, or a file that
+  cannot be written, 71 cannot bind, 130 Ctrl-C
 
 examples:
   chunkwire lesson                               the list
@@ -45,7 +46,7 @@ def add_learner(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the lesson; or print the list or the table, or write the handout."""
+    """Run a lesson; or print the list or the table, or write the handout."""
     from chunkwire.cli import lesson_run
 
     asked = [name for name in ("number", "handout", "check") if getattr(options, name) is not None]

@@ -17,6 +17,8 @@ from typing import Final
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import report
+from chunkwire.cli.output_files import LineFile, report_loss, write_whole
 from chunkwire.cli.stopping import run_until_stopped
 from chunkwire.cli.terminal import paint_of, say, width_of
 from chunkwire.lab.lessons import all_lessons
@@ -34,9 +36,9 @@ from chunkwire.wire.errors import LocalError
 MAX_LINES: Final = 100_000  # of one hand-in: hundreds of learners in one file
 MAX_COLUMNS: Final = 100
 SHOWN_COLUMNS: Final = 80
-"""The width if the terminal reports none: a good length of lines for reading."""
+"""The width where standard output is no terminal."""
 MAX_SHOWN_LINES: Final = 24
-"""Lines of octets shown of one connection; no step asks for more than ten."""
+"""Lines shown of one connection's octets, the last of them an ellipsis; no step asks for more than ten."""
 _ANSWER: Final = b"GET /answer/"
 _ENDS: Final = {"fin": "(FIN: your side sends no more)", "reset": "(RST: your side wants no more)"}
 
@@ -53,7 +55,7 @@ def number_of(text: str, what: str, most: int) -> int:
 
 
 def print_list() -> None:
-    """Print the lessons' titles."""
+    """Print the titles of the lessons, and what to do next."""
     print("Ten lessons of three minutes each, in two terminals: one to watch, one to type.\n")
     for lesson in all_lessons():
         print(f"  {lesson.number:>2}  {lesson.title}")
@@ -65,19 +67,20 @@ def print_list() -> None:
 
 
 def write_handout(path: str) -> int:
-    """Write the page to print."""
-    page = handout_page()
-    if path == "-":
-        sys.stdout.write(page)
-        return ExitCode.OK
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(page)
-    print(f"{path}: print it from a browser, A4, a sheet a lesson")
+    """Write all lessons as one page; return the exit code."""
+    if trouble := write_whole("handout", path, handout_page()):
+        return report(trouble, ExitCode.USAGE)
+    if path != "-":
+        print(f"{path}: print it from a browser, A4, a sheet a lesson")
     return ExitCode.OK
 
 
 def check(paths: Sequence[str]) -> int:
-    """Print the table of hand-in files; malformed lines are reported on standard error and skipped."""
+    """Print the table of hand-in files; malformed lines are skipped, and the first of each file is reported.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     code = ExitCode.OK
     by_path: dict[str, list[HandInLine]] = {}
     for path in paths:
@@ -110,7 +113,7 @@ def with_distinct_names(by_path: Mapping[str, Sequence[HandInLine]]) -> list[Han
 
 
 def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
-    """Return the lines of a file, and one message about its malformed lines, if any."""
+    """Return the lines of a file, and at most one message: some are malformed, or there are none or too many."""
     found: list[HandInLine] = []
     first, count = "", 0
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -232,14 +235,25 @@ class LessonView:
 class HandInFile:
     """Appends a line for each completed step to a hand-in file (--save); without a path it does nothing.
 
+    Attributes:
+        code: the exit code: USAGE once a line could not be written, which is also reported.
+
     Raises:
+        LocalError: `-`.
         OSError: the file cannot be opened, so that this is found before the first step.
     """
 
     def __init__(self, path: str | None, name: str | None) -> None:
-        self._file = open(path, "a", encoding="ascii", buffering=1) if path else None  # noqa: SIM115  closed on leaving
+        if path == "-":
+            raise LocalError("--save: expected a file to hand in, got -, and standard output shows the steps")
+        self.code = ExitCode.OK
+        self._file = LineFile("save", path, self._lose, is_flushed=True, is_added_to=True) if path else None
         self._who = name or _login_name()
         self._shown = time.monotonic()
+
+    def _lose(self, trouble: str) -> None:
+        report_loss(trouble)
+        self.code = ExitCode.USAGE
 
     def __enter__(self) -> HandInFile:
         return self
@@ -257,7 +271,7 @@ class HandInFile:
         if self._file is not None:
             seconds = round(time.monotonic() - self._shown, 1)
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            print(HandInLine(kind, self._who, n, step, of, tries, seconds, at).to_json(), file=self._file)
+            self._file.write(HandInLine(kind, self._who, n, step, of, tries, seconds, at).to_json())
 
 
 def _login_name() -> str:
@@ -268,14 +282,15 @@ def _login_name() -> str:
 
 
 def teach(options: argparse.Namespace) -> int:
-    """Run one lesson to its end."""
+    """Run one lesson to its end, or until a signal; return the exit code."""
     lesson = all_lessons()[number_of(options.number, "a lesson", len(all_lessons())) - 1]
     with HandInFile(options.save, options.name) as book:
-        return run_until_stopped(partial(_teach, options, lesson, of_kind(options.nc), learner_view(options), book))
+        code = run_until_stopped(partial(_teach, options, lesson, of_kind(options.nc), learner_view(options), book))
+    return code or book.code
 
 
 def learner_view(options: argparse.Namespace) -> LessonView:
-    """Return the view of lessons on this terminal, and silence the servers' logs."""
+    """Return the view of lessons on this terminal; without -v, let the servers log only errors."""
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.ERROR)
     return LessonView(paint_of(options), min(width_of(sys.stdout) or SHOWN_COLUMNS, MAX_COLUMNS))
@@ -306,13 +321,19 @@ async def _teach(
 
 @asynccontextmanager
 async def open_usual_session(session: LessonSession, listen: str | None) -> AsyncIterator[None]:
-    """Start a lesson's servers at --listen; without it on the usual port, or on a free one if that is taken."""
+    """Start a lesson's servers at --listen; without it on the usual port, or on a free one if that is taken.
+
+    Raises:
+        ListenError: the address cannot be bound.
+    """
     where = flags.tcp_address("-l", listen or flags.DEFAULT_ORIGIN)
     if listen is None:
         try:
             for listener in await open_listeners(where):
                 await listener.aclose()
-        except ListenError:
+        except ListenError as error:
+            if error.taken is None:
+                raise
             say(f"port {where.port} is in use; the lesson takes a free one")
             where = Address(where.host, 0)
     async with open_session(session, where):

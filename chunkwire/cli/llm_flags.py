@@ -19,7 +19,7 @@ How the mocks answer. A request sets the same for itself by its fields: x-chunkw
 
 
 def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how the mock answers; what is more than a duration is read by `mock_settings`."""
+    """Add the flags of the mock; `mock_settings` parses all values but those of `flags.add_each`."""
     group = parser.add_argument_group("language models", _DESCRIPTION)
     flags.add_each(
         group,
@@ -47,10 +47,10 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def mock_settings(options: argparse.Namespace) -> MockSettings:
-    """Return what the flags of `add_llm_arguments` say.
+    """Return the settings that the flags of `add_llm_arguments` give.
 
     Raises:
-        LocalError: a value that cannot be understood, by the name of its flag.
+        LocalError: a wrong value, or a file that cannot be read; the message begins with the flag.
     """
     from chunkwire.origin.mock.settings import FIELDS, MockSettings, WordSource, parse_fraction
 
@@ -58,7 +58,7 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
     for name, (attribute, parse) in {**FIELDS, "failures": ("failures", parse_fraction)}.items():
         text = getattr(options, f"llm_{name.replace('-', '_')}", None)
         if not isinstance(text, str):
-            continue  # not given, or read already: a duration
+            continue  # not given, or parsed already
         try:
             if name == "answer" and text.startswith("@"):
                 changes |= {"source": WordSource.TEXT, "text": Path(text[1:]).read_text("utf-8")}

@@ -1,7 +1,7 @@
 """`chunkwire VERB …`: find the verb, parse its arguments, run it, and return the exit code.
 
-The rule here: every error is printed as one line, with an exit code; a traceback is printed only with `-v`. What this
-module must not know: what any verb does.
+The rule here: an error is printed as one line and gives an exit code; the traceback of a bug is printed with `-v`. What
+this module must not know: what any verb does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chunkwire.cli.parser import Formatter, Parser, UsageError, near
 from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import leaves
 
-# In the order of the help, by who uses them; each is a module of this room.
+# In the order of the help, by what they are for; each is a module of this room.
 GROUPS: Final = {
     "to learn and to teach": ("demo", "lab", "lesson", "puzzle", "talk"),
     "to find the hop that holds a stream": ("watch", "probe", "diff"),
@@ -44,14 +44,15 @@ _OTHER_NAMES: Final = {
     "replay": "serve --replay FILE",
     "version": "--version",
 }
-"""What a verb may be taken for, by the words of README and by those of other programs."""
+"""Words that are no verb, from README and from other programs, and what is suggested for each."""
 
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
-EPILOG: Final = """\
+EPILOG: Final = f"""\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
   56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM
-environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s; any long flag has one, and flags win; repeatable ones
-  (-H, -v) add to it. NO_COLOR is obeyed.
+environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s for every verb, CHUNKWIRE_WATCH_MAX_TIME=5s for watch; so for any
+  long flag, but {", ".join(f"--{name}" for name in sorted(flags.MANY_MEANINGS))} only with the verb. Flags win;
+  repeatable ones (-H, -v) add to it. NO_COLOR is obeyed.
 
 examples:
   chunkwire demo                              one stream, watched through origin and gateway
@@ -61,7 +62,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; nothing is raised but SystemExit by `--help` and `--version`."""
+    """Run the command line, `sys.argv` by default, and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = argparse.Namespace(verbose=0)
     code: int = ExitCode.OK
@@ -87,7 +88,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
 
     Raises:
         UsageError: with the line to print.
-        SystemExit: by `--help` and `--version`.
+        SystemExit: after the help or the version was printed.
     """
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
     if place is None:
@@ -103,6 +104,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
         name, module, words = parse_subverb(name, module, words)
     parser = verb_parser(name, module)
     setattr(parser, "words", words)  # noqa: B010  argparse has no attribute for it
+    flags.drop_excluded(parser, words)
     options, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(parser.unexpected(unknown[0]), parser.prog)
@@ -110,12 +112,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
 
 
 def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str, ModuleType, list[str]]:
-    """Return a verb with its subverb, the subverb's module, and the other words.
-
-    Raises:
-        UsageError: with the one line to show.
-        SystemExit: by `--help` and `--version`.
-    """
+    """Return "VERB SUBVERB", the subverb's module, and the other words; raises as `parse`."""
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
     if place is None or "--" in words[:place]:
         named_so = {name: importlib.import_module(f"chunkwire.cli.{verb}_{name}") for name in module.SUBVERBS}
@@ -129,7 +126,7 @@ def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str,
 
 
 def no_verb(words: list[str]) -> NoReturn:
-    """Handle a command line without a verb."""
+    """Handle a command line without a verb; raises as `parse`."""
     modules = {name: importlib.import_module(f"chunkwire.cli.{name}") for name in VERBS}
     groups = {title: {name: modules[name] for name in names} for title, names in GROUPS.items()}
     answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
@@ -138,7 +135,7 @@ def no_verb(words: list[str]) -> NoReturn:
 def answer_without_verb(
     prog: str, description: str, epilog: str, groups: dict[str, dict[str, ModuleType]], words: list[str]
 ) -> NoReturn:
-    """Handle a command line without a verb or subverb: print the help or the version, or refuse it.
+    """Print the help for no words or `--help`, the version for `--version`; refuse other words. Raises as `parse`.
 
     Args:
         groups: the modules of the verbs by their names, under the title of each group.
@@ -169,7 +166,11 @@ def answer_without_verb(
 
 
 def verb_parser(name: str, module: ModuleType) -> Parser:
-    """Return the parser of a verb; the environment may set its defaults."""
+    """Return the parser of a verb, with defaults from the environment.
+
+    Raises:
+        UsageError: a variable has a wrong value.
+    """
     parser = Parser(
         prog=f"chunkwire {name}",
         description=module.SUMMARY[:1].upper() + module.SUMMARY[1:],
@@ -210,8 +211,11 @@ def set_up_logging(options: argparse.Namespace) -> None:
 
 
 def report_error(error: BaseException, options: argparse.Namespace) -> int:
-    """Print an error as one line; return the exit code."""
+    """Print an error as one line, but nothing for signals and a closed pipe; return the exit code."""
     found = list(leaves(error))
+    for leaf in found:
+        if isinstance(leaf, SystemExit):  # of a second signal, out of a nursery
+            return flushed(leaf)
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         return ExitCode.INTERRUPTED
     if all(isinstance(leaf, BrokenPipeError) for leaf in found):
@@ -234,7 +238,7 @@ def place_of(error: BaseException) -> str:
 
 
 def report(line: str, code: ExitCode) -> ExitCode:
-    """Print one line on standard error; return the code."""
+    """Print one line on standard error, and flush standard output; return the code."""
     say(line)
     try:
         sys.stdout.flush()
@@ -244,9 +248,11 @@ def report(line: str, code: ExitCode) -> ExitCode:
 
 
 def flushed(ended: SystemExit) -> int:
-    """Return the exit code of `--help` and `--version`, whose output may also go to a closed pipe."""
+    """Return the exit code of `--help`, `--version` or a second signal; output to a closed pipe does not change it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()
+    except OSError as error:
+        return report_error(error, argparse.Namespace(verbose=0))
     return ended.code if isinstance(ended.code, int) else ExitCode.OK

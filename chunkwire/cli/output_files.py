@@ -1,8 +1,8 @@
 """The output files of verbs: checked before a run, written after it, or line by line during it.
 
-The rule here: a file that fails is one line of message, and neither ends the run nor keeps the other files from being
-written. No output replaces an input or another output. A whole file replaces an old one, atomically where a file can be
-put beside it; `-` is standard output.
+The rule here: a file that fails after the check is one line of message, and neither ends the run nor keeps the other
+files from being written. No output replaces an input or another output. A whole file replaces an old one, atomically
+where a file can be put beside it; `-` is standard output.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
 from chunkwire.cli.exits import shown_path
-from chunkwire.cli.terminal import drop_output
+from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import LocalError
 
 T = TypeVar("T")
@@ -29,16 +29,22 @@ STDIN = 0
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # then an old file is kept
 
 
-def check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[str | int] = ()) -> None:
-    """Check that each file can be written, and is no other file of the command line.
+def check_outputs(
+    outputs: Sequence[tuple[str, str | None]], inputs: Sequence[str | int] = (), *, printing: Sequence[str] = ()
+) -> None:
+    """Check that each file can be written, is no other file of the command line, and shares standard output with none.
 
     Args:
         outputs: name and value of each flag; None where it is not given.
         inputs: paths and descriptors that are read.
+        printing: flags for what is printed, such as "--json": with one of them no file may be `-`.
 
     Raises:
-        LocalError: one cannot, or is.
+        LocalError: a file is refused.
     """
+    printed = [f"--{name} -" for name, path in outputs if path == "-"]
+    if printed and len(printed) + len(printing) > 1:
+        raise LocalError(f"expected one output for standard output, got {' and '.join([*printed, *printing])}")
     paths = [(name, path) for name, path in outputs if path not in (None, "-")]
     read = {_identity(each): each for each in inputs}
     seen: dict[object, str] = {}
@@ -59,9 +65,9 @@ def check_outputs(outputs: Sequence[tuple[str, str | None]], inputs: Sequence[st
 
 def files_read(options: argparse.Namespace) -> list[str]:
     """Return the files that flags name to be read."""
-    data = getattr(options, "data", None) or ""
+    texts = [getattr(options, name, None) or "" for name in ("data", "llm_answer")]
     paths = [getattr(options, name, None) for name in ("cafile", "keylog", "cert", "key", "replay")]
-    return [path for path in (data[1:] if data.startswith("@") else "", *paths) if path]
+    return [path for path in (*(text[1:] for text in texts if text.startswith("@")), *paths) if path]
 
 
 def _check(name: str, path: str) -> None:
@@ -78,7 +84,7 @@ def _check(name: str, path: str) -> None:
 
 
 def _identity(path: str | int) -> object:
-    """Return what is equal for two names of one regular file; None for a pipe or a device."""
+    """Return what is equal for two names of one regular file, which may not exist yet; None for a pipe or a device."""
     try:
         about = os.stat(path)
     except OSError:
@@ -93,7 +99,7 @@ def write_asked(options: argparse.Namespace, texts: Mapping[str, Callable[[], st
 
 
 def write_whole(name: str, path: str, text: str) -> str:
-    """Write a file, atomically where one can be put beside it; return an error message, empty where it was written."""
+    """Write a file, atomically where one can be put beside it; return an error message, or "" (see `_trouble`)."""
     try:
         if path == "-" or _is_standard_output(path):
             print(text, end="", flush=True)
@@ -107,7 +113,7 @@ def write_whole(name: str, path: str, text: str) -> str:
 
 
 def _is_standard_output(path: str) -> bool:
-    """Say whether it is the file that standard output goes to (`--html /dev/stdout > FILE`)."""
+    """Say whether it is the regular file that standard output goes to (`--html /dev/stdout > FILE`)."""
     try:
         printed = _identity(sys.stdout.fileno())
     except (OSError, ValueError):  # closed, or no file of the system's
@@ -116,7 +122,7 @@ def _is_standard_output(path: str) -> bool:
 
 
 def _trouble(name: str, path: str, error: OSError) -> str:
-    """Return a message; empty where the reader of standard output has left (`| head`): the rest is dropped."""
+    """Return a message; "" where the reader of standard output has left (`| head`): all further output is dropped."""
     if path == "-" and isinstance(error, BrokenPipeError):
         drop_output()
         return ""
@@ -161,13 +167,22 @@ def _opened(path: str) -> TextIO:
     return open(path, "w", encoding="utf-8", errors="backslashreplace")
 
 
+def report_loss(trouble: str) -> None:
+    """Report that a file can no longer be written; the verb goes on without it."""
+    say(f"{trouble}; nothing more is written there")
+
+
 class LineFile:
-    """A file of lines that is written during a run, by several threads.
+    """A file of lines that is written during a run; several threads may call `write`.
 
     Args:
-        report: is called with the message of the first error, after which the file is closed.
-        is_flushed: each line is written at once.
-        is_added_to: lines follow those that are there.
+        report: is called with the message of the first error, after which lines are dropped. That the reader of `-` has
+            left is reported only with `is_flushed`.
+        is_flushed: each line is written at once, as for a server.
+        is_added_to: lines follow those that are in the file.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
 
     def __init__(
@@ -188,35 +203,37 @@ class LineFile:
     def write(self, line: str) -> None:
         """Write a line."""
         with self._lock:
-            if self._file is not None:
-                try:
-                    self._file.write(f"{line}\n")
-                    if self._is_flushed:
-                        self._file.flush()
-                except OSError as error:
-                    self._fail(self._file, error)
+            self._do(lambda file: file.write(f"{line}\n"))
+            if self._is_flushed:
+                self._do(lambda file: file.flush())
+
+    def flush(self) -> None:
+        """Write the lines that are buffered."""
+        with self._lock:
+            self._do(lambda file: file.flush())
 
     def close(self) -> None:
         """Flush and close it; standard output stays open."""
-        file, self._file = self._file, None
-        try:
-            if file is sys.stdout:
-                file.flush()
-            elif file is not None:
-                file.close()
-        except OSError as error:
-            self._fail(file, error)
+        with self._lock:
+            self._do(lambda file: file.flush() if file is sys.stdout else file.close())
+            self._file = None
 
-    def _fail(self, file: TextIO | None, error: OSError) -> None:
-        self._file = None
-        if file is not None and file is not sys.stdout:
-            with contextlib.suppress(OSError):
-                file.close()
-        trouble = _trouble(self._name, self._path, error)
-        if self._is_flushed and not trouble:  # a server's: it goes on, so it is said
-            trouble = f"--{self._name} -: the reader has left"
-        if trouble:
-            self._report(trouble)
+    def _do(self, action: Callable[[TextIO], object]) -> None:
+        file = self._file
+        if file is None:
+            return
+        try:
+            action(file)
+        except OSError as error:
+            self._file = None
+            if file is not sys.stdout:
+                with contextlib.suppress(OSError):
+                    file.close()
+            trouble = _trouble(self._name, self._path, error)
+            if self._is_flushed and not trouble:  # a server goes on after it
+                trouble = f"--{self._name} -: the reader has left"
+            if trouble:
+                self._report(trouble)
 
 
 @contextmanager
@@ -230,13 +247,12 @@ def lines_to(
     is_flushed: bool = False,
     is_added_to: bool = False,
 ) -> Iterator[Callable[[T], None] | None]:
-    """Give a function that writes a value to a file as a line; None without a file. See `LineFile`."""
+    """Give a function that writes a value, in this form, as a line of a `LineFile`; None without a path."""
     if path is None:
         yield None
         return
     lines = LineFile(name, path, report, is_flushed=is_flushed, is_added_to=is_added_to)
     if heading:
         lines.write(heading)
-    with ExitStack() as last:
-        last.callback(lines.close)
+    with contextlib.closing(lines):
         yield lambda value: lines.write(form(value))

@@ -1,7 +1,7 @@
-"""argparse as chunkwire uses it: an error is one line that suggests the nearest name; help is printed as it is written.
+"""argparse as chunkwire uses it: an error is one line that suggests the nearest name; help keeps its line breaks.
 
-The rule here: what a line about a wrong command line looks like. What this module must not know: any verb or flag, but
-for the names that other programs give to `-l`.
+The rule here: what a line about a wrong command line looks like. What this module must not know: any verb, and any flag
+but `-l` and the names that other programs give to it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 MIN_LIKENESS: Final = 0.7
 """The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
 MIN_STEM: Final = 3
-"""The least letters of an abbreviated flag."""
+"""The least letters of an abbreviation for which the whole name is suggested."""
 MIN_COLUMN: Final = 24
 """The least width of the text beside an example; if there is less, it is put below."""
 _COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
@@ -49,8 +50,13 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ").replace("the following arguments are required: ", "expected ")
         raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse ignores an OSError: help for a full disk would be lost in silence.
+        (file or sys.stdout).write(message)
+
     def _get_value(self, action: argparse.Action, arg_string: str) -> object:
-        # An unset variable in `--cert "$CERT"` must not do without the flag. A text may be empty, and so is a default.
+        # `--cert "$CERT"` with an unset variable must not run as if without the flag. Flags of TEXT may be empty, and
+        # so may those whose default is empty.
         if not arg_string and action.option_strings and action.metavar != "TEXT" and action.default != "":
             raise argparse.ArgumentError(action, "expected a value, got ''")
         value: object = super()._get_value(action, arg_string)
@@ -80,7 +86,7 @@ class Parser(argparse.ArgumentParser):
         return f"unexpected argument {word!r}{f'; did you mean -l {word}?' if is_address else ''}"
 
     def _unknown_flags(self) -> list[str]:
-        # argparse reports a missing argument before the mistyped flag that took its place.
+        # argparse reports a missing argument first, also where a misspelt flag is the cause.
         words = getattr(self, "words", [])
         words = words[: words.index("--")] if "--" in words else words
         names = (word.partition("=")[0] for word in words if _FLAG.match(word))
@@ -88,7 +94,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def paragraphs(text: str) -> list[str]:
-    """Return the lines of a text; an indented line is joined to the line above, unless that ends in a colon."""
+    """Return the lines of a text, an indented line joined to an unindented one above that does not end in a colon."""
     joined: list[str] = []
     for line in text.splitlines():
         if line[:1] == " " and joined and joined[-1][:1].strip() and not joined[-1].endswith(":"):
@@ -99,7 +105,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Prints help as written; wraps a line that is too wide below its last column."""
+    """Keeps the lines of a help text; joins their continuations, and wraps what is too wide below its last column."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
@@ -123,7 +129,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 def near(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
 
-    The first letter may be wrong only if the rest is right, so that `--quiet` is not suggested for `--cert`.
+    The first letter may be wrong only if the rest is right.
     """
     stem = word.strip("-")
     names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
@@ -134,5 +140,5 @@ def near(word: str, known: Sequence[str]) -> str:
 
 
 def is_first_letter_wrong(word: str, name: str) -> bool:
-    """Say whether a word is a name whose first letter is missing, wrong, doubled, or swapped with the second."""
+    """Say whether a word is a name whose first letter is missing, wrong, behind another, or swapped with the second."""
     return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]

@@ -9,17 +9,17 @@ from chunkwire.cli import captures, flags
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
-The path of our origin's resource must end in /probe on every hop: its events
-carry their own moments. Any other stream can be probed too; arrival times
-alone prove less, and the verdict says so: one hop alone that brings all of it
-at once holds it, or it is written so.
-each verdict says what it rests on. proved: each frame was with us before the
+Give on every hop the path of our origin's resource, which ends in /probe: its
+events carry the moments of their writing. Any other stream can be probed too,
+but arrival times alone prove less, and the verdict says so: if it comes all
+at once from the only hop, this hop holds it, or the origin writes it so.
+Each verdict says what it rests on. proved: each frame was with us before the
 next one was written. by order: while a frame had not come, 20 requests were
 answered through the same hop. by time: neither could be had.
 exit codes: 0 no hop holds, or that is undecided (with --strict: 1), 1 a hop
-  holds, or the stream comes in bursts or from a cache, 7 a hop cannot be
-  reached, 18 cut, 22 HTTP error, 28 no frame came, or undecided (--gate), 130
-  Ctrl-C (prints the hops asked so far)
+  holds, or the stream comes in bursts or from a cache, or is another one, 2
+  usage, 7 a hop cannot be reached, 18 cut, 22 HTTP error, 28 no frame came, or
+  undecided (--gate), 130 Ctrl-C (prints the hops asked so far)
 
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe
@@ -35,7 +35,7 @@ examples:
   chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
 
 PATIENCE_SECONDS = 15.0
-# Beside those that every client has: flag, member of the options, default.
+# Refused if all hops are files, beside those of `flags.refuse_request_flags`: flag, member of the options, default.
 _FLAGS_FOR_URLS = (
     ("--barrier-at", "barrier_at", None),
     ("--as", "agents", [""]),
@@ -114,7 +114,7 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--gate",
         action="store_true",
-        help="one line, and only proofs count: 0 every hop streams, 1 one holds, 28 else",
+        help="one line, and only proofs count: exit 0 if every hop streams, 1 if one holds, 28 if undecided",
     )
     group.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
     group.add_argument("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")

@@ -1,4 +1,4 @@
-"""`chunkwire probe` at work: the hops are asked or read, judged, and the result is printed and written."""
+"""`chunkwire probe` at work: ask the hops or read their files, judge them, print and write the result."""
 
 from __future__ import annotations
 
@@ -36,21 +36,24 @@ from chunkwire.tools.probe.view import differences, lines_of
 from chunkwire.tools.probe.why import find_why, plan_why
 from chunkwire.wire.errors import LocalError
 
+_FILE_FLAGS = ("report", "junit", "save")
+
 
 def check_flags(options: argparse.Namespace) -> None:
     """Refuse what cannot be done, before anything is asked.
 
     Raises:
-        LocalError: a file that cannot be written or that is read, or one file for several clients.
+        LocalError: a file is refused (see `check_outputs`), or there is one file for several clients.
     """
-    outputs = [(name, getattr(options, name)) for name in ("report", "junit", "save")]
-    check_outputs(outputs, [*filter(is_path, options.hops), *files_read(options)])
+    outputs = [(name, getattr(options, name)) for name in _FILE_FLAGS]
+    printing = [f"--{name}" for name in ("json", "gate", "github") if getattr(options, name)]
+    check_outputs(outputs, [*filter(is_path, options.hops), *files_read(options)], printing=printing)
     if len(options.agents) > 1 and (options.report or options.junit or options.save):
         raise LocalError("--report, --junit and --save go with one client at a time")
 
 
 async def probe(options: argparse.Namespace) -> int:
-    """Probe as each client that was asked for; return the worst exit code, and print where they are treated apart."""
+    """Probe as each client of --as, and print what differs between them; return the first exit code that is not 0."""
     if len(options.agents) == 1:
         return (await _probe_as(options, options.agents[0]))[0]
     codes, found = [], {}
@@ -82,10 +85,11 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
                 await _ask_why(prober, result_of(judge_chain(hops)), options, findings)
     result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code)
     code = stop.code or exit_code(result, is_strict=options.strict, is_gate=options.gate)
+    is_shown = "-" not in [getattr(options, name) for name in _FILE_FLAGS]
     with result_printed():
-        if hops or not stop.code:
+        if is_shown and (hops or not stop.code):
             _show(result, options, code)
-        if captured and not (options.json or options.gate):
+        if is_shown and captured and not (options.json or options.gate):
             print(*frame_lines(captured, hops), sep="\n")
     if stop.code and not options.quiet:
         say("stopped: the hops asked so far" if hops else "stopped before a hop was asked")
@@ -105,7 +109,7 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     """
     paths = [source for source in sources if is_path(source) and _is_capture_file(source)]
     if not paths:
-        refuse_flags(options)
+        refuse_flags("probe", options)
         return []
     if len(paths) < len(sources):
         other = next(source for source in sources if source not in paths)
@@ -114,7 +118,7 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     for path in paths:
         with open(path, "rb") as file:
             loaded[path] = load_exchanges(file.read(), path, keylog=options.keylog)
-    refuse_unused_keys([each for exchanges in loaded.values() for each in exchanges], options)
+    refuse_unused_keys("probe", [each for exchanges in loaded.values() for each in exchanges], options)
     found: list[CapturedHop] = []
     for path in paths:
         captured = [captured_hop(each, path) for each in loaded[path]]
@@ -161,7 +165,11 @@ async def _application_hops(prober: Prober, sources: Sequence[str]) -> list[Hop]
 
 
 async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace, findings: list[Finding]) -> None:
-    """Add what each change does to the hop that is to blame, or where there is none to the outermost."""
+    """Add a finding for each change that is tried on the hop that is to blame, or else on the outermost URL.
+
+    Raises:
+        LocalError: there is no URL to ask.
+    """
     blamed = result.blamed.hop if result.blamed is not None else None
     urls = [(source, name) for source, name in _named(options.hops) if not is_path(source)]
     chosen = [(source, name) for source, name in urls if blamed in (None, name)]
@@ -211,13 +219,13 @@ def _prober(
 
 
 def _innermost_probe(sources: list[str]) -> Url | None:
-    """Return the URL of a probe at the innermost hop, which may be the origin itself; None where it is none."""
+    """Return the URL of the innermost hop, which may be the origin itself; None if it is a file or no /probe."""
     url = None if is_path(sources[0]) else parse_url(sources[0])
     return url if url is not None and is_probe(url) else None
 
 
 def _named(sources: Sequence[str]) -> list[tuple[str, str]]:
-    """Return each source with the name of its hop: host and port, with the path where that name is taken."""
+    """Return each source with the name of its hop: a file's name; host and port, and the path too if that is taken."""
     named: list[tuple[str, str]] = []
     for source in sources:
         if is_path(source):
@@ -253,11 +261,11 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:
-    """Return the exit code of a chain: the worst that was found.
+    """Return the exit code of a chain of hops.
 
     Args:
         is_strict: what cannot be ruled out counts as found.
-        is_gate: a finding, or none, counts only where proofs decide it.
+        is_gate: OK and FINDING count only if proofs decide; else it is TIMEOUT.
     """
     code, proofs = _code_of(result, is_strict=is_strict), [verdict.proof for verdict in result.verdicts]
     is_decided = Proof.BY_ORDER in proofs or all(proof is Proof.PROVED for proof in proofs)

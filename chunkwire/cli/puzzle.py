@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the puzzle, and judge answers until one is right."""
+    """Run the puzzle; return the exit code."""
     from chunkwire.cli import puzzle_run
 
     return puzzle_run.run(options)

@@ -26,20 +26,25 @@ MAX_ANSWER_OCTETS: Final = 4096  # what is kept of a line that has not ended
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the puzzle, and judge answers until one is right."""
+    """Show the puzzle and judge the answers that are typed, or judge that of --answer; return the exit code."""
     number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
     with HandInFile(options.save, options.name) as book:
-        return run_until_stopped(partial(_play, options, puzzle, number, learner_view(options), book))
+        code = run_until_stopped(partial(_play, options, puzzle, number, learner_view(options), book))
+    return code or book.code
 
 
 async def _play(
     options: argparse.Namespace, puzzle: Puzzle, number: int | None, view: LessonView, book: HandInFile
 ) -> ExitCode:
+    kind = number or len(KINDS) + 1
     async with set_up(puzzle) as places:
         if options.answer:
-            return ExitCode.OK if await _judge(puzzle, places, options.answer, view) else ExitCode.FINDING
+            if not await _judge(puzzle, places, options.answer, view):
+                return ExitCode.FINDING
+            book.done("puzzle", kind, tries=1)
+            return ExitCode.OK
         _show(puzzle, number, places, options)
         book.begin()
         tries = 0
@@ -52,7 +57,7 @@ async def _play(
                 continue
             tries += 1
             if is_right:
-                book.done("puzzle", number or len(KINDS) + 1, tries=tries)
+                book.done("puzzle", kind, tries=tries)
                 return ExitCode.OK
         print(f"\n  {puzzle.solution}")
         return ExitCode.FINDING
@@ -81,8 +86,8 @@ def _show(puzzle: Puzzle, number: int | None, places: Sequence[Address], options
 class AnswerLines:
     """The lines of standard input, read by a thread while the hops run.
 
-    It reads the descriptor: a thread that waits in `sys.stdin` holds its lock, and the program could not end before the
-    next line.
+    The thread reads the descriptor: one that waits in `sys.stdin` holds its lock, and the program could not end before
+    the next line.
     """
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ examples:
   curl -sN --raw 'localhost:8081/fault/stall?duration=2s'  silence for so long, then FIN
   curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel'  any octets after the head, then FIN
   chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
-  chunkwire serve -l :0 --control :0 --exec 'npm test'    tests in any language, with the origin's URLs in CHUNKWIRE_*
+  chunkwire serve -l :0 --control :0 --exec 'npm test'    tests in any language, with the origin's URL in CHUNKWIRE_URL
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 
 
@@ -67,14 +67,14 @@ def _add_testing(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_caps(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("caps (on what a request may ask for)")
+    group = parser.add_argument_group("caps")
     flags.add_each(
         group,
-        ("max-chunks", flags.count, "1000000", "chunks of one stream"),
-        ("max-octets", flags.count, "1g", "octets of one stream"),
-        ("max-chunk-octets", flags.count, "16m", "octets of one chunk"),
+        ("max-chunks", flags.count, "1000000", "chunks that a request may ask for"),
+        ("max-octets", flags.count, "1g", "octets of data that a request may ask for"),
+        ("max-chunk-octets", flags.count, "16m", "octets of one chunk that a request may ask for"),
         ("max-connections", flags.count, "20000", "at once; the next ones wait in the kernel's backlog"),
-        ("max-duration", flags.duration, "1h", "of one stream, as asked for"),
+        ("max-duration", flags.duration, "1h", "of a stream, as a request may ask for it"),
     )
 
 
@@ -91,7 +91,7 @@ def _add_deadlines(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until the drain that SIGTERM starts is over."""
+    """Serve until the drain that SIGTERM starts is over, or the command of --exec has ended."""
     from chunkwire.cli.executing import Companions
     from chunkwire.cli.output_files import check_outputs, files_read
     from chunkwire.cli.serving import run_server
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _origin(options: argparse.Namespace, resources: tuple[Resource, ...], companions: Companions | None) -> ServeAt:
-    """Return the server of these resources, their list, and the resources of the companions."""
+    """Return the server of these resources, of the list of them, and of the companions' resources."""
     from chunkwire.cli.serving import page_beside
     from chunkwire.lab.listing import Listing
     from chunkwire.origin.settings import OriginSettings
@@ -156,7 +156,7 @@ def _access_log(*, is_json: bool) -> Callable[[JournalEntry], None]:
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
-    """Return the resources of a recording; print how many responses are not exact."""
+    """Return the resources of a recording; report how many responses are not exact."""
     from chunkwire.origin.replay import plan_replays, replay_resources
     from chunkwire.record.values import lines_of, read_records
 

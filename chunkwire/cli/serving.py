@@ -1,4 +1,4 @@
-"""The common part of `serve`, `forward` and `ask`: print the address, run one process or several workers, add a page.
+"""What `serve`, `forward` and `ask` share: the printed address, one process or several workers, the page beside it.
 
 The rule here: a server is an async function that gets a `Place` to listen at; this file decides whether this process
 calls it, or supervises workers that do.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from chunkwire.cli.certificate import certificate_of
-from chunkwire.cli.output_files import lines_to
+from chunkwire.cli.output_files import lines_to, report_loss
 from chunkwire.cli.terminal import say
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, parse_address
@@ -42,7 +42,7 @@ class Place:
     """Where and how one server process listens.
 
     Attributes:
-        admin: the address of `/metrics`; None for a worker, as the supervisor has it.
+        admin: the address of `/metrics`; None without --admin, and for a worker, as its supervisor has it.
         metrics: for the server to count into; None lets the server decide.
         reuse_port: share the address with other processes.
         certificate: for TLS; None serves in the clear.
@@ -66,14 +66,14 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
     """Yield what keeps kernel timestamps if `--stamps` is given, else None.
 
     Raises:
-        LocalError: this kernel has none, or another flag excludes them.
+        LocalError: this kernel has none, or --admin is missing.
     """
     if options.stamps is None:
         yield None
         return
     if not options.admin:
         raise LocalError("--stamps without --admin: bench reads them there")
-    if options.cert and not options.quiet:
+    if (options.cert or options.tls) and not options.quiet:
         say("--stamps: bodies over TLS have none")
     with stamping(transmit=True):
         yield StampDesk(point, queued=options.stamps == "2")
@@ -98,7 +98,7 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
 async def _run_announced(
     options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None
 ) -> None:
-    """Run a server or a supervisor, and print its address on standard error."""
+    """Run a server or a supervisor, and print its addresses on standard error, unless with -q."""
     address = parse_address(options.listen, default_port=options.default_port)
     admin = parse_address(options.admin) if options.admin else None
 
@@ -122,7 +122,7 @@ async def _run_announced(
 
 
 async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None) -> None:
-    """Run one of several workers on an address; it ends when its supervisor ends."""
+    """Run one of several workers on an address, until it has drained or its supervisor has ended."""
     address = parse_address(options.listen, default_port=options.default_port)
     place = Place(address, None, Metrics(name), reuse_port=True, certificate=certificate)
     accepting = trio.Event()
@@ -143,7 +143,7 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
 
 
 def worker_arguments() -> Sequence[str]:
-    """Return the command line for workers: that of this process without address, admin address and count."""
+    """Return the command line for workers: that of this process without --listen, --admin and --workers."""
     words = iter(sys.argv[1:])
     kept: list[str] = []
     for word in words:
@@ -166,11 +166,13 @@ async def page_beside(
     upstreams: Sequence[Upstream] = (),
     settings: ServerSettings | None = None,
 ) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
-    """Yield what the admin address serves beside the metrics, a page of the lab, and what chooses who takes records.
+    """Yield a page of the lab, for the admin address to serve, and the function that returns who takes records.
+
+    Without an admin address there is no page.
 
     Args:
         name: that of the server on the page, such as "origin".
-        path: the file that takes every record, a line each at once, with or without a page; None for no such file.
+        path: the file to which every record is written at once, as a line, with or without a page; None for no file.
         streams: the resources that can be requested on the page; None for those of the origin.
         upstreams: where a gateway sends requests.
         settings: how the admin address serves these resources; None for the defaults.
@@ -192,8 +194,3 @@ async def page_beside(
             site = AdminSite(lab.resources, settings, lab.record_for, place.stamps)
             yield site, lab.seat.watchers.record_for(name, record_to)
             nursery.cancel_scope.cancel()
-
-
-def report_loss(trouble: str) -> None:
-    """Report that a file can no longer be written; the server goes on without it."""
-    say(f"{trouble}; nothing more is written there")

@@ -1,6 +1,6 @@
 """Print and save the records of a watched stream: as lines for people, as JSON, as octets, and to a file.
 
-The rule here: the records of one receive are printed and flushed before the next receive.
+The rule here: the records of one receive are printed, saved and flushed before the next receive.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import argparse
 import sys
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TextIO
 
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode
+from chunkwire.cli.output_files import LineFile, report_loss
 from chunkwire.cli.terminal import is_coloured, say, width_of
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
@@ -22,20 +22,25 @@ from chunkwire.tools.watch.view import Line, ViewOptions, WatchView
 class Sink:
     """Processes records as they are made; `flush` prints those of one receive together.
 
+    Args:
+        lost: gets the message if --save fails; it has been printed, and the rest goes on.
+        is_timed: times and reads are known.
+
     Attributes:
-        status: of the latest response head; 0 if there is none.
-        end: how the latest message ended; None while it runs.
-        code: the exit code of the first message that failed.
-        is_view: messages are printed for people, so an error need not be printed again.
+        status: of the latest response head since `begin`; 0 if there is none.
+        end: how the latest message since `begin` ended, uploads of ours left out; None if none has ended.
+        code: the exit code of the first message that failed; OK if none has.
+        is_view: messages are printed for people, among them how a body ended.
     """
 
-    def __init__(self, options: argparse.Namespace, *, is_timed: bool = True) -> None:
+    def __init__(self, options: argparse.Namespace, lost: list[str], *, is_timed: bool = True) -> None:
         self.status = 0
         self.end: EndRecord | None = None
         self.code = ExitCode.OK
         self.is_view = not (options.json or options.raw or options.quiet)
         self._options = options
-        self._file: TextIO | None = open(options.save, "w", encoding="utf-8") if options.save else None  # noqa: SIM115
+        self._lost = lost
+        self._file = LineFile("save", options.save, self._lose) if options.save else None
         self._pending: list[Record] = []
         self._view_options = ViewOptions(
             width=width_of(sys.stdout),
@@ -46,9 +51,13 @@ class Sink:
             has_data=not options.no_data,
             is_verbose=bool(options.verbose),
         )
-        self._is_by_event = bool(getattr(options, "events", False))
+        self._is_by_event = bool(options.events)
         self._events = EventFrames()
         self._view = None if options.json or options.raw else self._new_view()
+
+    def _lose(self, trouble: str) -> None:
+        self._lost.append(trouble)
+        report_loss(trouble)
 
     def _new_view(self) -> WatchView:
         return EventsView(self._view_options) if self._is_by_event else WatchView(self._view_options)
@@ -67,14 +76,14 @@ class Sink:
                 self._file.close()
 
     def record(self, record: Record) -> None:
-        """Process one record; heads and our own request are printed at once."""
+        """Process one record: JSON, heads and what we send are printed at once, the rest by `flush`."""
         if isinstance(record, HeadRecord):
             self.status = record.status
         elif isinstance(record, EndRecord) and record.point != "client.sent":
             self.end = record
             self.code = self.code or self._code_of(record)
         if self._file is not None:
-            self._file.write(to_json(record, not self._options.no_data) + "\n")
+            self._file.write(to_json(record, not self._options.no_data))
         if self._options.json:
             self._print_json(record)
         is_of_a_receive = isinstance(record, FrameRecord | DataRecord | TrailersRecord | EndRecord)
@@ -108,13 +117,13 @@ class Sink:
         self.flush()
 
     def _code_of(self, end: EndRecord) -> ExitCode:
-        """Return the exit code of a message: that of its framing, or if that is complete, that of its status."""
+        """Return the exit code of a message: that of its framing, or if that is OK, that of its status."""
         verdict = FRAMING_EXITS[end.framing]
         is_error = end.way == "response" and self.status >= 400
         return ExitCode.HTTP_ERROR if verdict is ExitCode.OK and is_error else verdict
 
     def note(self, text: str) -> None:
-        """Print a line that is in no record; on standard error if records or octets are printed."""
+        """Print a message that is in no record, on standard error; nothing with -q."""
         self.flush()
         if self._view is not None:
             self._print(self._view.note(text))
@@ -131,7 +140,7 @@ class Sink:
             self._print([Line(f"* {title}", is_message=True)])
 
     def octets(self, octets: bytes) -> None:
-        """Print octets unchanged, for --raw."""
+        """Print octets unchanged with --raw, else nothing."""
         if self._options.raw:
             sys.stdout.buffer.write(octets)
             sys.stdout.buffer.flush()

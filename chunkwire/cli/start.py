@@ -1,6 +1,6 @@
 """The entry point of the command line: what must happen before anything slow is loaded.
 
-The rule here: nothing is imported that the interpreter has not loaded by now, but `early_stdin`.
+The rule here: at the top nothing is imported but `early_stdin` and what the interpreter has loaded by then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chunkwire.cli import early_stdin
 def main() -> int:
     """Run the command line and return its exit code; see `chunkwire.cli.main`."""
     _open_closed_streams()
-    # Standard output may be of ASCII or Latin-1: what it does not have is escaped, as on standard error.
+    # The encoding of standard output may be ASCII or Latin-1: other characters are escaped, as on standard error.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     words = sys.argv[1:]
     if "watch" in words and "-" in words:

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM: cancel a trio program, sum up what it has seen, exit with the code of the signal.
+"""SIGINT (Ctrl-C) and SIGTERM: cancel a trio program, which may print what it has so far; the signal has an exit code.
 
 The rule here: the first signal cancels. The second one raises KeyboardInterrupt, which also ends a shielded wait. The
 third one has its default action, which also ends a process that waits for a thread.
@@ -22,7 +22,7 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 
 class StopSignal:
-    """Cancel the block at the first SIGINT or SIGTERM, and continue after it. Does nothing outside the main thread.
+    """Cancel the block at the first SIGINT or SIGTERM, and continue after it. Outside the main thread it has no effect.
 
     Attributes:
         code: the exit code of the signal; OK where none came.

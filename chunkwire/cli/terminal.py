@@ -1,6 +1,7 @@
 """What the terminal can do: colours, width, a line of progress that is rewritten in place; and standard error.
 
-The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb, a pipe and `--no-color` are plain.
+The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb or none, a pipe and `--no-color` are
+plain.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from chunkwire.tools.paint import Paint
 
 MAX_WORD: Final = 200
-"""The most characters of an argument in an error message: a path of three lines of a terminal."""
+"""The most characters of a word, or between quotes, in a message: three lines of a terminal."""
 _LONG: Final = re.compile(rf"(?<!\w)'[^']{{{MAX_WORD},}}'|(?<!\w)\"[^\"]{{{MAX_WORD},}}\"|\S{{{MAX_WORD + 1},}}")
 
 
@@ -29,7 +30,7 @@ class StandardError(io.FileIO):
     """Standard error, which drops what it cannot write: no message changes an exit code."""
 
     def write(self, octets: Any) -> int:
-        """Return that all was written."""
+        """Write octets; return how many were written, or the number of all if they are dropped."""
         try:
             return super().write(octets) or memoryview(octets).nbytes
         except OSError:
@@ -52,7 +53,7 @@ def say(line: str) -> None:
 
 
 def shortened(line: str) -> str:
-    """Return a line in which no quoted text and no word is longer than `MAX_WORD`: an argument may have megabytes."""
+    """Return a line with the middle of longer words and quoted texts left out: an argument may have megabytes."""
     return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)
 
 
@@ -71,14 +72,14 @@ def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Return the columns of a terminal; None for a pipe or a file, where lines may have any length."""
+    """Return COLUMNS, or else the columns of a terminal; None for a pipe or a file, whose lines may have any length."""
     if columns := number_of(os.environ.get("COLUMNS", "")):
         return columns
     return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
 
 
 def drop_output() -> None:
-    """Let standard output drop what is printed: the interpreter flushes it on its way out, and would fail."""
+    """Let standard output drop what is printed from here on: flushing it at the end of the process would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
@@ -86,7 +87,7 @@ def drop_output() -> None:
 
 @contextmanager
 def result_printed() -> Iterator[None]:
-    """Print a result in the with block; where its reader leaves (`| head`), the files and the exit code remain."""
+    """Catch the BrokenPipeError of printing a result (`| head`): it changes no exit code and no other output."""
     try:
         yield
         sys.stdout.flush()

@@ -8,15 +8,16 @@ from chunkwire.cli import captures, flags
 
 SUMMARY = "each frame of a stream as it arrives, or as recorded: time, gap, read, size, data"
 EPILOG = """\
-reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `>` was sent,
-  `<` received, `*` is said about it (these lines go to standard error). Redirects are not followed.
-a capture (FILE or -) may hold any number of responses and requests; a response answers a GET unless a request before
-  it or -X says otherwise, and a head in the place of a body means that the body is not in the capture. A response head
-  inside other data begins the next message where the framing does not end properly with it as data: from there on up
-  to 64 KiB are held until that is known. `before`: it was in standard input before watch started.
-exit codes: 0 complete, 7 no connection, 18 cut, 22 HTTP error (shown all the same), 28 timeout, 52 empty reply,
-  56 malformed or reset, 130 Ctrl-C and 143 SIGTERM (stopped, with the summary); of several messages, the first that
-  failed
+reading it: `size` is in hex, as on the wire; a bracket / | \\ joins frames that came in one read; `before`: it was in
+  standard input before watch started. Lines with `>` (sent), `<` (received) and `*` (notes) go to standard error.
+  Redirects are not followed.
+a capture (FILE or -) may hold any number of responses and requests. A response without its request answers a GET, or
+  the method of -X; where a response head stands in the place of a body, that body is not in the capture. A response
+  head inside other data begins the next message if the framing does not end properly with it as data; until that is
+  known, at most 64 KiB are held.
+exit codes: 0 complete, 1 a capture lacks octets or a response, 2 usage, or --save failed, 7 no connection, 18 cut,
+  22 HTTP error (shown all the same), 28 timeout, 52 empty reply, 56 malformed or reset, 130 Ctrl-C and 143 SIGTERM
+  (stopped, with the summary); of several messages, the first that failed
 
 examples:
   chunkwire watch ':8081/generate?n=5&interval=500ms'      localhost
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch one stream to its end."""
+    """Watch the source to its end, or until a signal."""
     from chunkwire.cli import watch_run
 
     return watch_run.run(options)

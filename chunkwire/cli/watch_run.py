@@ -1,4 +1,4 @@
-"""`chunkwire watch` at work: a URL is asked, octets and recordings are read, and what came is shown."""
+"""`chunkwire watch` at work: request a URL, or read octets, a recording or a capture, and show what came."""
 
 from __future__ import annotations
 
@@ -25,27 +25,37 @@ from chunkwire.tools.watch.view import batches, streams
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
 
-MAX_HELD_OCTETS: Final = 1 << 30  # of a capture, or of a recording in a file
+MAX_HELD_OCTETS: Final = 1 << 30  # of a packet capture, or of a recording in a file
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch one stream to its end."""
+    """Watch the source to its end, or until a signal; return the exit code."""
     source: str = options.source
     inputs = [STDIN] if "-" in (source, options.data) else [source] if is_path(source) else []
-    check_outputs([("save", options.save)], [*inputs, *files_read(options)])
+    printing = [f"--{name}" for name in ("json", "raw", "hex", "events") if getattr(options, name)]
+    check_outputs([("save", options.save)], [*inputs, *files_read(options)], printing=printing)
+    if options.save == "-":
+        options.json, options.save = True, None
+    lost: list[str] = []
     if source == "-":
-        return trio.run(watch_octets, sys.stdin.fileno(), options)
-    if is_path(source):
+        code = trio.run(watch_octets, sys.stdin.fileno(), options, lost)
+    elif is_path(source):
         with open(source, "rb", buffering=0) as file:
-            return trio.run(watch_octets, file.fileno(), options)
-    return trio.run(watch_url, options)
+            code = trio.run(watch_octets, file.fileno(), options, lost)
+    else:
+        code = trio.run(watch_url, options, lost)
+    return code or (ExitCode.USAGE if lost else ExitCode.OK)
 
 
-async def watch_url(options: argparse.Namespace) -> int:
-    """Ask for a URL and show the response as it arrives."""
-    refuse_flags(options)
+async def watch_url(options: argparse.Namespace, lost: list[str]) -> int:
+    """Request a URL and show the response as it arrives.
+
+    Args:
+        lost: as that of `Sink`.
+    """
+    refuse_flags("watch", options)
     asked = read_request(options)
-    with Sink(options) as sink:
+    with Sink(options, lost) as sink:
         with StopSignal() as stop:
             try:
                 async with client.open(
@@ -74,8 +84,8 @@ async def watch_url(options: argparse.Namespace) -> int:
         return stopped(sink, stop.code)
 
 
-async def watch_octets(fd: int, options: argparse.Namespace) -> int:
-    """Show octets that somebody else received, or a recording."""
+async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) -> int:
+    """Show what a descriptor gives: captured octets, a recording, or a packet capture."""
     refuse_request_flags("watch", options, options.source)
     source, first = Input(fd), b""
     with StopSignal() as stop:
@@ -84,9 +94,9 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
             say("expected octets or records to watch, got an empty input")
             return ExitCode.EMPTY
         if looks_captured(first, options.source):
-            return await watch_packets(first, source, options)
-        refuse_flags(options)
-        with Sink(options, is_timed=not source.is_file or first[:1] == b"{") as sink:
+            return await watch_packets(first, source, options, lost)
+        refuse_flags("watch", options)
+        with Sink(options, lost, is_timed=not source.is_file or first[:1] == b"{") as sink:
             if first[:1] == b"{":
                 return await replay(first, source, sink)
             return await watch_capture(first, source, options, sink)
@@ -95,22 +105,22 @@ async def watch_octets(fd: int, options: argparse.Namespace) -> int:
     return stop.code
 
 
-async def watch_packets(first: bytes, source: Input, options: argparse.Namespace) -> int:
-    """Show the exchanges of a packet capture as if they came, or list them; return the first code that failed.
+async def watch_packets(first: bytes, source: Input, options: argparse.Namespace, lost: list[str]) -> int:
+    """Show the exchanges of a packet capture at once, or list them; return the code of the first that failed.
 
     Raises:
-        CaptureFileError: it is none, or has none.
+        LocalError: it is no capture, is too long, or lacks the exchange or the TLS that a flag is about.
     """
     octets = await whole_of(first, source)
     name = "standard input" if options.source == "-" else options.source
     found = load_exchanges(octets, name, keylog=options.keylog)
-    refuse_unused_keys(found, options)
+    refuse_unused_keys("watch", found, options)
     found = choose(found, options.exchange, name)
     if options.list:
         print(*list_lines(found), sep="\n")
         return ExitCode.OK
     codes = []
-    with Sink(options) as sink:
+    with Sink(options, lost) as sink:
         for exchange in found:
             if len(found) > 1:
                 sink.begin(title_of(exchange))
@@ -151,15 +161,15 @@ async def watch_capture(first: bytes, source: Input, options: argparse.Namespace
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    """Return the limits of a body: those of RFC 9112, or with --lenient wider ones."""
+    """Return the limits of a body: the usual ones, or with --lenient those that allow padded sizes."""
     return LENIENT_LIMITS if options.lenient else DEFAULT_LIMITS
 
 
 async def whole_of(first: bytes, source: Input) -> bytes:
-    """Return all of an input, which a pipe need not end.
+    """Return all of an input.
 
     Raises:
-        LocalError: it is too long to hold.
+        LocalError: it has more than `MAX_HELD_OCTETS`; a pipe may never end.
     """
     pieces, octets = [first], len(first)
     async for piece in source:
@@ -171,7 +181,7 @@ async def whole_of(first: bytes, source: Input) -> bytes:
 
 
 async def replay(first: bytes, source: Input, sink: Sink) -> int:
-    """Show a recording; one that comes down a pipe, as it comes."""
+    """Show a recording: from a file its streams one after the other, from a pipe each record as it arrives."""
     if source.is_file:
         octets = await whole_of(first, source)
         found = streams(read_records(octets.split(b"\n")))
@@ -197,7 +207,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
 
 
 def recorded(sink: Sink) -> int:
-    """Return the code of a stream that was replayed; a recording may stop before its end."""
+    """Return the code of a stream that was replayed: CUT, with a message, if its end is not in the recording."""
     if sink.end is None:
         say("the recording stops before the stream ends")
         return ExitCode.CUT
@@ -205,7 +215,7 @@ def recorded(sink: Sink) -> int:
 
 
 def failed(error: Exception, sink: Sink) -> int:
-    """Return the code of a stream that failed; raise the error where no view has shown it."""
+    """Return the code of a stream that failed; raise the error if no view has shown it, or it is a bug."""
     sink.flush()
     code = exit_code_of(error)
     if code is None or sink.end is None or not sink.is_view:

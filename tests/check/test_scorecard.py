@@ -1,6 +1,7 @@
 """Rows, their choice and their run; a scorecard's exit, and its forms."""
 
 import json
+from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import trio
 
+from chunkwire.cli.check_run import show
 from chunkwire.tools.check.page import page
 from chunkwire.tools.check.rows import CheckRow, Level, RowCase, RowOutcome, RowResult, Ruling, Shown, choose
 from chunkwire.tools.check.running import RowRun
@@ -68,6 +70,17 @@ def test_only_takes_ids_and_whole_sections(only: list[str], ids: list[str]) -> N
 def test_a_row_that_is_not_there_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(LocalError, match=r"no row '9112/7.1/2'; did you mean 9112/7.1/1\?"):
         choose(rows_named("9112/7.1/1"), ["9112/7.1/2"])
+
+
+@pytest.mark.parametrize("json, junit, begins", [(None, None, "check server"), ("-", None, "{"), (None, "-", "")])
+def test_a_file_on_standard_output_takes_the_place_of_the_table(
+    json: str | None, junit: str | None, begins: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Namespace(json=json, junit=junit, html=None, no_color=True, verbose=0, strict=False)
+    show(card((Level.MUST, RowOutcome.PASS)), options)
+    printed = capsys.readouterr().out
+    assert printed.startswith(begins)
+    assert bool(printed) is bool(begins)
 
 
 @pytest.mark.parametrize("jobs, most", [(1, 1), (2, 2)])

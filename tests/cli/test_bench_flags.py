@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from chunkwire.cli import output_files
+from chunkwire.cli.bench_run import check
 from chunkwire.cli.bench_timing import Clocks
 from chunkwire.cli.bench_turns import Bench, unknown_hops
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import main
+from chunkwire.cli.main import main, parse
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.bench.rounds import Round
 
@@ -59,6 +60,20 @@ def refused(capsys: Captured, *words: str) -> str:
 )
 def test_wrong_flags_are_refused_in_one_line(words: list[str], why: str, capsys: Captured) -> None:
     assert why in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    "name, words, wanted",
+    [("BENCH_JSON=1", ["--format", "go"], "go"), ("FORMAT=go", ["--json"], "json"), ("AGENTS=2", [], "text")],
+)
+def test_flags_stand_above_the_environment_that_contradicts_them(
+    name: str, words: list[str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable, _, value = name.partition("=")
+    monkeypatch.setenv(f"CHUNKWIRE_{variable}", value)
+    options, _ = parse(["bench", NOBODY, *words])
+    check(options)
+    assert options.format == wanted
 
 
 @pytest.mark.parametrize("flag", ["--html", "--csv", "--hlog", "--junit", "--save"])

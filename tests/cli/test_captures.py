@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_captures_at_two_hops_name_the_one_that_holds(tmp_path: Path, capsys: py
     shown = capsys.readouterr().out
     assert "HOLDS to the end" in shown
     assert "held 950.0" in shown
+    assert main(["probe", *(str(tmp_path / f"{name}.pcap") for name in "ab"), "--junit", "-"]) == 1
+    assert ElementTree.fromstring(capsys.readouterr().out).get("failures") == "1"
 
 
 BAD = {
@@ -84,7 +87,15 @@ def test_the_flags_of_captures_are_for_captures(tmp_path: Path, capsys: pytest.C
 def test_flags_about_requests_may_come_from_the_environment(
     capture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HEADER=a: b", "DATA=x", "METHOD=POST", "MAX_TIME=5", "INSECURE=1", "AS=curl", "PATIENCE=5"):
+    for name in (
+        "HEADER=a: b",
+        "DATA=x",
+        "METHOD=POST",
+        "MAX_TIME=5",
+        "INSECURE=1",
+        "PROBE_AS=curl",
+        "PROBE_PATIENCE=5",
+    ):
         variable, _, value = name.partition("=")
         monkeypatch.setenv(f"CHUNKWIRE_{variable}", value)
     main(["probe", capture])
@@ -120,6 +131,14 @@ def test_flags_about_requests_may_stand_in_the_environment(
     """Fails where CHUNKWIRE_INSECURE, set for all verbs, forbids to read a file."""
     monkeypatch.setenv("CHUNKWIRE_INSECURE", "1")
     assert main([verb, capture]) == 0
+
+
+def test_a_key_log_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where CHUNKWIRE_KEYLOG, set for captures, forbids to watch anything else."""
+    monkeypatch.setenv("CHUNKWIRE_KEYLOG", "k")
+    path = tmp_path / "a.raw"
+    path.write_bytes(GET + HEAD + b"".join(FRAMES))
+    assert main(["watch", str(path)]) == 0
 
 
 def test_a_recording_that_is_read_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,14 @@
 """Flags that the environment sets, and empty values."""
 
 import argparse
+import importlib
 from types import ModuleType
 
 import pytest
 
-from chunkwire.cli import ask, diff, lesson, probe, puzzle, serve, watch
-from chunkwire.cli.main import main
+from chunkwire.cli import ask, check_client, diff, lesson, probe, puzzle, serve, watch
+from chunkwire.cli.flags import MANY_MEANINGS
+from chunkwire.cli.main import VERBS, main, verb_parser
 from tests.cli.test_main import Captured, refused
 
 
@@ -43,6 +45,52 @@ def test_the_environment_sets_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (options.quiet, options.verbose) == (True, 2)
 
 
+def test_a_flag_that_takes_other_values_in_another_verb_has_no_variable_for_all_verbs() -> None:
+    kinds: dict[str, set[object]] = {}
+    for verb in VERBS:
+        module = importlib.import_module(f"chunkwire.cli.{verb}")
+        names = [f"{verb} {subverb}" for subverb in getattr(module, "SUBVERBS", ())] or [verb]
+        for name in names:
+            found = importlib.import_module(f"chunkwire.cli.{name.replace(' ', '_')}")
+            for action in verb_parser(name, found)._actions:
+                kind = (type(action), action.nargs, action.type, tuple(action.choices or ()), action.metavar)
+                for option in action.option_strings:
+                    kinds.setdefault(option, set()).add(kind)
+    assert {option[2:] for option, found in kinds.items() if len(found) > 1} == MANY_MEANINGS
+
+
+def test_such_a_flag_is_set_by_the_variable_of_a_verb(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """Fails where CHUNKWIRE_JSON=1 is a switch to `watch`, and to `check` a file that is called 1."""
+    monkeypatch.setenv("CHUNKWIRE_JSON", "1")
+    assert "CHUNKWIRE_JSON: --json differs from verb to verb: expected CHUNKWIRE_WATCH_JSON" in refused(
+        ["watch", ":1"], capsys
+    )
+    assert "expected CHUNKWIRE_CHECK_JSON" in refused(["check", "client"], capsys)
+    monkeypatch.setenv("CHUNKWIRE_WATCH_JSON", "1")
+    monkeypatch.setenv("CHUNKWIRE_CHECK_JSON", "a.json")
+    assert seen_by(watch, monkeypatch, ["watch", ":1"]).json is True
+    assert seen_by(check_client, monkeypatch, ["check", "client"]).json == "a.json"
+    monkeypatch.setenv("CHUNKWIRE_CHECK_CLIENT_JSON", "b.json")
+    assert seen_by(check_client, monkeypatch, ["check", "client"]).json == "b.json"
+
+
+def test_a_switch_stands_above_the_ones_that_exclude_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where `--json` is one more output beside CHUNKWIRE_RAW."""
+    monkeypatch.setenv("CHUNKWIRE_RAW", "1")
+    options = seen_by(watch, monkeypatch, ["watch", ":1", "--json"])
+    assert (options.json, options.raw) == (True, False)
+    assert seen_by(watch, monkeypatch, ["watch", ":1"]).raw is True
+
+
+def test_an_address_to_connect_to_stands_above_one_to_listen_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert "expected HOST:PORT to connect to" in refused(["talk", ":1", "-l", ":2"], capsys)
+    monkeypatch.setenv("CHUNKWIRE_LISTEN", "127.0.0.1:2")
+    monkeypatch.setattr("chunkwire.cli.stopping.run_until_stopped", lambda _: 0)
+    assert main(["talk", ":1"]) == 0
+
+
 @pytest.mark.parametrize("value, passes", [("1", False), ("0", True)])
 def test_the_environment_sets_a_switch_that_turns_something_off(
     value: str, passes: bool, monkeypatch: pytest.MonkeyPatch
@@ -68,7 +116,7 @@ def test_a_flag_without_help_has_no_variable(monkeypatch: pytest.MonkeyPatch) ->
     [
         (puzzle, "CHUNKWIRE_ANSWER", "3 slice=4", "answer", ["3", "slice=4"]),
         (lesson, "CHUNKWIRE_LESSON_CHECK", "a.jsonl 'b c.jsonl'", "check", ["a.jsonl", "b c.jsonl"]),
-        (probe, "CHUNKWIRE_AS", "node,curl", "agents", ["node", "curl"]),
+        (probe, "CHUNKWIRE_PROBE_AS", "node,curl", "agents", ["node", "curl"]),
         (watch, "CHUNKWIRE_HEADER", "A: b c", "header", ["A: b c"]),
     ],
 )

@@ -212,6 +212,12 @@ def test_an_interrupt_exits_130_without_a_message(
     assert capsys.readouterr().err == ""
 
 
+def test_a_second_signal_in_a_nursery_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(diff, "run", raising(BaseExceptionGroup("group", [SystemExit(ExitCode.TERMINATED)])))
+    assert main(["diff", "a", "b"]) == ExitCode.TERMINATED
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "text, seconds", [("2", 2.0), ("1.5s", 1.5), ("250ms", 0.25), ("50us", 5e-05), ("5m", 300.0), ("1h", 3600.0)]
 )

@@ -34,6 +34,21 @@ def test_an_output_is_no_input_and_no_other_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "line, got",
+    [
+        ("watch :1 --save - --raw", "--save - and --raw"),
+        ("watch :1 --save - --events", "--save - and --events"),
+        ("probe :1 --junit - --json", "--junit - and --json"),
+        ("check server :1 --json - --html -", "--json - and --html -"),
+    ],
+)
+def test_standard_output_has_one_output(line: str, got: str) -> None:
+    result = called(*line.split())
+    said = f"chunkwire: expected one output for standard output, got {got}\n"
+    assert (result.returncode, result.stderr.decode()) == (2, said)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "watch FILE --save FILE",
@@ -42,6 +57,7 @@ def test_an_output_is_no_input_and_no_other_output(tmp_path: Path) -> None:
         "probe :1 --keylog FILE --report FILE",
         "bench :1 --cafile FILE --csv FILE",
         "serve --replay FILE --save FILE",
+        "serve --llm-answer @FILE --save FILE",
         "serve --cert FILE --save FILE",
         "forward :1 --cafile FILE --save FILE",
         "forward :1 --cert other --key FILE --save FILE",

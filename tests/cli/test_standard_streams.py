@@ -24,6 +24,8 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         ("diff a.jsonl b.jsonl", "| true", ExitCode.FINDING),
         ("diff a.jsonl a.jsonl", "| true", ExitCode.OK),
         ("help record", "> /dev/full", ExitCode.USAGE),
+        ("--help", "> /dev/full", ExitCode.USAGE),
+        ("--version", "> /dev/full", ExitCode.USAGE),
     ],
 )
 def test_output_that_nobody_takes_makes_no_success_of_a_finding(

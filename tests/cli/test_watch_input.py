@@ -1,4 +1,4 @@
-"""`chunkwire watch` of a file or a pipe, recordings saved and replayed, `diff` of two of them, and the demo."""
+"""`chunkwire watch` of a file or a pipe, recordings saved and replayed, and `diff` of two of them."""
 
 import json
 import os
@@ -7,16 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import trio
 
-from chunkwire.cli.demo_run import start_one
 from chunkwire.cli.exits import ExitCode
-from chunkwire.net.listen import Address, bound_addresses, open_listeners
 from chunkwire.record.values import MAX_LINE
 from tests.cli.test_watch import HELLO, LAST, answered, printed, watched
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.plain import CHUNKED_HEAD
-from tests.peers.process import Reader, listening_socket, started
+from tests.peers.process import Reader, started
 
 WHOLE = HELLO + b"6;t=1\r\n world\r\n0\r\nX-T: 1\r\n\r\n"
 
@@ -92,6 +89,22 @@ def test_json_is_a_record_a_line_and_nothing_else() -> None:
     assert kinds == ["request", "head", "frame", "frame", "frame", "trailers", "end"]
 
 
+def test_records_are_saved_to_standard_output_in_place_of_the_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert watched(CHUNKED_HEAD + WHOLE, "--save", "-") == watched(CHUNKED_HEAD + WHOLE, "--json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("octets, code", [(WHOLE, ExitCode.USAGE), (HELLO, ExitCode.CUT)], ids=["whole", "cut"])
+def test_a_file_that_cannot_be_saved_ends_no_watch(octets: bytes, code: ExitCode) -> None:
+    returned, out, err = watched(octets, "--save", "/dev/full")
+    assert (returned, out) == (code, watched(octets)[1])
+    assert err.count("/dev/full") == 1
+    assert "chunkwire: --save /dev/full: No space left on device; nothing more is written there\n" in err
+
+
 def test_no_data_keeps_content_out_of_the_records(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     _, out, _ = answered(CHUNKED_HEAD + WHOLE, "--no-data", "--save", str(path))
@@ -112,36 +125,6 @@ def test_diff_says_by_its_code_whether_two_recordings_are_the_same(tmp_path: Pat
     code, out, _ = printed("diff", a, c)
     assert code == ExitCode.FINDING
     assert "the same 11 octets of content, framed otherwise: 2 chunks in A, 1 chunk in B" in out
-
-
-def test_the_demo_ends_by_itself_with_equal_octets() -> None:
-    result = chunkwire("demo", "-n", "3", "--interval", "5ms")
-    assert result.returncode == ExitCode.OK, result
-    said = result.stdout.decode()
-    assert [row[:2] for row in rows(said) if row[:1] == ["chunk"] and row[1].isdigit()][:3] == [
-        ["chunk", "1"],
-        ["chunk", "2"],
-        ["chunk", "3"],
-    ]
-    hashes = [line.split()[-1] for line in said.splitlines() if "SHA-256" in line]
-    assert len(hashes) == 2
-    assert hashes[0] == hashes[1]
-    assert "equal: 3 chunks" in said
-
-
-async def test_the_demo_takes_a_free_port_where_its_own_is_in_use(capsys: pytest.CaptureFixture[str]) -> None:
-    async def serve(where: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        listeners = await open_listeners(where)
-        task_status.started(bound_addresses(listeners))
-        for listener in listeners:
-            await listener.aclose()
-
-    with listening_socket() as taken:
-        port = taken.getsockname()[1]
-        async with trio.open_nursery() as nursery:
-            bound = await start_one(nursery, "origin", f"127.0.0.1:{port}", serve)
-    assert bound.port not in (0, port)
-    assert capsys.readouterr().err == f"chunkwire: port {port} is in use; the origin takes {bound.port}\n"
 
 
 def test_a_recording_of_several_streams_is_shown_one_by_one(tmp_path: Path) -> None:

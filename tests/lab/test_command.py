@@ -72,9 +72,7 @@ def test_a_lab_takes_no_other_port_for_one_that_was_given() -> None:
 def test_only_the_usual_port_of_the_lab_is_replaced_by_a_free_one() -> None:
     with listening_socket() as listener:
         port = listener.getsockname()[1]
-        code = (
-            f"import sys\nfrom chunkwire.cli import lab, main\nlab.DEFAULT_LAB = '127.0.0.1:{port}'\nmain.main(['lab'])"
-        )
+        code = f"from chunkwire.cli import flags, main\nflags.DEFAULT_PAGE = '127.0.0.1:{port}'\nmain.main(['lab'])"
         with started([sys.executable, "-c", code]) as process:
             line = Reader(process.stdout, whose="chunkwire lab").line()
     assert re.fullmatch(r"the lab: http://127\.0\.0\.1:\d+/", line.strip())

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.cli.lesson_run import read_hand_in
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.lesson_run import HandInFile, read_hand_in
 from chunkwire.cli.main import main
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.wire.errors import LocalError
@@ -72,6 +73,17 @@ def test_the_table_counts_good_lines_and_names_the_first_broken_one_of_a_file(
     assert HONESTY in shown
     assert said.strip() == f"chunkwire: {broken}:2: expected a JSON object (and 1 more lines like it)"
     assert main(["lesson", "--check", str(good)]) == 0
+
+
+def test_a_step_that_cannot_be_written_is_reported_once_and_is_the_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with HandInFile("/dev/full", "ada") as book:
+        for step in (1, 2):
+            book.done("lesson", 1, tries=1, step=step, of=2)
+    assert book.code == ExitCode.USAGE
+    said = "chunkwire: --save /dev/full: No space left on device; nothing more is written there\n"
+    assert capsys.readouterr().err == said
 
 
 def test_two_of_one_name_in_two_files_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

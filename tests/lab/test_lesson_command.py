@@ -15,7 +15,7 @@ from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.netcats import NETCATS, InstalledNetcat, detected, printf_text
 from chunkwire.lab.lessons.session import HINT_SECONDS, LessonSession
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
-from chunkwire.net.listen import Address
+from chunkwire.net.listen import Address, ListenError, ServedListener
 from tests.peers.command import CHUNKWIRE
 from tests.peers.process import LOOPBACK, Reader, listening_socket, run, started
 from tests.peers.programs import program
@@ -88,6 +88,17 @@ def test_a_port_that_is_taken_gets_one_line(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_usual_port_that_cannot_be_bound_for_another_reason_is_not_called_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refuse(_: Address) -> list[ServedListener]:
+        raise ListenError("cannot listen: permission denied")
+
+    monkeypatch.setattr("chunkwire.cli.lesson_run.open_listeners", refuse)
+    assert main(["lesson", "1"]) == 71
+    assert capsys.readouterr().err == "chunkwire: cannot listen: permission denied\n"
+
+
 @pytest.mark.parametrize(
     "words, code",
     [
@@ -104,6 +115,8 @@ def test_a_port_that_is_taken_gets_one_line(capsys: pytest.CaptureFixture[str]) 
         (("--check", "/no/such/file.jsonl"), 2),
         (("--check", "/"), 2),
         (("--handout", "/no/such/folder/x.html"), 2),
+        (("--handout", "/dev/full"), 2),
+        (("1", "-l", "0", "--save", "-"), 2),
     ],
 )
 def test_bad_input_gets_one_line(words: Sequence[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Puzzles: the same for all who take the same seed, judged by what real hops do now."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import trio
 
 from chunkwire.cli.main import main
 from chunkwire.cli.puzzle_run import MAX_ANSWER_OCTETS, READ_OCTETS, AnswerLines
+from chunkwire.lab.lessons.handin import parse_line
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.puzzles import HOPS, KINDS, Puzzle, PuzzleKind, hop_settings, judge_answer, make_puzzle, set_up
 from chunkwire.net.listen import Address
@@ -108,6 +110,16 @@ def test_answer_judges_a_guess_and_end_of_input_gives_the_solution(capsys: pytes
     given_up = chunkwire("puzzle", "2", "--seed", "7", octets=b"")
     assert given_up.returncode == 1
     assert f"It was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
+
+
+def test_a_right_answer_on_the_command_line_is_handed_in(tmp_path: Path) -> None:
+    made, saved = make_puzzle(2, 7), tmp_path / "ada.jsonl"
+    words = ("puzzle", "2", "--seed", "7", "--save", str(saved), "--name", "ada", "--answer", str(made.hop))
+    assert main([*words, "exact"]) == 1
+    assert saved.read_text() == ""
+    assert main([*words, made.setting]) == 0
+    line = parse_line(saved.read_text())
+    assert (line.kind, line.who, line.n, line.tries) == ("puzzle", "ada", 2, 1)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ class Opening(StrEnum):
     """How the first streams of `-c` are opened."""
 
     STAGGERED = "staggered"
-    """One after another over one interval of the stream, so that their frames are due at different moments."""
+    """Each `spread / streams` s after the one before has a response head or has failed, so that their frames are due at
+    different moments; those that are left after `patience`, all at once."""
     TOGETHER = "together"
     """All at once, so that their frames are due at the same moment."""
 
