@@ -3,6 +3,6 @@
 What a maintainer must know of this folder: `parameters` and `json_members` read a request. `relay` asks the `providers`
 in order, each behind its gate (`overload`: limit, queue, `breaker`); `attempt` asks one of them once and puts its
 answer into the `channel`. `answering` takes it out; `endpoint`, `chat` (OpenAI's form) and `conversation` (WebSocket)
-write it, in one of the `formats`. `session` keeps conversations, `audit` logs each request in one line, `counts` has
-the metrics. Small on purpose: no router of models, no cache, no user accounts.
+write it, in one of the `formats`, over HTTP by `responses`. `session` keeps conversations, `audit` logs each request,
+`counts` has the metrics. Small on purpose: no router of models, no cache, no user accounts.
 """

@@ -1,6 +1,6 @@
 """Answer a question: the part that HTTP, WebSocket and OpenAI's form share.
 
-The rule here: the callers of this module write the answer (as chunks, one body, WebSocket messages). A client that
+The rule here: the callers of this module send the octets (as chunks, one body, WebSocket messages). A client that
 leaves cancels the provider's stream at once; a slow one makes the provider wait, through a bounded channel.
 """
 
@@ -51,7 +51,7 @@ class Answers:
         self._write_audit = write_audit
 
     def entry(self, request: IncomingRequest, *, form: str, session: str) -> AuditEntry:
-        """Open the audit entry of a question; its caller may have left already."""
+        """Open the audit entry of a question; its peer is "-" where the caller has left already."""
         ended = "client-gone" if request.peer == "-" else "cut"
         return AuditEntry(secrets.token_hex(8), request.peer, form, trio.current_time(), session, ended=ended)
 
@@ -66,7 +66,7 @@ class Answers:
 
         Raises:
             PeerGone: the caller left; the provider's stream has been ended.
-            SendTimeout: it took nothing for too long; likewise.
+            SendTimeout: the caller took nothing for too long; likewise.
         """
         channel = AnswerChannel(keeps_text=bool(entry.session))
         gone: PeerGone | SendTimeout | None = None
@@ -142,7 +142,7 @@ async def write_items(
             case [End()]:
                 with entry.ending():
                     await send([*pieces, *form.end(entry)], True)
-            case [Unsent() as unsent]:  # it is alone: nothing was queued while it was written
+            case [Unsent() as unsent]:  # it is alone: items are written only while nothing is queued
                 await unsent.send()
             case _:
                 await send(pieces, False)

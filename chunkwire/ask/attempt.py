@@ -52,14 +52,14 @@ class Patience:
     first_token_timeout: float = 60.0  # from the request to the first token, also of reasoning or of a tool call
     idle_timeout: float = 60.0  # between two receives after it
     attempts: int = 2  # with one provider, the first included
-    backoff: tuple[float, float] = (0.2, 2.0)  # first and longest wait between them
+    backoff: tuple[float, float] = (0.2, 2.0)  # the longest wait before the second one, and before any
     queue_timeout: float = 30.0  # for room at a provider
     max_time: float = math.inf  # for a whole answer, all of this included
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOptions:
-    """Options of every attempt."""
+    """Options of all attempts of a relay."""
 
     patience: Patience
     note_wait: Callable[[], None]  # called when a provider has to wait for its caller
@@ -85,7 +85,7 @@ class OneAttempt:
         self._entry = entry
         self._channel = channel
         self._reader = provider.dialect.reader()
-        self._has_begun = False  # the first token, also of reasoning, has come
+        self._has_begun = False  # the first token, also of reasoning or of a tool call, has come
         self._scope = trio.CancelScope()
 
     async def run(self, request: ModelRequest) -> ProviderError | None:

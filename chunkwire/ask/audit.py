@@ -22,7 +22,9 @@ class Attempt:
     """One attempt with one provider."""
 
     provider: str
-    error: str | None  # None after a whole answer; "skipped" where it was not asked, "cancelled" where the caller left
+    # An `ErrorKind`; None after a whole answer; "skipped" where it was not asked; "cancelled" where the caller
+    # left, its time was over, or the server stopped
+    error: str | None
     message: str
     seconds: float
     tokens: int = 0  # pieces of text that were passed on
@@ -43,7 +45,7 @@ class AuditEntry:
 
     id: str
     client: str
-    form: str  # sse, jsonl, json, chat or websocket
+    form: str  # sse, jsonl, json, chat or websocket; "-" for a request to /ask that was refused
     began: float
     session: str = ""
     provider: str = ""
@@ -54,7 +56,7 @@ class AuditEntry:
     waits: int = 0  # how often the channel was full, so that the provider had to wait for the caller
     usage: Usage | None = None
     stop: StopReason | None = None
-    first_token: float | None = None  # when the first piece was written to the caller
+    first_token: float | None = None  # when the first piece was to be written, or came for a whole body
     error: ProviderError | None = None
     ended: str = "cut"  # complete, error, client-gone, refused (a bad request), or cut (the server stopped)
     attempts: list[Attempt] = field(default_factory=list)
@@ -64,18 +66,18 @@ class AuditEntry:
     is_reported: bool = False  # the last event has been written
 
     def begin(self, provider: str, model: str) -> None:
-        """Note which provider is asked, for which model."""
+        """Note which provider is asked, for which model; usage and stop of an attempt before are dropped."""
         self.provider, self.model, self.usage, self.stop = provider, model, None, None
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Mark the last event as being written, and on leaving as written."""
+        """Mark the last event as being written, and as written when the block ends without an exception."""
         self.is_ending = True
         yield
         self.is_reported = True
 
     def note_token(self, now: float) -> None:
-        """Note that a piece has been written."""
+        """Note that a piece has come for the caller."""
         if self.first_token is None:
             self.first_token = now
 
@@ -87,11 +89,11 @@ class AuditEntry:
         return "complete" if self.error is None else "error"
 
     def since(self, moment: float | None) -> float | None:
-        """Return milliseconds from the request to a moment."""
+        """Return milliseconds from the request to a moment, None for none."""
         return None if moment is None else round((moment - self.began) * 1000, 1)
 
     def summary(self) -> dict[str, object]:
-        """Return what the caller gets at the end of a whole answer."""
+        """Return what the caller gets at the end of a whole answer, and the audit line has of any."""
         usage = self.usage
         return {
             "id": self.id,

@@ -1,11 +1,11 @@
 """A circuit breaker: whether to ask a provider, decided by its latest answers.
 
-    CLOSED     every question passes; after so many failures in a row → OPEN
-    OPEN       none passes, until the cooldown is over → HALF_OPEN
+    CLOSED     every question passes; `failures` in a row, or one with a wait that the provider asks for → OPEN
+    OPEN       none passes, until the cooldown or that wait is over → HALF_OPEN
     HALF_OPEN  one question passes as a trial: first token → CLOSED, failure → OPEN, given up → another one may try
 
-Two counts of failures in a row: those before the first token, reset by a first token, because answers take long and
-failures do not; and answers that broke off after it, reset by a whole answer.
+Two counts of failures in a row: those before the first token, reset by a first token, as the end of an answer may be
+minutes away; and answers that broke off after it, reset by a whole answer.
 
 The rule here: pure; the time is given, in seconds on one monotonic clock. The result of a pass that was given before
 the latest change of state is ignored.
@@ -18,7 +18,7 @@ from typing import Final
 
 FAILURES: Final = 5  # in a row, until it opens (Hystrix: 20 in 10 s and half of them; Envoy's outlier detection: 5)
 COOLDOWN_S: Final = 10.0  # that it stays open (Envoy's base ejection time is 30 s, Hystrix's sleep window 5 s)
-MAX_COOLDOWN_S: Final = 300.0  # however long a provider's Retry-After is: minutes of quota, never hours
+MAX_COOLDOWN_S: Final = 300.0  # that a longer Retry-After is cut to, which may be hours where a quota is used up
 
 
 @unique
@@ -118,7 +118,8 @@ class Pass:
         """Report a failure.
 
         Args:
-            wait: seconds that the provider asks to wait: the breaker is open for just as long; 0 for its cooldown.
+            wait: seconds that the provider asks to wait: the breaker opens at once, for as long, at most
+                `MAX_COOLDOWN_S`. 0 for none: it opens only after enough failures in a row, for its cooldown.
         """
         if (breaker := self._end()) is not None:
             breaker._note_failure(now, wait, is_trial=self.is_trial, is_broken=self._has_token)

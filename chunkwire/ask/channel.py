@@ -1,8 +1,8 @@
 """From the task that reads a provider to the task that writes to the caller: bounded, and in order.
 
 The rule here: while the caller takes all that comes, the reading task writes by itself, which saves a task switch for
-each token. What the caller's socket does not take at once waits here, `CHANNEL_ITEMS` at most, and then the provider
-waits too.
+each token. Once the caller's socket has not taken all, items are queued here, `CHANNEL_ITEMS` at most; then the reading
+task waits, and the provider too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chunkwire.llm.answer import Reasoning, Text, ToolCall
 
 CHANNEL_ITEMS: Final = 100
 MAX_WHOLE_CHARACTERS: Final = 4 << 20  # of an answer kept whole; the longest that providers give have some 0.5 Mi
-_BATCH_CHARACTERS: Final = 65536  # written in one send, where so many are there
+_BATCH_CHARACTERS: Final = 65536  # a batch with so many takes no further item
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class AnswerChannel:
         self.keeps_text = keeps_text  # keep the text of the answer; becomes False when there is more than can be kept
         self._send, self._receive = trio.open_memory_channel[Item](CHANNEL_ITEMS)
         self._write_nowait: WriteNowait | None = None  # set while the writing task waits and nothing is queued
-        self._written_at = 0.0
+        self._written_at = 0.0  # when items were written last, or the writing task began to wait; trio's seconds
         self._pieces: list[str] = []
         self._characters = 0
 
@@ -55,7 +55,7 @@ class AnswerChannel:
         return "".join(self._pieces)
 
     def put_nowait(self, items: list[Content]) -> list[Content]:
-        """Write items or queue them; return those for which there is no room."""
+        """Write items, or queue them; return those that were neither written nor queued, for want of room."""
         if items and self._write_nowait is not None:
             self._written_at = trio.current_time()
             for item in items:
@@ -80,10 +80,11 @@ class AnswerChannel:
         self._write_nowait = None
 
     async def next(self, patience: float, write_nowait: WriteNowait | None = None) -> list[Item]:
-        """Return the next items, all that are there up to a bound; none when nothing has come for so many seconds.
+        """Return the next items, all that are queued up to a bound; an `Unsent` or `End` is the last of them.
 
         Args:
-            write_nowait: what the reading task may write by meanwhile.
+            patience: seconds in which nothing is queued or written, after which it returns none.
+            write_nowait: for the reading task, to write by itself while this one waits; None to queue all.
         """
         batch: list[Item] = []
         characters = 0
@@ -107,7 +108,7 @@ class AnswerChannel:
             while self._written_at + patience > trio.current_time():
                 with trio.move_on_at(self._written_at + patience):
                     return await self._receive.receive()
-            # Octets may have been left over since the deadline passed; nothing may be written in front of them.
+            # An `Unsent` may have been queued since the deadline; no keep-alive may be written before its octets.
             return self._receive.receive_nowait()
         except trio.WouldBlock:
             return None

@@ -151,7 +151,7 @@ class ChatFormat:
     def _delta(self, delta: dict[str, object]) -> bytes:
         """Return a chunk; the first one has the role."""
         role, self._role = self._role, {}
-        if self._answer.model != self._entry.model:  # which the provider names
+        if self._answer.model != self._entry.model:  # it changes when a provider is asked, and when it names its own
             self._answer = _answer_of(self._entry, self._created)
         return chunk(self._answer, self._asked, {**role, **delta}).octets
 

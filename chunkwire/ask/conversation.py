@@ -26,7 +26,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 
-MAX_QUESTION_OCTETS: Final = 1 << 20
+MAX_QUESTION_CHARACTERS: Final = 1 << 20  # of one message
 _BINARY: Final = Refusal(400, "body", "expected a question in a text message, got a binary one")
 _WAITING: Final = 8  # questions read ahead, so that a Close frame after them is seen
 _TOO_BIG: Final = 1009  # RFC 6455 §7.4.1
@@ -110,8 +110,8 @@ async def _take_questions(socket: WebSocket, send: trio.MemorySendChannel[str | 
     async with aclosing(socket.messages()) as messages:
         async for piece in messages:
             length += len(piece.data)
-            if length > MAX_QUESTION_OCTETS:
-                await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_OCTETS} characters"))
+            if length > MAX_QUESTION_CHARACTERS:
+                await socket.send(CloseConnection(_TOO_BIG, f"expected at most {MAX_QUESTION_CHARACTERS} characters"))
                 return
             is_text = isinstance(piece, TextMessage)
             if is_text and piece.data:  # any number of fragments may be empty: they are not kept

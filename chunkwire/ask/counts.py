@@ -16,7 +16,7 @@ _OF_PROVIDERS: Final[tuple[tuple[str, str, str, Callable[[Provider, float], floa
     ("streams", "gauge", "Answers that a provider is giving.", lambda each, _: each.gate.running),
     ("waiting", "gauge", "Questions that wait for room at a provider.", lambda each, _: each.gate.waiting),
     ("turned_away_total", "counter", "Questions that got no room in time.", lambda each, _: each.gate.turned_away),
-    ("breaker_open", "gauge", "1 while a breaker lets no question pass.", lambda each, now: each.gate.is_closed(now)),
+    ("breaker_open", "gauge", "1 while a breaker is open.", lambda each, now: each.gate.is_breaker_open(now)),
     ("asked_total", "counter", "Requests to a provider.", lambda each, _: each.tally.asked),
     ("answered_total", "counter", "Whole answers of a provider.", lambda each, _: each.tally.answered),
     ("failed_total", "counter", "Requests that a provider failed.", lambda each, _: each.tally.failed),

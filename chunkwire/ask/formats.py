@@ -19,7 +19,7 @@ class AnswerFormat(Protocol):
     """The format of one streamed answer."""
 
     content_type: bytes
-    keep_alive: bytes  # octets that say nothing, for an idle connection
+    keep_alive: bytes  # octets without content, for an idle connection
 
     def piece(self, item: Content) -> bytes:
         """Return a piece of text or reasoning, the beginning of a tool call, or more of its arguments."""
@@ -88,7 +88,7 @@ class JsonLinesFormat:
 
 
 def _line(content: Mapping[str, object]) -> bytes:
-    return dump(content).encode("utf-8", "replace") + b"\n"
+    return dump(content).encode() + b"\n"
 
 
 def _call_json(call: ToolCall) -> dict[str, object]:

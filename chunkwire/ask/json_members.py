@@ -1,7 +1,7 @@
 """Read the members of a JSON body that `/ask` and `/v1/chat/completions` share.
 
 The rule here: OpenAI's names and types. A wrong value is refused with 400, by the path of the member; nothing is
-guessed, clipped or rounded: a provider that refused it later would count as failed.
+guessed, clipped or rounded.
 """
 
 from __future__ import annotations

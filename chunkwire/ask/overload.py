@@ -1,7 +1,7 @@
 """Overload control: limits on the questions to a provider, and on retries.
 
     gate      one per provider: its breaker, a limit of concurrent streams, and a bounded queue
-    budget    one per process: how many retries are allowed for so many questions
+    budget    one for all providers: how many retries are allowed for so many questions
 
 A question that finds a gate full, or its breaker in a trial, may wait in the queues of several gates at once. The first
 gate with room admits it, in the order of arrival. The rule here: questions and answers are not known.
@@ -30,7 +30,7 @@ class RetryBudget:
     """A token bucket of retries. Pure: the time is given, in seconds on one monotonic clock.
 
     Args:
-        share: of a retry, added by each question.
+        share: of a retry, added by each question; 0 for a budget without retries.
     """
 
     def __init__(self, share: float = RETRY_SHARE) -> None:
@@ -41,7 +41,7 @@ class RetryBudget:
         self._as_of = 0.0
 
     def left(self, now: float) -> float:
-        """Return how many retries are allowed now."""
+        """Return how many retries are allowed; a fraction below 1 allows none."""
         if self._share and self._saved < RETRY_FLOOR:
             earned = (now - self._as_of) * RETRY_FLOOR / FLOOR_REFILL_S
             self._saved = min(RETRY_FLOOR, self._saved + max(0.0, earned))
@@ -98,8 +98,8 @@ class ProviderGate:
         self.running += 1
         return Admission(self, permit)
 
-    def is_closed(self, now: float) -> bool:
-        """Say whether waiting is useless: the breaker is open."""
+    def is_breaker_open(self, now: float) -> bool:
+        """Say whether the breaker is open, so that no question may enter or wait."""
         return self.breaker.state(now) is BreakerState.OPEN
 
     def join(self, waiter: Waiter) -> None:
@@ -112,9 +112,9 @@ class ProviderGate:
 
     def admit_waiting(self, now: float) -> None:
         """Admit the questions that may enter; once the breaker is open, remove all from the queue."""
-        while self._queue and (entry := self.try_enter(now)) is not None:
-            self._queue[0].admit(entry)
-        if self._queue and self.is_closed(now):
+        while self._queue and (admission := self.try_enter(now)) is not None:
+            self._queue[0].admit(admission)
+        if self._queue and self.is_breaker_open(now):
             for waiter in list(self._queue):
                 waiter.give_up_on(self)
 
@@ -141,18 +141,18 @@ class Admission:
 
 
 class Waiter:
-    """A question in the queues of gates; `entry` is set once one of them has admitted it."""
+    """A question in the queues of gates; `admission` is set once one of them has admitted it."""
 
     def __init__(self, gates: Iterable[ProviderGate]) -> None:
-        self.entry: Admission | None = None
+        self.admission: Admission | None = None
         self._gates = list(gates)
         self._is_over = trio.Event()
         for gate in self._gates:
             gate.join(self)
 
-    def admit(self, entry: Admission) -> None:
-        """Keep the entry, and leave all queues; called by a gate."""
-        self.entry = entry
+    def admit(self, admission: Admission) -> None:
+        """Keep the admission, and leave all queues; called by a gate."""
+        self.admission = admission
         self._leave_queues()
 
     def give_up_on(self, gate: ProviderGate) -> None:
@@ -168,17 +168,17 @@ class Waiter:
         self._is_over.set()
 
     async def wait(self, patience: float) -> Admission | None:
-        """Return the entry, None where no gate admits it within so many seconds.
+        """Return the admission; None where no gate admits it within so many seconds, or the breakers of all open.
 
-        Cancellation: an entry is given back.
+        Cancellation: an admission is given back.
         """
         try:
             with trio.move_on_after(patience):
                 await self._is_over.wait()
         except BaseException:
-            if self.entry is not None:
-                self.entry.leave(trio.current_time())
+            if self.admission is not None:
+                self.admission.leave(trio.current_time())
             raise
         finally:
             self._leave_queues()
-        return self.entry
+        return self.admission

@@ -1,7 +1,7 @@
 """Read and check the parameters of a request to `/ask`.
 
-The rule here: the parameters stand in the query of a GET or in the body of a POST, under the same names; a wrong one is
-refused by its name. A body is of its Content-Type: a form, JSON, or a text that is the question.
+The rule here: the parameters stand in the query and in the body of a POST, which has precedence, under the same names.
+A wrong one is refused by its name. A body is a form, JSON, or a text, which is the question, as its Content-Type says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
 PARAMETERS: Final = frozenset({"q", "stream", "format", "session", "max_time"})
-"""In a query or a form; JSON may have `MEMBERS` too."""
+"""Those of a query or a form; a JSON body may have `MEMBERS` too."""
 
 _FORM: Final = b"application/x-www-form-urlencoded"
 
@@ -89,7 +89,7 @@ def _parameters(query: Query) -> dict[str, str]:
     """Return the parameters in a query or a form.
 
     Raises:
-        Refusal: 400, one is no UTF-8, or given twice.
+        Refusal: 400, `q` is no UTF-8, or one is given twice.
     """
     found = {name: query.text(name) for name in PARAMETERS if query.values(name)}
     if "\ufffd" in found.get("q", ""):
@@ -110,7 +110,11 @@ def text_of(name: str, octets: bytes) -> str:
 
 
 async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
-    """Return the parameters in a body: a JSON object, a form, or a text that is the question."""
+    """Return the parameters in a body, none for an empty one.
+
+    Raises:
+        Refusal: as of `read_request`.
+    """
     octets = await request.read_body(MAX_BODY_OCTETS)
     kind = media_type(request)
     is_json = kind == b"application/json" or kind.endswith(b"+json")
@@ -137,7 +141,7 @@ def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, 
 
 
 def wants_events(request: IncomingRequest) -> bool:
-    """Say whether the client is a reader of event streams, such as a browser's EventSource: it cannot read a status."""
+    """Say whether Accept names event streams, as that of a browser's EventSource, whose page sees no error status."""
     return _accepts(request, b"text/event-stream")
 
 

@@ -48,9 +48,9 @@ class Tally:
     """Counts of the requests to a provider."""
 
     asked: int = 0
-    answered: int = 0
+    answered: int = 0  # with a whole answer
     failed: int = 0
-    tokens: int = 0
+    tokens: int = 0  # pieces of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Provider:
 
     name: str
     dialect: Dialect
-    # its path is prefixed to the dialect's own, unless it is one of those already; its query is sent in each request
-    url: Url
+    url: Url  # see `build_request`
     model: str
     key: str = field(default="", repr=False)  # "" for none
     gate: ProviderGate = field(default_factory=lambda: ProviderGate(Breaker()))
@@ -79,7 +78,11 @@ class Provider:
                 self._refused.popitem(last=False)
 
     def request(self, question: Question, left_out: frozenset[str]) -> ModelRequest:
-        """Return the request for a question, without these parameters."""
+        """Return the request for a question, without these parameters.
+
+        Raises:
+            ValueError: the question is nested too deep to be written.
+        """
         question = replace(question, is_stream=_STREAM not in left_out)
         return _without(build_request(self.dialect, self.url, question, self.key), left_out)
 
@@ -175,7 +178,7 @@ def _without(request: ModelRequest, names: Set[str]) -> ModelRequest:
             value = members.pop(name)
             if name in _OLDER_NAMES:
                 members[_OLDER_NAMES[name]] = value
-    return replace(request, body=dump(body).encode("utf-8", "replace"))
+    return replace(request, body=dump(body).encode())
 
 
 def _places(body: dict[str, object]) -> list[dict[str, object]]:

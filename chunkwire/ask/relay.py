@@ -79,9 +79,11 @@ class Relay:
         self.waits += 1
 
     def _no_provider(self) -> ProviderError:
-        """Return the error where no provider could be asked; with a Retry-After where the time is known."""
+        """Return the error where no provider could be asked; with `retry_after` where all breakers are open."""
         now, count = trio.current_time(), len(self.providers)
-        closed = [provider.gate.breaker.opens_in(now) for provider in self.providers if provider.gate.is_closed(now)]
+        closed = [
+            provider.gate.breaker.opens_in(now) for provider in self.providers if provider.gate.is_breaker_open(now)
+        ]
         if len(closed) == count:
             message = f"expected a provider whose breaker lets questions pass, got {count} that do not"
             return ProviderError(ErrorKind.OVERLOADED, message, 503, retry_after=min(closed), is_ours=True)
@@ -109,7 +111,7 @@ class _Asking:
         model = self.question.model
         left = [*self.relay.providers]
         if model:
-            left.sort(key=lambda provider: provider.model != model)  # those that have the model first
+            left.sort(key=lambda provider: provider.model != model)  # those that have the model first, else as given
         self.entry.is_callers_model = model not in ("", *(provider.model for provider in left))
         while (chosen := await self._choose(left)) is not None:
             error = await self._ask(*chosen)
@@ -120,15 +122,16 @@ class _Asking:
     async def _choose(self, left: list[Provider]) -> tuple[Provider, Admission] | None:
         """Remove from `left` the first provider that admits the question, and return it with its admission.
 
-        If none admits it now, wait until one has room, at most `Patience.queue` seconds; None if none has. Providers
-        with an open breaker are removed, too, and the audit entry lists them as skipped.
+        If none admits it now, wait until one does, at most `Patience.queue_timeout` seconds; None if none does.
+        Providers with an open breaker are removed, too. The audit entry lists those as skipped, and all that are left
+        where none admits it.
         """
         now = trio.current_time()
         for provider in tuple(left):
             if (admission := provider.gate.try_enter(now)) is not None:
                 left.remove(provider)
                 return provider, admission
-            if provider.gate.is_closed(now):
+            if provider.gate.is_breaker_open(now):
                 left.remove(provider)
                 self.entry.attempts.append(_skipped(provider, now))
         gates = [provider.gate for provider in left if provider.gate.has_place]
@@ -197,7 +200,7 @@ class _Asking:
                 provider.tally.failed += 1
                 admission.permit.fail(trio.current_time(), wait=error.retry_after or 0.0)
             return replace(error, message=message)
-        except BaseException:  # cancelled: the caller left; with tokens, the provider did not fail
+        except BaseException:  # cancelled: the caller left, or its time is over; with tokens, the provider did not fail
             if entry.tokens > had:
                 admission.permit.succeed()
             raise
@@ -208,8 +211,8 @@ class _Asking:
 
 
 def _skipped(provider: Provider, now: float) -> Attempt:
-    """Return the entry of a provider that was not asked."""
-    is_open = provider.gate.is_closed(now)
+    """Return the attempt of a provider that was not asked, for the audit entry."""
+    is_open = provider.gate.is_breaker_open(now)
     wait = provider.gate.breaker.opens_in(now)
     message = f"breaker open for {wait:.1f} s more" if is_open else "no room for one more answer"
     return Attempt(provider.name, "skipped", message, 0.0)

@@ -1,4 +1,4 @@
-"""Write an answer as an HTTP response, in any format: as a stream, or as one body; and the status of an error.
+"""Stream an answer over HTTP, in any format; gather a whole one; respond with an error.
 
 The rule here: the head is sent with the first piece of the answer, so that a failed question gets an error status. It
 waits no longer than a keep-alive would, and not at all for a browser's EventSource.
@@ -57,11 +57,11 @@ async def write_stream(
     refuse: Callable[[], Awaitable[None]],
     channel: AnswerChannel,
 ) -> None:
-    """Stream an answer, one event per chunk.
+    """Stream an answer, one event or line per chunk.
 
     Args:
         is_early: send the head at once.
-        refuse: called instead where an error comes first.
+        refuse: called instead where an error comes before any piece and before the head was sent.
     """
     first = [] if is_early else await channel.next(keep_alive)
     if first and isinstance(first[0], End) and entry.error is not None:
@@ -105,7 +105,10 @@ def _encoded(response: Responder, pieces: list[bytes]) -> bytes:
 
 
 async def gather(channel: AnswerChannel, entry: AuditEntry) -> tuple[WholeToolCall, ...]:
-    """Read a whole answer; its text is in `channel.text`, and an error in the audit entry. Return its tool calls."""
+    """Read a whole answer, and return its tool calls; its text is in `channel.text`, an error in the audit entry.
+
+    An answer of more than `MAX_WHOLE_CHARACTERS` is an error, and the rest of it is not read.
+    """
     channel.keeps_text = True
     calls: list[ToolCall] = []
     is_over = False

@@ -11,10 +11,10 @@ from typing import Final
 
 from chunkwire.llm.question import Message
 
-MAX_SESSIONS: Final = 1000  # the least recently used is dropped first; at 64 KiB each, 64 MiB at most
+MAX_SESSIONS: Final = 1000  # the one answered least recently is dropped first; some 64 Mi characters in all
 MAX_TURNS: Final = 20  # messages of one session: ten questions with their answers
 MAX_CHARACTERS: Final = 64 * 1024  # of one session's messages: some 16,000 tokens, which each further question costs
-IDLE_S: Final = 3600.0  # until an unused session is dropped
+IDLE_S: Final = 3600.0  # after its latest answer, a session is dropped
 
 SESSION_ID: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
 
@@ -34,9 +34,9 @@ class Sessions:
         return self._turns.get(name, (now, ()))[1]
 
     def add(self, name: str, now: float, *, question: str, answer: str) -> None:
-        """Keep a question and its whole answer; the oldest pairs are dropped when there are too many."""
+        """Keep a question and its whole answer; the oldest pairs are dropped while a session exceeds its bounds."""
         turns = [*self.history(name, now), Message("user", question), Message("assistant", answer)]
-        while len(turns) > MAX_TURNS or (turns and sum(len(turn.text) for turn in turns) > MAX_CHARACTERS):
+        while len(turns) > MAX_TURNS or sum(len(turn.text) for turn in turns) > MAX_CHARACTERS:
             del turns[:2]
         self._turns[name] = (now, tuple(turns))
         self._turns.move_to_end(name)

@@ -185,8 +185,8 @@ async def tokens(
 
     Args:
         provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`. The URL is the SDK's
-            base_url: the dialect's path is appended to it, unless it is one already, or OpenAI's for chat; its query is
-            sent along.
+            base_url: the dialect's path is appended to it, unless it is one already, or OpenAI's for chat. The query is
+            the dialect's own (`alt=sse`, `api-version`) and the URL's, which has precedence.
         question: the user's text, or a `Question`, whose model overrides the provider's.
         key: sent as the dialect requires; "" for none. It is redacted in errors.
         options: of `open`: timeouts, `tls`, `retry`, `pool`, `record_to`.
@@ -273,12 +273,17 @@ def parse_target(text: str) -> tuple[Dialect, Url, str]:
 def build_request(dialect: Dialect, url: Url, question: Question, key: str) -> ModelRequest:
     """Return the request for a question to a provider's URL.
 
-    The dialect's path is appended to that of the URL, unless it is one of those already. The URL's query is sent along.
+    The dialect's path is appended to that of the URL, unless the URL's is one already, or OpenAI's for chat. Its own
+    query and the URL's are sent along.
     """
-    path, _, query = url.target.partition(b"?")
-    request = dialect.build_request(question, base=b"" if path == b"/" else path, key=key)
-    is_whole = any(one.matches_path(path.decode("latin-1")) for one in (dialect, DIALECTS["openai"]))
-    return replace(request, target=_with_query(path if is_whole else request.target, query))
+    octets, _, query = url.target.partition(b"?")
+    request = dialect.build_request(question, base=octets, key=key)
+    path, target = octets.decode("latin-1"), request.target
+    if dialect.matches_path(path):
+        target = octets + b"?" + dialect.query_at(path).encode()
+    elif DIALECTS["openai"].matches_path(path):
+        target = octets
+    return replace(request, target=_with_query(target, query))
 
 
 def _with_query(target: bytes, query: bytes) -> bytes:

@@ -1,8 +1,9 @@
-"""Language models: one file per provider dialect, which reads and writes requests and answers.
+"""Language models: the dialects of providers, whose requests and answers are read and written here.
 
 The rule here: as pure as `wire`. A dialect gets octets, ids and the time, and returns octets and events; no I/O.
-`question` and `answer` are the types that all dialects share, `dialect` is their interface, `reading` the common part
-of reading answers. What this room must not know: chunks (an event is not a frame), sockets, breakers, pacing.
+`question` and `answer` are the types that all dialects share, `dialect` is their interface. `asking` builds requests,
+`reading` is the common part of reading answers, `errors` reads errors; the rest of a dialect is in a file of its name.
+What this room must not know: chunks (an event is not a frame), sockets, breakers, pacing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def route(path: str) -> Dialect | None:
 
 
 def recognize(payload: object, name: str = "") -> Dialect | None:
-    """Return the dialect whose streams, or whole answers, contain such an object, None for no dialect.
+    """Return the dialect whose streams, or whole answers, contain such an object, None for none; Azure's for chats.
 
     Args:
         name: of its event, for an object without a `type`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-MAX_MESSAGE_CHARACTERS: Final = 2000  # of an error's; a provider's own has at most some 1000
+MAX_MESSAGE_CHARACTERS: Final = 2000  # of an error's message; a provider's own has at most some 1000
 
 
 @unique
@@ -21,7 +21,7 @@ class StopReason(StrEnum):
     STOP = "stop"
     """The answer is finished."""
     LENGTH = "length"
-    """The limit of tokens was reached."""
+    """A limit of tokens was reached."""
     TOOL_CALLS = "tool-calls"
     """It waits for the results of its tool calls."""
     FILTER = "filter"
@@ -37,18 +37,18 @@ class AtFault(StrEnum):
     """Who must change something before the same question can be answered."""
 
     CALLER = "caller"
-    """The question itself: another provider would refuse it too."""
+    """Who asks: the question itself is refused, and most other providers would refuse it too."""
     PROVIDER = "provider"
     """The provider, or the way to it."""
     OVERLOAD = "overload"
-    """Nobody: the provider has too much load, and may have less later."""
+    """Nobody: a limit of rate or load was reached; the question may be answered later."""
     AUTH = "auth"
     """The holder of the key."""
 
 
 @unique
 class ErrorKind(StrEnum):
-    """What went wrong at, or on the way from, a provider: stable kebab-case names for logs and clients."""
+    """What went wrong at a provider, or between it and here: stable kebab-case names for logs and clients."""
 
     BAD_REQUEST = "bad-request"
     WRONG_KEY = "wrong-key"
@@ -63,13 +63,14 @@ class ErrorKind(StrEnum):
     SERVER = "server"
     OVERLOADED = "overloaded"
     NOT_A_STREAM = "not-a-stream"
-    """A successful status, and a body that is no answer: an HTML page, for example."""
+    """A status below 400, and a body that is no answer: an HTML page, for example."""
     BROKEN = "broken"
-    """A stream out of its own grammar: no JSON, a wrong CRC, an event without end."""
+    """Octets out of their grammar (chunks, JSON, a CRC), events out of order, too long an event or answer, or a tool
+    call that the service could not use."""
     INCOMPLETE = "incomplete"
-    """A stream that ended before its own terminal event."""
+    """A stream or body that ended before the answer did."""
     EMPTY = "empty"
-    """A stream with a regular end and without text or tool call."""
+    """A whole answer without text or tool call, which neither a limit nor a filter nor a refusal explains."""
 
     @property
     def at_fault(self) -> AtFault:
@@ -89,7 +90,7 @@ _AT_FAULT: Final[Mapping[ErrorKind, AtFault]] = {
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The answer has begun; `id` and `model` are "" where the dialect does not say."""
+    """The answer has begun; `id` and `model` are "" where the provider does not give them."""
 
     id: str
     model: str
@@ -104,17 +105,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """More of what the model thinks before it answers, never a part of the text; "" where the provider withholds it."""
+    """More of what the model thinks before it answers, never a part of the text; "" where it begins, or is withheld."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call begins (`id` and `name` are set) or goes on (they are "").
+    """A tool call begins or goes on.
 
     Attributes:
         index: which call of this answer, from 0.
+        id, name: mostly set where it begins, but a provider may send either later, or no id; else "".
         arguments: more of the JSON text of its arguments; may be "".
     """
 
@@ -148,7 +150,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The model has stopped; the stream may have more to say. A later one replaces an earlier one."""
+    """The model has stopped; usage may follow, and rarely more text. A later one replaces an earlier one."""
 
     reason: StopReason
 
@@ -159,7 +161,7 @@ class ProviderError:
 
     Attributes:
         message: one line for a person: the provider's own reason, or what was expected and got.
-        status: of the HTTP response, or that the error in a stream names; None where neither does.
+        status: of the HTTP response, or the one in an error in a stream; None for neither.
         retry_after: seconds that the provider asks to wait; None where it does not.
         is_ours: found here (a cut, an HTML page, a timeout); False where the provider reported it.
         parameter: the member of the request that the provider refuses, "" where it names none.
@@ -173,7 +175,7 @@ class ProviderError:
     parameter: str = ""
 
     def __post_init__(self) -> None:
-        """Make one line of a provider's text, which goes into logs and to terminals."""
+        """Make the message one line of at most `MAX_MESSAGE_CHARACTERS`, fit for logs and terminals."""
         message = self.message[:MAX_MESSAGE_CHARACTERS]
         if not message.isprintable():
             message = " ".join("".join(char if char.isprintable() else " " for char in message).split())
@@ -187,7 +189,7 @@ class ProviderError:
 
     @property
     def is_callers_fault(self) -> bool:
-        """The request itself is at fault: another provider would refuse it too."""
+        """The request itself is at fault; see `AtFault.CALLER`."""
         return self.kind.at_fault is AtFault.CALLER
 
 
@@ -211,7 +213,7 @@ class WholeToolCall:
 def whole_calls(deltas: Iterable[ToolCall]) -> tuple[WholeToolCall, ...]:
     """Return the calls that these deltas are of, in the order in which they begin.
 
-    Of several ids or names of a call the first counts: some providers send them twice.
+    Of several ids or names of a call the first that is not empty counts.
     """
     calls: dict[int, list[ToolCall]] = {}
     for delta in deltas:

@@ -2,7 +2,10 @@
 
 The rule here: `message_start`, then blocks (`content_block_start`, deltas, `content_block_stop`), `message_delta`
 with the stop reason and the usage, `message_stop`. `ping` may come anywhere. The SDK skips an event without its
-`event:` line, so every one is written with it. Bedrock's InvokeModel has the same objects in its own frames.
+`event:` line, so every one is written with it. Bedrock's InvokeModel has the same objects in binary messages.
+
+Proxies repeat `message_start`, or the start of a block: it is read once. A block may have the index of an earlier one.
+The start of another message within one is an error, for the answer would be made of two.
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ from chunkwire.llm.answer import (
     Stop,
     StopReason,
     Text,
-    ToolCall,
     Usage,
 )
 from chunkwire.llm.asking import messages_body, tool_use
@@ -32,7 +34,7 @@ from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
-_SIGNATURE: Final = "c2lnbmF0dXJl"  # of each thinking block: "signature" in base64; not checked when it returns
+SIGNATURE: Final = "c2lnbmF0dXJl"  # of each thinking block: "signature" in base64; not checked when it returns
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, `_SAMPLING` is refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -53,8 +55,9 @@ STOP_REASON: Final[Mapping[StopReason, str]] = {  # for writing; end_turn for th
 }
 _CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
 _FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
-_MAX_BLOCKS: Final = 4096  # of one answer; a long one has some ten
-_KEY_CHARACTERS: Final = 40
+THINKS: Final = ("enabled", "adaptive")  # the types of `thinking` that ask for reasoning
+_MAX_BLOCKS: Final = 4096  # of one answer, tool calls left out; a long one has some ten
+_KEY_CHARACTERS: Final = 40  # of a block's index, which may be any JSON; a number has fewer
 _EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # prefixes of their types
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
@@ -77,18 +80,27 @@ class MessagesInterpreter(Interpreter):
     def __init__(self) -> None:
         super().__init__()
         self._usage: dict[str, object] = {}
-        self._others: set[str] = set()  # the indexes of blocks other than tool_use
+        self._id: str | None = None  # of the message; None before its start
+        self._has_blocks = False
+        # The blocks other than tool_use, by index: type and text of the start, None after the end.
+        self._others: dict[str, tuple[str, str] | None] = {}
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event's object means, by its `type`."""
+        """Return what an event's object means, by its `type`, or by the event's name where it has none."""
+        key = _key_of(at(payload, "index"))
         match text_at(payload, "type") or name:
             case "message_start":
-                self._note_usage(at(payload, "message", "usage"))
-                yield Started(text_at(payload, "message", "id"), text_at(payload, "message", "model"))
+                yield from self._start_message(at(payload, "message"))
             case "content_block_start":
-                yield from self._start_block(at(payload, "index"), at(payload, "content_block"))
+                self._has_blocks = True
+                yield from self._start_block(key, at(payload, "content_block"))
             case "content_block_delta":
-                yield from self._take_delta(at(payload, "index"), at(payload, "delta"))
+                self._has_blocks = True
+                yield from self._take_delta(key, at(payload, "delta"))
+            case "content_block_stop":
+                self._calls.end(key)
+                if key in self._others:
+                    self._others[key] = None
             case "message_delta":
                 yield from self._take_end(at(payload, "delta"), at(payload, "usage"))
             case "message_stop":
@@ -96,38 +108,51 @@ class MessagesInterpreter(Interpreter):
             case "message":  # a whole message in place of a stream; also SSE's default name of an event without one
                 yield from self._take_whole(payload)
 
+    def _start_message(self, message: object) -> Iterator[AnswerEvent]:
+        id_ = text_at(message, "id")
+        if self._has_blocks and self._id and id_ not in ("", self._id):
+            raise ValueError("expected one message, got the start of another in it")
+        if self._id is None or (id_ != self._id and not self._has_blocks):
+            self._id = id_
+            self._note_usage(at(message, "usage"))
+            yield Started(id_, text_at(message, "model"))
+
     def _take_whole(self, message: dict[str, object]) -> Iterator[AnswerEvent]:
         if not isinstance(at(message, "content"), list):
             return
         yield Started(text_at(message, "id"), text_at(message, "model"))
         for index, block in enumerate(items_at(message, "content")):
-            yield from self._start_block(index, block)
+            yield from self._start_block(_key_of(index), block)
         yield from self._take_end(message, at(message, "usage"))
 
-    def _start_block(self, index: object, block: object) -> Iterator[AnswerEvent]:
+    def _start_block(self, key: str, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
             # {} in Anthropic's own streams, followed by deltas; complete from some proxies and in a whole message
             given = at(block, "input")
             arguments = dump(given) if given and isinstance(given, dict) else ""
-            yield ToolCall(self._calls.of(_key_of(index)), text_at(block, "id"), text_at(block, "name"), arguments)
+            self._others.pop(key, None)
+            yield from self._calls.begin(key, text_at(block, "id"), text_at(block, "name"), arguments)
+            return
+        start = (kind, delta_at(block, "thinking") or delta_at(block, "text"))
+        if self._others.get(key) == start:
             return
         if len(self._others) >= _MAX_BLOCKS:
             raise ValueError(f"expected at most {_MAX_BLOCKS} blocks, got more")
-        self._others.add(_key_of(index))
+        self._others[key] = start
         if kind in ("thinking", "redacted_thinking"):
-            yield Reasoning(delta_at(block, "thinking"))
-        elif text := delta_at(block, "text"):
-            yield Text(text)
+            yield Reasoning(start[1])
+        elif start[1]:
+            yield Text(start[1])
 
-    def _take_delta(self, index: object, delta: object) -> Iterator[AnswerEvent]:
+    def _take_delta(self, key: str, delta: object) -> Iterator[AnswerEvent]:
         if text := delta_at(delta, "text"):
             yield Text(text)
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
         more = delta_at(delta, "partial_json")
-        if more and _key_of(index) not in self._others:  # server_tool_use, which the provider runs, is left out
-            yield ToolCall(self._calls.of(_key_of(index)), "", "", more)
+        if more and key not in self._others:  # server_tool_use, which the provider runs, is left out
+            yield from self._calls.more(key, more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
         if reason := text_at(delta, "stop_reason"):
@@ -143,13 +168,13 @@ class MessagesInterpreter(Interpreter):
             )
 
     def _note_usage(self, usage: object) -> None:
-        """Keep the latest of each count; a null does not take one back."""
+        """Keep the latest of each count; a null changes none."""
         if isinstance(usage, dict):
             self._usage |= {key: value for key, value in usage.items() if value is not None}
 
 
 def _key_of(index: object) -> str:
-    """Return what is equal for blocks of one index, which may be any JSON."""
+    """Return a text that is equal for blocks of one index."""
     return repr(index)[:_KEY_CHARACTERS]
 
 
@@ -191,7 +216,7 @@ class AnthropicMessages(Dialect):
         ]
 
     def payloads(self, answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
-        """Yield each event's object, and whether it has the model's next words (`Piece.is_token`)."""
+        """Yield each event's object, and its `Piece.is_token`."""
         start = {**self.whole(answer, question), "content": [], "stop_reason": None}
         yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
         index = -1
@@ -200,7 +225,7 @@ class AnthropicMessages(Dialect):
             yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""}), False
             for text in answer.reasoning:
                 yield _block_delta(index, {"type": "thinking_delta", "thinking": text}), True
-            yield _block_delta(index, {"type": "signature_delta", "signature": _SIGNATURE}), False
+            yield _block_delta(index, {"type": "signature_delta", "signature": SIGNATURE}), False
         if answer.text or not answer.tool_calls:
             if index >= 0:
                 yield {"type": "content_block_stop", "index": index}, False
@@ -228,7 +253,7 @@ class AnthropicMessages(Dialect):
         """Return the whole message as one object; see `Dialect`."""
         content: list[object] = []
         if answer.reasoning:
-            content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": _SIGNATURE})
+            content.append({"type": "thinking", "thinking": "".join(answer.reasoning), "signature": SIGNATURE})
         if answer.text:
             content.append({"type": "text", "text": "".join(answer.text)})
         content += map(tool_use, answer.tool_calls)
@@ -270,7 +295,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
         is_stream=stream_flag(body),
         max_tokens=number_at(body, "max_tokens"),
         is_parallel=at(body, "tool_choice", "disable_parallel_tool_use") is not True,
-        wants_reasoning=text_at(body, "thinking", "type") in ("enabled", "adaptive"),
+        wants_reasoning=text_at(body, "thinking", "type") in THINKS,
         schema=next(filter(None, (at(body, *place, "schema") for place in _FORMATS)), None),
     )
     mode = text_at(body, "tool_choice", "type")
@@ -278,10 +303,10 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
 
 
 def refuse_foreign(body: object, before: str = "") -> None:
-    """Refuse members that the models do not have: several answers, probabilities.
+    """Refuse members of OpenAI's form: several answers, probabilities, a format.
 
     Args:
-        before: the beginning of the error's text.
+        before: what the error's text begins with.
 
     Raises:
         RequestRefused: in the service's own words.

@@ -1,8 +1,8 @@
 """Build the body of each dialect's request from a question: messages, tools, sampling.
 
-The rule here: one function per dialect, and what they share, also with whole answers: the objects of tool calls. A
-member is in a body only where the question sets it.
-What a dialect does not have is left out: OpenAI's responses take no stop sequences.
+The rule here: one function per dialect, and the objects of tool calls, which whole answers have too. An optional member
+is in a body only where the question sets it. What a dialect does not have is left out: OpenAI's responses take no stop
+sequences.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ANTHROPIC_MAX_TOKENS: Final = 4096  # the API requires a number; the most that i
 
 
 def chat_body(question: Question) -> dict[str, object]:
-    """Return the body of a chat completion, usage asked for."""
+    """Return the body of a chat completion; a stream is to end with its usage."""
     body: dict[str, object] = {
         **question.others,
         "model": question.model,
@@ -131,7 +131,7 @@ def _given(**members: object) -> dict[str, object]:
 
 
 def _choice(question: Question, named: object, required: object, none: object) -> dict[str, object]:
-    """Return `tool_choice`, one of these values of a dialect; nothing where the question has no choice."""
+    """Return `tool_choice`, one of these values of a dialect; nothing for auto, or without tools."""
     if not question.tools or question.tool_choice == "auto":
         return {}
     if question.tool_choice == "none":
@@ -152,7 +152,10 @@ def _system(question: Question) -> str:
 
 
 def _sides(question: Question) -> Iterable[tuple[str, list[Message]]]:
-    """Yield the turns of user and assistant; tool results, and the user's messages among them, are one turn."""
+    """Yield each turn as its side, user or assistant, and its messages.
+
+    A turn is one message; but adjacent messages of the user's side are one turn if a tool's result is among them.
+    """
     said = turns(question.messages, "user", "assistant", "tool")
     for side, group in groupby(said, key=lambda message: "assistant" if message.role == "assistant" else "user"):
         messages = list(group)

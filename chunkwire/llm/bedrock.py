@@ -35,9 +35,7 @@ _STOP_REASON: Final[Mapping[StopReason, str]] = {
     StopReason.FILTER: "content_filtered",
     StopReason.REFUSAL: "content_filtered",
 }
-_SIGNATURE: Final = "c2lnbmF0dXJl"  # of reasoning; not checked here
 _INFERENCE: Final = frozenset({"maxTokens", "temperature", "topP", "stopSequences"})
-_THINKS: Final = ("enabled", "adaptive")
 _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "ValidationException",
     ErrorKind.WRONG_KEY: "UnrecognizedClientException",
@@ -65,11 +63,11 @@ class Bedrock(Dialect):
     interpreter = ConverseInterpreter
 
     def matches_payload(self, payload: Mapping[str, object]) -> bool:
-        """Say whether an object is a whole answer of Converse; the binary messages have a type of their own."""
+        """Say whether an object is a whole answer of Converse; the binary messages have their own Content-Type."""
         return "stopReason" in payload and isinstance(payload.get("output"), dict)
 
     def key_of(self, request: ModelRequest) -> str | None:
-        """Return the bearer token, or the access key id of SigV4, whose secret never travels."""
+        """Return the access key id of SigV4, whose secret is not sent, or the bearer token; None for neither."""
         scheme, _, signature = (request.get(b"authorization") or b"").partition(b" ")
         if scheme.upper() == b"AWS4-HMAC-SHA256":
             return signature.partition(b"Credential=")[2].partition(b"/")[0].strip().decode("latin-1") or None
@@ -100,7 +98,9 @@ class Bedrock(Dialect):
             tools_in((at(tool, "toolSpec") for tool in items_at(body, "toolConfig", "tools")), "inputSchema", "json"),
             is_stream=is_stream,
             max_tokens=number_at(body, "inferenceConfig", "maxTokens"),
-            wants_reasoning=any(text_at(thinking, key, "type") in _THINKS for key in ("thinking", "reasoning_config")),
+            wants_reasoning=any(
+                text_at(thinking, key, "type") in anthropic.THINKS for key in ("thinking", "reasoning_config")
+            ),
             schema=_schema(at(body, "outputConfig", "textFormat")),
             native_fields=tuple(_pointer(path) for path in paths),
         )
@@ -145,7 +145,7 @@ class Bedrock(Dialect):
             return _MESSAGES.whole(answer, question)
         content: list[object] = []
         if answer.reasoning:
-            thought = {"text": "".join(answer.reasoning), "signature": _SIGNATURE}
+            thought = {"text": "".join(answer.reasoning), "signature": anthropic.SIGNATURE}
             content.append({"reasoningContent": {"reasoningText": thought}})
         if answer.text:
             content.append({"text": "".join(answer.text)})
@@ -167,14 +167,14 @@ class Bedrock(Dialect):
 
 
 def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str, object], bool]]:
-    """Yield each event's name and payload, and whether it has the model's next words."""
+    """Yield each event's name and payload, and its `Piece.is_token`."""
     yield "messageStart", {"role": "assistant"}, False
     index = 0
     for text in answer.reasoning:
         delta: dict[str, object] = {"reasoningContent": {"text": text}}
         yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, True
     if answer.reasoning:
-        delta = {"reasoningContent": {"signature": _SIGNATURE}}
+        delta = {"reasoningContent": {"signature": anthropic.SIGNATURE}}
         yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, False
         yield "contentBlockStop", {"contentBlockIndex": index}, False
         index += 1

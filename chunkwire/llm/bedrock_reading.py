@@ -1,6 +1,6 @@
-"""Read Bedrock's answers: the binary messages of ConverseStream and InvokeModel, and a whole answer of Converse.
+"""Read Bedrock's answers: streams of binary messages, and whole answers as JSON, of Converse and of InvokeModel.
 
-The rule here: what the messages mean; InvokeModel wraps Anthropic's own objects, base64 in `{"bytes": …}`.
+The rule here: what the messages mean. InvokeModel's messages have Anthropic's own objects, base64 in `{"bytes": …}`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from chunkwire.llm import anthropic
@@ -21,12 +20,10 @@ from chunkwire.llm.answer import (
     Stop,
     StopReason,
     Text,
-    ToolCall,
     Usage,
 )
 from chunkwire.llm.errors import NO_REASON, error_in, kind_of_name, kind_of_status
-from chunkwire.llm.eventstream import BinaryMessage as Frame
-from chunkwire.llm.eventstream import BrokenMessage, MessageDecoder
+from chunkwire.llm.eventstream import BinaryMessage, BrokenMessage, MessageDecoder
 from chunkwire.llm.reading import AnswerReader, Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
 
@@ -45,10 +42,16 @@ class ConverseInterpreter(Interpreter):
     def __init__(self) -> None:
         super().__init__()
         self._inner = anthropic.MessagesInterpreter()
+        self._has_blocks = False
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what a message means, by its event type."""
+        """Return what a message means, by its event type; see `Interpreter`.
+
+        A `messageStart` or `contentBlockStart` that is repeated is read once; a `messageStart` after the first block is
+        broken, for the answer would be made of two messages.
+        """
         block = number_at(payload, "contentBlockIndex")
+        self._has_blocks = self._has_blocks or name.startswith("contentBlock")
         match name:
             case "":
                 yield from self._take_whole(payload)
@@ -56,13 +59,18 @@ class ConverseInterpreter(Interpreter):
                 inner = load_object(base64.b64decode(text_at(payload, "bytes"), validate=True))
                 error = error_in(inner)
                 yield from self._take_inner(inner) if error is None else [error]
-            case "messageStart":
+            case "messageStart" if self._has_blocks:
+                raise ValueError("expected one message, got the start of another in it")
+            case "messageStart" if not self._is_started:
+                self._is_started = True
                 yield Started("", "")
             case "contentBlockStart" if isinstance(at(payload, "start", "toolUse"), dict):
                 call = at(payload, "start", "toolUse")
-                yield ToolCall(self._calls.of(block), text_at(call, "toolUseId"), text_at(call, "name"), "")
+                yield from self._calls.begin(block, text_at(call, "toolUseId"), text_at(call, "name"))
             case "contentBlockDelta":
                 yield from self._take_delta(block, at(payload, "delta"))
+            case "contentBlockStop":
+                self._calls.end(block)
             case "messageStop":
                 yield self._stop(payload)
             case "metadata" if isinstance(at(payload, "usage"), dict):
@@ -80,7 +88,7 @@ class ConverseInterpreter(Interpreter):
         if isinstance(thought, dict) and "signature" not in thought:
             yield Reasoning(delta_at(thought, "text"))
         if more := delta_at(delta, "toolUse", "input"):
-            yield ToolCall(self._calls.of(block), "", "", more)
+            yield from self._calls.more(block, more)
 
     def _take_whole(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         message = at(payload, "output", "message")
@@ -89,8 +97,8 @@ class ConverseInterpreter(Interpreter):
             return
         for index, block in enumerate(items_at(message, "content")):
             if isinstance(call := at(block, "toolUse"), dict):
-                start = ToolCall(self._calls.of(index), text_at(call, "toolUseId"), text_at(call, "name"), "")
-                yield replace(start, arguments=dump(at(call, "input") or {}))
+                arguments = dump(at(call, "input") or {})
+                yield from self._calls.begin(index, text_at(call, "toolUseId"), text_at(call, "name"), arguments)
             elif thought := text_at(block, "reasoningContent", "reasoningText", "text"):
                 yield Reasoning(thought)
             elif text := text_at(block, "text"):
@@ -119,27 +127,27 @@ class BedrockReader(AnswerReader):
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
         if not self._units and self._is_no_stream():
             return
-        frames: list[Frame] = []
+        messages: list[BinaryMessage] = []
         broken: BrokenMessage | None = None
         try:
-            self._decoder.feed(octets, frames)
+            self._decoder.feed(octets, messages)
         except BrokenMessage as error:
             broken = error
-        for frame in frames:
-            if not self._take(self._meanings(frame), found):
+        for message in messages:
+            if not self._take(self._meanings(message), found):
                 return
         if broken is not None and not self.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(broken)))
 
     def _is_no_stream(self) -> bool:
-        """Say whether the body is text; a message begins with the highest octet of its length, which is 0."""
+        """Say whether the body is text: a message begins with the highest octet of its length, which is 0 or 1."""
         return self._head.lstrip()[:1] > b" "
 
     @property
     def _is_inside(self) -> bool:
         return not self._decoder.is_between_messages
 
-    def _meanings(self, unit: Frame) -> Iterator[AnswerEvent]:
+    def _meanings(self, unit: BinaryMessage) -> Iterator[AnswerEvent]:
         kind = unit.headers.get(":message-type", "event")
         if kind != "event":
             yield _error_of(unit)
@@ -152,13 +160,14 @@ def _usage_of(usage: object) -> Usage:
     return Usage(count_at(usage, "inputTokens"), count_at(usage, "outputTokens"), cached=cached)
 
 
-def _error_of(frame: Frame) -> ProviderError:
+def _error_of(message: BinaryMessage) -> ProviderError:
     """Return the error of an `exception`, named by its type, or of an unmodelled `error`, which has no payload."""
-    name = frame.headers.get(":exception-type") or frame.headers.get(":error-code", "")
+    headers = message.headers
+    name = headers.get(":exception-type") or headers.get(":error-code", "")
     payload: dict[str, object] = {}
     with suppress(ValueError):
-        payload = load_object(frame.payload)
-    message = text_at(payload, "message") or frame.headers.get(":error-message", "") or name or NO_REASON
+        payload = load_object(message.payload)
+    reason = text_at(payload, "message") or headers.get(":error-message", "") or name or NO_REASON
     original = number_at(payload, "originalStatusCode")  # of the model, in a modelStreamErrorException
     kind = kind_of_name(name) or ErrorKind.SERVER
-    return ProviderError(kind if original is None else kind_of_status(original), message)
+    return ProviderError(kind if original is None else kind_of_status(original), reason)

@@ -35,7 +35,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The octets of one event of a stream; `is_token` where it has the model's next words, which take time."""
+    """The octets of one event of a stream, or of one event a choice in OpenAI's chat.
+
+    Attributes:
+        is_token: it has more of the model's text, reasoning or tool calls, which take time to make.
+    """
 
     octets: bytes
     is_token: bool = False
@@ -51,7 +55,7 @@ class Dialect(ABC):
 
     name: ClassVar[str]  # on the command line: "openai", "anthropic"
     path: ClassVar[re.Pattern[str]]  # matches the (still encoded) paths of its requests
-    build_body: ClassVar[staticmethod[[Question], dict[str, object]]]  # returns that of a request; see `asking`
+    build_body: ClassVar[staticmethod[[Question], dict[str, object]]]  # returns the body of a request; see `asking`
     request_path: ClassVar[str]  # of a request, under its base; `{model}` in it is the question's
     whole_path: ClassVar[str] = ""  # the same where the answer is not to be streamed; "" for no other one
     default_base: ClassVar[bytes] = b""  # of a request whose base is "" or "/"
@@ -72,10 +76,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def matches_payload(self, payload: Mapping[str, object]) -> bool:
-        """Say whether an object belongs to this dialect's streams or whole answers, and to no other's."""
+        """Say whether an object belongs to this dialect's streams or whole answers; OpenAI's chat is Azure's too."""
 
     def key_of(self, request: ModelRequest) -> str | None:
-        """Return the key in a request, None where there is none that can be read."""
+        """Return the key in a request, None where there is none."""
         return request.bearer or (request.get(self.key_field) or b"").decode("latin-1") or None
 
     @abstractmethod
@@ -90,8 +94,12 @@ class Dialect(ABC):
         """Return the request for a question.
 
         Args:
-            base: the path to which the dialect's own is appended, as that of an SDK's base_url.
+            base: the path to which the dialect's own is appended, as that of an SDK's base_url; `default_base` in place
+                of "" and "/".
             key: "" for none.
+
+        Raises:
+            ValueError: the question is nested too deep to be written.
         """
         path = self.request_path if question.is_stream else self.whole_path or self.request_path
         path = path.replace("{model}", quote(question.model, safe="", errors="replace"))
@@ -101,8 +109,16 @@ class Dialect(ABC):
         elif key:
             fields.append((b"authorization", b"Bearer " + key.encode()))
         target = (base.rstrip(b"/") or self.default_base) + b"/" + path.encode()
-        body = dump(self.build_body(question)).encode("utf-8", "replace")
-        return ModelRequest(b"POST", target, tuple(fields), body)
+        return ModelRequest(b"POST", target, tuple(fields), dump(self.build_body(question)).encode())
+
+    def query_at(self, path: str) -> str:
+        """Return the query that a request to such a path has by itself, "" for none; Azure's chat, Gemini's streams.
+
+        Args:
+            path: one that `matches_path` takes.
+        """
+        place, _, query = self.request_path.partition("?")
+        return query if path.endswith(place.rpartition("}")[2]) else ""
 
     def reader(self) -> AnswerReader:
         """Return a reader for one answer."""
@@ -131,7 +147,7 @@ class Dialect(ABC):
         """Return the JSON body of an answer that has no error."""
 
     def write_error(self, error: ProviderError) -> Reply:
-        """Return the response that refuses a request."""
+        """Return the response that refuses a request, with a Retry-After where the error has one."""
         status = error.status or self.statuses[error.kind]
         return json_reply(self.error_body(error, status), status, *retry_fields(error))
 

@@ -1,7 +1,7 @@
 """Split a body of JSON into its objects as they come: one object, an array of them, or one after the other.
 
-The rule here: only where an object begins and ends. Between objects, blanks, commas and the array's brackets are
-skipped.
+The rule here: only where an object begins and ends. Outside of objects, blanks, commas, record separators (RFC 7464), a
+byte order mark and the array's brackets are skipped.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ class ElementDecoder:
         """Append to `found` the objects that these octets complete.
 
         Raises:
-            ValueError: what stands between two objects is no JSON, or one is too long; `found` holds those before it.
+            ValueError: something else stands where an object may begin, or an object is longer than `max_octets`;
+                `found` holds those before it. The decoder must not be used again.
         """
         self._held += octets
         while True:
             if not self._depth and not self._begin():
                 return
             end = self._find_end()
+            if (len(self._held) if end is None else end) > self._max:
+                raise ValueError(f"expected an object of at most {self._max} octets, got more")
             if end is None:
-                if len(self._held) > self._max:
-                    raise ValueError(f"expected an object of at most {self._max} octets, got more")
                 return
             found.append(bytes(self._held[:end]))
             del self._held[:end]

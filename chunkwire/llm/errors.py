@@ -27,7 +27,7 @@ STATUS_OF: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.SERVER: 500,
     ErrorKind.OVERLOADED: 503,
     ErrorKind.TIMEOUT: 504,
-    # Ours for what a provider's stream lacked: to a client of a mock they are the server's failure.
+    # A reader finds these; to a client of a mock that is set to fail with one, it is a failure of the server.
     ErrorKind.UNREACHABLE: 502,
     ErrorKind.NOT_A_STREAM: 500,
     ErrorKind.BROKEN: 500,
@@ -153,7 +153,7 @@ _WORD_KEYS: Final = ("detail", "fault", "error_code", "error_msg")
 _ERROR_KEYS: Final = frozenset({*_STATUS_KEYS, *_WORD_KEYS, "errors", "message", "success"})
 # Members of a stream's objects beside `message`; a gateway's error has none of them.
 _EVENT_KEYS: Final = ("type", "object", "id", "usage", "event", "model")
-# No branch reads on past its end, to be tried again from the next `<`: a page may be hostile.
+# Linear in the text, which may be hostile: a branch takes all up to its end, or fails at the next `<`.
 _TAG: Final = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*+>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*+>")
 _TITLE: Final = re.compile(r"(?is)<title[^<>]*+>([^<]*+)</title")
 _FIRST_NAME: Final = re.compile(r"[.\[].*")  # the rest after the member in `messages[0].role`
@@ -181,10 +181,10 @@ def kind_of_name(*names: str) -> ErrorKind | None:
 
 
 def redacted(text: str, keys: Iterable[str] = ()) -> str:
-    """Return a text without the keys in use, and without what looks like a credential.
+    """Return a text in which keys, and what looks like a credential, are replaced by `REDACTED`.
 
     Args:
-        keys: in use.
+        keys: those in use; one of fewer than 4 characters is ignored.
     """
     for key in sorted((key for key in keys if len(key) >= _MIN_KEY_CHARACTERS), key=len, reverse=True):
         text = text.replace(key, REDACTED)
@@ -236,7 +236,13 @@ def read_error(
 
 
 def retry_after(fields: tuple[Field, ...], now: float | None = None) -> float | None:
-    """Return the seconds that a response asks to wait: Retry-After (RFC 9110 §10.2.3), fractions and ms taken too."""
+    """Return the seconds that a response asks to wait, which may be a fraction; None where it does not.
+
+    Retry-After-Ms (OpenAI, Azure) has precedence over Retry-After (RFC 9110 §10.2.3).
+
+    Args:
+        now: as of `read_error`.
+    """
     values = {name.lower(): value.strip().decode("latin-1") for name, value in fields}
     for name, unit in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
         if (seconds := _seconds(values.get(name, ""))) is not None:
@@ -247,14 +253,14 @@ def retry_after(fields: tuple[Field, ...], now: float | None = None) -> float | 
 
 
 def retry_fields(error: ProviderError) -> tuple[Field, ...]:
-    """Return a Retry-After of whole seconds, rounded up (RFC 9110 §10.2.3)."""
+    """Return a Retry-After of whole seconds, rounded up (RFC 9110 §10.2.3); nothing for an error without one."""
     if error.retry_after is None:
         return ()
     return ((b"retry-after", b"%d" % -int(-error.retry_after // 1)),)
 
 
 def reason_in(value: object, *, depth: int = 4) -> str:
-    """Return the text of an error of any shape, "" where it has none."""
+    """Return the text of an error of any shape, "" where it has none within `depth` levels of arrays and objects."""
     if isinstance(value, str):
         return " ".join(text_at([value], 0).split()) if value != "error" else ""
     if isinstance(value, list):
@@ -344,7 +350,7 @@ def _delay(error: object) -> float | None:
 
 
 def _parameter(error: object, message: str, kind: ErrorKind) -> str:
-    """Return the member of the request that is refused: from a member of the error, else from the message."""
+    """Return the member of the request that is refused, from the error's members or from its message; "" for none."""
     if named := text_at(error, "param"):
         return _FIRST_NAME.sub("", named)
     details = error if isinstance(error, list) else items_at(error, "detail") or items_at(error, "message", "detail")
@@ -360,7 +366,7 @@ def _parameter(error: object, message: str, kind: ErrorKind) -> str:
 
 
 def _page(status: int, body: bytes) -> str:
-    """Return the text of a body that is no JSON: a page's title and text, or the body itself."""
+    """Return the message for a body that is no JSON, with a page's title and text, or with the body itself."""
     text = body.decode("utf-8", "replace")
     if not text.strip():
         return f"status {status} without a body"

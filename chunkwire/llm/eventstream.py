@@ -70,7 +70,8 @@ class MessageDecoder:
         """Append to `found` the messages that these octets complete.
 
         Raises:
-            BrokenMessage: `found` holds those before it; the decoder must not be used again.
+            BrokenMessage: a CRC, a length or a header is wrong; `found` holds the messages before it. The decoder must
+                not be used again.
         """
         self._held += octets
         start = 0

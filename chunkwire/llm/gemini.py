@@ -22,7 +22,6 @@ from chunkwire.llm.answer import (
     Stop,
     StopReason,
     Text,
-    ToolCall,
     Usage,
     WholeToolCall,
 )
@@ -32,13 +31,14 @@ from chunkwire.llm.errors import STATUS_OF
 from chunkwire.llm.openai import logprob
 from chunkwire.llm.question import Message, ModelRequest, Question, Role, Tool, count_of, refuse, required, text_of
 from chunkwire.llm.reading import Interpreter
-from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, load_object, number_at, text_at
+from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
 MAX_CANDIDATES: Final = 8  # as the service
 MAX_LOGPROBS: Final = 20  # likewise
 _CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
 _UNDERSCORE: Final = re.compile("_([a-z])")
+# Members whose values have the caller's own keys.
 _CALLERS: Final = frozenset(
     {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args", "response"}
 )
@@ -78,12 +78,12 @@ class GenerateContentInterpreter(Interpreter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._index: int | None = None  # of the candidate that is the answer: the lowest
+        self._index: int | None = None  # of the candidate that is the answer: the lowest in the first event with any
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         """Return what an event means; the service sends no `event:` line."""
-        if isinstance(at(payload, "response"), dict):  # Code Assist wraps the API's objects
-            payload = load_object(dump(at(payload, "response")))
+        if isinstance(inner := at(payload, "response"), dict):  # Code Assist wraps the API's objects
+            payload = inner
         usage, candidate = at(payload, "usageMetadata"), self._candidate_in(payload)
         blocked = text_at(payload, "promptFeedback", "blockReason")
         if not (isinstance(usage, dict) or isinstance(candidate, dict) or blocked):
@@ -117,9 +117,11 @@ class GenerateContentInterpreter(Interpreter):
         if text := delta_at(part, "text"):
             yield Reasoning(text) if at(part, "thought") is True else Text(text)
         call = at(part, "functionCall")
-        if isinstance(call, dict):  # always whole, in one part
-            arguments = dump(at(call, "args") or {})
-            yield ToolCall(self._calls.of(len(self._calls)), text_at(call, "id"), text_at(call, "name"), arguments)
+        if isinstance(call, dict):  # whole, in one part: no request here asks for the arguments in pieces
+            id_, name, arguments = text_at(call, "id"), text_at(call, "name"), dump(at(call, "args") or {})
+            # A proxy may repeat a part. Without an id, equal calls are two; with a name in its place, unequal ones are.
+            key = (id_, name, arguments) if id_ else len(self._calls)
+            yield from self._calls.begin(key, id_, name, arguments)
 
 
 class Gemini(Dialect):
@@ -186,14 +188,14 @@ class Gemini(Dialect):
         return pieces
 
     def _payloads(self, answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
-        """Yield each event's object, and whether it has the model's next words; the last words end the answer."""
+        """Yield each event's object, and its `Piece.is_token`; finishReason and usage are in the last part's event."""
         parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
         parts += [({"text": text}, (text,)) for text in answer.text]
         parts += [(_call_part(call), ()) for call in answer.tool_calls]
         if answer.error is not None:
             for part, tokens in parts:
                 yield _payload(answer, question, [part], tokens), True
-            yield self.error_body(answer.error, answer.error.status or STATUS_OF[answer.error.kind]), False
+            yield self.error_body(answer.error, answer.error.status or self.statuses[answer.error.kind]), False
             return
         for number, (part, tokens) in enumerate(parts or [({"text": ""}, ())]):
             yield _payload(answer, question, [part], tokens, is_last=number >= len(parts) - 1), True
@@ -271,7 +273,7 @@ def _usage_of(usage: object) -> Usage:
     thoughts = count_at(usage, "thoughtsTokenCount")
     return Usage(
         count_at(usage, "promptTokenCount"),
-        count_at(usage, "candidatesTokenCount") + thoughts,  # which leaves them out
+        count_at(usage, "candidatesTokenCount") + thoughts,  # candidatesTokenCount leaves them out
         thoughts,
         count_at(usage, "cachedContentTokenCount"),
     )
@@ -280,7 +282,7 @@ def _usage_of(usage: object) -> Usage:
 def _cased(value: object, depth: int = 8) -> object:
     """Return a request's JSON with its keys in camel case: the service takes snake case too, and the SDK mixes them.
 
-    Schemas and arguments, which have the caller's own keys, stay as they are.
+    Schemas and arguments, which have the caller's own keys, stay as they are, and so does what is nested deeper.
     """
     if isinstance(value, list):
         return [_cased(item, depth - 1) for item in value] if depth else value

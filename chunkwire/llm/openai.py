@@ -47,7 +47,7 @@ def code_of(error: ProviderError) -> str:
 
 
 class OpenAIDialect(Dialect):
-    """The common part of both."""
+    """The common part of both APIs."""
 
     default_base = b"/v1"  # the SDK's base_url ends in it
     request_fields = ((b"accept", JSON),)
@@ -120,7 +120,7 @@ def logprob(rank: int) -> float:
 
 
 def top_logprobs_of(body: object) -> int:
-    """Return how many alternatives to list for each token.
+    """Return how many alternatives to list for each token, 0 where the body does not say.
 
     Raises:
         RequestRefused: no whole number from 0 to `MAX_TOP_LOGPROBS`.

@@ -3,7 +3,7 @@
 The rule here: `data: {chat.completion.chunk}` events without a type, ended by `data: [DONE]`; the usage chunk, with
 empty `choices`, comes last before it and only on request. Reading takes what OpenAI sends, and what vLLM, llama.cpp,
 Ollama, LiteLLM, OpenRouter, DeepSeek, Mistral, Groq, Together, xAI, Perplexity, TGI and others were seen to send in
-its place. Of several choices the first one is the answer. What stands in two places (`reasoning` and
+its place. Of several choices the one of the lowest index is the answer. What stands in two places (`reasoning` and
 `reasoning_content`) is taken once. A departure: the random `obfuscation` padding of the real service is not written.
 """
 
@@ -76,6 +76,7 @@ _FAILURES: Final = re.compile(
     "error.*|abort|cancell?ed|failed|insufficient_system_resource|network_error|timeout|user_cancel"
 )
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+# A delta without any of these has nothing but `content`.
 _BESIDE_CONTENT: Final = frozenset(
     {*_REASONING, "reasoning_details", "audio", "refusal", "tool_calls", "function_call"}
 )
@@ -89,7 +90,7 @@ class _ChatInterpreter(Interpreter):
         super().__init__()
         self._is_refusal = False
         self._has_deltas = False
-        self._index: int | None = None  # of the choice that is the answer: the lowest
+        self._index: int | None = None  # of the choice that is the answer: the lowest in the first event with any
         self._open: dict[object, tuple[str, str, int]] = {}  # id, name and number of the latest call by index
 
     def done(self) -> None:
@@ -136,7 +137,7 @@ class _ChatInterpreter(Interpreter):
         elif finish and finish != "null":
             self.is_finished = True
             yield Stop(self._reason(finish))
-        else:
+        else:  # a whole answer may lack its finish_reason
             self.is_finished = self.is_finished or (is_whole and has_message)
 
     def _take_delta(self, delta: dict[str, object]) -> Iterator[AnswerEvent]:
@@ -185,7 +186,7 @@ class _ChatInterpreter(Interpreter):
             yield Text(text)
 
     def _take_call(self, call: object) -> ToolCall:
-        """Return a delta of a call. A new id begins a new call, even with a known index (Gemini: always 0, or none)."""
+        """Return a delta of a call. A new id and name begin a new one, even at a known index (Gemini: 0, or none)."""
         key: object = text_at(call, "index") or number_at(call, "index")
         function = next((part for name in ("function", "custom") if isinstance(part := at(call, name), dict)), call)
         id_, name = text_at(call, "id"), text_at(function, "name")
@@ -193,14 +194,12 @@ class _ChatInterpreter(Interpreter):
         is_named = known_id != "" or known_name != ""
         is_new = number < 0 or (is_named and name != "" and id_ != known_id and (id_ != "" or key is None))
         if is_new:
-            number = self._calls.of(len(self._calls))
-        begins = is_new or not is_named
-        if begins:
-            self._open[key] = (id_, name, number)
+            known_id, known_name, number = "", "", self._calls.add()
+        self._open[key] = (known_id or id_, known_name or name, number)
         arguments = at(function, "arguments")
         more = dump(arguments) if isinstance(arguments, dict) else delta_at(function, "arguments")
         more = more or delta_at(function, "input")
-        return ToolCall(number, id_ if begins else "", name if begins else "", more)
+        return ToolCall(number, "" if known_id else id_, "" if known_name else name, more)
 
     def _reason(self, finish: str) -> StopReason:
         reason = _STOPS.get(finish, StopReason.OTHER)

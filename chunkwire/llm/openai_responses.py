@@ -3,7 +3,8 @@
 The rule here: `response.created`, `response.in_progress`, then items (`output_item.added`, a message's parts and
 text deltas or a call's argument deltas, `output_item.done`), and last `response.completed` with the whole response,
 or `response.incomplete` where a limit stopped it. There is no `[DONE]`. An error is an `error` event, and
-`response.failed` after it. Reading takes streams of proxies too, which leave out event names, or deltas before the end.
+`response.failed` after it. Reading takes streams of proxies too: without event names, without deltas, with events that
+are sent twice.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from chunkwire.llm.answer import (
     Stop,
     StopReason,
     Text,
-    ToolCall,
     Usage,
     WholeToolCall,
 )
@@ -49,7 +49,6 @@ class _ResponsesInterpreter(Interpreter):
         self._is_refusal = False
         self._with_content: set[int | None] = set()  # indexes of the items of which text or a call came
         self._with_reasoning: set[int | None] = set()  # of those of which reasoning came
-        self._with_arguments: set[int | None] = set()  # of the calls of which arguments came
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         kind = text_at(payload, "type") or name
@@ -76,32 +75,26 @@ class _ResponsesInterpreter(Interpreter):
             case "response.output_text.done" | "response.refusal.done" if index not in self._with_content:
                 part = {**payload, "type": kind.split(".")[1]}  # nothing of it came before
                 yield from self._take_item(payload, {"content": [part]})
-            case "response.function_call_arguments.done" if index not in self._with_arguments:
-                yield from self._add_arguments(index, delta_at(payload, "arguments"))
+            case "response.function_call_arguments.done":
+                yield from self._calls.complete(index, delta_at(payload, "arguments"))
             case "response.output_text.delta" | "response.refusal.delta" if more:
                 self._with_content.add(index)
                 self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
                 yield Text(more)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
-                yield from self._add_arguments(index, more)
+                yield from self._calls.more(index, more)
             case _ if kind.startswith("response.reasoning") and more:
                 self._with_reasoning.add(index)
                 yield Reasoning(more)
 
-    def _add_arguments(self, index: int | None, arguments: str) -> Iterator[AnswerEvent]:
-        self._with_arguments.add(index)
-        if arguments:
-            yield ToolCall(self._calls.of(index), "", "", arguments)
-
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
             case kind if kind in _CALLS:
-                self._with_content.add(number_at(payload, "output_index"))
-                index = self._calls.of(number_at(payload, "output_index"))
-                arguments = delta_at(item, "arguments") or delta_at(item, "input")
-                if arguments:
-                    self._with_arguments.add(number_at(payload, "output_index"))
-                yield ToolCall(index, text_at(item, "call_id"), text_at(item, "name"), arguments)
+                index = number_at(payload, "output_index")
+                self._with_content.add(index)
+                yield from self._calls.begin(
+                    index, text_at(item, "call_id"), text_at(item, "name"), _arguments_of(item)
+                )
             case "reasoning":
                 yield Reasoning("")  # its text may be withheld
 
@@ -110,8 +103,9 @@ class _ResponsesInterpreter(Interpreter):
         index = number_at(payload, "output_index")
         if index not in self._with_content | self._with_reasoning:
             yield from self._take_item(payload, item)
-        elif index not in self._with_arguments and text_at(item, "type") in _CALLS:
-            yield from self._add_arguments(index, delta_at(item, "arguments") or delta_at(item, "input"))
+        elif text_at(item, "type") in _CALLS:
+            yield from self._calls.complete(index, _arguments_of(item))
+        self._calls.end(index)
 
     def _finish(self, response: object, *, is_whole: bool = False) -> Iterator[AnswerEvent]:
         status = text_at(response, "status")
@@ -121,6 +115,7 @@ class _ResponsesInterpreter(Interpreter):
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
+        # Without an output_index in the events before, nothing tells which items came already.
         for number, item in enumerate(items_at(response, "output") if None not in self._with_content else ()):
             if not (self._with_reasoning and text_at(item, "type") == "reasoning"):
                 yield from self._end_item({"output_index": number}, item)
@@ -155,6 +150,11 @@ class _ResponsesInterpreter(Interpreter):
             if text := text_at(part, "text") or text_at(part, "refusal"):
                 self._with_content.add(number_at(payload, "output_index"))
                 yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
+
+
+def _arguments_of(item: object) -> str:
+    """Return the arguments of a function's call, or the input of a custom tool's."""
+    return delta_at(item, "arguments") or delta_at(item, "input")
 
 
 def _error_of(payload: dict[str, object]) -> ProviderError:

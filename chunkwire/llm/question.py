@@ -21,7 +21,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """An HTTP request to a provider, or to something that speaks like one.
+    """An HTTP request to a provider or to a mock of one.
 
     Attributes:
         target: path and query, as in the request line.
@@ -38,7 +38,7 @@ class ModelRequest:
         return self.target.partition(b"?")[0].decode("latin-1")
 
     def query(self, name: str) -> str | None:
-        """Return the decoded value of a query parameter, None where it is absent."""
+        """Return the percent-decoded value of the first query parameter of this name, None where it is absent."""
         for pair in self.target.partition(b"?")[2].split(b"&"):
             key, _, value = pair.partition(b"=")
             if unquote(key) == name:
@@ -46,7 +46,7 @@ class ModelRequest:
         return None
 
     def get(self, name: bytes) -> bytes | None:
-        """Return the first field of that (lower-case) name."""
+        """Return the value of the first field of that (lower-case) name, None where there is none."""
         return next((value for key, value in self.fields if key.lower() == name), None)
 
     @property
@@ -175,7 +175,7 @@ def refuse(message: str, kind: ErrorKind = ErrorKind.BAD_REQUEST) -> RequestRefu
 
 
 def required(body: object, name: str, kind: type[str | list[object] | int]) -> object:
-    """Return a member that must be there: a text or an array that is not empty, or a number above 0.
+    """Return a member that must be there: a text or an array that is not empty, or a whole number above 0.
 
     Raises:
         RequestRefused: it is not.
@@ -185,13 +185,13 @@ def required(body: object, name: str, kind: type[str | list[object] | int]) -> o
         raise refuse(f"missing required parameter: '{name}'")
     is_negative = isinstance(value, int) and value < 0
     if not isinstance(value, kind) or isinstance(value, bool) or not value or is_negative:
-        words = {str: "a text that is not empty", list: "an array that is not empty", int: "a number above 0"}
+        words = {str: "a text that is not empty", list: "an array that is not empty", int: "a whole number above 0"}
         raise refuse(f"{name}: expected {words[kind]}, got {value!r:.60}")
     return value
 
 
 def stream_flag(body: object) -> bool:
-    """Return the member `stream`. The field Accept decides nothing: no SDK asks for text/event-stream.
+    """Return the member `stream`, False where there is none; Accept is ignored, as no SDK asks for text/event-stream.
 
     Raises:
         RequestRefused: it is no boolean.
@@ -235,7 +235,7 @@ def tools_in(functions: Iterable[object], *schema: str) -> tuple[Tool, ...]:
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
     """Yield the messages of a body of Anthropic's or Bedrock's: `system`, then turns of user and assistant alone.
 
-    A user's turn with the result of a tool gets the role `tool`. Tool calls and their ids are not read.
+    A turn with the result of a tool gets the role `tool`. Tool calls and their ids are not read.
 
     Args:
         is_result: says whether a block of a turn is the result of a tool.

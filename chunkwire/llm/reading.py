@@ -1,8 +1,8 @@
 """The part of reading an answer that all dialects share.
 
 The rule here: lenient in form, strict in meaning. Octets become events or JSON objects, whatever the Content-Type is.
-All failures and ends are handled here, so that a dialect's file has only the meaning of its events. What this module
-must not know: that meaning.
+This module decides whether an answer is whole, broken, empty or no answer at all; what an event means is in the
+dialect's file. What this module must not know: that meaning.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from chunkwire.llm.elements import ElementDecoder
 from chunkwire.llm.errors import error_in, error_of_event, read_error
 from chunkwire.llm.shape import glimpse, load_values
 from chunkwire.llm.surrogates import SurrogateJoiner
+from chunkwire.llm.tool_calls import ToolCalls
 from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
 
 HEAD_OCTETS: Final = 4096  # kept of a body until it is known to be a stream, for the error message if it is none
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
 _FIELD: Final = re.compile(rb"(?i)\s*+(?:data|event|id|retry|error|)\s*+:")  # the start of a line of an event stream
 _WRAPPERS: Final = re.compile(r"\A(?>(?:data:\s*+)*)")  # of a proxy that wraps events in events
-_MAX_TOOL_CALLS: Final = 1024  # of one answer; OpenAI allows 128 tools a request
 _DONE: Final = "[done]"
 _KEEP_ALIVE_WORDS: Final = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "processing"})
-# Names of the dialects' own events: only in these, data that is no JSON is an error.
+# Names of the dialects' own events. In an event of another name, data that is neither object nor array is ignored.
 _ANY_DIALECTS: Final = frozenset({"message", "data", "chunk", "completion"})
 _NAME_PREFIXES: Final = ("response.", "message_", "content_block_")
 # Reasons to stop with which an answer without content is no error.
@@ -48,7 +48,7 @@ class Interpreter(ABC):
         self.is_complete = False  # the terminal event was seen
         self.is_finished = False  # a reason to stop was seen
         self._is_started = False
-        self._calls = ToolIndex()
+        self._calls = ToolCalls()
 
     @abstractmethod
     def take(self, name: str, payload: dict[str, object]) -> Iterable[AnswerEvent]:
@@ -64,28 +64,12 @@ class Interpreter(ABC):
         """Take OpenAI's `[DONE]`, which proxies add to the streams of every dialect; elsewhere it ends nothing."""
 
 
-class ToolIndex:
-    """Number the tool calls of one answer from 0, by the key that the dialect gives them."""
-
-    def __init__(self) -> None:
-        self._ordinals: dict[object, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._ordinals)
-
-    def of(self, key: object) -> int:
-        """Return the number of the call with that key, the next one for a new key."""
-        if key not in self._ordinals and len(self._ordinals) >= _MAX_TOOL_CALLS:
-            raise ValueError(f"expected at most {_MAX_TOOL_CALLS} tool calls, got more")
-        return self._ordinals.setdefault(key, len(self._ordinals))
-
-
 class AnswerReader(ABC):
-    """Reads one answer, unit (event or binary message) by unit, until one is broken.
+    """Reads one answer, unit (event, binary message or JSON object) by unit, until one is broken.
 
-    The same octets give the same events, however they are cut. A body that begins as JSON is read as JSON: a provider
-    that cannot stream answers with one whole object, Gemini with an array, and many with an error under a status of
-    200.
+    The octets of an answer give the same events, however they are cut; only the text of an error of ours may differ. A
+    body that begins with { or [ is read as JSON: a provider that cannot stream answers with one whole object, Gemini
+    with an array, and many with an error under a status of 200.
     """
 
     unit: ClassVar[str]
@@ -105,7 +89,7 @@ class AnswerReader(ABC):
 
     @property
     def is_complete(self) -> bool:
-        """The answer is whole, even if the body is cut from here on.
+        """The answer has come to its end, even if the body is cut from here on; `end_of_input` may still find it empty.
 
         True after the dialect's terminal event, and after an `end_of_input` that returned no error.
         """
@@ -228,7 +212,7 @@ class AnswerReader(ABC):
             if not self._add(self._object(unit), found, is_after=self._interpreter.is_complete):
                 return
         if broken is not None and self._interpreter.is_finished and not elements.is_in_array:
-            self._elements, self._is_past_end = ElementDecoder(), True  # after one whole answer, nothing is read
+            self._elements, self._is_past_end = ElementDecoder(), True  # an unused one: nothing of an object is held
         elif broken is not None and not self._interpreter.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, f"{self._name_unit(self._units + 1)}: {broken}"))
 

@@ -1,6 +1,6 @@
 """Read JSON whose shape is not known.
 
-The rule here: providers, and clients of the mock, may send any JSON. These functions take every value; what is not
+The rule here: providers, and clients of the mock, may send any JSON. The functions `…_at` take every value; what is not
 where it is looked for is absent, not an exception. What this module must not know: any dialect.
 """
 
@@ -22,10 +22,10 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def load_values(octets: bytes | str) -> list[object]:
-    """Return the JSON values in the octets, one after the other, mostly one.
+    """Return the JSON values in the octets, at least one; between them, there may be blanks and record separators.
 
     Raises:
-        ValueError: no JSON, or something else between or after it.
+        ValueError: there is none, something else is between or after them, or one is nested too deep (`check_depth`).
     """
     values: list[object] = []
     try:
@@ -46,7 +46,7 @@ def load_object(octets: bytes | str) -> dict[str, object]:
     """Return the JSON object in the octets.
 
     Raises:
-        ValueError: no JSON, or JSON that is no object.
+        ValueError: they are not exactly one object.
     """
     values = load_values(octets)
     if len(values) != 1 or not isinstance(values[0], dict):
@@ -100,7 +100,7 @@ def number_at(value: object, *path: str | int) -> int | None:
 
 
 def count_at(value: object, *path: str | int) -> int:
-    """Return the count at a path, 0 where there is none; "12" is one too."""
+    """Return the count at a path, 0 where there is none; it may be a text of digits."""
     text = text_at(value, *path)
     return int(text[:15]) if text.isdecimal() else max(0, number_at(value, *path) or 0)
 

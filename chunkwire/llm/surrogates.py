@@ -25,7 +25,7 @@ class SurrogateJoiner:
         self._held: dict[_Key, str] = {}  # the first half of a pair, by the text that it is of
 
     def take(self, event: AnswerEvent, found: list[AnswerEvent]) -> None:
-        """Add the event with its text joined; nothing where all of its text is held."""
+        """Add the event with its text joined; nothing where all of a `Text` or `Reasoning` is held."""
         if isinstance(event, Text | Reasoning):
             joined = self._join(type(event), event.text)
             if joined is event.text:
@@ -38,7 +38,7 @@ class SurrogateJoiner:
             found.append(event)
 
     def flush(self) -> Iterator[AnswerEvent]:
-        """Yield what is held as U+FFFD."""
+        """Yield one U+FFFD for each half that is held, at the end of an answer."""
         held, self._held = self._held, {}
         for key in held:
             yield ToolCall(key, "", "", "\ufffd") if isinstance(key, int) else key("\ufffd")

@@ -158,6 +158,7 @@ async def test_the_audit_has_attempts_that_were_cancelled_with_their_tokens() ->
     [
         ("?api-version=2030-01-01", b"/openai/deployments/m-a/chat/completions?api-version=2030-01-01"),
         ("/openai/v1/chat/completions?api-version=preview", b"/openai/v1/chat/completions?api-version=preview"),
+        ("/openai/deployments/d/chat/completions", b"/openai/deployments/d/chat/completions?api-version=2024-10-21"),
         ("/proxy?x=1", b"/proxy/openai/deployments/m-a/chat/completions?api-version=2024-10-21&x=1"),
     ],
 )

@@ -94,10 +94,10 @@ async def test_a_waiter_cancelled_while_it_is_admitted_gives_its_place_back() ->
 async def test_waiters_of_a_trial_are_admitted_at_its_first_token() -> None:
     tried = gate(most=3)
     fail(tried)
-    assert tried.is_closed(0)
+    assert tried.is_breaker_open(0)
     trial = must_enter(tried, 10)
     waiters = [Waiter([tried]) for _ in range(3)]
-    assert (tried.is_closed(10), tried.waiting) == (False, 3)
+    assert (tried.is_breaker_open(10), tried.waiting) == (False, 3)
     trial.note_first_token(10)
     assert (tried.running, tried.waiting) == (3, 1)
     assert await waited(waiters[1]) is not None

@@ -4,6 +4,7 @@ import pytest
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
+from chunkwire.client.answers import build_request, parse_target
 from chunkwire.client.opening import Retry
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
@@ -115,6 +116,33 @@ async def test_a_refusal_whose_body_stalls_keeps_its_status() -> None:
             async with client.tokens(f"openai:{server.url()}#m", "Hi", idle_timeout=0.05):
                 pass  # never entered
     assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
+
+
+@pytest.mark.parametrize(
+    "provider, sent",
+    [
+        ("gemini:http://h", b"/v1beta/models/m:streamGenerateContent?alt=sse"),
+        ("gemini:http://h/v1/models/m:streamGenerateContent", b"/v1/models/m:streamGenerateContent?alt=sse"),
+        ("gemini:http://h/a/models/m:streamGenerateContent?key=k", b"/a/models/m:streamGenerateContent?alt=sse&key=k"),
+        ("gemini:http://h/v1/models/m:streamGenerateContent?alt=json", b"/v1/models/m:streamGenerateContent?alt=json"),
+        ("gemini:http://h/v1/models/m:generateContent", b"/v1/models/m:generateContent"),
+        ("gemini:http://h/v1/chat/completions", b"/v1/chat/completions"),
+        (
+            "azure:http://h/openai/deployments/m/chat/completions",
+            b"/openai/deployments/m/chat/completions?api-version=2024-10-21",
+        ),
+        (
+            "azure:http://h/openai/deployments/m/extensions/chat/completions?api-version=1&x=2",
+            b"/openai/deployments/m/extensions/chat/completions?api-version=1&x=2",
+        ),
+        ("azure:http://h/openai/v1/chat/completions", b"/openai/v1/chat/completions"),
+        ("openai:http://h/v1/chat/completions?x=1", b"/v1/chat/completions?x=1"),
+        ("bedrock:http://h/model/m/converse-stream", b"/model/m/converse-stream"),
+    ],
+)
+def test_a_url_that_names_all_of_the_path_keeps_the_query_of_that_path(provider: str, sent: bytes) -> None:
+    dialect, url, _ = parse_target(provider)
+    assert build_request(dialect, url, Question("m", (Message("user", "Hi"),)), "").target == sent
 
 
 async def test_no_connection_is_the_same_exception() -> None:

@@ -11,8 +11,8 @@ from chunkwire.origin.scenarios.quirks.values import DONE, JSON, Quirk, Said, da
 _row: Final = partial(row, ("anthropic",))
 
 
-def _start(**usage: object) -> dict[str, object]:
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+def _start(id_: str = "msg_1", **usage: object) -> dict[str, object]:
+    message = {"id": id_, "type": "message", "role": "assistant", "model": "m", "content": []}
     return {"type": "message_start", "message": {**message, "usage": usage}}
 
 
@@ -45,6 +45,9 @@ _THINKS: Final = (
     named(_delta(type="thinking_delta", thinking="Hm.")),
     named(_delta(type="signature_delta", signature="abc")),
 )
+_CALL: Final = named(_block(type="tool_use", id="t", name="f", input={"a": 1}))
+_CALL_END: Final = (named(_end("tool_use")), named(_STOP))
+_CALLED: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
 _MESSAGE: Final = {
     "id": "msg_1",
     "type": "message",
@@ -132,10 +135,35 @@ ANTHROPIC: Final[tuple[Quirk, ...]] = (
         "messages-input-at-once | the arguments of a tool stand in content_block_start "
         "| proxies that fake a stream | 2025",
         named(_start()),
-        named(_block(type="tool_use", id="t", name="f", input={"a": 1})),
-        named(_end("tool_use")),
-        named(_STOP),
-        said=Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS),
+        _CALL,
+        *_CALL_END,
+        said=_CALLED,
+    ),
+    _row("messages-start-twice | message_start is sent twice | LiteLLM, Kimi | 2026-03", _SENT[0], *_WHOLE),
+    _after_text(
+        "messages-spliced | another message begins within the first | proxies that ask again in mid-stream | 2026-08",
+        named(_start("msg_2")),
+        *_SENT[1:],
+        *_END,
+        said=Said("Hello", stop=None, error=ErrorKind.BROKEN),
+    ),
+    _row(
+        "messages-tool-twice | the start of a tool's block is sent twice | LiteLLM | 2026-08",
+        named(_start()),
+        _CALL,
+        _CALL,
+        *_CALL_END,
+        said=_CALLED,
+    ),
+    _row(
+        "messages-index-again | a block has the index of the one before | Anthropic, web search | 2026-01",
+        named(_start()),
+        named(_block(type="server_tool_use", id="s", name="web_search", input={})),
+        named({"type": "content_block_stop", "index": 0}),
+        named(_block(type="tool_use", id="t", name="f", input={})),
+        named(_delta(type="input_json_delta", partial_json='{"a":1}')),
+        *_CALL_END,
+        said=_CALLED,
     ),
     _before_text(
         "messages-server-tool | a tool that the provider runs itself, before the text "

@@ -31,6 +31,7 @@ _USAGE: Final = {
     "cachedContentTokenCount": 8,
 }
 _WHICH: Final[tuple[dict[str, object], ...]] = ({}, {"index": 1})
+_CALL: Final = {"functionCall": {"id": "f", "name": "f", "args": {"a": 1}}}
 _UNAVAILABLE: Final = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 _ARRAY: Final = (b"[" + dumped(_answer(_HEL)), b",\r\n" + dumped(_answer(_LO, finish="STOP")), b"\n]\n")
 _OVERLOADED: Final = Said("Hel", stop=None, error=ErrorKind.OVERLOADED)
@@ -112,6 +113,18 @@ GEMINI: Final[tuple[Quirk, ...]] = (
         "gemini-cut | a clean end without a finishReason | Gemini, proxies | 2025",
         _event(_HEL),
         said=Said("Hel", stop=None, error=ErrorKind.INCOMPLETE),
+    ),
+    _row(
+        "gemini-call-twice | the event of a call is sent twice | Archestra | 2025-12",
+        _event(_CALL),
+        _event(_CALL),
+        _event(finish="STOP"),
+        said=Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS),
+    ),
+    _row(
+        "gemini-call-names | two calls, each with the tool's name as its id | eino, proxies | 2026-01",
+        _event(_CALL, {"functionCall": {"id": "f", "name": "f", "args": {"a": 2}}}, finish="STOP"),
+        said=Said(calls=(("f", '{"a":1}'), ("f", '{"a":2}')), stop=StopReason.TOOL_CALLS),
     ),
     _row(
         "gemini-two-candidates | two candidates, an event each; an index of 0 is left out | Gemini | 2024",
