@@ -1,6 +1,6 @@
 """A server's certificate and key: read from files, checked, and read again on SIGHUP.
 
-The rule here: a certificate that clients would refuse is reported when the files are read, not at the first handshake.
+The rule here: what is wrong with the files is reported when they are read, not at the first handshake.
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ _PEM: Final = {
 class ServerTls:
     """A server's certificate and key in an SSL context; TLS 1.2 and 1.3.
 
+    A certificate that clients refuse although they trust it, such as an expired one, is used; a warning is logged.
+
+    Attributes:
+        context: read it again for each handshake, as `reload` replaces it.
+
     Args:
         cert: PEM file: the certificate, then the rest of its chain.
         key: PEM file of its key, without a passphrase; None if `cert` has the key.
 
     Raises:
-        LocalError: a file cannot be read or is no PEM, or the key does not match the certificate.
+        LocalError: a file cannot be read or is no PEM, the key has a passphrase or does not match the certificate.
     """
 
     def __init__(self, cert: str, key: str | None = None) -> None:
@@ -43,14 +48,11 @@ class ServerTls:
         self.context = self._load()
 
     def reload(self) -> None:
-        """Read the files again, for later handshakes; if that raises, as the constructor does, nothing changes.
-
-        A certificate that is not valid today is used, and a warning is logged.
-        """
+        """Read the files again, for later handshakes; if that raises, as the constructor does, nothing changes."""
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        """Return a new context: a context that is loaded again keeps its old certificate if the key type differs."""
+        """Return a new context: one that loads again would keep its old certificate if the key type differs."""
         context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         try:
             context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
@@ -77,7 +79,7 @@ class ServerTls:
         return f"{key}: {reason}" if "passphrase" in reason else f"{self._cert}: {reason}"
 
     def _refusal(self, context: ssl.SSLContext) -> str | None:
-        """Return why a client refuses this certificate although it trusts it (it has expired, for example), or None."""
+        """Return why a client refuses this certificate although it trusts it, or None; the host name is not checked."""
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
         client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -89,8 +91,8 @@ class ServerTls:
             for end in (asking, answering, asking):
                 with suppress(ssl.SSLWantReadError):
                     end.do_handshake()
-        except ssl.SSLCertVerificationError as error:
-            return error.verify_message
+        except ssl.SSLError as error:  # the server's, "no shared cipher", if no client takes a key of this kind
+            return getattr(error, "verify_message", None) or file_reason(error)
         return None
 
 

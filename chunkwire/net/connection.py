@@ -1,7 +1,7 @@
 """One connection: octets in, octets out, and the ways to end it.
 
-The rule here: an `OSError` of a connected socket becomes one of our errors. `ends` handles heads; the octets after a
-head stay in `leftover` for a mover.
+The rule here: an error of the socket is raised as `PeerGone`. `ends` interprets heads; the octets after a head stay in
+`leftover`, for the next receive.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from chunkwire.net.unix import LeftOctet
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
-READ_OCTETS: Final = 65536  # one receive; the size of a large loopback segment (Linux GSO: 64 KiB)
+READ_OCTETS: Final = 65536  # one receive at most; the size of a large loopback segment (Linux GSO: 64 KiB)
 # Staged close: after our FIN, octets of the peer are read and dropped, as a reset could discard our last octets. This
-# continues while it sends so many in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
+# continues while the peer sends so many in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
 LINGER_WINDOW_SECONDS: Final = 1.0
 LINGER_WINDOW_OCTETS: Final = 4096
-LINGER_SECONDS: Final = 60.0  # in all: 240 MB at 4 MB/s; a hostile peer occupies a socket for so long, but no memory
+LINGER_SECONDS: Final = 60.0  # in all: a hostile peer occupies a socket for so long, but no memory
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
@@ -45,10 +45,10 @@ _RECEIVED: Final = _ReceiveBuffer()
 
 
 class PeerGone(ChunkwireError):
-    """The peer reset the connection, or closed it while we write.
+    """The peer reset the connection, closed it while we write, or broke TLS; or this side closed it meanwhile.
 
     Attributes:
-        connection: the connection; None if the error is not about a connection of this package.
+        connection: the connection; None if the error is not about one `Connection`.
     """
 
     def __init__(self, message: str, connection: Connection | None = None) -> None:
@@ -62,15 +62,17 @@ class PeerGone(ChunkwireError):
 
 
 class Connection:
-    """One end of a connection: octets in, octets out, and two ways to end it.
+    """One end of a connection: octets in, octets out, and three ways to end it: `close`, `close_nowait`, `reset`.
 
-    Methods that receive or send raise `PeerGone`. Not guaranteed: that octets which `send_all` took reach the peer.
+    Methods that receive or send octets raise `PeerGone`, those that end the connection do not. Not guaranteed: that
+    octets which were sent reach the peer. If the stream is no socket, `peek` never returns, and `send_nowait`, `wake`,
+    `close_nowait` and `reset` do nothing.
 
     Attributes:
         stream: the trio stream underneath.
         tls: the same stream if it is TLS; else None.
         leftover: octets received and not consumed yet.
-        peer: the peer's address, for logs; `-` if it has left already.
+        peer: the peer's address, for logs; `unix` for a Unix socket, `-` if it has left already or is no socket.
         stamps: kernel timestamps of its octets; None if they were not requested, over TLS, and for Unix sockets.
 
     Args:
@@ -78,7 +80,7 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
-    left: LeftOctet | None = None  # the octet that each receive leaves in the queue, for `ServerConnection`
+    left: LeftOctet | None = None  # the octet that each receive leaves in the queue; set by `ServerConnection`
     _waits_first = True  # a receive waits before it looks: mostly there is nothing yet
 
     def __init__(
@@ -101,7 +103,7 @@ class Connection:
 
     @property
     def local(self) -> str:
-        """The local address of the connection; `-` if there is none."""
+        """The local address of the connection, as `peer`."""
         return _address(self._socket, is_peer=False)
 
     def fileno(self) -> int | None:
@@ -115,7 +117,7 @@ class Connection:
             self.stamps = SocketStamps(sock)
 
     async def receive_some(self, max_octets: int = READ_OCTETS) -> bytes:
-        """Return the octets of one receive, or those in `leftover`; `b""` at the peer's FIN."""
+        """Return octets of `leftover`, or those of one receive if it is empty; `b""` at the peer's FIN."""
         if self.leftover:
             octets = bytes(self.leftover[:max_octets])
             del self.leftover[:max_octets]
@@ -123,18 +125,15 @@ class Connection:
         return bytes(await self._receive(max_octets))
 
     async def _fill(self) -> bool:
-        """Append the octets of one receive to `leftover`; False at the peer's FIN.
-
-        The receive buffer is cleared, as it may contain credentials of a head.
-        """
+        """Append the octets of one receive to `leftover`; False at the peer's FIN."""
         octets = await self._receive()
         self.leftover += octets
         if isinstance(octets, memoryview):
-            octets[:] = bytes(len(octets))
+            octets[:] = bytes(len(octets))  # the shared buffer: a head may contain credentials
         return bool(octets)
 
     async def _receive(self, max_octets: int = READ_OCTETS) -> bytes | memoryview:
-        """Return the octets of one receive; a view is valid only until the next receive of any connection."""
+        """Return the octets of one receive; a view is valid only until the next receive on any connection."""
         try:
             if self._plain_socket is not None:
                 return await self._receive_plain(self._plain_socket, max_octets)
@@ -176,7 +175,7 @@ class Connection:
             await tls.wait_readable()
 
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
-        """Send all octets, by one system call if the kernel takes all of them.
+        """Send all octets; without TLS by one system call, if the kernel takes all of them.
 
         Cancellation: an unknown number of octets has left; also after `PeerGone`.
         """
@@ -193,7 +192,7 @@ class Connection:
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
         """Send as many octets as the kernel takes, at least one, and return how many; send the rest next.
 
-        Cancellation: no octet has left; over TLS some may have.
+        Cancellation: no octet has left; over TLS, or if the stream is no socket, some may have.
         """
         try:
             if self.stamps is not None:
@@ -208,7 +207,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     def send_nowait(self, octets: bytes) -> int:
-        """Send as many octets as the kernel takes without waiting, and return how many; always 0 on Windows."""
+        """As `send_some`, but without waiting: 0 if the kernel takes none, and always 0 on Windows without TLS."""
         try:
             if self.tls is not None:
                 return self.tls.write(memoryview(octets))
@@ -221,7 +220,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def wait_octets(self) -> bool:
-        """Wait until octets can be read; False if the peer closed the connection, or `wake` was called."""
+        """Receive into `leftover` until a head begins in it; False if the peer closed first, or `wake` was called."""
         try:
             while not self.leftover and await self._fill():
                 self.drop_empty_lines()
@@ -233,13 +232,13 @@ class Connection:
         return bool(self.leftover)
 
     def wake(self) -> None:
-        """Make a running `wait_octets` return False. Not guaranteed for streams that are no sockets."""
+        """Make the running `wait_octets` return False; call it only while one runs."""
         if self._socket is not None:
             self._is_woken = True
             trio.lowlevel.notify_closing(self._socket)
 
     async def peek(self) -> bool:
-        """Wait until octets can be read, without reading them (over TLS into `leftover`); False at the peer's FIN."""
+        """Wait until more octets come, without reading them (over TLS into `leftover`); False at the peer's FIN."""
         if self._socket is None:
             await trio.sleep_forever()
         try:
@@ -307,14 +306,14 @@ class Connection:
         if self.tls is None:
             return len(await self._receive())
         try:
-            while (got := self.tls.drop_record(_RECEIVED.view)) is None:
+            while (got := self.tls.drop_octets(_RECEIVED.view)) is None:
                 await self.tls.wait_readable()
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(lost_by(self.peer, error), self) from error
         return got
 
     def reset(self) -> None:
-        """Reset the connection, so that the peer cannot take what it has received for complete."""
+        """Reset the connection, so that the peer cannot take what it has received for complete (see `LeftOctet`)."""
         if self._socket is None or self._socket.fileno() < 0:
             return
         with suppress(OSError):
@@ -333,7 +332,7 @@ class Connection:
             return False
 
     def close_nowait(self) -> None:
-        """Close at once; octets sent are still delivered, unless the peer sends more octets (RFC 9112 §9.6)."""
+        """Close at once; octets sent are still delivered, unless octets of the peer are unread or still come."""
         if self.tls is not None:
             self.tls.end_sending_nowait()
         self._close_socket()
@@ -345,7 +344,7 @@ class Connection:
             self._socket.close()
 
     def drop_empty_lines(self) -> None:
-        """Drop empty lines that may precede a head; none may precede a response."""
+        """Drop the empty lines in `leftover` that may precede a head: none here, see `ServerConnection`."""
 
     async def _receive_head(self, *, is_request: bool) -> bytes | None:
         """Return one whole head; None if the peer closed the connection first."""
@@ -394,7 +393,7 @@ def _address(sock: trio.socket.SocketType | socket.socket | None, *, is_peer: bo
     try:
         name = sock.getpeername() if is_peer else sock.getsockname()
     except OSError:
-        return "-"  # the peer left between accept and here
+        return "-"  # it is closed, or the peer left between accept and here
     if isinstance(name, str | bytes):  # a client's Unix socket has no name
         return "unix"
     return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -1,10 +1,11 @@
 """Cheap deadlines, for waits that rarely time out.
 
-trio keeps the deadlines of its scopes in a heap, and each change of one is a push; an exchange makes several. The
-deadlines here have durations of seconds or minutes. All of one duration are in one dictionary, in the order in which
-they expire, and one task checks the first of each dictionary periodically.
+trio keeps the deadlines of its scopes in a heap, and each change of one is a push. The deadlines here are for durations
+of seconds or minutes. All of one duration are in one dictionary, in the order in which they expire, and one task checks
+the first of each dictionary periodically.
 
-The rule here: a deadline is never enforced early, and late by at most an eighth of its duration.
+The rule here: a deadline is never enforced early; it is late by at most an eighth of its duration, or 10 ms if that is
+more, and by at most 0.5 s.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Final
 
 import trio
 
-_SLOWEST_SECONDS: Final = 0.5  # between two checks
+_SLOWEST_SECONDS: Final = 0.5  # between two checks, at most
 _FASTEST_SECONDS: Final = 0.01
-_PART: Final = 8  # checks in the shortest duration in use
+_PART: Final = 8  # checks in the shortest duration that was set so far
 
 
 class Deadlines:
@@ -30,7 +31,12 @@ class Deadlines:
         self._sleep = trio.CancelScope()
 
     def set(self, key: object, seconds: float, on_due: Callable[[], object]) -> None:
-        """Call `on_due` after so many seconds on trio's clock, unless `lift` is called; replaces the key's deadline."""
+        """Call `on_due` after so many seconds on trio's clock, unless `lift` is called; replaces the key's deadline.
+
+        Args:
+            seconds: `math.inf` only removes the key's deadline.
+            on_due: called once, in the task of `run`; it must not raise.
+        """
         self.lift(key)
         if seconds == math.inf:
             return
@@ -47,7 +53,7 @@ class Deadlines:
             del self._of_length[seconds][key]
 
     def _begin(self, seconds: float) -> dict[object, tuple[float, Callable[[], object]]]:
-        """Return a new dictionary for deadlines of one duration; there are few durations, as they are settings."""
+        """Return a new dictionary for deadlines of one duration. It is kept: durations are settings, and so are few."""
         every = max(_FASTEST_SECONDS, seconds / _PART)
         if every < self._every:
             self._every = every

@@ -1,7 +1,7 @@
 """Open a connection to a server: names, TCP and Unix sockets, TLS.
 
-The rule here: every failure becomes a `DialError` with a kind and one clear line; no `OSError`, `gaierror` or
-`SSLError` leaves this file.
+The rule here: every failure to connect becomes a `DialError` with a kind and one clear line; no `OSError`, `gaierror`
+or `SSLError` leaves this file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class DialError(ChunkwireError):
-    """No connection could be opened; `kind` is the step that failed."""
+    """No connection could be opened; `kind` says why: `files` is a lack of descriptors or memory."""
 
     def __init__(self, kind: DialErrorKind, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Url:
 
     Attributes:
         host: as in the URL, IPv6 without its brackets; the path of a Unix socket begins with `/`.
-        target: path and query, at least `/`, percent-encoded octets as given.
+        target: path and query, at least `/`; percent-encoded octets as given.
     """
 
     scheme: str
@@ -59,7 +59,7 @@ class Url:
 
     @property
     def authority(self) -> bytes:
-        """The value of Host, without the scheme's default port (RFC 9110 §7.2)."""
+        """The value of Host, without the scheme's default port (RFC 9110 §7.2); `localhost` for a Unix socket."""
         host = f"[{self.host}]" if ":" in self.host else "localhost" if self.is_unix else self.host
         return (host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
@@ -79,7 +79,7 @@ _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 
 
 def parse_url(text: str) -> Url:
-    """Return the parts of a URL; `http://` may be omitted, and `:8081/sse` means localhost.
+    """Return the parts of a URL; `http://` may be omitted, and `:8081/sse` means 127.0.0.1. A fragment is dropped.
 
     `unix:PATH` and `http+unix://PATH/target` (PATH percent-encoded) name a Unix socket.
 
@@ -124,7 +124,7 @@ async def dial(
     timeout: float = CONNECT_SECONDS,
     limits: HeadLimits = DEFAULT_HEAD_LIMITS,
 ) -> ClientConnection:
-    """Connect to a server, as `dial_stream`, and return the client's end of the connection."""
+    """Connect to a server as `dial_stream`, and return the client's end of the connection."""
     return ClientConnection(await dial_stream(host, port, tls=tls, timeout=timeout), limits=limits)
 
 
@@ -134,10 +134,11 @@ async def dial_stream(
     """Connect to a server; return a `TlsStream` after the handshake if `tls` is given, else a `trio.SocketStream`.
 
     Args:
+        host: a name or an address; a path that begins with `/` is that of a Unix socket, and has no port.
         timeout: seconds for name, TCP and TLS together.
 
     Raises:
-        DialError: with the step that failed.
+        DialError: no connection; nothing stays open.
     """
     shown = f"unix:{host}" if host.startswith("/") else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -158,7 +159,7 @@ async def dial_stream(
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
-    """Connect; without trio's Happy Eyeballs if the host is an address (a third of the cost)."""
+    """Connect; without trio's Happy Eyeballs if the host is an address, which takes a third of the time."""
     if host.startswith("/"):
         return await _connect_unix(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -201,7 +202,7 @@ def _dial_error(shown: str, error: OSError) -> DialError:
     causes = [error, *_causes(error)]
     numbers = {cause.errno for cause in causes}
     if numbers & _NO_FILES:
-        return DialError("files", f"no descriptor left for a connection to {shown}")
+        return DialError("files", f"no descriptor or memory left for a connection to {shown}")
     if errno.ECONNREFUSED in numbers:
         return DialError("refused", f"{shown} refused the connection")
     if any(isinstance(cause, socket.gaierror) for cause in causes):

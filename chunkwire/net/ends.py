@@ -1,7 +1,7 @@
 """The two ends of an HTTP/1.1 connection: the server's and the client's.
 
-The rule here: of a request head, an end keeps only the facts that the response head depends on (`Asked`). `heads` and
-`seam` interpret heads, `writer` writes them.
+The rule here: of a request head, an end keeps only the facts that the response head depends on (`Asked`). `seam`
+parses heads, `writer` writes them.
 """
 
 from __future__ import annotations
@@ -61,13 +61,16 @@ class ServerConnection(Connection):
         self._asked: Asked | None = None
 
     def leave_no_octet(self) -> None:
-        """Take all octets from now on: no close will delimit a body, and `peek` sees the peer leave."""
+        """Leave no octet in the queue from now on, so that `peek` notices at once that the peer has left.
+
+        A close of a Unix socket is then a FIN to the peer; see `LeftOctet`.
+        """
         if self.left is not None:
             self.left.take()
             self.left = None
 
     async def receive_request(self) -> Request | None:
-        """Return the next request head (see `seam.judge_request`); None if the peer closed the connection first.
+        """Return the next request head (see `seam.judge_request`); None if the peer closed before its first octet.
 
         This has no deadline; the caller must set one.
 
@@ -102,10 +105,17 @@ class ServerConnection(Connection):
 
     async def send_informational(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> None:
         """Send a 1xx head; see `writer.write_informational`."""
-        await self.send_all(write_informational(Response(status, reason, fields=tuple(fields)), self._asked))
+        await self.send_all(self.informational_octets(status, fields, reason))
+
+    def informational_octets(self, status: int, fields: Iterable[Field] = (), reason: bytes = b"") -> bytes:
+        """Return the octets of a 1xx head; see `writer.write_informational`."""
+        return write_informational(Response(status, reason, fields=tuple(fields)), self._asked)
 
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
-        """Return the octets of a final response head for the latest request; see `writer.write_response`."""
+        """Return the octets of a final response head for the latest request; see `writer.write_response`.
+
+        Send them next: with kernel stamps, the octets of the body are counted from their end.
+        """
         octets = write_response(response, self._asked, method)
         if self.stamps is not None:
             self.stamps.begin_sent_body(len(octets))
@@ -134,7 +144,7 @@ class ClientConnection(Connection):
         """Send a request head; see `writer.write_request`. A checkpoint only if the kernel does not take all octets.
 
         Args:
-            body: the start of the body, sent in the same system call as the head.
+            body: the start of the body, sent together with the head.
 
         Cancellation: as `send_all`.
         """
@@ -148,10 +158,11 @@ class ClientConnection(Connection):
             await self.send_all(memoryview(octets)[taken:])
 
     async def receive_response(self) -> Response:
-        """Return the next response head: a 1xx (status under 200; call again) or the final one.
+        """Return the next response head: a 1xx (status under 200), after all of which but 101 another one follows, or
+        the final one.
 
         Raises:
-            HeadError: the head is malformed, or a 101 that the request did not ask for.
+            HeadError: see `seam.judge_response`.
             IncompleteHead: the peer closed the connection first.
             LocalError: no request was sent.
         """

@@ -1,15 +1,15 @@
-"""Carry bodies without waking a task for each frame (Linux; cleartext and TLS).
+"""Relay bodies without waking a task for each frame (Linux; cleartext and TLS).
 
-The rule here: the set that the run of trio sleeps on (`sleeper`) holds the sockets of every running body. All that is
-ready is served in one batch: receive into one shared buffer, scan, send from the same memory. The task of an exchange
-sleeps until its body ends, so cancellation, deadlines and structure stay trio's.
+The rule here: the epoll set that the run of trio blocks on (`sleeper`) watches the sockets of all running bodies. All
+sockets that are ready are served in one batch, outside of any task: receive into one shared buffer, scan, send from the
+same memory. The task that called `move` waits until its body ends, and may be cancelled as any other.
 
-What must hold inside a batch, each learned from a failure:
+What must hold inside a batch:
 
-- no checkpoint, and no descriptor opened: a number closed and reused in the batch would be served as the old one;
-  each is looked up, and an unknown one is skipped;
-- one body's exception ends that body alone;
-- a paused source leaves the set (a mask of 0 would still report its reset, for ever), and what it has queued is
+- no checkpoint, and no descriptor is opened: events of a number that was closed and reused would be taken for the new
+  one's. Each number is looked up, and an unknown one is skipped;
+- an exception of one body ends that body alone;
+- a paused source leaves the set, as a mask of 0 would report its reset again and again. Octets that it has queued are
   read before its reset is acted on, unless its body `ends_with_source`;
 - a descriptor leaves the set before it is closed.
 """
@@ -30,36 +30,38 @@ from chunkwire.net.tls import RECORD_OCTETS
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner
 
-BUFFER_OCTETS: Final = 512 * 1024  # one receive at most: half of a core's L2, as it is read again to be sent
-DEADLINE_SECONDS: Final = 0.5  # how late a deadline may be noticed; they are seconds and minutes
+BUFFER_OCTETS: Final = 512 * 1024  # one receive at most: half of an L2 cache of 1 MiB, from which it is sent
+DEADLINE_SECONDS: Final = 0.5  # how late a deadline may be noticed; deadlines are seconds or minutes
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 _LEAVING: Final = _GONE | select.EPOLLRDHUP
 
 
 class FastMover:
-    """Moves every running body while the run of trio sleeps; `run` must be going. The plain mover does the rest.
+    """Relays bodies in batches while `run` runs.
+
+    The plain mover relays a body with a shaper, one to or from a stream that is no socket, and one from a socket that
+    leaves an octet (`Connection.left`).
 
     Args:
-        poll_seconds: how long a turn looks for more before the process sleeps: 0 never does, `math.inf` always
-            does. In between, polling goes on only while it pays, so an idle process costs nothing.
+        poll_seconds: how long to poll before blocking while `run` runs; see `sleeper.Polling`.
     """
 
     def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
-        self._sleeper: Sleeper | None = None  # while `run` is going
+        self._sleeper: Sleeper | None = None  # while `run` runs
         self._entries: dict[int, Entry] = {}
         self._bodies: set[Body] = set()
         self._memory = bytearray(BUFFER_OCTETS)
         self._view = memoryview(self._memory)
         self._plain = PlainMover()
         self._poll_seconds = poll_seconds
-        self._now = 0.0  # on the sleeper's clock
+        self._now = 0.0  # when the batch was found ready, on the sleeper's clock
         self._token: trio.lowlevel.TrioToken | None = None
         self._crash: Exception | None = None
         self._crashed = trio.Event()
 
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
-        """Watch with the set that is there; see `Mover.watch`."""
+        """Watch by the epoll set; see `Mover.watch`. A reset after a FIN is reported too."""
         descriptor = descriptor_of(connection)
         if descriptor < 0:
             self._plain.watch(connection, on_leaving)
@@ -70,26 +72,24 @@ class FastMover:
         self._update(descriptor)
 
     def rest(self, connection: Connection) -> None:
-        """Leave it in the set, so that the next `watch` costs no call; see `Mover.rest`."""
+        """Report nothing; the socket stays in the epoll set for the next `watch`. See `Mover.rest`."""
         self._plain.rest(connection)
         entry = self._entries.get(descriptor_of(connection))
         if entry is not None:
             entry.on_leaving = None
 
     def unwatch(self, connection: Connection) -> None:
-        """Watch no more; see `Mover.unwatch`."""
+        """Stop watching; see `Mover.unwatch`."""
         self._plain.unwatch(connection)
         entry = self._entries.get(descriptor_of(connection))
         if entry is not None:
             entry.on_leaving = None
             self._settle(descriptor_of(connection), entry)
 
-    # ---- one body, in its exchange's task --------------------------------------------------------------------
-
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
-        """Carry one body; see `Mover.move`."""
+        """Relay one body; see `Mover.move`."""
         has_stamps = source.stamps is not None or sink.stamps is not None
         now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
         body = (StampedBody if has_stamps else Body)(source, sink, scanner, options, now)
@@ -111,7 +111,7 @@ class FastMover:
             raise body.error
 
     def _begin(self, body: Body) -> None:
-        """Send the preface and what came with the head, and register both sockets unless that was all."""
+        """Send the preface and the octets in `leftover`; watch both sockets unless the body is done."""
         received = body.source.leftover
         body.is_ended = body.feed.scanner.is_complete
         self._now = body.read_at
@@ -138,13 +138,11 @@ class FastMover:
             task, body.task = body.task, None
             self._sleeper.wake(task)
 
-    # ---- the set ---------------------------------------------------------------------------------------------
-
     def _update(self, descriptor: int) -> None:
-        """Make the set watch what this descriptor is needed for."""
+        """Make the epoll set watch this descriptor for what it is used for."""
         entry = self._entries.get(descriptor)
         if entry is None or self._sleeper is None:
-            return  # `run` will do it, or was cancelled before the bodies that it served
+            return  # `run` has not begun, and will do it, or has ended
         mask = 0
         reads, writes = entry.reads, entry.writes
         if reads is not None and not reads.is_paused:
@@ -171,13 +169,13 @@ class FastMover:
         self._update(body.sink_fd)
 
     def _settle(self, descriptor: int, entry: Entry) -> None:
-        """Update the set, and forget a descriptor that nothing is in use for."""
+        """Update the epoll set, and forget a descriptor that is not used."""
         self._update(descriptor)
         if entry.reads is None and entry.writes is None and entry.on_leaving is None:
             del self._entries[descriptor]
 
     def _release(self, body: Body) -> None:
-        """Take a body out of the set; its sockets may then be closed."""
+        """Stop serving a body: its sockets leave the epoll set, unless they are used for something else."""
         for descriptor in (body.source_fd, body.sink_fd):
             entry = self._entries.get(descriptor)
             if entry is None:
@@ -188,10 +186,12 @@ class FastMover:
                 entry.writes = None
             self._settle(descriptor, entry)
 
-    # ---- the batch -------------------------------------------------------------------------------------------
-
     async def run(self) -> None:
-        """Serve all bodies until cancelled."""
+        """Serve all bodies until cancelled; bodies that remain are not ended.
+
+        Raises:
+            RuntimeError: an error of the mover itself.
+        """
         self._token = trio.lowlevel.current_trio_token()
         sleeper = self._sleeper = await current_sleeper()
         for body in self._bodies:
@@ -211,7 +211,7 @@ class FastMover:
             sleeper.unwatch_all(self._serve_stamped)
 
     async def _end_overdue(self, sleeper: Sleeper) -> None:
-        """End bodies that are past a deadline; one look a second costs less than a deadline moved for each frame."""
+        """End bodies that are past a deadline; a periodic check costs less than moving a deadline for each frame."""
         while True:
             await trio.sleep(DEADLINE_SECONDS)
             now = sleeper.now()
@@ -220,12 +220,12 @@ class FastMover:
                     self._finish(body, error)
 
     def _later(self, step: Callable[..., object], *arguments: object) -> None:
-        """Run something that concerns tasks in trio's own time."""
+        """Call `step` from trio's loop, where it may use trio."""
         if self._token is not None:
             self._token.run_sync_soon(step, *arguments)
 
     def _serve(self, descriptor: int, mask: int) -> None:
-        """Serve one descriptor; whatever one body raises ends that body alone."""
+        """Serve the ready events of one descriptor; see `Sleeper.watch`."""
         entry = self._entries.get(descriptor)
         if entry is None or self._sleeper is None:
             return
@@ -247,7 +247,7 @@ class FastMover:
             self._later(self._crashed.set)
 
     def _serve_stamped(self, descriptor: int, mask: int) -> None:
-        """Serve one descriptor whose stamps wait in its error queue: the poll reports them as an error."""
+        """Serve a descriptor of a connection with stamps: epoll reports stamps in its error queue as an error."""
         entry = self._entries.get(descriptor)
         if mask & _GONE == select.EPOLLERR and entry is not None and entry.stamps is not None:
             if not entry.stamps.is_broken():
@@ -259,7 +259,7 @@ class FastMover:
             self._serve(descriptor, mask)
 
     def _notify(self, descriptor: int, entry: Entry, mask: int) -> None:
-        """Notify the watcher once; RDHUP repeats, so it leaves the mask, and so does a socket that is gone."""
+        """Notify the watcher of a FIN, or of a reset. epoll repeats both, so each leaves the mask."""
         on_leaving = entry.on_leaving
         entry.saw_fin = True
         if mask & _GONE:
@@ -271,16 +271,16 @@ class FastMover:
     def _guarded(self, step: Callable[[Body], None], body: Body) -> None:
         try:
             step(body)
-        except Exception as error:  # noqa: BLE001 - the barrier between one body and all others
+        except Exception as error:  # noqa: BLE001 - it ends this body alone
             self._finish(body, error)
 
     def _read(self, body: Body) -> None:
-        """Receive once behind the held octets, and pass on what the scanner approves."""
+        """Receive once, after the held octets in the buffer, and send what the scanner approves."""
         held = body.feed.held
         size = len(held)
         memory, view = self._memory, self._view
         if size:
-            if size > BUFFER_OCTETS - READ_OCTETS:  # limits were raised: no receive may be left without room
+            if size > BUFFER_OCTETS - READ_OCTETS:  # limits were raised: leave room for a receive
                 memory = bytearray(size + READ_OCTETS)
                 view = memoryview(memory)
             memory[:size] = held
@@ -293,26 +293,26 @@ class FastMover:
             return
         body.read += 1
         body.read_at = self._now
-        if body.room - got < RECORD_OCTETS and body.room < BUFFER_OCTETS:  # a record that had no room is read later
+        if body.room - got < RECORD_OCTETS and body.room < BUFFER_OCTETS:  # full: a TLS read needs room for a record
             body.room *= 2
         self._judge(body, memory, view, size + got)
         if body.tls is not None:
             self._read_more(body)
 
     def _read_more(self, body: Body) -> None:
-        """Read what no poll reports, once all in front of it was sent."""
+        """Read what TLS has buffered, which epoll does not report, unless the body is paused."""
         if body.tls is not None and body.tls.has_more and not body.is_done and not body.is_paused:
             self._read(body)
 
     def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
-        """Scan, send what is approved from the same memory, hold the rest. `view` is of `buffer`."""
+        """Scan `buffer` up to `end`, send the approved octets from the same memory, hold the rest; `view` is of it."""
         feed, options = body.feed, body.options
         observe = options.observe
         events: list[Event] | None = None if observe is None or not observe.takes_events else []
         taken = feed.take_from(buffer, view, end, events)
         body.error = feed.error
         body.is_ended = feed.error is not None or feed.scanner.is_complete
-        if taken < end and feed.scanner.is_complete:  # the next head, of which nothing is left in shared memory
+        if taken < end and feed.scanner.is_complete:  # the next head, which may contain credentials: clear it
             body.source.leftover[:0] = view[taken:end]
             view[taken:end] = bytes(end - taken)
         if options.note_counts is not None:
@@ -323,7 +323,7 @@ class FastMover:
         self._put(body, view[:taken])
 
     def _put(self, body: Body, octets: memoryview) -> None:
-        """Send octets, the preface before them; what the sink does not take pauses the source."""
+        """Send octets, the preface before them; if the sink does not take all, the source is paused."""
         if body.preface:
             octets, body.preface = memoryview(body.preface + octets), b""
         sent = body.send(octets) if octets else 0
@@ -335,11 +335,11 @@ class FastMover:
             if body.is_done or not body.feed.is_behind:
                 return
         body.sent_at = self._now
-        body.room = READ_OCTETS  # the sink is slow, or the scanner: what is kept for it stays small
+        body.room = READ_OCTETS  # the sink or the scanner is slow: keep few octets
         self._update_both(body)
 
     def _write_more(self, body: Body) -> None:
-        """Send more of what is pending, or else of what is held; when all of it has gone the source is read again."""
+        """Send pending octets, or let the feed take its next turn; if none are pending then, read the source again."""
         if body.pending is not None:
             sent = body.send(body.pending)
             if sent:
@@ -347,7 +347,7 @@ class FastMover:
             body.pending = body.pending[sent:] if sent < len(body.pending) else None
             if body.pending is None:
                 self._all_sent(body)
-        elif body.feed.is_behind:  # its next turn: a sink with room is what the set reports until there is none
+        elif body.feed.is_behind:  # while it is, epoll watches the sink for room, which it has
             held = bytearray(body.feed.held)
             self._judge(body, held, memoryview(held), len(held))
         if not body.is_done and body.pending is None:

@@ -1,8 +1,8 @@
 """Message heads as values, their checks, and the framing that they declare (RFC 9112).
 
 The rule here: the octets of a head are checked. h11 0.16 accepts fifteen things that a gateway must not accept (bare
-LF, folded lines, control octets, `Transfer_Encoding`, two lengths …); each is refused here with a rule name and the
-status of RFC 9110. Pure: no I/O, no h11.
+LF, folded lines, control octets, `Transfer_Encoding`, two lengths …); each is refused, here or in `targets`, with a
+rule name and the status of RFC 9110. Pure: no I/O, no h11.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class HeadError(ChunkwireError):
     Attributes:
         status: what a server answers (400, 414, 421, 431, 501, 505). A gateway answers 502 for an upstream's head.
         rule: a stable kebab-case name.
-        first_line: the part of the start-line that was received, see `unread`.
+        first_line: the start-line as received, see `unread.first_line`; set by `ServerConnection`.
     """
 
     def __init__(self, status: int, rule: str, message: str) -> None:
@@ -189,8 +189,8 @@ def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: boo
     """Refuse a head that cannot become valid, without waiting for its end (RFC 9112 §2.2, §3).
 
     Raises:
-        HeadError: 400 for octets that are not HTTP, 414 or 501 for a start-line that is too long, 431 for a head that
-            is.
+        HeadError: 400 for octets that are not HTTP/1.1 and for a status-line that is too long; 414 for a request-line
+            that is, 501 for a method that is, 431 for a head that is; 505 for another major version.
     """
     line_end = buffer.find(b"\n")
     if line_end < 0:
@@ -202,10 +202,10 @@ def check_partial_head(buffer: bytearray, limits: HeadLimits, *, is_request: boo
 
 
 def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bool) -> None:
-    """Refuse a whole head, with its empty line, that h11 would accept and a gateway must not.
+    """Check a whole head, with its empty line, more strictly than h11 does; a gateway needs that.
 
     Args:
-        bare_lf: if LF alone ends the start-line, accept it at the end of every line; False refuses it.
+        bare_lf: accept a head whose lines all end in LF alone; False refuses it.
 
     Raises:
         HeadError: for the first fault found, with the status of RFC 9112 or RFC 9110.
@@ -222,7 +222,7 @@ def check_head(head: bytes, limits: HeadLimits, *, is_request: bool, bare_lf: bo
 
 
 def _check_line_ends(head: bytes, start_line: bytes, *, bare_lf: bool) -> None:
-    """Refuse a head in which some lines end in LF and others in CRLF: two parsers may split it differently."""
+    """Refuse LF alone, except at the end of all lines if `bare_lf`: two parsers may split a mixed head differently."""
     if bare_lf and not start_line.endswith(b"\r\n"):
         if (at := head.find(b"\r\n")) >= 0:
             message = f"expected LF at the end of each line, as the first line has it, got CRLF at {at}"
@@ -325,8 +325,9 @@ def request_framing(request: Request) -> Framing:
     """Return the framing of a request body (RFC 9112 §6.3).
 
     Raises:
-        HeadError: 400 for Content-Length and Transfer-Encoding together, for either twice, for a Transfer-Encoding in
-            HTTP/1.0 or one that does not end in chunked; 501 for a coding that is not chunked.
+        HeadError: 400 for Content-Length and Transfer-Encoding together, a Content-Length that is repeated or invalid,
+            a field name that looks like one of them, a Transfer-Encoding in HTTP/1.0, one that is invalid, has chunked
+            twice or does not end in it; 501 for another coding before chunked.
     """
     codings, lengths = _framing_fields(request)
     if codings:
@@ -355,7 +356,7 @@ def response_framing(response: Response, method: bytes) -> Framing:
 
 
 def _framing_fields(head: Request | Response) -> tuple[Sequence[bytes], int | None]:
-    """Return the Transfer-Encoding lines and the Content-Length, refusing look-alikes and repeats."""
+    """Return the Transfer-Encoding lines and the Content-Length; refuse look-alikes and a second Content-Length."""
     by_name = head.by_name
     for name in _LOOK_ALIKES:
         if name in by_name:

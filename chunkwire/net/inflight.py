@@ -1,6 +1,6 @@
-"""What the fast mover knows of the bodies on their way, and of the descriptors they use.
+"""The state of the fast mover: of each running body, and of each descriptor in use.
 
-The rule here: state, and the two calls to the kernel that move octets; when they are made is `fastmover`'s.
+The rule here: state, one receive and one send; `fastmover` decides when to call them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from chunkwire.wire.scanner import BodyScanner
 
 
 class Body:
-    """One body on its way; what could not be sent (`pending`) is all that it keeps besides held octets."""
+    """One running body. It keeps the octets in `pending`, and those that the feed holds, but no others.
+
+    The idle timeout counts from `read_at`, the send timeout from `sent_at`, on the sleeper's clock.
+    """
 
     __slots__ = (
         "error",
@@ -53,8 +56,8 @@ class Body:
         self.options = options
         self.on_first = options.on_first
         self.read = 0  # number of the latest receive
-        self.preface = options.preface
-        self.pending: memoryview | None = None
+        self.preface = options.preface  # until it is sent
+        self.pending: memoryview | None = None  # octets that the sink has not taken; they may be sent
         self.error: Exception | None = None
         self.room = READ_OCTETS  # octets that the next receive may give; more while the sink takes all
         self.is_ended = False  # nothing more is read for it
@@ -65,14 +68,14 @@ class Body:
 
     @property
     def is_paused(self) -> bool:
-        """The source is not read: octets of it are pending, or not scanned yet."""
+        """The source is not read: octets are pending, or its feed is behind."""
         return self.pending is not None or self.feed.is_behind
 
     def receive_into(self, memory: memoryview) -> int | None:
-        """Return how many octets one receive gave, 0 at the end of input, None where there is nothing yet.
+        """Return how many octets one receive gave, 0 at the end of input, None if none have come yet.
 
         Raises:
-            SourceGone: the source reset the connection, or ended TLS without close_notify.
+            SourceGone: the source reset the connection, broke TLS, or ended it without close_notify.
         """
         try:
             return os.readv(self.source_fd, (memory,)) if self.tls is None else self.tls.read_into(memory)
@@ -82,7 +85,7 @@ class Body:
             raise SourceGone(lost_by(self.source.peer, error)) from error
 
     def send(self, octets: memoryview) -> int:
-        """Return how many octets the sink's socket took.
+        """Send once, and return how many octets the sink's socket took, 0 if it is full; send the rest next.
 
         Raises:
             SinkGone: the sink closed or reset the connection.
@@ -95,13 +98,13 @@ class Body:
             raise SinkGone(f"{self.sink.peer} closed the connection: {error.strerror}") from error
 
     def abandon(self, _: object) -> trio.lowlevel.Abort:
-        """Let its task be cancelled while it waits."""
+        """Let its task be cancelled while it waits: the abort function of `wait_task_rescheduled`."""
         self.task = None
         return trio.lowlevel.Abort.SUCCEEDED
 
 
 class StampedBody(Body):
-    """A body whose octets have kernel stamps, as its two connections keep them."""
+    """A body of which one connection or both have kernel stamps."""
 
     __slots__ = ()
 
@@ -129,9 +132,10 @@ class StampedBody(Body):
 
 
 class Entry:
-    """What one descriptor is in use for: the source of a body, the sink of another, and watched for its leaving.
+    """What one descriptor is used for: the source of a body, the sink of another, a watch for the peer's leaving.
 
-    `stream` is whose descriptor it is: the kernel reuses numbers. `stamps` are that connection's.
+    `stream` is the stream whose descriptor it is, as the kernel reuses numbers; `mask` is what epoll watches, 0 if it
+    is not in the set; `saw_fin`: a FIN was reported since the latest `watch`.
     """
 
     __slots__ = ("mask", "on_leaving", "reads", "saw_fin", "stamps", "stream", "writes")
@@ -147,7 +151,7 @@ class Entry:
 
 
 def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
-    """Return what is known of a connection's descriptor: nothing yet, where it was another's, now closed."""
+    """Return the entry of a connection's descriptor; a new one if the number belonged to a stream that is closed."""
     descriptor = descriptor_of(connection)
     entry = entries.get(descriptor)
     if entry is None or entry.stream is not connection.stream:
@@ -156,7 +160,7 @@ def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:
 
 
 def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
-    """Return the error of a body whose sink, or else whose source, was still for too long; None if it is in time."""
+    """Return the error of a body that is past its send timeout, or its idle timeout if it is not paused; else None."""
     options = body.options
     if body.is_done:
         return None
@@ -169,6 +173,6 @@ def overdue(body: Body, now: float) -> IdleTimeout | SendTimeout | None:
 
 
 def descriptor_of(connection: Connection) -> int:
-    """Return the descriptor of a socket, -1 where there is none or it is closed."""
+    """Return the descriptor of a connection's socket; -1 if it has none or is closed."""
     descriptor = connection.fileno()
     return -1 if descriptor is None else descriptor

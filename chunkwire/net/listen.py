@@ -84,7 +84,7 @@ class Address:
 
 
 def parse_address(text: str, *, default_port: int | None = None) -> Address:
-    """Return the address that HOST:PORT, [IPV6]:PORT, :PORT, PORT or unix:PATH names; without a host, loopback.
+    """Return the address that HOST:PORT, [IPV6]:PORT, :PORT, PORT or unix:PATH names; without a host, 127.0.0.1.
 
     Args:
         default_port: for HOST or [IPV6] alone; None requires a port.
@@ -106,10 +106,10 @@ def parse_address(text: str, *, default_port: int | None = None) -> Address:
 
 
 async def open_listeners(address: Address | str, *, reuse_port: bool = False) -> list[ServedListener]:
-    """Listen on every address of the host name, except those that this machine lacks; for port 0, on the first alone.
+    """Listen on every address of the host name, except those that this machine lacks; for port 0, on one alone.
 
     Raises:
-        ListenError: one line with the address and the reason.
+        ListenError: one line with the address and the reason; no listener stays open.
         LocalError: a text that `parse_address` refuses, or `reuse_port` where it is not possible.
     """
     if isinstance(address, str):
@@ -220,7 +220,7 @@ class Drain:
 
     @property
     def is_started(self) -> bool:
-        """The server accepts no more connections."""
+        """`start` was called."""
         return self._started.is_set()
 
     def may_linger(self) -> bool:
@@ -252,10 +252,13 @@ class Drain:
         await self._started.wait()
 
     async def wait_next(self, connection: Connection, timeout: float = math.inf) -> bool:
-        """Wait for the first octets of the next request, behind empty lines; False if the peer closed the connection.
+        """Wait for the first octets of the next request, after empty lines; False if the peer closed the connection.
 
         Also False after `timeout` seconds, and when the drain starts, unless octets came first. These two need a
         socket, plain or under TLS: `Connection.wake` has no effect on other streams.
+
+        Raises:
+            PeerGone: the peer reset the connection.
         """
         connection.drop_empty_lines()
         if connection.leftover:
@@ -274,7 +277,7 @@ class Drain:
 async def drain_on_signal(
     drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Start the drain at the first SIGTERM; cancel `stop` at the second.
+    """Start the drain at a SIGTERM; cancel `stop` at one that comes when it has started.
 
     Args:
         task_status: started once the signal handler is installed.
@@ -322,7 +325,7 @@ async def serve_connections(
 def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
     """Return a handler that performs the TLS handshake first; a client that sends no TLS gets a 400.
 
-    A drain cancels handshakes, as no exchange may follow.
+    A drain cancels handshakes, as no exchange may follow. `tls.context` is read for each, so that a reload counts.
     """
 
     async def handle(stream: trio.SocketStream) -> None:

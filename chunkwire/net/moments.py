@@ -1,6 +1,6 @@
 """The tasks of a run that wait for planned moments, and when to wake up for them.
 
-The rule here: the sleeper asks for the next wake-up, and says when it has come. What this module must not know: how a
+The rule here: the sleeper reads `wake_at`, blocks until then, and calls `wake`. What this module must not know: how a
 run of trio blocks.
 """
 
@@ -14,20 +14,25 @@ from typing import Final
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
-BATCH_SECONDS: Final = 250e-6  # after a wake-up for moments: the pause until the next one, for each task that was woken
+BATCH_SECONDS: Final = 250e-6  # the pause after a wake-up for moments, for each task that was woken
 CROWD_SECONDS: Final = 1e-3  # the longest such pause: the resolution of epoll(7), and so of other servers' timers
 
 
 class Moments:
     """The tasks that wait for moments, and when to wake up for them.
 
-    Each wake-up has a cost. So after one that woke N tasks, the next is at least N * `BATCH_SECONDS` later, but not
-    more than `CROWD_SECONDS`, and serves all moments that are due by then.
+    Each wake-up has a cost. So after one that woke N tasks, `wake_at` is not before a pause of N * `BATCH_SECONDS`, at
+    most `CROWD_SECONDS`, and one wake-up then serves all moments that are due. A process that is awake for another
+    reason serves due moments at once.
+
+    Attributes:
+        first: the earliest moment, that of a cancelled task included; `math.inf` for none.
+        wake_at: when to wake up: `first`, or the end of the pause if that is later.
     """
 
     def __init__(self) -> None:
         self.first = math.inf
-        self.wake_at = math.inf  # the first, but not before `_rest_until`
+        self.wake_at = math.inf
         self._rest_until = 0.0
         self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
         self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; cancelled ones are removed
@@ -36,9 +41,8 @@ class Moments:
     async def wait(self, moment: float) -> None:
         """Wait until `wake` is called at that moment, or after it."""
         task = current_task()
-        ticket = task.custom_sleep_data = next(
-            self._tickets
-        )  # trio sets it to None when the task is woken or cancelled
+        # trio sets custom_sleep_data to None when the task is woken or cancelled.
+        ticket = task.custom_sleep_data = next(self._tickets)
         self._tasks[ticket] = task
         heappush(self._heap, (moment, ticket))
         if moment < self.first:

@@ -1,9 +1,9 @@
 """Relay one body from one connection (the source) to another (the sink).
 
-The rule here: receive, scan, send the octets that the scanner approved, hold the rest, then receive again. So the
-octets sent are always a prefix of some valid body, a slow sink stops reading from the source, and at most one read and
-the held octets are in memory. Heads are not read or written here. The end of a body is never invented: if a body cannot
-be completed, the mover raises, and the caller aborts.
+The rule here: receive, scan, send the octets that the scanner approved, hold the rest, then receive again. So, unless a
+shaper rewrites the body, the octets sent are a prefix of some valid body, and at most one read and the held octets are
+in memory. A slow sink stops reading from the source. Heads are not read here. If a body cannot be completed, the mover
+raises, and the caller aborts: it never invents an end.
 
 `PlainMover` works on any stream and any platform; `fastmover` has the same interface and passes the same tests.
 """
@@ -27,7 +27,7 @@ SEND_SECONDS: Final = 30.0  # without an octet taken by the peer (nginx send_tim
 
 
 class SourceGone(ChunkwireError):
-    """The side that sends the body reset its connection."""
+    """The side that sends the body reset its connection, or broke TLS."""
 
 
 class SinkGone(ChunkwireError):
@@ -43,7 +43,10 @@ class SendTimeout(ChunkwireError):
 
 
 class Leaving(enum.Enum):
-    """What a watched peer did. FIN: a half-close (RFC 9112 §9.6), or it left, in which case the next write fails."""
+    """What a watched peer did.
+
+    FIN: a half-close (RFC 9112 §9.6), or it left, in which case a later write fails. GONE: a reset.
+    """
 
     FIN = "fin"
     GONE = "gone"
@@ -53,7 +56,7 @@ OnLeaving: TypeAlias = Callable[[Leaving], None]
 
 
 class Observer(Protocol):
-    """Is called with the octets of a body as they are relayed."""
+    """Is called with the octets of a body as it is relayed."""
 
     @property
     def takes_events(self) -> bool:
@@ -69,11 +72,11 @@ class Observer(Protocol):
         """
 
     def sent(self) -> None:
-        """Note that all octets received so far have been written to the sink's socket."""
+        """Note that all octets passed to `received` so far have been sent, or are kept by a shaper."""
 
 
 class Shaper(Protocol):
-    """Turns the events of a body into other octets: a relay mode other than exact."""
+    """Turns the events of a body into other octets: a relay mode other than exact, or a fault."""
 
     @property
     def error(self) -> ChunkwireError | None:
@@ -81,24 +84,25 @@ class Shaper(Protocol):
 
     @property
     def due(self) -> float | None:
-        """When `flush` must be called, on trio's clock; None if no octets are kept."""
+        """When `flush` must be called, on trio's clock; None for not before the end of the body."""
 
     def feed(self, events: list[Event]) -> bytes:
         """Return the octets to send now; the shaper may keep some."""
 
     def flush(self) -> bytes:
-        """Return the octets that were kept."""
+        """Return the octets that were kept, and keep none."""
 
 
 class MoveOptions(NamedTuple):
     """How one body is relayed.
 
     Attributes:
-        idle_timeout: seconds without an octet from the source; off by default, as streams may pause.
-        send_timeout: seconds without an octet taken by the sink.
+        idle_timeout: seconds without an octet from the source, while it is read; off by default, as streams may pause.
+        send_timeout: seconds without an octet taken by the sink, while some wait for it.
         shape: rewrites the body; None relays the octets unchanged.
-        preface: octets to send before the body, such as the head; sent at once, with the body octets that are there.
-        on_first: called once, when the first octets of the body have been written to the sink's socket.
+        preface: octets to send before the body, such as the head, at once; the fast mover sends them together with the
+            body octets that are in `source.leftover`.
+        on_first: called once, when the first octets of the body have been sent, or are kept by a shaper.
         observe: called with the octets; None for no observer.
         note_counts: called with the number of the receive after each scan, before the octets are sent; for metrics,
             which read the scanner's counters.
@@ -131,7 +135,7 @@ class Mover(Protocol):
     def watch(self, connection: Connection, on_leaving: OnLeaving) -> None:
         """Call `on_leaving` at a FIN or reset of the peer, until `unwatch`. Nothing may be received meanwhile.
 
-        Not guaranteed: that a FIN behind unread octets is noticed.
+        Not guaranteed: that a FIN behind unread octets is noticed, or a reset after a FIN.
         """
 
     def rest(self, connection: Connection) -> None:
@@ -161,7 +165,7 @@ class Mover(Protocol):
 
 
 class PlainMover:
-    """The reference mover: it uses trio's streams, runs in the calling task, and has a task for each watch."""
+    """The reference mover: it relays a body in the calling task, and has a task for each watch."""
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
@@ -202,7 +206,7 @@ async def relay(
     try:
         await _carry(source, sink, scanner, options, pass_on)
     finally:
-        # Octets that a shaper has kept are valid, so they are sent before an abort. Raises again if the sink failed.
+        # Octets that a shaper has kept are valid, so they are sent before an abort too.
         if options.shape is not None and options.shape.error is None:
             await send_in_time(sink, options.shape.flush(), options.send_timeout)
 
@@ -228,7 +232,7 @@ async def _carry(
 
 
 async def drop_body(source: Connection, scanner: BodyScanner, *, idle_timeout: float = math.inf) -> None:
-    """Receive a body to its end, or to the end of input, and drop it.
+    """Receive a body to its end, or to the end of input, and drop it, with octets that follow it.
 
     Raises:
         FramingError: the body is malformed.

@@ -1,6 +1,7 @@
 """Recognise other protocols and formats by their first octets, for messages.
 
-The rule here: no HTTP/1.1 message and no chunked body begins with one of these signatures. Pure.
+The rule here: no chunked body, and no HTTP/1.1 message with a registered method, begins with one of these signatures.
+Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _NAMES: Final = (
     (re.compile(rb"\x00[\x00-\x40][\x00-\xff]\x04[\x00\x01]\x00\x00\x00\x00"), "HTTP/2 in clear, which has no chunks"),
     # What curl -i prints for the status of an HTTP/2 or HTTP/3 response.
     (re.compile(rb"HTTP/[23] \d\d\d"), "the head of HTTP/2 or HTTP/3, which have no chunks (curl --http1.1)"),
-    (re.compile(rb"\x1f\x8b\x08"), "gzip data without its framing (curl --raw keeps it, --compressed takes it off)"),
-    (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd data without its framing (curl --raw keeps it)"),
+    (re.compile(rb"\x1f\x8b\x08"), "gzip data without its framing (curl --raw keeps the framing)"),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd data without its framing (curl --raw keeps the framing)"),
     (
         re.compile(rb"(?:\xef\xbb\xbf)?(?:(?:data|event|id|retry):|: ?[^\s:])"),
-        "an event stream without its framing (curl --raw keeps it)",
+        "an event stream without its framing (curl --raw keeps the framing)",
     ),
     (
         re.compile(rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x0a\x0d\x0d\x0a"),

@@ -1,7 +1,7 @@
 """Parse each head with h11 as well as by our own rules.
 
-The rule here: this is the only file that imports h11. h11 is given whole heads that `heads` has accepted, and no octet
-of a body; so each head needs a new `h11.Connection`. h11 may refuse a head; its parse result is not used.
+The rule here: this is the only file that imports h11. h11 is given whole heads that our rules have accepted, and no
+octet of a body, so each head needs a new `h11.Connection`. h11 may refuse a head; its parse result is not used.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _ANY_REQUEST: Final = h11.Request(
 
 
 def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: bytes) -> Request:
-    """Return a request from its head; see `check_head` and `settle_target`.
+    """Return a request from its whole head; for the arguments see `check_head` and `settle_target`.
 
     Raises:
-        HeadError: what to answer.
+        HeadError: the head, its target or its framing is refused.
     """
     check_head(head, limits, is_request=True, bare_lf=bare_lf)
     request = settle_target(read_request(head), scheme=scheme)
@@ -46,14 +46,14 @@ def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: byt
 
 
 def judge_response(head: bytes, limits: HeadLimits, *, method: bytes, may_switch: bool) -> Response:
-    """Return a response from its head, 1xx included.
+    """Return a response from its whole head, 1xx included.
 
     Args:
         method: of the request; only HEAD makes a difference.
         may_switch: the request asked for an upgrade, so a 101 may answer it.
 
     Raises:
-        HeadError: the head is malformed, or a 101 that the request did not ask for.
+        HeadError: the head or its framing is refused, or it is a 101 that the request did not ask for.
     """
     check_head(head, limits, is_request=False, bare_lf=False)
     response = read_response(head)

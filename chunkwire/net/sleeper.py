@@ -7,7 +7,8 @@ blocks in place of trio's poll, in one of three forms:
 
 - clock: `trio.run` was given a `SleeperClock`. trio asks its clock how long to block, and the clock blocks instead;
 - instrument: trio calls the sleeper before each poll. trio then polls with the same timeout, so if tasks were woken
-  meanwhile, a callback is queued that makes the poll return at once. This costs about 60 µs a wake-up;
+  meanwhile or a deadline is due, a callback is queued that makes the poll return at once. This costs about 60 µs a
+  wake-up;
 - plain: neither is possible. trio polls, moments are deadlines of trio, and a task waits for the movers' epoll set.
 
 Nothing in trio is changed. trio's timeouts are whole milliseconds, as in epoll(7), so its deadlines are 0.6 to 0.85 ms
@@ -37,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 50e-6  # how long to poll before blocking: about what a wake-up costs
 CREDIT: Final = 8  # polls in a row that find nothing, after which polling stops
-TRY_EVERY: Final = 32  # blocking waits without a poll, after which one poll is tried
-AWAKE_SECONDS: Final = 400e-6  # of polling before a single moment: a core in a deep idle state wakes up 0.3 ms late
+TRY_EVERY: Final = 32  # after that, one of so many waits polls
+AWAKE_SECONDS: Final = 400e-6  # of polling before a moment: a core in a deep idle state wakes up 0.3 ms late
 AWAKE_SHARE: Final = 0.05  # at most this part of the wait is polled, which bounds the CPU time
 _LONGEST_SECONDS: Final = 86_400.0  # of one wait, as in trio
 _MAX_EVENTS: Final = 512  # served in one batch
@@ -68,7 +69,7 @@ class Polling:
     """Decides how long to poll before blocking. Polls stop while they find nothing, so an idle process uses no CPU.
 
     Args:
-        seconds: how long a poll lasts; 0 never polls, `math.inf` always does.
+        seconds: how long a poll lasts; 0 never polls, `math.inf` always polls and never blocks.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -139,7 +140,8 @@ class Sleeper(trio.abc.Instrument):
     def watch(self, descriptor: int, mask: int, on_ready: OnReady) -> None:
         """Call `on_ready` with the descriptor and its ready events, until `unwatch`.
 
-        It is called outside of any task: it must not raise, and must wake tasks by `wake`.
+        It may be called outside of any task: it must not raise, and must wake tasks by `wake`. Without epoll, and once
+        the run ends, nothing is watched.
         """
         if self._epoll is not None and not self._epoll.closed:
             self._epoll.register(descriptor, mask)

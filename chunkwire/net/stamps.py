@@ -8,7 +8,7 @@ software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestampin
   merges (GRO) have one stamp. A FIN that is queued with the last octets of a connection may replace theirs. The kernel
   also merges packets in the receive queue and keeps the last one's stamp; peeking does not give the other stamps.
 - *left*: the driver got the packet with the last octet of a write; *queued*: the packet scheduler got it. With OPT_ID
-  a stamp has the number of its octet, counted from when stamps were turned on. Where the kernel joins two writes to one
+  a stamp has the number of its octet, counted from when stamps were turned on. If the kernel joins two writes to one
   packet, only the later one has a stamp.
 
 Transmit stamps are put into the socket's error queue, which poll(2) reports as an error. So `drain` the queue before
@@ -50,6 +50,7 @@ MAX_ENTRIES: Final = 1 << 17
 MAX_PENDING: Final = 4096
 """Writes of one connection that wait for their stamp: more than a socket has packets in flight."""
 CHECK_SECONDS: Final = 2.0
+"""How long `stamping` waits for the first stamp."""
 STEP_NS: Final = 10_000
 """A larger change of the offset between the two clocks is a step of the wall clock. It is measured within 1 µs."""
 
@@ -57,7 +58,7 @@ Ancillary: TypeAlias = Iterable[tuple[int, int, bytes]]
 
 
 def arrival_of(ancillary: Ancillary) -> int:
-    """Return the stamp of a receive from its ancillary data, ns since the epoch; 0 where it has none."""
+    """Return the stamp of a receive from its ancillary data, ns since the epoch; 0 if it has none."""
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
             return _nanoseconds(data)
@@ -84,11 +85,6 @@ def _nanoseconds(data: bytes) -> int:
         return 0
     seconds, rest = _TIMESPEC.unpack_from(data)
     return int(seconds * 1_000_000_000 + rest)
-
-
-def stamp_arrivals(sock: socket.socket) -> None:
-    """Turn receive stamps on."""
-    _turn(sock, _RX_SOFTWARE | _SOFTWARE)
 
 
 def _turn(sock: socket.socket, flags: int) -> None:
@@ -176,12 +172,12 @@ class SocketStamps:
 
     @property
     def arrived_ns(self) -> int:
-        """When the last octet of the latest receive arrived; 0 where that is not known."""
+        """When the last octet of the latest receive arrived, ns since the epoch; 0 if that is not known."""
         return self.received.numbers[-2] if self.received else 0
 
     @property
     def read_ns(self) -> int:
-        """When the latest receive returned; 0 before any."""
+        """When the latest receive returned, ns since the epoch; 0 before any."""
         return self.received.numbers[-1] if self.received else 0
 
     def read_into(self, memory: memoryview) -> int:
@@ -289,7 +285,7 @@ def stamping(*, transmit: bool = False) -> Iterator[None]:
 
 def _require_of(near: socket.socket, far: socket.socket, *, transmit: bool) -> None:
     try:
-        stamp_arrivals(far)
+        _turn(far, _RX_SOFTWARE | _SOFTWARE)
         if transmit:
             _turn(near, _TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP)
     except PermissionError as error:
@@ -305,5 +301,8 @@ def _require_of(near: socket.socket, far: socket.socket, *, transmit: bool) -> N
         is_stamped = bool(arrival_of(far.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
         if not is_stamped and time.monotonic() > give_up:
             raise LocalError("kernel stamps: this kernel takes the option and stamps nothing")
-    if transmit and departure_of(near.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is None:
+    if transmit:
+        with suppress(BlockingIOError):  # the error queue is empty
+            if departure_of(near.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is not None:
+                return
         raise LocalError("kernel stamps: this kernel stamps nothing that leaves")

@@ -44,10 +44,11 @@ _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]++")
 
 
 def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
-    """Return the request with its target in origin-form and one valid Host (RFC 9112 §3.2).
+    """Return the request with its target in origin-form; its Host is valid (RFC 9112 §3.2).
 
-    The host of an absolute-form target replaces Host (§3.2.2). For OPTIONS, such a target without a path becomes `*`
-    (§3.2.4). `*` (OPTIONS), authority-form (CONNECT) and an empty Host, which §3.2 allows, are not changed.
+    The host of an absolute-form target replaces Host (§3.2.2). For OPTIONS, such a target without path and query
+    becomes `*` (§3.2.4). `*` (OPTIONS), authority-form (CONNECT) and an empty Host, which §3.2 allows, are not changed.
+    Host may be absent in HTTP/1.0.
 
     Args:
         scheme: of targets on this connection: `http`, or `https` over TLS.
@@ -76,7 +77,7 @@ def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
 
 
 def is_authority(value: bytes) -> bool:
-    """Say whether this is a host, or a host and a port, by the grammar (RFC 3986 §3.2.2, §3.2.3)."""
+    """Say whether this is a host, or a host and a port up to 65535 (RFC 3986 §3.2.2, §3.2.3)."""
     found = _AUTHORITY.fullmatch(value)
     if not found or int(found["port"] or 0) > _MAX_PORT:
         return False

@@ -1,12 +1,12 @@
 """TLS over a non-blocking socket, for tasks that wait and for movers that do not.
 
-The rule here: a read or a write does what it can at once and says what that was; waiting is a loop around it. A
-connection that ends without close_notify raises, so that a body which the close delimits cannot be cut unseen (RFC 9112
-§9.8). What this module must not know: HTTP, and who else watches the socket.
+The rule here: `read_into` and `write` do what is possible at once and return how much that was; methods that wait call
+them in a loop. A connection that ends without close_notify raises, so that a body which the close delimits cannot be
+cut without an error (RFC 9112 §9.8). What this module must not know: messages of HTTP, and who else watches the socket.
 
-Records go through `ssl.MemoryBIO`, not through an `ssl.SSLSocket` on the socket: one receive takes all that is there,
-where an SSLSocket receives twice for each record, and once more to find that there is no other. For a record that comes
-alone that is half the time, and for many it saves more than copying them once more costs (bench/README.md).
+Records go through `ssl.MemoryBIO`, not through an `ssl.SSLSocket`, which receives twice for each record, and once more
+to find that there is no other. One receive for all of them takes half the time for a single record, and for many it
+saves more than copying them once more costs (bench/README.md).
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from chunkwire.wire.errors import LocalError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HANDSHAKE_SECONDS: Final = 10.0  # of a server's patience
+HANDSHAKE_SECONDS: Final = 10.0  # that a server gives a client for its handshake
 HANDSHAKE_TYPE: Final = b"\x16"
 """The first octet of a client that speaks TLS: a record of type handshake (RFC 8446 §5.1)."""
 RECORD_OCTETS: Final = 16384  # the most content of a record (RFC 8446 §5.1)
-_READ_OCTETS: Final = 65536  # of content, where the caller does not say how many
-_RECEIVE_OCTETS: Final = 256 * 1024  # of records, by one receive at most: half of a core's L2, with the content of them
-_ANSWER_OCTETS: Final = 16384  # of records that answer the peer's (600 KeyUpdates, RFC 8446 §4.6.3) and wait for it
-_SLICE_OCTETS: Final = 65536  # encrypted at once: what the kernel does not take of them is kept for the stream
+_READ_OCTETS: Final = 65536  # of content, if the caller does not say how many
+_RECEIVE_OCTETS: Final = 256 * 1024  # of records, by one receive at most: with their content half of a 1 MiB L2 cache
+_ANSWER_OCTETS: Final = 16384  # of unsent records that answer the peer's: 600 KeyUpdates (RFC 8446 §4.6.3)
+_SLICE_OCTETS: Final = 65536  # of content encrypted at once: records that the kernel does not take are kept
 
 
 class TlsStream(trio.abc.Stream):
     """TLS over a TCP or Unix socket; see `connect` and `accept`.
+
+    Reads and writes raise OSError, not the errors of trio's streams; only a wait on a stream that this side has closed
+    raises trio.ClosedResourceError.
 
     Attributes:
         socket: non-blocking; its descriptor is that of the socket it was made from.
@@ -53,15 +56,15 @@ class TlsStream(trio.abc.Stream):
         )
         self._read = cast("Callable[[int, memoryview], int]", self.ssl_object.read)
         self._unsent = b""  # records that the kernel has not taken
-        self._encrypted = 0  # octets of content in them that `write` has not said to be taken
-        self._lost_by: OSError | None = None  # what ended the reading
+        self._encrypted = 0  # octets of content in them that `write` has not returned as taken
+        self._lost_by: OSError | None = None  # the error that each later read raises
 
     @classmethod
     async def connect(cls, stream: trio.SocketStream, context: ssl.SSLContext, host: str) -> TlsStream:
         """Take over a socket and shake hands as the client of `host`.
 
         Raises:
-            OSError: no handshake; an ssl.SSLError where TLS says why. The socket is closed.
+            OSError: no handshake; an ssl.SSLError if TLS says why. The socket is closed.
         """
         return await cls._take_over(stream, context, host)
 
@@ -91,19 +94,17 @@ class TlsStream(trio.abc.Stream):
         while True:
             try:
                 self.ssl_object.do_handshake()
-                self.has_more = self._incoming.pending > 0  # content may come right behind the last message
+                self.has_more = self._incoming.pending > 0  # content may come together with the last message
                 return await self.send_all(b"")
             except ssl.SSLWantReadError:
                 await self.send_all(b"")
                 await self.wait_readable()
                 self._fill(_READ_OCTETS)
 
-    # ---- at once ---------------------------------------------------------------------------------------------
-
     def read_into(self, memory: memoryview) -> int | None:
-        """Return how many octets of content one receive gave, 0 after close_notify, None where it has to wait.
+        """Read content without waiting: return how many octets, 0 after close_notify, None if none have come yet.
 
-        Not guaranteed: that the rest of a record that had no room can be read behind `end_sending`.
+        Not guaranteed: that the rest of a record that had no room can be read after `end_sending`.
 
         Raises:
             OSError: the connection was reset, ended without close_notify, or broke TLS; the same at each later read.
@@ -124,10 +125,10 @@ class TlsStream(trio.abc.Stream):
         except ssl.SSLWantReadError:  # a record that is not whole yet, or one without content
             self._answer()
             return size or None
-        except ssl.SSLZeroReturnError:  # close_notify, where ours was sent before
+        except ssl.SSLZeroReturnError:  # close_notify, if ours was sent before
             pass
         except OSError as error:
-            self._lost_by = error  # OpenSSL and the socket would next give an end without close_notify
+            self._lost_by = error  # the next read would give another error, an end without close_notify
             self._answer()
             self.has_more = True
             if not size:
@@ -136,12 +137,12 @@ class TlsStream(trio.abc.Stream):
         return size
 
     def _answer(self) -> None:
-        """Send what the TLS layer itself has to say: an alert, or that it does not renegotiate."""
+        """Send records of the TLS layer itself, such as an alert, if the kernel takes them."""
         with suppress(OSError):
             self._flush()
 
     def write(self, octets: memoryview) -> int:
-        """Return how many octets were taken; what was not must come again as it is, and first, in the next call.
+        """Send without waiting, and return how many octets were taken; the rest must be first in the next call.
 
         Raises:
             OSError: the peer is gone.
@@ -157,16 +158,14 @@ class TlsStream(trio.abc.Stream):
             self._encrypted = self.ssl_object.write(octets[taken : taken + _SLICE_OCTETS])
 
     def _fill(self, content: int) -> bool:
-        """Receive records once, with about so many octets of content at most; False where there is nothing yet.
-
-        What is not read of them is kept for the stream.
+        """Receive records once, with about so many octets of content at most; False if none have come yet.
 
         Raises:
             OSError: the connection was reset, or the peer makes TLS answer and does not read the answers.
         """
-        # Content is encrypted only once all before it has gone: what waits behind unsent records is answers.
+        # Content is encrypted only once all records before it have been sent: those in `_outgoing` are answers.
         if self._outgoing.pending > _ANSWER_OCTETS and not self._flush() and self._outgoing.pending > _ANSWER_OCTETS:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "it does not read what TLS answers to its messages")
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the peer reads no answers to its TLS messages")
         try:
             octets = self.socket.recv(min(content + content // 16, _RECEIVE_OCTETS))
         except BlockingIOError:
@@ -178,7 +177,7 @@ class TlsStream(trio.abc.Stream):
         return True
 
     def _flush(self) -> bool:
-        """Send records; False where the kernel has not taken all of them."""
+        """Send records; False if the kernel has not taken all of them."""
         if not self._unsent:
             if not self._outgoing.pending:
                 return True
@@ -190,17 +189,17 @@ class TlsStream(trio.abc.Stream):
         return not self._unsent
 
     def close_nowait(self) -> None:
-        """Close at once; who waits for the socket gets trio.ClosedResourceError."""
+        """Close at once; a task that waits for the socket gets trio.ClosedResourceError."""
         if self.socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
 
     def end_sending_nowait(self) -> bool:
-        """Send close_notify and a FIN; False where the kernel does not take close_notify yet."""
+        """Send close_notify and a FIN; False if the kernel does not take close_notify yet. True if the peer is gone."""
         with suppress(OSError):
             if not self._flush():
                 return False
-            received = self._incoming.read()  # OpenSSL looks for the peer's close_notify and drops what is in front
+            received = self._incoming.read()  # OpenSSL searches it for the peer's close_notify and drops the rest
             with suppress(ssl.SSLError, ValueError):  # mostly ssl.SSLWantReadError: the peer's has not come
                 self.ssl_object.unwrap()
             if received:
@@ -210,44 +209,35 @@ class TlsStream(trio.abc.Stream):
             self.socket.shutdown(socket.SHUT_WR)
         return True
 
-    def drop_record(self, memory: memoryview) -> int | None:
-        """Read octets as they are on the wire and drop them: before a close, when nobody wants the content.
-
-        Returns: how many, 0 at the FIN, None where it has to wait.
-        """
+    def drop_octets(self, memory: memoryview) -> int | None:
+        """Receive octets without decrypting them; return how many, 0 at the FIN, None if none have come yet."""
         try:
             return self.socket.recv_into(memory)
         except BlockingIOError:
             return None
 
-    # ---- waiting ---------------------------------------------------------------------------------------------
-
     async def wait_readable(self) -> None:
-        """Wait until there is something to read, or the stream is closed.
-
-        Raises:
-            trio.ClosedResourceError: it is closed.
-        """
+        """Wait until the socket can be read."""
         if self.socket.fileno() < 0:
             raise trio.ClosedResourceError("closed by this side")
         await trio.lowlevel.wait_readable(self.socket)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Return what one read gives; `b""` after close_notify."""
+        """Return the content of one read; `b""` after close_notify."""
         memory = memoryview(bytearray(max_bytes or _READ_OCTETS))
         while (got := self.read_into(memory)) is None:
             await self.wait_readable()
         return bytes(memory[:got])
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
-        """Send one octet or more and return how many; the rest must come first in the next call."""
+        """Send one octet or more and return how many; the rest must be first in the next call."""
         rest = memoryview(octets)
         while not (taken := self.write(rest)) and (rest or self._unsent):
             await self.wait_send_all_might_not_block()
         return taken
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all octets; of none, what the TLS layer itself has to say."""
+        """Send all octets; with none, the records of the TLS layer itself."""
         rest = memoryview(data)
         while True:
             rest = rest[await self.send_some(rest) :]
@@ -255,31 +245,34 @@ class TlsStream(trio.abc.Stream):
                 return
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the kernel takes more."""
+        """Wait until the socket takes more."""
         if self.socket.fileno() < 0:
             raise trio.ClosedResourceError("closed by this side")
         await trio.lowlevel.wait_writable(self.socket)
 
     async def end_sending(self) -> None:
-        """Send close_notify and a FIN, behind all that was sent."""
+        """Send close_notify and a FIN, after all that was sent."""
         while not self.end_sending_nowait():
             await self.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close without close_notify, which would say that all was sent: see `end_sending`."""
+        """Close without close_notify, which would tell the peer that all was sent; see `end_sending`."""
         self.close_nowait()
         await trio.lowlevel.checkpoint()
 
 
 def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
-    """Return a client's context: system roots or `cafile`, and the name check on unless `verify` is False.
+    """Return a client's context, which checks certificate and name unless `verify` is False.
+
+    Args:
+        cafile: PEM file of the roots to trust, in place of the system's.
 
     Raises:
-        LocalError: `cafile` cannot be read or holds no certificate.
+        LocalError: `cafile` cannot be read or has no certificate.
     """
     try:
         context = ssl.create_default_context(cafile=cafile)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         raise LocalError(f"expected PEM certificates in {cafile}: {file_reason(error)}") from error
     if not verify:
         context.check_hostname = False
@@ -288,30 +281,25 @@ def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContex
 
 
 def settled(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Return a context with what is the same for client and server: versions, ALPN, no renegotiation."""
+    """Set what is the same for client and server (versions, ALPN, no renegotiation), and return the context."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    # Some builds of Python set it (Debian's 3.11): a FIN without close_notify would then read as a body's end.
+    # Some builds of Python set it (Debian's 3.11): a FIN without close_notify would then be the end of a body.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     return context
 
 
-_FILE_REASONS: Final = {
-    "no certificate": "no certificate in it",
-}
-
-
 def file_reason(error: OSError) -> str:
-    """Return why a file is not taken; an ssl.SSLError is an OSError whose number is not the system's."""
-    if not isinstance(error, ssl.SSLError):
+    """Return in a few words why a PEM file cannot be used."""
+    if not isinstance(error, ssl.SSLError):  # its number is not one of the system's
         return f"{error.strerror or error}".lower()
     reason = _said(error)
-    return next((text for name, text in _FILE_REASONS.items() if name in reason), reason)
+    return "no certificate in it" if "no certificate" in reason else reason
 
 
 def _said(error: ssl.SSLError) -> str:
-    """Return what OpenSSL, or ours, says of an error, in small letters."""
+    """Return the reason of an error, in lower case."""
     return (getattr(error, "reason", None) or " ".join(map(str, error.args))).replace("_", " ").lower()
 
 
@@ -324,8 +312,8 @@ def is_unexpected_eof(error: BaseException | None) -> bool:
 _TLS_REASONS: Final = {
     # The alert that answers ALPN without a protocol in common                                 RFC 7301 §3.2
     "no application protocol": "the server has no http/1.1 there (ALPN); HTTP/2 has no chunks",
-    "wrong version number": "what the server answers is no TLS; http:// perhaps?",
-    "record layer failure": "what the server answers is no TLS; http:// perhaps?",
+    "wrong version number": "what the peer sent is no TLS; http:// perhaps?",
+    "record layer failure": "what the peer sent is no TLS; http:// perhaps?",
 }
 
 

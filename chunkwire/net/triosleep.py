@@ -1,6 +1,6 @@
 """What `sleeper` needs from Linux and from trio: exact waits, a clock for `trio.run`, and trio's epoll set.
 
-The rule here: the sleeper decides when to block and for what. Nothing in trio is changed.
+The rule here: the sleeper decides when to block and what for. Nothing in trio is changed.
 """
 
 from __future__ import annotations
@@ -77,11 +77,10 @@ class SleeperClock(trio.abc.Clock):
     """A clock for `trio.run` that blocks in place of trio's poll once the run has a sleeper: the cheapest form."""
 
     def __init__(self) -> None:
-        self._offset = random.uniform(
-            10_000, 1_000_000
-        )  # as in trio's clock, so that its times are not compared with others
+        # As in trio's clock, so that its times are not compared with those of others.
+        self._offset = random.uniform(10_000, 1_000_000)
         self._sleeper: Sleeps | None = None
-        self._has_slept = False  # in this iteration of trio's loop
+        self._has_slept = False  # in this iteration of trio's loop, before its poll
 
     @contextmanager
     def sleeping_by(self, sleeper: Sleeps) -> Iterator[None]:
@@ -96,7 +95,7 @@ class SleeperClock(trio.abc.Clock):
         """Do nothing, as CLOCK_MONOTONIC always runs."""
 
     def current_time(self) -> float:
-        """Return trio's time. In the call that trio's loop makes in each iteration, first serve what is ready."""
+        """Return trio's time; in the call that trio's loop makes after its poll, first serve what is ready."""
         now = monotonic()
         if self._has_slept:
             self._has_slept = False
@@ -183,5 +182,5 @@ def is_in_task() -> bool:
 
 
 def deadline_is_due() -> bool:
-    """Say whether a deadline of trio is due; other limits on its wait exist only in tests."""
+    """Say whether a deadline of trio is due."""
     return trio.lowlevel.current_statistics().seconds_to_next_deadline <= 0

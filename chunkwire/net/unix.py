@@ -1,6 +1,6 @@
-"""Unix sockets: their paths, and listeners.
+"""Unix sockets: their paths, their listeners, and a way to make a close look like a reset.
 
-The rule here: a socket file that no process listens on is replaced; no other file is removed.
+The rule here: a socket file that no process listens on is replaced, and ours is removed at the end; no other file is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trio
 
 from chunkwire.wire.errors import LocalError
 
-LOOK_SECONDS: Final = 0.5  # how late it is noticed that the peer of a left octet has ended its side
+LOOK_SECONDS: Final = 0.5  # how late it is noticed that the peer has ended its side, while an octet is left
 MAX_PATH_OCTETS: Final = 107  # sun_path is 108 octets with its NUL; 104 on macOS, where bind refuses longer ones
 
 
@@ -69,7 +69,7 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
     """Bind a path and listen.
 
     Raises:
-        OSError: it cannot be bound; EADDRINUSE where a server listens there, EEXIST for a file that is no socket.
+        OSError: it cannot be bound; EADDRINUSE if a server listens there, EEXIST for a file that is no socket.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "this system has no Unix sockets")
@@ -86,7 +86,11 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
 
 
 async def _remove_stale(path: str) -> None:
-    """Remove the socket file of a server that has ended; leave one that a server listens on."""
+    """Remove the socket file of a server that has ended; leave one that a server listens on.
+
+    Raises:
+        OSError: FileNotFoundError if there is none; EEXIST for a file that is no socket.
+    """
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there")
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
@@ -128,7 +132,7 @@ class LeftOctet:
     async def peek(self) -> bool:
         """Wait until more octets can be read; False once the peer has ended its side.
 
-        Behind the octet that is left, the kernel reports nothing, so the socket is looked at every `LOOK_SECONDS`.
+        The octet that is left keeps the socket readable, so the socket is polled every `LOOK_SECONDS` meanwhile.
 
         Raises:
             ConnectionResetError: the peer has closed the connection.
@@ -136,7 +140,7 @@ class LeftOctet:
         """
         await trio.lowlevel.checkpoint()
         while self.is_there:
-            if self._sock.fileno() < 0:  # also behind a sleep: its number may be another connection's by then
+            if self._sock.fileno() < 0:  # also after a sleep: its number may be another connection's by then
                 raise trio.ClosedResourceError("closed by this side")
             poller = select.poll()
             poller.register(self._sock, select.POLLRDHUP)

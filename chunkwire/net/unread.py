@@ -9,7 +9,7 @@ from typing import Final
 from chunkwire.net.heads import Request
 from chunkwire.wire import abnf
 
-SHOWN_LINE_OCTETS: Final = 200  # of a refused start-line: one or two lines on a terminal
+SHOWN_LINE_OCTETS: Final = 200  # of a refused start-line: at most three lines on a terminal
 UNKNOWN_METHOD: Final = b"-"
 _HEAD_METHOD: Final = re.compile(rb"[ \t]*+HEAD(?!%b)" % abnf.TCHAR)
 
@@ -19,12 +19,12 @@ class UnreadRequest(Request):
     """A request whose head was refused.
 
     `method` is HEAD if the first line begins with it, as the answer must then have no content (RFC 9110 §9.3.2); else
-    `-`. `target` is the part of the first line that was received.
+    `-`. `target` is the first line as received, at most `SHOWN_LINE_OCTETS` of it, or `-` if there is none.
     """
 
     @property
     def start_line(self) -> bytes:
-        """The first line as received, cut to a bounded length; `-` if there is none."""
+        """The same as `target`."""
         return self.target
 
 
@@ -35,7 +35,7 @@ def unread_request(received: bytes) -> UnreadRequest:
 
 
 def first_line(received: bytes | bytearray) -> bytes:
-    """Return the first line that is not empty, without its end, at most `SHOWN_LINE_OCTETS`."""
+    """Return the first line that is not empty, without its end, at most `SHOWN_LINE_OCTETS` of it."""
     shown = bytes(received[: 2 * SHOWN_LINE_OCTETS]).lstrip(b"\r\n")
     return shown.partition(b"\n")[0].rstrip(b"\r")[:SHOWN_LINE_OCTETS]
 

@@ -1,8 +1,8 @@
 """Write heads, from parsed fields, never from received octets.
 
-The rule here: only this file writes start lines and field lines. Everything is checked before an octet leaves: names
-are tokens, values have no control octets, and only this file adds CRLF. Names keep their case, and fields their order,
-except that Host comes first (RFC 9110 §7.2) and that fields added by this file come last.
+The rule here: everything is checked before an octet leaves: names are tokens, values have no control octets, and only
+this file adds CRLF. Names keep their case, and fields their order, except that Host comes first (RFC 9110 §7.2) and
+that a Connection field which this file changes comes last.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_request(request: Request) -> bytes:
     """Return the octets of a request head.
 
     Raises:
-        LocalError: a field line or the framing is not legal, or there is not exactly one Host.
+        LocalError: the request-line, a field line or the framing is not legal, or there is not exactly one Host.
     """
     line = b"%b %b HTTP/1.1" % (request.method, request.target)
     if not _REQUEST_LINE.fullmatch(line):
@@ -84,8 +84,8 @@ class Asked(NamedTuple):
 def write_response(response: Response, asked: Asked | None, method: bytes) -> bytes:
     """Return the octets of a final response head.
 
-    `Connection: close` is added if the connection cannot be reused: the request asked for it, the body is delimited by
-    close, or the request could not be parsed (RFC 9112 §9.6).
+    `Connection: close` is added if the connection cannot be reused: the request asked for it or is HTTP/1.0, the body
+    is delimited by close, or the request could not be parsed (RFC 9112 §9.6).
 
     Args:
         asked: the facts of the request; None if it could not be parsed.
@@ -114,7 +114,7 @@ def write_informational(response: Response, asked: Asked | None) -> bytes:
     """Return the octets of a 1xx head (RFC 9110 §15.2).
 
     Raises:
-        LocalError: a field line is not legal, or it is a 101 to a client that asked for no upgrade.
+        LocalError: the status or a field line is not legal, or it is a 101 to a client that asked for no upgrade.
     """
     if not 100 <= response.status < 200:
         raise LocalError(f"expected a status of 1xx, got {response.status}")

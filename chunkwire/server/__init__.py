@@ -7,16 +7,19 @@
 
     await server.serve(":8000", [server.Resource("/countdown", countdown)])
 
-- `serving` listens and runs the engine; `running` has what all servers share; `engine` is the loop over the exchanges
-  of one connection.
+- `serving` listens and runs the engine; `running` has what origin and gateway share; `engine` is the loop over the
+  exchanges of one connection; `settings` has the deadlines and limits.
 - `request` and `responder` are the arguments of a handler. Only `responder` decides the framing: chunked for HTTP/1.1,
   the content until close for HTTP/1.0, only a head for HEAD.
-- `routes` finds the resource for a request; `query` and `refusal` reject bad input in one clear line.
-- `journal` holds the facts of each exchange; access lines and `metrics` are made from them, and `admin` serves them.
+- `routes` finds the resource for a request; `query` and `refusal` reject bad input in one clear line; `cors` has the
+  fields that let pages of other origins read responses.
+- `journal` holds the facts of each exchange; `access` lines and `metrics` are made from them. `tap` makes records of
+  the octets sent, `stampdesk` keeps kernel timestamps of them. `admin` has the resources about the server itself, and
+  `site` what else is served on their address.
 - `workers` runs several processes on one address.
 
-A name is loaded at its first use: a gateway uses the metrics without the engine. This room has no resource of its own,
-and knows no gateway, no client and no command line.
+A name is loaded at its first use: a gateway uses the metrics without the engine. This room knows no gateway and no
+client.
 """
 
 from typing import TYPE_CHECKING

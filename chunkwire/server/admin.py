@@ -1,6 +1,7 @@
 """Resources about a server itself: its metrics, its health, and the journal of its exchanges.
 
-The rule here: texts are made only when they are requested. `/metrics` and `/healthz` have a separate address.
+The rule here: texts are made only when they are requested. `/metrics` and `/healthz` are served on an address of their
+own, the journal where the application adds it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CORS: let pages of other origins read responses (WHATWG Fetch §3.3).
 
-The rule here: pure; request head and allowed origins in, field lines out. No origin is allowed by default. Requests
-with cookies are never allowed, as no response here depends on them.
+The rule here: pure; request head and allowed origins in, field lines out. No origin is allowed by default. The response
+to a request with cookies can never be read, as none here depends on them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ _VARY: Final[Field] = (b"Vary", b"Origin")
 
 
 def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
-    """Return the fields that let a page of an allowed origin read the response and its fields; `*` is any origin."""
+    """Return the fields that let a page of an allowed origin read the response and its fields.
+
+    Args:
+        allowed: serialized origins, such as "https://app.example", or "*" for any; if empty, no field is returned.
+    """
     if not allowed:
         return ()
     exposed = (b"Access-Control-Expose-Headers", b"*")
@@ -31,7 +35,10 @@ def cors_fields(head: Request, allowed: frozenset[str]) -> tuple[Field, ...]:
 
 
 def preflight_fields(head: Request, methods: bytes) -> tuple[Field, ...]:
-    """Return the fields that answer a CORS preflight: `methods`, and the field names that it asks for (§3.3.3)."""
+    """Return the fields that answer a CORS preflight: `methods`, and the field names that it asks for (§3.3.3).
+
+    Return none if the request is no preflight.
+    """
     if head.get(b"access-control-request-method") is None:
         return ()
     fields: tuple[Field, ...] = ((b"Access-Control-Allow-Methods", methods), (b"Access-Control-Max-Age", b"600"))

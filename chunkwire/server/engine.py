@@ -6,11 +6,12 @@ The steps of each exchange:
 
 How a connection is closed:
 
-- in stages, so that the last octets arrive (RFC 9112 §9.6): after a response with `Connection: close`, and if a request
-  body was not read;
-- after a response that stopped early: by a FIN without a last-chunk, or by a reset if the close delimits the body;
-- at once after a reset by the client. A FIN of the client may be a half-close: it ends the connection only while the
-  server waits for the next request.
+- by a reset: if the client took no octet for `send_timeout`, or the response stopped early and the close delimits its
+  body;
+- otherwise in stages, so that the last octets arrive (RFC 9112 §9.6): after a response with `Connection: close`, one
+  that stopped early (a FIN in place of the last-chunk), or a request body that was not read to its end.
+
+A FIN of the client may be a half-close: it ends the connection only while the server waits for the next request.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _ENDED: Final = {
     BodyState.CUT: Ended.CUT,
     BodyState.RESET: Ended.RESET,
 }
-# The states in which a SendTimeout is about this client: its response was cut, or its connection handed over.
+# The states in which a SendTimeout of a response is about this client: it was cut, or the connection handed over.
 _STOPPED: Final = (BodyState.CUT, BodyState.RESET, BodyState.HANDED_OVER)
 
 
@@ -60,9 +61,9 @@ class Server:
 
     Args:
         resources: what is served; `/` lists them unless one of them is at `/`.
-        pacer: the clock of all times reported and waited for.
+        pacer: the clock of all times reported, and of the moments at which bodies are written.
         record_for: returns the consumer of an exchange's records, at the point `origin.sent`; None makes no records.
-        drain: starting it shuts the server down gracefully; None for no such way.
+        drain: starting it shuts the server down gracefully; None makes one.
         on_end: called at the end of each exchange, for an access line.
         stamps: keeps kernel timestamps for the requests that ask for them; None reads none.
     """
@@ -93,7 +94,7 @@ class Server:
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end.
 
-        Resource handling: closes the stream.
+        Resource handling: closes the stream, unless it is cancelled.
         """
         connection = ServerConnection(
             stream, bare_lf=True, limits=self.settings.head_limits, may_linger=self.drain.may_linger
@@ -209,14 +210,14 @@ class Server:
     async def _fail(
         self, connection: ServerConnection, request: IncomingRequest, response: Responder, error: Exception
     ) -> Ended:
-        """Answer an error if no octet has left, else end the response; return how the exchange ended.
+        """Answer an error if no octet of a response has left, else end it; return how the exchange ended.
 
         A PeerGone of another connection, opened by the responder, is an error of the responder.
         """
         cause = _sole_cause(error)
         if isinstance(cause, PeerGone) and cause.connection in (None, connection):
             return Ended.CLIENT_GONE
-        if isinstance(cause, SendTimeout) and response.state in _STOPPED:
+        if isinstance(cause, SendTimeout) and (response.state in _STOPPED or cause is request.body.error):
             response.reset()
             return Ended.TIMEOUT
         if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:

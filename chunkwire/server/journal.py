@@ -1,8 +1,8 @@
 """The facts of each exchange, and a bounded list of the last exchanges.
 
 The rule here: one `JournalEntry` is filled in while an exchange runs; the journal, the access line and the metrics are
-made from it. Times come from one monotonic clock and are reported as nanoseconds since the epoch, so that they can be
-compared with times of other programs on the same machine.
+made from it. Times come from the pacer's clock. The journal reports them as nanoseconds since the epoch, so that they
+can be compared with times of other programs on the same machine.
 """
 
 from __future__ import annotations
@@ -50,15 +50,17 @@ class JournalEntry:
     Attributes:
         number: of the exchange on this server, from 1.
         request: its head, without credentials, only with the fields that matter to a stream, cut to bounded lengths.
-        began: when its head was complete, in seconds on the pacer's clock.
+        nonce: of its query, cut to a bounded length; "" for none.
+        began: when its head was complete or refused, in seconds on the pacer's clock.
         began_ns: the same moment, in ns since the epoch.
-        status: of the final response; 0 before it.
-        chunks: written, without the last-chunk; 0 if the body is not chunked.
+        status: of the final response, or 101; 0 before it, and for octets that were sent in place of a head.
+        chunks: written, without the last-chunk; 0 if the body is not chunked. A write is counted when it begins.
         octets: of chunk-data or content written.
         wire_octets: of the body on the wire.
-        first_frame, last_frame: when their writes began, on the pacer's clock.
+        head_sent, first_frame, last_frame, ended: when these writes began, and when the exchange ended, on the pacer's
+            clock; None before. A frame is any write of the body.
         ended_by: None while it runs.
-        rule, detail: name and message of the refusal; "" if the request was not refused.
+        rule, detail: name and message of the refusal, or of the failure of the responder; "" for none.
     """
 
     def __init__(self, number: int, request: Request, *, peer: str, now: float, metrics: Metrics) -> None:
@@ -77,7 +79,7 @@ class JournalEntry:
         self.ended_by: Ended | None = None
 
     def note_frame(self, now: float, chunks: int, octets: int, wire_octets: int) -> None:
-        """Add one write to the counters."""
+        """Count one write of the body, which begins at `now`."""
         self.chunks += chunks
         self.octets += octets
         self.wire_octets += wire_octets

@@ -18,17 +18,17 @@ _BOUNDS: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 
 
 
 class Histogram:
-    """Counts of durations, in seconds, below fixed bounds."""
+    """Counts of values up to fixed bounds; by default of durations in seconds."""
 
     def __init__(self, bounds: Sequence[float] = _BOUNDS) -> None:
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, seconds: float, times: int = 1) -> None:
-        """Count a duration `times` times."""
-        self._counts[bisect_left(self._bounds, seconds)] += times
-        self._sum += seconds * times
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value `times` times."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += value * times
 
     def observe_read(self, seconds: float, others: int) -> None:
         """Count the gap before a read that completed frames, and `others` gaps of 0, between the frames in it."""
@@ -57,7 +57,7 @@ class Counted(Protocol):
 
     @property
     def octets(self) -> int:
-        """Octets of chunk-data sent downstream."""
+        """Octets of response content."""
 
 
 class Metrics:
@@ -68,7 +68,7 @@ class Metrics:
         gap: from one frame to the next of the same stream.
         ends: exchanges by how they ended.
         refusals: by rule.
-        sleeper_form: how the process sleeps (`net.sleeper.Form`); nothing where it is not known.
+        sleeper_form: the form of the process's sleeper (`net.sleeper.Form`), "" if it is not known.
     """
 
     def __init__(self, server: str) -> None:
@@ -94,7 +94,7 @@ class Metrics:
 
     @property
     def octets(self) -> int:
-        """Octets of chunk-data sent downstream."""
+        """Octets of response content."""
         return self._octets + sum(exchange.octets for exchange in self._running)
 
     def begin(self, exchange: Counted) -> None:
@@ -121,7 +121,7 @@ class Metrics:
         for name, kind, text, value in (
             ("streams_open", "gauge", "Exchanges that run.", self.streams_open),
             ("chunks_total", "counter", "Chunks sent downstream, last-chunks not counted.", self.chunks),
-            ("octets_total", "counter", "Octets of chunk-data sent downstream.", self.octets),
+            ("octets_total", "counter", "Octets of response content.", self.octets),
         ):
             yield from family(name, kind, text, [(f"{{{label}}}", value)])
         for name, text, histogram in (
@@ -137,7 +137,7 @@ class Metrics:
             samples = [(f'{{{label},{key}="{value}"}}', count) for value, count in sorted(counts.items())]
             yield from family(name, "counter", text, samples)
         if self.sleeper_form:
-            text = "Processes, by how they sleep: as trio's clock, instrument or plain."
+            text = "Processes, by the form of their sleeper: clock, instrument or plain."
             yield from family("sleeper_info", "gauge", text, [(f'{{{label},form="{self.sleeper_form}"}}', 1)])
 
 
@@ -155,7 +155,7 @@ def family(name: str, kind: str, text: str, samples: Iterable[tuple[str, float]]
 
 
 def add_up(texts: Sequence[str]) -> str:
-    """Return the sum of several servers' texts: all samples are counts, so those with equal labels are added."""
+    """Return the sum of several servers' texts: samples with the same name and labels are added."""
     families: dict[str, list[str]] = {}
     samples: dict[str, dict[str, float]] = {}
     for text in texts:

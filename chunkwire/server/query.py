@@ -14,11 +14,15 @@ from chunkwire.wire.abnf import number_of
 from chunkwire.wire.durations import format_duration, parse_duration
 
 MAX_PARAMETERS: Final = 256  # Python has no limit by default; PHP max_input_vars: 1000
-_SHOWN_OCTETS: Final = 60  # of a bad value, in a message
+_SHOWN_CHARACTERS: Final = 60  # of a bad value, in a message
 
 
 class Query:
-    """The parameters of one request, in order, percent-decoded as UTF-8; `+` is a blank."""
+    """The parameters of one request, in order, percent-decoded as UTF-8; `+` is a blank.
+
+    Raises:
+        Refusal: there are more than `MAX_PARAMETERS`.
+    """
 
     def __init__(self, octets: bytes = b"") -> None:
         try:
@@ -33,14 +37,14 @@ class Query:
         return [value for key, value in self.pairs if key == name]
 
     def text(self, name: str, default: str = "") -> str:
-        """Return the value of a parameter that must not be repeated."""
+        """Return the value of a parameter that must not be repeated; `default` if it is absent."""
         values = self.values(name)
         if len(values) > 1:
             raise Refusal(400, "parameter", f"{name}: expected once, got {len(values)} times")
         return values[0] if values else default
 
     def octets(self, name: str) -> bytes:
-        """Return the value of a parameter as octets, which need not be UTF-8."""
+        """Return the value of a parameter as octets, which need not be UTF-8; `b""` if it is absent."""
         self.text(name)  # refuses a repeated parameter
         for part in self._octets.split(b"&"):
             key, _, value = part.partition(b"=")
@@ -49,13 +53,13 @@ class Query:
         return b""
 
     def count(self, name: str, default: int, *, at_most: int, at_least: int = 0) -> int:
-        """Return a whole number from `at_least` to `at_most`."""
+        """Return a whole number from `at_least` to `at_most`; `default`, which is not checked, if it is absent."""
         if not self.values(name):
             return default
         return whole_number(name, self.text(name), at_least=at_least, at_most=at_most)
 
     def duration(self, name: str, default: float, *, at_most: float) -> float:
-        """Return seconds, from zero to `at_most`."""
+        """Return seconds, from zero to `at_most`; `default`, which is not checked, if it is absent."""
         if not self.values(name):
             return default
         text = self.text(name)
@@ -89,4 +93,4 @@ def bad_value(name: str, expected: str, got: str) -> Refusal:
 
 def shown(text: str) -> str:
     """Return a value, cut for a message of one line."""
-    return text if len(text) <= _SHOWN_OCTETS else text[:_SHOWN_OCTETS] + "…"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

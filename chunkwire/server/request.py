@@ -12,9 +12,9 @@ from functools import cached_property
 
 import trio
 
-from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, Request
+from chunkwire.net.movers import SendTimeout
 from chunkwire.server.journal import Journal
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
@@ -29,7 +29,7 @@ class RequestBody:
 
     Attributes:
         awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
-        error: the error in the octets read so far; None for none.
+        error: the error that each later read raises; None for none.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RequestBody:
         self._settings = settings
         self._feed = Feed(framing.scanner(settings.limits), takes_turns=True)
         self._completed = trio.Event()
-        self.error: FramingError | IncompleteBody | None = None
+        self.error: FramingError | IncompleteBody | SendTimeout | None = None
         if framing.is_empty:
             self._completed.set()
 
@@ -56,8 +56,8 @@ class RequestBody:
         return self._completed.is_set()
 
     @property
-    def is_small(self) -> bool:
-        """By the head, the rest is short enough to be drained."""
+    def is_drainable(self) -> bool:
+        """The head does not rule out a drain: no 100 is awaited, and a Content-Length is at most `unread_octets`."""
         return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
 
     async def wait_complete(self) -> None:
@@ -68,7 +68,9 @@ class RequestBody:
         """Send 100 (Continue) if the client waits for it; at most once.
 
         Raises:
-            PeerGone: the client took nothing for `send_timeout`; part of the 100 may have left, so nothing may follow.
+            PeerGone: the client closed the connection.
+            SendTimeout: the client took nothing for `send_timeout`. Part of the 100 may have left, so nothing may
+                follow: the connection was reset.
         """
         if self.awaits_continue:
             self.awaits_continue = False
@@ -76,7 +78,8 @@ class RequestBody:
                 await self._connection.send_informational(100, reason=b"Continue")
             if limit.cancelled_caught:
                 self._connection.reset()
-                raise PeerGone(f"{self._connection.peer} took no 100 (Continue)", self._connection)
+                self.error = SendTimeout(f"{self._connection.peer} took no 100 (Continue)")
+                raise self.error
 
     async def receive_events(self) -> list[Event]:
         """Return the events that one receive completed, perhaps none; none at once if the body is complete.
@@ -88,6 +91,7 @@ class RequestBody:
             FramingError: the body is malformed.
             IncompleteBody: the client ended it early.
             Refusal: 408, nothing came for `body_timeout`.
+            PeerGone, SendTimeout: see `send_continue`; PeerGone also if the client reset the connection.
         """
         feed = self._feed
         self._raise_if_broken()
@@ -130,7 +134,7 @@ class RequestBody:
 
     async def drain(self) -> bool:
         """Read and drop the rest; False if it is too long, takes too long, or is malformed."""
-        if not self._completed.is_set() and not self.is_small:
+        if not self._completed.is_set() and not self.is_drainable:
             return False
         scanner = self._feed.scanner
         most = scanner.wire_octets + self._settings.unread_octets
@@ -176,7 +180,7 @@ class IncomingRequest:
 
     @cached_property
     def query(self) -> Query:
-        """The parameters of the target."""
+        """The parameters of the target; a Refusal if there are too many."""
         return Query(self.head.target.partition(b"?")[2])
 
     def body_events(self) -> AsyncIterator[Event]:
@@ -190,7 +194,7 @@ class IncomingRequest:
         """Return the whole content (the chunk-data joined).
 
         Raises:
-            Refusal: 413, the content is longer than `max_octets`.
+            Refusal: 413, the content is longer than `max_octets`; see also `RequestBody.receive_events`.
         """
         if (self.body.framing.length or 0) > max_octets:
             raise _too_long(max_octets)

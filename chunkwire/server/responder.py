@@ -1,8 +1,8 @@
 """Send the response to one request: a body of known length, or a stream of chunks, one socket send for each.
 
-The rule here: only this file decides the framing of a response. A stream is chunked for HTTP/1.1. For HTTP/1.0 it is
-the content alone, delimited by close: such a client must not get a Transfer-Encoding (RFC 9112 §6.1). For HEAD only the
-head is sent. A resource is written once for all three.
+The rule here: only this file decides the framing of this server's responses. A stream is chunked for HTTP/1.1. For
+HTTP/1.0 it is the content alone, delimited by close: such a client must not get a Transfer-Encoding (RFC 9112 §6.1).
+For HEAD only the head is sent. A resource is written once for all three.
 """
 
 from __future__ import annotations
@@ -56,17 +56,20 @@ class Responder:
     """The response to one request. A resource calls one of the methods that begin a response, once.
 
     Methods that send raise `PeerGone` if the client closed the connection, and `SendTimeout` if it took nothing for
-    `send_timeout`. Only one task may write. A write while another one waits for the client, or after the end, raises
-    LocalError and sends nothing; the response is not affected.
+    `send_timeout`. Only one task may write. A write while another one waits for the client raises LocalError, and so
+    does one to a `ChunkedBody` that has ended: it sends nothing, and the response is not affected.
 
     Cancellation: while a head is sent, part of it may have left, and the connection must be closed. While a body is
     written, no octet has left or the response is cut: a later write would be read as the rest of the cancelled one.
 
     Attributes:
         must_close: the connection is closed after this response.
+        state: of the body; UNSENT until a response begins.
         is_chunked: a stream is chunked on the wire; False for HTTP/1.0.
+        exchange: what the journal keeps of this exchange.
+        pacer: the clock of moments.
         connection: the client's, for what no method here does.
-        watch: the scope in which the connection is watched for a reset, until it is handed over.
+        watch: the scope in which the engine watches the connection for a reset; cancel it before receiving.
         always: field lines that are added to those of the resource.
     """
 
@@ -107,7 +110,8 @@ class Responder:
         checkpoint. If the block raises, no last-chunk is sent.
 
         Raises:
-            LocalError: a field or trailer is not legal; no octet has left.
+            LocalError: the status has no body, a field or trailer is not legal, or a response has begun; no octet has
+                left.
         """
         if status in BODYLESS:
             raise LocalError(f"expected a status whose response has a body, got {status}")
@@ -133,14 +137,18 @@ class Responder:
         self.state = BodyState.COMPLETE
 
     async def open_octets(self, head: bytes) -> ChunkedBody:
-        """Send octets in place of a head, legal or not; return the body, for `send_octets` and an end of it."""
+        """Send octets in place of a head, legal or not; return the body: end it by a method other than `finish`."""
         self._check_unsent()
         self.state, self.is_chunked = BodyState.OPEN, True  # so that `cut` sends a FIN
         await self._send(head)
         return ChunkedBody(self, ())
 
     async def fixed(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
-        """Send a whole response with a Content-Length; raise LocalError if a field is not legal."""
+        """Send a whole response: a Content-Length and the body. HEAD gets only the head, 204 and 304 neither.
+
+        Raises:
+            LocalError: a field is not legal, or a response has begun; no octet has left.
+        """
         if not isinstance(body, bytes | bytearray | memoryview):
             raise LocalError(f"expected a body of octets (bytes), got {type(body).__name__}; `text` sends text")
         has_none = status in BODYLESS
@@ -160,7 +168,8 @@ class Responder:
         """Send 101 and hand over the connection, which is closed when the responder returns (RFC 9110 §7.8).
 
         Raises:
-            LocalError: the client did not ask for this protocol, or asked in HTTP/1.0, or a response was sent already.
+            LocalError: the client did not ask for this protocol, or asked in HTTP/1.0, a field is not legal, or a
+                response has begun; no octet has left.
         """
         self._check_unsent()
         head = self._request.head
@@ -168,8 +177,9 @@ class Responder:
         if not asked or head.version == b"1.0":
             raise LocalError(f"expected a request to upgrade to {protocol.decode('latin-1')}")
         upgrade = ((b"Upgrade", protocol), (b"Connection", b"Upgrade"))
+        octets = self.connection.informational_octets(101, (*upgrade, *fields), reason=b"Switching Protocols")
         self.state = BodyState.OPEN
-        await self.connection.send_informational(101, (*upgrade, *fields), reason=b"Switching Protocols")
+        await self._send(octets)
         self.exchange.status = 101
         return self._hand_over()
 
@@ -177,7 +187,7 @@ class Responder:
         """Hand over the connection as it is after the request's head; it is closed when the responder returns.
 
         Raises:
-            LocalError: a response was sent already.
+            LocalError: a response has begun.
         """
         self._check_unsent()
         return self._hand_over()
@@ -201,7 +211,11 @@ class Responder:
             return  # the client reset the connection
 
     async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
-        """Send octets of the body unchanged, in one send; `chunks` and `octets` are added to the counters."""
+        """Send octets of the body unchanged, in one send if the kernel takes all.
+
+        Args:
+            chunks, octets: how many chunks and octets of content these are, for the counters.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.write_after_checkpoint(raw, chunks, octets)
         self._is_writing = True  # so that a second writer raises even if the kernel took all octets
@@ -227,7 +241,7 @@ class Responder:
         return taken
 
     def cut(self) -> None:
-        """End the response early: by a FIN, or by a reset if a FIN is how the body ends."""
+        """End the response early: by a FIN when the responder returns, or a reset now if a FIN would end the body."""
         if self.is_chunked:
             self.state = BodyState.CUT
         else:
@@ -244,7 +258,7 @@ class Responder:
             raise LocalError(f"expected the status of a final response, 200 to 999, got {status!r:.20}")
         if ours := [name for name, _ in fields if name.lower() in FRAMING_NAMES]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
-        if not self._request.body.is_complete and not self._request.body.is_small:
+        if not self._request.body.is_complete and not self._request.body.is_drainable:
             self.must_close = True  # an unread body must not be parsed as the next request (RFC 9112 §9.3)
         self.must_close = self.must_close or self._drain.is_started
         closing = ((b"Connection", b"close"),) if self.must_close else ()
@@ -315,7 +329,8 @@ class ChunkedBody:
         """Send one chunk in one send; `ext` begins with its `;`.
 
         Raises:
-            LocalError: the data is empty (a last-chunk), or the ext is malformed; no octet has left.
+            LocalError: the data is empty (a last-chunk), the ext is malformed, or the body has ended; no octet has
+                left.
         """
         responder = self._responder
         if responder.state is not BodyState.OPEN:
@@ -333,7 +348,7 @@ class ChunkedBody:
         """Send octets of a chunked body unchanged, legal or not: for faults and for recorded frames.
 
         Raises:
-            LocalError: the body is not chunked on the wire.
+            LocalError: the body is not chunked on the wire, or has ended.
         """
         self._check_open()
         if not self._responder.is_chunked:
@@ -341,10 +356,13 @@ class ChunkedBody:
         await self._responder.write(raw, chunks=chunks, octets=octets)
 
     async def finish(self, trailers: Iterable[Field] | None = None, ext: bytes = b"") -> None:
-        """Send the last-chunk, with these trailers instead of those given to `chunked`; it ends the body.
+        """Send the last-chunk, and end the body; HTTP/1.0 gets none, and no trailers.
+
+        Args:
+            trailers: in place of those given to `chunked`; None for those.
 
         Raises:
-            LocalError: a trailer or the ext is not legal; no octet has left.
+            LocalError: a trailer or the ext is not legal, or the body has ended; no octet has left.
         """
         self._check_open()
         raw = encode_last_chunk(self._trailers if trailers is None else _checked(trailers, "trailer"), ext)

@@ -21,7 +21,8 @@ from chunkwire.wire.errors import LocalError
 
 ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
 
-# Methods of RFC 9110 §9 and RFC 5789. If a resource does not allow one, the status is 405; any other method gets 501.
+# Methods of RFC 9110 §9 and RFC 5789. If a resource does not allow one, the status is 405 (501 for CONNECT); any other
+# method gets 501.
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
 _PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
@@ -33,13 +34,13 @@ class Resource:
     """One resource of a server.
 
     Attributes:
-        path: such as `/stream/{n}`; a placeholder is one segment, percent-decoded; `{rest*}` at the end is all the
-            rest.
+        path: such as `/stream/{n}`; a placeholder is one segment or a part of it, percent-decoded; `{rest*}` at the end
+            is all the rest, perhaps "".
         responder: the function that answers the request.
         summary: one line for the list at `/`.
         example: arguments of `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
         methods: GET includes HEAD. The server answers OPTIONS itself, unless it is listed here.
-        parameters: names allowed in the query; None allows any.
+        parameters: names allowed in the query, besides `nonce`; None allows any.
 
     Raises:
         LocalError: a value that is not valid; the message names the resource.
@@ -81,7 +82,7 @@ class Routes:
         """Return the resource of a request, and the values of the placeholders in its path.
 
         Raises:
-            Refusal: 404 (in the other methods as well), 405 with Allow, or 501 for an unknown method.
+            Refusal: 404 (in the other methods as well), 405 with Allow, or 501 for CONNECT and unknown methods.
         """
         method = head.method.decode("latin-1")
         if method not in KNOWN_METHODS:
@@ -163,13 +164,17 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
 
 
 def list_text(resources: tuple[Resource, ...], origin: str) -> str:
-    """Return the text that lists each resource with its summary and a command to try it."""
+    """Return the text that lists each resource, with a summary and a command to try it if it has them."""
     lines = ["chunkwire: each chunk is written by hand, at its own moment. What there is:", ""]
     for resource in resources:
-        lines += [f"{' '.join(resource.methods)} {resource.path}", f"    {resource.summary}"]
+        lines.append(f"{' '.join(resource.methods)} {resource.path}")
+        if resource.summary:
+            lines.append(f"    {resource.summary}")
         if resource.parameters:
-            lines += [f"    parameters: {', '.join(sorted(resource.parameters))}"]
-        lines += [f"    curl -sN {resource.example.replace('{origin}', origin)}", ""]
+            lines.append(f"    parameters: {', '.join(sorted(resource.parameters))}")
+        if resource.example:
+            lines.append(f"    curl -sN {resource.example.replace('{origin}', origin)}")
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -43,10 +43,10 @@ async def serve(
     """Serve until cancelled, or until a drain is over.
 
     Args:
-        address: an Address, or text: HOST:PORT, :PORT or PORT. No host means loopback; port 0 takes a free port.
+        address: an Address, or a text that `listen.parse_address` reads; port 0 takes a free port.
         resources: what is served; `/` lists them unless one of them is at `/`.
         record_to: called with each record of the octets written; None makes no records.
-        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
+        record_for: returns the `record_to` of one exchange, given its request head; used in place of `record_to`.
         on_end: called at the end of each exchange.
         admin: the address of `/metrics` and `/healthz`; None for neither.
         admin_site: what else is served there.

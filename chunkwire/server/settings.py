@@ -1,4 +1,4 @@
-"""Deadlines and limits of a server, each with its unit, its reason and a precedent."""
+"""The deadlines and limits of a server, as one value."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ class ServerSettings:
     Attributes:
         keep_alive_timeout: for the first octet of a request on an idle connection (nginx: 75 s). Long, because people
             who opened nc think before they type.
-        head_timeout: for a whole request head. Long, because people type.
+        head_timeout: for a whole request head, from its first octet. Long, because people type.
         body_timeout: for the next octets of a request body that is being read.
-        send_timeout: for one write, while the client takes nothing.
+        send_timeout: for the client to take more octets of a write that waits for it.
         unread_octets: of a request body that the resource did not read, drained so that the connection can be reused
             (Go's net/http: 256 KiB). If there are more, the connection is closed.
         unread_timeout: for that drain, in total.
-        grace: for streams that run at SIGTERM.
+        grace: for exchanges that run when the server begins to drain.
         max_connections: at once; more connections wait in the kernel's backlog.
         journal_entries: exchanges that the journal keeps.
         cors: origins whose pages may read responses, such as "https://app.example"; "*" for all.
+        limits: of a chunked request body.
+        head_limits: of a request head.
     """
 
     keep_alive_timeout: float = 300.0

@@ -8,10 +8,10 @@ JSON line for each of these bodies:
      "reads":[[END,ARRIVED,READ],…],"writes":[[END,WRITTEN,LEFT,QUEUED],…]}
 
 END is the number of octets of the body, as on the wire, up to the end of that receive or write. The others are moments
-on CLOCK_REALTIME, ns after `base_ns`, null where they are not known. ARRIVED is the kernel's stamp of the last octet of
-the receive, LEFT and QUEUED those of the last octet of the write (see `net.stamps`). READ and WRITTEN are readings of
-this process's clock, after the receive and before the write. An origin has no reads. The octets of a body are the same
-at each hop.
+on CLOCK_REALTIME in ns from `base_ns`, negative before it, null if they are not known. ARRIVED is the kernel's stamp of
+the last octet of the receive, LEFT and QUEUED those of the last octet of the write (see `net.stamps`). READ and WRITTEN
+are when this process ended the receive and began the write. An origin has no reads. Unless a gateway rewrites a body,
+its octets are the same at each hop.
 
 Not guaranteed: that a body is there; the oldest are dropped.
 """
@@ -82,11 +82,11 @@ def _relative(rows: Iterable[tuple[int, ...]], base: int) -> list[list[int | Non
 
 
 class StampDesk:
-    """Keeps the sheets of the bodies that were asked for.
+    """Keeps the sheets of the bodies that were asked for; the oldest are dropped if there are too many.
 
     Args:
         point: "origin" or "gateway".
-        queued: take two transmit stamps of a write, the second of its queueing.
+        queued: also stamp when a write was queued.
     """
 
     def __init__(self, point: str, *, queued: bool = False) -> None:
@@ -96,7 +96,7 @@ class StampDesk:
         self._kept = 0
 
     def open(self, connection: Connection, request: Request) -> StampSheet | None:
-        """Return the sheet of a request's response; None where none is asked for, or the connection has no stamps."""
+        """Return the sheet of a request's response; None if none is asked for, or the connection has no stamps."""
         name = request.get(STAMPS_FIELD)
         if name is None or connection.stamps is None or not _ID.fullmatch(name):
             return None
@@ -109,7 +109,7 @@ class StampDesk:
         return sheet
 
     def close(self, sheet: StampSheet) -> None:
-        """End a body's sheet; the connection may carry another body then."""
+        """End a body's sheet; call it before the connection carries another body."""
         sheet.end()
         if self._sheets.get(sheet.name) is sheet:
             self._kept += sheet.kept

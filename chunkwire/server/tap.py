@@ -28,9 +28,8 @@ Work: TypeAlias = Callable[[], bool | None]
 Later: TypeAlias = Callable[[Work], None]
 """Calls `Work` until it is done: at once, or later in the order of the calls."""
 
-MAX_NOTED_OCTETS: Final = (
-    256 << 10
-)  # kept of one body for records to be made later; beyond this, records are made at once
+# Kept of one body for records to be made later. If there are more, each write makes the records of the two oldest.
+MAX_NOTED_OCTETS: Final = 256 << 10
 
 
 def later_of(emit: Callable[[Record], None]) -> Later | None:

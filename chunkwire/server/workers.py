@@ -2,8 +2,8 @@
 
 The rule here: a worker is the same command, which listens with SO_REUSEPORT and has a socket to its supervisor. On it
 the worker reports that it accepts connections, and answers each octet with its metrics. When the socket is closed, the
-supervisor has ended, and the worker ends. The supervisor serves no streams. It forwards SIGTERM, replaces workers that
-died, and ends when all workers have ended.
+supervisor has ended, and the worker ends. The supervisor serves no streams. It forwards SIGTERM and SIGHUP, replaces
+workers that died, and ends when all workers have ended.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 logger = logging.getLogger(__name__)
 
 RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced: bounds the CPU time if workers cannot start
-ANSWER_SECONDS: Final = 1.0  # for the metrics of a worker: one that hangs delays no others (Prometheus waits 10 s)
+ANSWER_SECONDS: Final = 1.0  # for the metrics of a worker: one that hangs delays the sum so long (Prometheus: 10 s)
 _END: Final = b"\0"  # ends each message of a worker
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -53,7 +53,12 @@ class WorkerError(ChunkwireError):
 
 
 async def answer_supervisor(descriptor: int, metrics: Metrics, accepting: trio.Event) -> None:
-    """In a worker: report that it accepts connections, then its metrics on request, until the supervisor ends."""
+    """In a worker: report that it accepts connections, then its metrics on request, until the supervisor ends.
+
+    Args:
+        descriptor: of the socket to the supervisor.
+        accepting: set once connections are accepted.
+    """
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
     async with stream:
         await accepting.wait()
@@ -245,8 +250,8 @@ def _reserved(address: Address) -> Iterator[Address]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share_port(held)
         try:
-            held.bind((address.host, address.port))
-        except OSError as error:
+            held.bind((address.host.encode("idna"), address.port))
+        except (OSError, UnicodeError) as error:
             raise ListenError.from_os(address, error) from error
         yield Address(address.host, held.getsockname()[1])
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chunkwire.net.certificates import ServerTls
 from chunkwire.wire.errors import LocalError
@@ -79,6 +81,20 @@ def test_a_certificate_that_is_not_valid_today_is_taken_and_logged(
     ServerTls(str(cert), str(key))
     assert said in caplog.text
     assert bool(caplog.records) is bool(said)
+
+
+def test_a_key_of_a_kind_that_no_client_takes_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key = ec.generate_private_key(ec.SECP256K1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, TODAY - DAY, TODAY + DAY)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    cert = tmp_path / "cert.pem"
+    cert.write_bytes(
+        builder.sign(key, hashes.SHA256()).public_bytes(encoding)
+        + key.private_bytes(encoding, form, serialization.NoEncryption())
+    )
+    ServerTls(str(cert))
+    assert "no shared cipher" in caplog.text
 
 
 def served_by(tls: ServerTls) -> bytes | None:

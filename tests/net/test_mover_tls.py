@@ -119,7 +119,7 @@ async def test_a_source_that_reads_no_answers_of_tls_is_told_from_one_that_reset
         await secured.upstream.send(FRAME)
         error = await secured.wait_error()
         assert isinstance(error, SourceGone)
-        assert str(error).startswith(f"the connection to {secured.source.peer} was lost: it does not read what TLS")
+        assert str(error).startswith(f"the connection to {secured.source.peer} was lost: the peer reads no answers")
 
 
 async def test_octets_in_front_of_a_cut_are_sent_before_it_is_reported(make_mover: MakeMover) -> None:

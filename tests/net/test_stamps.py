@@ -108,14 +108,25 @@ def test_other_ancillary_data_is_not_read_as_a_stamp() -> None:
 
 
 def test_a_refused_option_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: socket.socket) -> None:
+    def refuse(_: socket.socket, flags: int) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("chunkwire.net.stamps.stamp_arrivals", refuse)
+    monkeypatch.setattr("chunkwire.net.stamps._turn", refuse)
     with pytest.raises(LocalError, match=r"^kernel stamps: not permitted here"), stamping():
         pass
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(LocalError, match="this system has none"), stamping():
+        pass
+
+
+def test_a_kernel_that_stamps_no_write_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where the read of an empty error queue raises."""
+
+    def stamp_receives(sock: socket.socket, _: int) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, 37, 1 << 3 | 1 << 4)
+
+    monkeypatch.setattr("chunkwire.net.stamps._turn", stamp_receives)
+    with pytest.raises(LocalError, match="this kernel stamps nothing that leaves"), stamping(transmit=True):
         pass
 
 

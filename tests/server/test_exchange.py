@@ -4,17 +4,15 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.connection import PeerGone
-from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.net.connection import Connection
 from chunkwire.server.journal import Ended
-from chunkwire.server.request import IncomingRequest, RequestBody
+from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.feed import WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import DataEnd
-from tests.net.peer import SMALL, tcp_pair, unix_pair
+from tests.net.peer import SMALL, unix_pair
 from tests.patience import PATIENCE
 from tests.server.peer import (
     TWO_CHUNKS,
@@ -263,18 +261,31 @@ async def test_an_upload_of_many_slow_frames_is_given_in_turns() -> None:
     assert sum(given[1:]) > 3000 - 3 * most
 
 
-async def test_a_100_that_the_client_does_not_take_ends_at_a_deadline() -> None:
-    """Fails where a client that reads nothing keeps its connection, or is sent a 408 behind a part of the 100."""
-    near, far = await tcp_pair(buffer_octets=SMALL)
-    connection = ServerConnection(far, bare_lf=True)
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+        get("/x", b"Connection: Upgrade", b"Upgrade: y"),
+    ],
+    ids=["100", "101"],
+)
+async def test_a_1xx_that_the_client_does_not_take_ends_as_a_timeout(head: bytes) -> None:
+    """Fails where a client that reads nothing keeps its connection, counts as one that left, or is sent a 500."""
+
+    async def answer(request: IncomingRequest, response: Responder) -> None:
+        await request.read_body(1)
+        await response.switch_protocols(b"y")
+
+    near, far = await unix_pair(buffer_octets=SMALL)
+    connection = Connection(far)
     while connection.send_nowait(bytes(SMALL)):
         pass
-    settings = ServerSettings(send_timeout=0.1)
-    body = RequestBody(connection, Framing(BodyKind.LENGTH, 1), settings, awaits_continue=True)
-    with trio.fail_after(PATIENCE), pytest.raises(PeerGone, match=r"took no 100 \(Continue\)"):
-        await body.receive_events()
-    for stream in (near, far):
-        await stream.aclose()
+    async with serving(resource(answer), settings=ServerSettings(send_timeout=0.1)) as running, near:
+        await near.send_all(head)
+        with trio.fail_after(PATIENCE):
+            await running.origin.handle(far)
+        assert await running.wait_ended() is Ended.TIMEOUT
+        assert (running.ended[-1].status, running.ended[-1].rule) == (0, "")
 
 
 async def test_a_cut_is_no_end_to_an_http_1_0_client_of_a_unix_socket() -> None:

@@ -22,6 +22,7 @@ from chunkwire.server import (
     SendTimeout,
     serve,
 )
+from chunkwire.server.routes import list_text
 from chunkwire.wire.errors import FramingError
 from tests.server.peer import body_of, connect, get, resource, serving, status_of
 
@@ -68,6 +69,14 @@ async def test_a_path_like_it_is_served(path: str) -> None:
     target = path.replace("{", "").replace("}", "").replace("ü", "%C3%BC")
     async with serving(Resource(path, answer)) as running:
         assert status_of(await running.get(target)) == 200
+
+
+def test_a_resource_is_listed_without_the_lines_that_it_lacks() -> None:
+    """Fails where a command without an address is listed."""
+    assert list_text((Resource("/x", answer),), "http://h").endswith("\n\nGET /x\n")
+    whole = Resource("/x", answer, "what it is", "'{origin}/x?n=1'", parameters=frozenset({"n"}))
+    shown = "GET /x\n    what it is\n    parameters: n\n    curl -sN 'http://h/x?n=1'\n"
+    assert list_text((whole,), "http://h").endswith(shown)
 
 
 @pytest.mark.parametrize("rest", ["", "b", "b/c%2fd/", "../x"])

@@ -4,14 +4,23 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.listen import Address, Drain
-from chunkwire.server.workers import Supervisor, _Worker
+from chunkwire.net.listen import Address, Drain, ListenError
+from chunkwire.server.workers import Supervisor, _reserved, _Worker
 
 
 def a_worker() -> tuple[_Worker, trio.abc.Stream]:
     """Return a worker without a process, and its end of the socket."""
     ours, theirs = trio.testing.memory_stream_pair()
     return _Worker(None, ours, trio.Lock(), is_accepting=True), theirs  # type: ignore[arg-type]
+
+
+def test_an_address_whose_name_is_no_domain_name_cannot_be_bound() -> None:
+    """Fails where the error of IDNA is a traceback."""
+    with (
+        pytest.raises(ListenError, match=r"^cannot listen on é\.\.b:0: no domain name$"),
+        _reserved(Address("é..b", 0)),
+    ):
+        pass
 
 
 async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() -> None:
