@@ -64,7 +64,10 @@ def main(words: list[str]) -> int:
     parser = _parser()
     options = parser.parse_args(words)
     if options.read:
-        report = Report.from_json(json.loads(options.read.read_text()))
+        try:
+            report = Report.from_json(json.loads(options.read.read_text("utf-8")))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            parser.error(f"--from {options.read}: expected a file of --json, got {type(error).__name__}: {error}")
         _show(report, options)
         return 0
     unknown = [name for name in options.experiments if name not in (*EXPERIMENTS, "all")]
@@ -179,7 +182,8 @@ def _parser() -> argparse.ArgumentParser:
     add("experiments", nargs="*", metavar="EXPERIMENT", help="one or more of the above")
     add("--quick", action="store_true", help="few samples and one round: only to see that everything runs")
     add("--rounds", type=int, metavar="N", help="how often each subject is measured (default 3)")
-    add("--peers", type=_peers, metavar="A,B", help="compare with these only; 'none', or 'all' (default)")
+    peers = "compare with these only, or 'none'; 'all' (default): those that an experiment usually has"
+    add("--peers", type=_peers, metavar="A,B", help=peers)
     add("--newest", action="store_true", help="relays and tls: also the newest releases of the peers (bench.newest)")
     add("--variants", type=_variants, metavar="A,B", help=f"our relay as {', '.join(SUBJECTS)}; or 'none'")
     add("--subject", type=_subject, action="append", default=[], metavar="NAME=COMMAND", help="one more relay")

@@ -3,8 +3,8 @@
 `python -m bench.answer_soak --minutes 10` runs `chunkwire ask` before two mocks, which fail 30 % and 10 % of their
 requests in different ways. It runs 200 callers at once, which ask in all forms. It prints its findings, and exits 1 for
 any of these: an answer that is neither whole nor clearly failed, a text that differs from the mock's, an audit line or
-a counter that disagrees, a breaker that never opened or stayed open, more retries than the budget, a descriptor or a
-stream left open, memory that grew.
+a counter that disagrees, no breaker that opened (of more than 1000 questions) or one that stayed open, more retries
+than the budget, a descriptor or a stream left open, memory that grew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from chunkwire.wire.errors import ChunkwireError
 SAMPLES: Final = 40
 COOLDOWN_SECONDS: Final = 0.5
 RETRY_SHARE: Final = 0.2  # of a retry that each question earns
-LEAVING: Final = 0.15  # of the callers
+LEAVING: Final = 0.15  # of the questions: their callers leave
 FAILING: Final = {"a": 0.3, "b": 0.1}
 FORMS: Final = ("sse", "jsonl", "json", "chat", "chat-whole")
 WORDS: Final = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "🚂", "zwölf", "tokens")

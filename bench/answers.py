@@ -1,8 +1,8 @@
-"""`answers`: time to the first token of a language model, and time until its server sees that the reader has left.
+"""`answers`: time to the first token of a language model, time until its server sees that the reader has left, and CPU.
 
-The model is the origin's mock, which plans its first token 100 ms after the question, and one every 20 ms after it. It
-is asked directly, through the gateway, and through `chunkwire ask`. Both ends read the clock of one machine: this
-process the reader's, the origin's journal the model's.
+The model is the origin's mock, which plans its first token 100 ms after the question. It is asked directly, through the
+gateway, and through `chunkwire ask`, alone and with the gateway behind it. Both ends read the clock of one machine:
+this process the reader's, the origin's journal the model's.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
                 f"from a reader's leaving within an answer to the end of the model's stream, a token every {ITL_MS} ms"
             )
             note = (
-                "reset: the reader resets its connection. close: it closes it, and the kernel answers the model's next "
-                "write with a reset; only `ask` ends at the FIN."
+                "reset: the reader resets its connection. close: it closes it, and the kernel answers the next octets "
+                "with a reset; only `ask` ends at the FIN."
             )
             yield Table("answers/leaving", shows, LEAVING, rows, note=note)
     if plan.choose(["crowd"]):
@@ -225,7 +225,7 @@ def _departures(way: Way, origin: int, count: int) -> Round:
 
 
 def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
-    """Leave within an answer; return after how many ms the model's stream ended, and its tokens until then."""
+    """Leave within an answer; return after how many ms the model's stream ended, and how many more tokens it sent."""
     with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
         peer.sendall(way.request)
         _read_tokens(peer, way.token, READ_BEFORE_LEAVING)
@@ -247,7 +247,7 @@ def _read_tokens(peer: socket.socket, token: bytes, count: int) -> None:
 
 
 def _end_of_stream(origin: int) -> tuple[int, int]:
-    """Return when the model's last stream ended, ns since the epoch, and its number of frames."""
+    """Wait until the model's last stream has ended; return when, ns since the epoch, and its number of frames."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with socket.create_connection((HOST, origin), _PATIENCE) as peer:

@@ -48,7 +48,7 @@ def hops(workshop: Workshop) -> Generator[Mapping[str, int], None, None]:
 
 
 async def judged(ports: Mapping[str, int], name: str) -> str:
-    """Probe one hop once; return whether the verdict is right."""
+    """Probe one hop once; return "right", "wrong", "by time" (without the barrier), or "undecided" and why."""
     prober = Prober(origin=parse_url(f"http://{HOST}:{ports['origin']}/probe"))
     url = parse_url(f"http://{HOST}:{ports[name]}/probe")
     run = await prober.run(name, prober.plain_ask(url, ORDERED_PACE), settle=1.0)

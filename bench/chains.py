@@ -1,8 +1,9 @@
 """Chains of real proxies with random settings, probed hop by hop, and through the outermost hop alone.
 
-`python -m bench.chains 100 200` draws a chain for each of these seeds: 2 to 4 hops of the programs of `bench.rows`, old
-and new, with random settings. It makes the first suggested change, probes again, and prints how often each claim was
-right. Every second chain is probed on busy cores. `--json FILE` appends a line for each chain.
+`python -m bench.chains 100 200` draws a chain for each seed from 100 to 199: 2 to 4 hops of the programs of
+`bench.rows`, old and new, our gateway and node, with random settings. Where it is known which change frees the stream,
+it makes that change and probes again. It prints how often each claim was right. Every second chain is probed on busy
+cores. `--json FILE` appends a line for each chain.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _started(start: Start, workshop: Workshop, path: str) -> Callable[[int], Abs
 
 
 def more_settings(workshop: Workshop, chance: random.Random) -> dict[str, Setting]:
-    """Return settings by name, with random values, for each version of each program that is available."""
+    """Return settings by name, with random values, of each available version of each program, and of our gateway."""
     found: dict[str, Setting] = {}
     for program, versions in PROGRAMS.items():
         for find, word in versions:
@@ -221,7 +222,7 @@ async def _probed(origin: int, ports: Sequence[int]) -> list[HopVerdict]:
 
 
 async def chain(origin: int, names: Sequence[str], settings: Mapping[str, Setting]) -> dict[str, object]:
-    """Return a chain's hops, its first holding hop, the verdicts, and which claims were right."""
+    """Return a chain's hops, its first holding hop (from 1; 0 for none), the verdicts, and which claims were right."""
     hops = [settings[name] for name in names]
     place, kinds = truth(hops)
     stood = standing(origin, hops)

@@ -1,7 +1,7 @@
 """`codec`: frames a second through the codec alone, for bodies of different chunk sizes. No socket, no relay.
 
-The scanner is given a body in reads of 64 KiB, as by a mover: octets that it does not approve are given again before
-the next read. h11, which many Python servers use, is given the same reads.
+The scanner is given a body in reads of 64 KiB, as by a mover: octets that it does not approve are given again, in front
+of the next read. h11, which many Python servers use, is given the same reads.
 """
 
 from __future__ import annotations

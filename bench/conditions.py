@@ -125,5 +125,5 @@ def _output(argv: Sequence[str]) -> str:
 
 
 def command_line() -> list[str]:
-    """Return the command of this run, as it was typed."""
+    """Return the command of this run."""
     return [Path(sys.executable).name, "-m", "bench", *sys.argv[1:]]

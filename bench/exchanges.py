@@ -88,7 +88,7 @@ def _through(
 
 
 def _wrk(plan: Plan, workshop: Workshop, port: int, kind: Kind, server: Running | None = None) -> Round:
-    """Run wrk once, after a warm-up a tenth as long."""
+    """Run wrk once, after a warm-up of 1 s, which `--quick` leaves out."""
     seconds = QUICK_SECONDS if plan.is_quick else SECONDS
     script = PEERS / ("heads.lua" if kind.differs else "wrk.lua")
     common = [need_program("wrk"), "-t1", f"-c{CONNECTIONS}", "-s", str(script)]

@@ -6,8 +6,8 @@ packet; on loopback, sending and receiving are one step. A program that cannot b
 reason.
 
 Two figures, as AIPerf defines them. TTFT: from the request to the first token that is not empty. ITL: per request,
-(last token - first token) / (tokens - 1). locust has neither: its file (`peers/locustfile.py`) reports gaps, which are
-compared with the true gaps.
+(last token - first token) / (tokens - 1). locust has neither: its file (`peers/locustfile.py`) reports TTFT, and gaps,
+which are compared with the true gaps.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ GRADERS = (
 
 
 def true_figures(exchanges: Sequence[CapturedExchange], *, is_by_gap: bool) -> tuple[int, Figures]:
-    """Return the number of whole answers in a capture, and their figures."""
+    """Return the number of answers of two tokens or more in a capture, and their figures."""
     answers = [times for each in exchanges if len(times := token_times(each)) > 1]
     firsts = [1000 * times[0] for times in answers]
     gaps = [1000 * (b - a) for times in answers for a, b in pairwise(times)]
@@ -229,7 +229,7 @@ def mock_served(tokens: int) -> Iterator[str]:
 
 @contextmanager
 def captured(url: str, path: Path) -> Iterator[None]:
-    """Capture a port of the loopback interface."""
+    """Capture a port of the loopback interface in the with block."""
     port = url.rpartition(":")[2]
     command = [
         need_program("tcpdump"),
@@ -272,7 +272,7 @@ def graded(workshop: Workshop, grader: Grader, streams: int, requests: int) -> s
         load_exchanges((folder / "lo.pcap").read_bytes(), "lo.pcap"), is_by_gap=grader.is_by_gap
     )
     if count < requests // 2:
-        raise Trouble(f"the capture has {count} whole answers of {requests}")
+        raise Trouble(f"the capture has {count} answers of {requests}")
     cells = [
         f"{said:9.2f} {true:9.2f} {said - true:+8.2f}"
         for key in ("ttft", "itl")

@@ -1,4 +1,4 @@
-"""Many open, silent streams: each has had a request, a response head and one chunk.
+"""Many open, silent streams: each has had a request and the first octets of its answer.
 
 One thread and one selector serve all clients and, if asked, the origin.
 """
@@ -58,7 +58,7 @@ class Holder:
         """Open streams to a port, and wait for the first octets of each answer.
 
         Raises:
-            Trouble: some had no answer in time, or were cut.
+            Trouble: some had no connection or no answer in time, or were cut.
         """
         deadline = time.monotonic() + _WITHIN
         for opened in range(count):

@@ -1,6 +1,6 @@
 """The memory of `chunkwire bench` over a simulated hour: `python -m bench.hour`.
 
-The recorder is fed with 1000 streams of 20 frames a second for 3600 s: 72 million samples, with stamps, and delays
+The samplers are fed with 1000 streams of 20 frames a second for 3600 s: 72 million samples, with stamps, and delays
 from a heavy-tailed distribution, as fast as possible (about an hour of CPU). Prints the peak resident memory of the
 process after each simulated minute.
 """
@@ -28,7 +28,7 @@ WRITTEN_NS, READ_NS = 20_000, 30_000  # after the planned moment, and after the 
 
 
 def feed(streams: int, seconds: int, report: bool) -> tuple[Gathered, float]:
-    """Feed a recorder; return its samples and this process's peak resident memory, MB."""
+    """Feed the samplers; return their samples and this process's peak resident memory, MB."""
     gathered, window, segments = Gathered(), Window(BEGAN_NS, BEGAN_NS, BEGAN_NS + seconds * 10**9), Segments()
     framing = Framing(BodyKind.CHUNKED)
     samplers = [

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("streams", "streams"),
 )
 STREAMS, QUICK_STREAMS = 2000, 100
-# The stamping origins wait an hour between two chunks.
+# The stamping origins send the first chunk at a random moment of the next hour (`bench.peers.stamps`).
 _SILENT = f"/?n=2&us={3600 * 10**6}"
 
 
@@ -31,9 +31,9 @@ def memory(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     for kind in plan.choose(["relays", "origins"]):
         measures = _relays(plan, workshop, streams) if kind == "relays" else _origins(plan, workshop, streams)
         rows = interleave(measures, plan.rounds, what=f"memory/{kind}")
-        shows = f"resident memory of {kind}: {streams} streams, open and silent after a head and one chunk"
-        note = "" if kind == "relays" else "Streams of origins have had their head; the first chunk is due in an hour."
-        yield Table(f"memory/{kind}", shows, COLUMNS, rows, note=note)
+        last = "a head and one chunk" if kind == "relays" else "the head"
+        shows = f"resident memory of {kind}: {streams} streams, open and silent after {last}"
+        yield Table(f"memory/{kind}", shows, COLUMNS, rows)
 
 
 def _relays(plan: Plan, workshop: Workshop, streams: int) -> dict[str, Callable[[], Round]]:

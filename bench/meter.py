@@ -172,7 +172,7 @@ def to_round(result: Mapping[str, Any], asked: Mapping[str, str | int]) -> Round
 
 
 def _what_is_missing(figures: Mapping[str, float], asked: Mapping[str, str | int]) -> str:
-    """Return what is missing of the workload; "" where nothing is. An error page, too, completes a stream."""
+    """Return what is missing of the workload, as after an error page, which also ends properly; "" where nothing is."""
     if asked["mode"] == "bulk":
         # Sizes that --mix varies have the same mean; the last block of chunks is always sent whole.
         least = 0.95 * int(asked["size"]) * int(asked["count"])

@@ -1,4 +1,4 @@
-"""The newest releases of the peers: nginx, HAProxy and Apache of Debian's suite `sid`, the others of Python packages.
+"""The newest releases of the peers: of Debian's suites `sid` and `experimental`, and of Python packages.
 
 `python -m bench.newest` downloads what is missing and prints each program's version and path; `--newest` measures
 these. Debian's packages come from apt's configured mirror, without root and without a change to the system: they are
@@ -69,7 +69,7 @@ def packaged(name: str) -> Callable[[Workshop], str]:
 
 
 def unpacked(name: str) -> Callable[[Workshop], str]:
-    """Return a function that gives the path of a program of Debian's suite sid."""
+    """Return a function that gives the path of a program of Debian's newest packages."""
     return lambda workshop: str(_debian(workshop) / "bin" / name)
 
 

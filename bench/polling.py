@@ -1,7 +1,7 @@
 """`polling`: CPU of a relay that is idle or nearly idle, and its time to a new response meanwhile.
 
-Three states: no stream; a thousand silent ones; fifty mixed ones (25 silent, 25 with 20 chunks/s each), while a new
-exchange begins every 50 ms. CPU is the relay's own, in percent of a core.
+Three states: no stream; a thousand silent ones; fifty mixed ones (25 silent, 25 with 20 chunks/s each), to which a
+silent one is added every 50 ms. CPU is the relay's own, in percent of a core.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class IdleStates:
-    """Seconds of each state, number of silent streams, chunks of each mixed stream."""
+    """Seconds of each of the first two states, number of silent streams, chunks of each mixed stream."""
 
     seconds: float
     silent: int

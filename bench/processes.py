@@ -94,7 +94,7 @@ class Running:
         return int(children[0]) if len(children) == 1 else pid
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of all its threads, with a resolution of 1 ns."""
+        """Return the CPU time of its present threads, with a resolution of 1 ns."""
         threads = Path(f"/proc/{self.busy_pid}/task").iterdir()
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
@@ -175,7 +175,7 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and its children: SIGTERM, then SIGKILL."""
+    """End a program and its children: SIGTERM, and after `_TO_END` SIGKILL."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, request)

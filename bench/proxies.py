@@ -1,7 +1,7 @@
 """The proxies that `bench.scorecards` checks: the command of each, before an upstream's port.
 
-The rule here: a proxy runs as its own documentation shows a reverse proxy; where that says how to stream, a second
-subject runs so. No subject is tuned to a row.
+The rule here: a proxy runs as its own documentation shows a reverse proxy, or as that says how to stream (`setting`).
+No subject is tuned to a row.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a target was met; `holds` is None where a row has no figure, or the interval contains the target."""
+    """Whether a target was met; `holds` is None where a figure is missing, or the interval contains the target."""
 
     target: str
     got: str

@@ -23,7 +23,7 @@ class Plan:
     """The options of the command line.
 
     Attributes:
-        rounds: how often each subject is measured.
+        rounds: how often each subject is measured; `startup` has a number of its own.
         is_quick: few samples, to see that everything runs.
         peers: to compare with; None for the experiment's default.
         variants: of our own relay; None for all.

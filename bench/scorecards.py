@@ -1,8 +1,8 @@
 """`chunkwire check proxy` on widely used proxies: do they stream, stop and fail as the RFCs say?
 
-`python -m bench.scorecards` judges them and prints two tables, then those of `scorecard_clients`. `--write` puts the
-short tables into README.md and the whole ones into bench/README.md, between their marks. A proxy that cannot be
-installed or started is named with the reason.
+`python -m bench.scorecards` judges them and prints two tables; without names of proxies, it also judges the clients
+(`scorecard_clients`). `--write` puts the short tables into README.md and the whole ones into bench/README.md, between
+their marks. A proxy that cannot be installed or started is named with the reason.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
 
 
 def short_table(judged: Sequence[JudgedProxy]) -> str:
-    """Return a line for each proxy."""
+    """Return a line for each proxy that is short or was not judged."""
     heads = ["proxy", *(question for question, _ in QUESTIONS), "`must` failed", "which"]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for proxy in judged:

@@ -3,7 +3,7 @@
 `python -m bench.soak --minutes 15` runs `chunkwire forward`, its clients and its upstream. It prints its findings, and
 exits 1 for any of these: a client took a response for complete or incomplete against what its upstream did; it received
 an octet that was not sent; an upstream request went on after its client had left; a descriptor or a stream was left
-open; memory grew; the gateway's log has an error of its own.
+open; memory grew; the gateway's log has another end of a response, or a line that is no access.
 """
 
 from __future__ import annotations

@@ -10,12 +10,22 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TypeAlias
 
-from chunkwire.tools.bench.statistics import percentile
+from chunkwire.tools.bench.statistics import rank_of
 
 Curve: TypeAlias = tuple[tuple[float, float], ...]
 """Points (fraction of the samples, their value), by rising fraction."""
 
 PERCENTILES: Mapping[str, float] = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+
+
+def percentile(ordered: Sequence[float], percentage: float) -> float | None:
+    """Return the smallest sample that at least `percentage` of all samples do not exceed; None where too few exceed it.
+
+    Args:
+        ordered: in rising order.
+    """
+    rank = rank_of(len(ordered), percentage)
+    return None if rank is None else ordered[rank - 1]
 
 
 def summary(samples: Sequence[float]) -> dict[str, float]:

@@ -8,11 +8,11 @@ from html import escape
 from bench.results import Column, Row, Table
 from bench.stats import middle_curve
 from bench.text import number
-from chunkwire.tools.bench.chart import WIDTH, PercentileCurve, percentile_chart, svg
+from chunkwire.tools.bench.chart import WIDTH, LatencyCurve, percentile_chart, svg
 
 _BAR = 24
 _NAMES = 150
-# Okabe and Ito's palette and three more: distinct for colour-blind readers, on black and on white.
+# Five of Okabe and Ito's palette, which colour-blind readers can tell apart, and five more.
 _COLOURS = (
     "#0072b2",
     "#e69f00",
@@ -44,7 +44,7 @@ def curves(table: Table, colour: Mapping[str, str]) -> str:
     }
     found = {name: curve for name, curve in found.items() if len(curve) > 1}
     drawn = {
-        name: PercentileCurve(curve, colour[name], is_dashed=name == "direct", is_main=name == "chunkwire")
+        name: LatencyCurve(curve, colour[name], is_dashed=name == "direct", is_main=name == "chunkwire")
         for name, curve in found.items()
     }
     return percentile_chart(drawn, label=f"percentile curves of {table.name}", of="chunks")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.results import Round, Row, Table, Verdict
-from chunkwire.tools.bench.statistics import percentile
+from bench.stats import percentile
 
 MIN_ROUNDS = 6
 """Fewer have no interval: the median alone decides."""

@@ -46,7 +46,7 @@ def figure(row: Row, column: Column) -> tuple[str, str]:
 
 
 def number(value: float) -> str:
-    """Return a number with three or four significant digits."""
+    """Return a number with three significant digits, whole from 1000 on, with two below 0.001."""
     if value and abs(value) < 1e-3:
         return f"{value:.1e}"
     if abs(value) >= 1000 or value == int(value):

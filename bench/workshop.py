@@ -1,7 +1,7 @@
 """Builds what experiments need: compiled programs, configuration files, a certificate, the Python peers' packages.
 
-The rule here: what is slow to build is cached in the user's cache folder, under the hash of its sources. The files of
-one run are in a temporary folder, which is removed. Nothing is written into the clone.
+The rule here: what is slow to build is cached in the user's cache folder, under a hash of its sources if it has some.
+The files of one run are in a temporary folder, which is removed. Nothing is written into the clone.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Workshop:
             Trouble: the environment cannot be made here.
         """
         requirements = PEERS / requirements_name
-        home = self._peer_home(requirements)
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        home = self.cache / f"python{version}-{_digest([requirements])}"
         python, complete = home / "bin" / "python", home / "complete"
         if requirements_name in self.troubles:
             raise Trouble(self.troubles[requirements_name])
@@ -110,12 +111,8 @@ class Workshop:
         self.pythons.add(str(python))
         return str(python)
 
-    def _peer_home(self, requirements: Path) -> Path:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return self.cache / f"python{version}-{_digest([requirements])}"
-
     def kept(self, name: str, build: Callable[[Path], None], made_from: Sequence[Path] = ()) -> str:
-        """Return the path of a file or folder in the cache, built on first use; its name has the sources' hash."""
+        """Return the path of a file or folder in the cache, built on first use and when `made_from` has changed."""
         target = self.cache / (f"{name}-{_digest(made_from)}" if made_from else name)
         if not target.exists():
             self.cache.mkdir(parents=True, exist_ok=True)

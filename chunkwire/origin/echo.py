@@ -26,7 +26,8 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
     """Send the body back while it arrives; one with a Content-Length is sent back in chunks, one for each read.
 
     The head waits for the first whole chunk, at most a second (`head=now`: not at all), so that a body with an error at
-    its start is answered 400. A later error is reported in a chunk, and the response is then cut.
+    its start is answered 400. After a later error the response is cut; a chunk before that reports it, unless part of a
+    frame has been sent.
     """
     events = await _first_events(request)
     content_type = request.head.get(b"content-type")

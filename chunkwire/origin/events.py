@@ -44,11 +44,8 @@ async def sse(request: IncomingRequest, response: Responder) -> None:
         await response.fixed(204)
         return
     async with response.chunked(fields=(EVENT_STREAM, _NO_CACHE)) as body:
-        quiet = 0.0
-        for sent, number in enumerate(range(first, count + 1)):
-            if sent == cut:
-                body.cut()
-                return
+        quiet, numbers = 0.0, range(first, count + 1)
+        for sent, number in enumerate(numbers[:cut]):
             moment = delay + sent * duration / max(1, count - 1)
             while heartbeat and quiet + heartbeat < moment:
                 quiet += heartbeat
@@ -59,6 +56,8 @@ async def sse(request: IncomingRequest, response: Responder) -> None:
             about = {"n": number, "of": count, "timestamp": _timestamp(request, response, body, moment)}
             retry_ms = round(retry * 1000) if sent == 0 and query.values("retry") else None
             await body.send_chunk(encode_event(json.dumps(about), id=str(number), retry=retry_ms))
+        if cut is not None and cut <= len(numbers):
+            body.cut()
 
 
 def _last_event_id(request: IncomingRequest) -> int:
@@ -94,7 +93,7 @@ EVENTS: Final = (
     Resource(
         "/sse",
         sse,
-        "count events over duration, with ids; heartbeat adds comments, cut breaks off, Last-Event-ID takes up",
+        "count events over duration, with ids; heartbeat adds comments, cut ends it early, Last-Event-ID resumes",
         "'{origin}/sse?count=5&duration=2s&delay=0&retry=500ms&heartbeat=200ms'",
         parameters=frozenset({"count", "duration", "delay", "retry", "heartbeat", "cut"}),
     ),

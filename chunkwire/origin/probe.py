@@ -1,7 +1,7 @@
 """`/probe`: events that contain their planned and their actual sending times.
 
 The journal (`server.admin`) has the request as it arrived through all hops, under the run's nonce. With `barrier` no
-clock is needed: each event waits until the previous one has been acknowledged (`origin.barrier`).
+clock is needed: each burst of events waits until the previous one has been acknowledged (`origin.barrier`).
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ class _ProbePlan:
 
 
 async def probe(request: IncomingRequest, response: Responder) -> None:
-    """Send `n` events, `burst` of them each `interval`, each in a chunk of at least `size` octets.
+    """Send `n` events, `burst` of them each `interval`, each in a chunk of `size` octets or more.
 
     The first burst is sent `delay` after the head. `hints` and `type` select fields of the head. `mark=1` adds an
     extension to each chunk and a trailer, which shows the hops that drop them. With `barrier=ID` each burst waits until
-    the previous one is acknowledged (the first one too with `ack_head=1`), and the end waits for all acknowledgements.
+    the previous one is acknowledged, the first one with `ack_head=1` until the head is. The end waits for all
+    acknowledgements. Where none comes in time the body is cut.
     """
     query = request.query
     plan, fields = _plan(request), _fields(request)
@@ -159,14 +160,16 @@ def _fields(request: IncomingRequest) -> tuple[Field, ...]:
 
 
 def _event(about: dict[str, object], size: int, noise: random.Random) -> bytes:
-    """Return one SSE event whose data is JSON, padded inside the JSON to `size` octets if it is shorter.
+    """Return one SSE event whose data is JSON. If it is shorter than `size` octets, it is padded, to at most 8 more.
 
-    The padding is random, so that a hop that compresses cannot make it much smaller, which would hide its buffer size.
+    The padding is a random member of the JSON, so that a hop that compresses cannot make it much smaller, which would
+    hide its buffer size.
     """
     data = json.dumps(about, separators=(",", ":")).encode()
-    missing = size - len(b"data: \n\n") - len(data) - len(b',"pad":""')
-    if missing >= 0:
-        data = b'%b,"pad":"%b"}' % (data[:-1], base64.b64encode(noise.randbytes(missing))[:missing])
+    missing = size - len(b"data: \n\n") - len(data)
+    if missing > 0:
+        padding = max(0, missing - len(b',"pad":""'))
+        data = b'%b,"pad":"%b"}' % (data[:-1], base64.b64encode(noise.randbytes(padding))[:padding])
     return b"data: %b\n\n" % data
 
 
@@ -174,7 +177,7 @@ PROBE: Final = (
     Resource(
         "/probe",
         probe,
-        "n events, burst each interval, each with its planned and actual time in ns, size octets long",
+        "n events, burst each interval, each with its planned and actual time in ns, size octets or more",
         "'{origin}/probe?n=5&interval=100ms&size=200&nonce=run1'",
         methods=("GET", "POST"),
         parameters=frozenset(
@@ -184,7 +187,7 @@ PROBE: Final = (
     Resource(
         ACK_PATH,
         _ack,
-        "acknowledge frame n of the stream that has a barrier open: only then is the next one written",
+        "acknowledge frame n of the stream that has a barrier open; the next one is written after it",
         "-X POST '{origin}/probe/ack?barrier=0123456789abcdef&n=1'",
         methods=("POST",),
         parameters=frozenset({"barrier", "n"}),

@@ -75,11 +75,6 @@ class Replay:
     ends_at: float
     is_exact: bool
 
-    @property
-    def octets(self) -> bytes:
-        """The body on the wire."""
-        return b"".join(step.octets for step in self.steps)
-
 
 def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Replay]:
     """Return the responses of a recording, in order.
@@ -88,7 +83,7 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
         speed: factor of the speed, above 0; 2 halves every pause.
 
     Raises:
-        LocalError: the recording has no response or only a part of a frame.
+        LocalError: the recording has no response with a head, or keeps only the first octets of a frame.
     """
     streams: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}
@@ -168,7 +163,7 @@ def _data(record: FrameRecord | DataRecord) -> bytes:
 
 
 def replay_resources(replays: Sequence[Replay]) -> tuple[Resource, ...]:
-    """Return a resource for each path of a recording, and `/replay` for its first response.
+    """Return a resource for each path of a recording, and `/replay` for its first response, unless it is such a path.
 
     Several responses of one path are given in turn.
     """
@@ -194,8 +189,8 @@ def _resource(path: str, replays: list[Replay]) -> Resource:
         async with response.chunked(replay.status, fields=replay.fields) as body:
             await _play(replay, body)
 
-    seconds, frames = replays[0].ends_at, len(replays[0].steps)
-    summary = f"a recording: {frames} writes over {seconds:.2f} s, {replays[0].ending}"
+    seconds, writes = replays[0].ends_at, len(replays[0].steps)
+    summary = f"a recording: {writes} writes over {seconds:.2f} s, {replays[0].ending}"
     return Resource(path, play, summary, f"--raw '{{origin}}{path}'", methods=_METHODS, parameters=None)
 
 

@@ -1,7 +1,4 @@
-"""What the origin's resources allow: caps on what a request may ask of them.
-
-Every number stands with its unit, its reason and a precedent. The command line sets them; tests build their own.
-"""
+"""What the origin's resources allow: caps on what a request may ask of them."""
 
 from __future__ import annotations
 
@@ -21,9 +18,10 @@ class OriginSettings(ServerSettings):
 
     Attributes:
         max_chunks: chunks one stream may ask for.
-        max_octets: chunk-data one stream may ask for; 1 GiB is what the back-pressure check needs.
+        max_octets: chunk-data one stream may ask for; 1 GiB fills the buffers of all hops, to test backpressure.
         max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
-        clock: `fixed` stamps content with planned moments of one fixed day, so that each run has the same octets.
+        clock: `fixed` stamps `/generate`, `/sse` and `/ndjson` with planned moments of one fixed day, so that each run
+            has the same content.
         max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
     """
 

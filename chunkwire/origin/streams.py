@@ -75,7 +75,7 @@ async def stream_bytes(request: IncomingRequest, response: Responder) -> None:
 
 
 async def drip(request: IncomingRequest, response: Responder) -> None:
-    """Send `numbytes` octets, a chunk each, spread over `duration` after `delay`."""
+    """Send `numbytes` octets, a chunk each, spread over `duration`; the head, too, is sent after `delay`."""
     settings, query = caps_of(request), request.query
     duration = query.duration("duration", 2.0, at_most=settings.max_duration)
     delay = query.duration("delay", 2.0, at_most=settings.max_duration)

@@ -35,7 +35,10 @@ _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame 
 
 
 async def ws(request: IncomingRequest, response: Responder) -> None:
-    """Send `n` messages, one each `interval`, then close; meanwhile, or with n=0 until the client closes, echo."""
+    """Send `n` messages, one each `interval`, then close; meanwhile, or with n=0 until the client closes, echo.
+
+    After `max_duration` the connection is closed without a Close frame.
+    """
     n, interval = paced(request, n=0, interval=0.1)
     socket = await open_websocket(request, response)
     async with trio.open_nursery() as nursery:
@@ -50,7 +53,7 @@ async def open_websocket(request: IncomingRequest, response: Responder) -> WebSo
     """Answer an opening handshake and return the WebSocket; the connection is closed when the responder returns.
 
     Raises:
-        Refusal: the request asks for none, or wsproto is not installed (501).
+        Refusal: the request is no valid opening handshake (426, 400), or wsproto is not installed (501).
     """
     try:
         from wsproto import ConnectionType
@@ -93,7 +96,7 @@ def asks_for_websocket(request: IncomingRequest) -> bool:
 
 
 class WebSocket:
-    """Converts between frames and octets; several tasks may write, one at a time."""
+    """Converts between frames and octets; several tasks may call `send`, one task reads `messages`."""
 
     def __init__(self, connection: ServerConnection, frames: Connection, send_timeout: float) -> None:
         self._frames = frames
@@ -102,7 +105,7 @@ class WebSocket:
         self._turn = trio.Lock()
 
     async def messages(self) -> AsyncGenerator[Message[Any], None]:
-        """Yield messages, or their fragments, until either side closes; answer Ping and Close frames.
+        """Yield messages, or their fragments, until the client closes or breaks a rule; answer Ping and Close frames.
 
         Raises:
             PeerGone: the client reset the connection.
@@ -121,7 +124,11 @@ class WebSocket:
                     yield event
 
     async def send(self, event: Event) -> None:
-        """Send one frame by one write; drop it if none may follow, nor a second Close (RFC 6455 §5.5.1)."""
+        """Send one frame in one write. After a Close, drop all but the answer to the client's Close (RFC 6455 §5.5.1).
+
+        Raises:
+            SendTimeout: the client took nothing for `send_timeout`.
+        """
         from wsproto.connection import ConnectionState
         from wsproto.events import CloseConnection
 
@@ -149,7 +156,7 @@ async def _send_texts(socket: WebSocket, response: Responder, n: int, interval: 
 
 
 async def _echo(socket: WebSocket, response: Responder) -> None:
-    """Send every message back, each fragment in a frame as it arrives, until either side closes."""
+    """Send every message back, each fragment in a frame as it arrives, until the client closes."""
     async with aclosing(socket.messages()) as messages:
         async for piece in messages:
             await socket.send(type(piece)(data=piece.data, message_finished=piece.message_finished))

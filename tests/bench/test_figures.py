@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +124,18 @@ def test_a_report_of_another_version_is_refused() -> None:
         Report.from_json({"version": 2})
 
 
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"version":1}'])
+def test_a_file_that_is_no_report_is_refused_in_one_line(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        main(["--from", str(path)])
+    assert f"--from {path}: expected a file of --json, got " in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_page_makes_no_request() -> None:
     page = report_html(Report({"command": "a < b & c"}, (judged(table(row("chunkwire", 1.0), row("nginx", 3.0))),)))
     assert re.findall(r"https?://|<script|<link|@import|url\(|src=", page) == []
@@ -143,7 +156,7 @@ def test_a_figure_that_is_absent_is_a_dash() -> None:
 @pytest.mark.parametrize(
     "value, written", [(0.0, "0"), (0.00012, "1.2e-04"), (0.5, "0.5"), (61.234, "61.2"), (1234.5, "1234")]
 )
-def test_a_number_has_three_or_four_significant_digits(value: float, written: str) -> None:
+def test_a_number_has_three_significant_digits_or_is_whole(value: float, written: str) -> None:
     assert number(value) == written
 
 

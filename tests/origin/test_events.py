@@ -86,6 +86,14 @@ async def test_a_cut_stream_can_be_resumed_to_its_end() -> None:
     assert [event.id for event in events] == ["1", "2", "3", "4", "5"]
 
 
+async def test_a_stream_is_cut_after_its_last_event_and_not_where_fewer_follow() -> None:
+    async with serving() as running:
+        assert len(items_of(await running.get("/sse?count=2&cut=2"))) == 2
+        assert await running.wait_ended() is Ended.CUT
+        await running.ask(get("/sse?count=2&cut=2", b"Last-Event-ID: 1", b"Connection: close"))
+        assert await running.wait_ended() is Ended.COMPLETE
+
+
 async def test_ndjson_is_a_line_of_json_a_frame_at_its_moment() -> None:
     pacer = LeapPacer()
     async with serving(pacer=pacer) as running:

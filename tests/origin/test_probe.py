@@ -56,6 +56,14 @@ async def test_padding_does_not_compress_away() -> None:
     assert len(zlib.compress(event)) > 5000
 
 
+async def test_an_event_is_as_long_as_its_size_or_a_few_octets_longer() -> None:
+    async with serving() as running:
+        (bare,) = chunks_of(await running.get("/probe?n=1&nonce=a"))
+        for size in range(len(bare) - 1, len(bare) + 12):
+            (event,) = chunks_of(await running.get(f"/probe?n=1&nonce=a&size={size}"))
+            assert max(size, len(bare)) <= len(event) <= max(size + 8, len(bare))
+
+
 async def test_the_type_is_one_of_a_few() -> None:
     async with serving() as running:
         assert b"Content-Type: application/x-ndjson\r\n" in await running.get("/probe?n=1&type=ndjson")

@@ -42,6 +42,12 @@ def test_go_lines_have_a_benchmark_for_each_round_and_a_unit_for_each_value() ->
     assert " late-p50-ns" in lines[0]
 
 
+def test_go_lines_of_a_log_which_has_no_frames_count_its_samples() -> None:
+    read = read_hlog(hlog_lines(gathered()), where="a.hlog")
+    lines = go_lines(BenchResult(url="a.hlog", gathered=read, conditions={}))
+    assert {line.split()[1] for line in lines if line.startswith("Benchmark")} == {"200"}
+
+
 def test_a_baseline_is_a_benchmark_of_its_own() -> None:
     names = {
         line.split()[0] for line in go_lines(result({"rate": "20/s (even)"}, has_baseline=True)) if "Benchmark" in line

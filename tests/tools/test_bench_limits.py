@@ -32,9 +32,19 @@ def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
     assert (missed([parse_limit(text)], gathered()) == []) is holds
 
 
-def test_a_limit_that_cannot_be_judged_does_not_hold() -> None:
-    (line,) = missed([parse_limit("hold.p99=1s")], gathered(100))
-    assert line.startswith("hold.p99=1s: not judged")
+@pytest.mark.parametrize(
+    "text, n, unknown, why",
+    [
+        ("hold.p99=1s", 100, 0, "fewer than ten samples are larger"),
+        ("hold.p99=1s", 20000, 203, "fewer than 99 % of its samples are known"),
+        ("gap.max=1s", 20000, 0, "no value of it is known"),
+    ],
+)
+def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, unknown: int, why: str) -> None:
+    found = gathered(n)
+    found.rounds[0].record_unknown("hold", unknown)
+    (line,) = missed([parse_limit(text)], found)
+    assert line.startswith(f"{text}: not judged, {why}")
 
 
 @pytest.mark.parametrize(

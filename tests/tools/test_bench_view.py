@@ -178,7 +178,7 @@ def test_a_page_without_stamps_draws_frames_over_time() -> None:
     made.shown = shown
     text = page(result(made))
     assert "2 frames" in text
-    assert "Too few stamped frames" in text
+    assert "Too few frames" in text
 
 
 def test_a_page_without_stamps_has_curves_of_first_and_gap() -> None:

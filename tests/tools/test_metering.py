@@ -1,5 +1,7 @@
-"""The loop of the meter's thread: streams are cancelled by another thread while it reads them."""
+"""The meter: its loop, whose streams are cancelled by another thread, and when it begins and ends to sample."""
 
+import math
+import os
 import select
 import socket
 import threading
@@ -9,7 +11,17 @@ import pytest
 import trio
 
 from chunkwire.net.connection import READ_OCTETS
+from chunkwire.net.dial import parse_url
+from chunkwire.server.request import IncomingRequest
+from chunkwire.server.responder import Responder
+from chunkwire.server.routes import Resource
+from chunkwire.tools.bench import metering
+from chunkwire.tools.bench.load import Load, Opening
 from chunkwire.tools.bench.loop import MAX_BACKLOG_OCTETS, READ_WEIGHT, Loop, Waiting
+from tests.patience import PATIENCE
+from tests.server.peer import serving
+
+MUTE: Any = None  # a sampler that takes nothing
 
 
 class AfterOneTurn(threading.Event):
@@ -33,9 +45,18 @@ async def test_a_stream_that_was_cancelled_since_the_poll_is_passed_over() -> No
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
-async def test_a_stream_is_forgotten_once() -> None:
+async def test_a_stream_is_forgotten_once_and_not_another_that_has_its_descriptor() -> None:
     loop = Loop(trio.lowlevel.current_trio_token())
-    assert not loop.forget(3)
+    near, far = socket.socketpair()
+    old = Waiting(near, MUTE, trio.Event())
+    loop.add(old)
+    assert [loop.forget(old), loop.forget(old)] == [True, False]
+    fd = near.fileno()
+    near.close()
+    with far, socket.socket(fileno=os.dup2(far.fileno(), fd)) as reused:
+        new = Waiting(reused, MUTE, trio.Event())
+        loop.add(new)
+        assert [loop.forget(old), loop.forget(new)] == [False, True]
     loop.poll.close()
 
 
@@ -74,3 +95,42 @@ async def test_what_waits_to_be_scanned_is_bounded_in_octets() -> None:
     flood.loop.run()
     assert flood.taken == 100 * READ_OCTETS
     assert flood.most <= MAX_BACKLOG_OCTETS + READ_OCTETS + READ_WEIGHT
+
+
+async def test_sampling_begins_when_each_slot_has_had_a_frame_although_a_later_stream_has_none() -> None:
+    """The first request ends, the second stays open after a chunk, and the third, of the first slot, has none."""
+    arrived = [trio.Event() for _ in range(4)]
+
+    async def answer(request: IncomingRequest, response: Responder) -> None:
+        number = sum(event.is_set() for event in arrived)
+        arrived[number].set()
+        async with response.chunked() as body:
+            await arrived[number + 1].wait()
+            await body.send_chunk(b"x")
+            if number:
+                await trio.sleep_forever()
+
+    async with serving(Resource("/", answer)) as running:
+        url = parse_url(f"http://127.0.0.1:{running.port}/")
+        load = Load(url=url, streams=2, opening=Opening.TOGETHER, patience=math.inf, seconds=0.01, warmup=0.0)
+        meter = metering.Meter(load)
+        with trio.fail_after(PATIENCE):
+            await meter.run()
+    assert meter.gathered.streams == 3
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")
+async def test_the_busy_share_is_known_where_it_was_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metering, "FIRST_LOOK_SECONDS", 0.0)
+
+    async def answer(request: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk(b"x")
+            await trio.sleep_forever()
+
+    async with serving(Resource("/", answer)) as running:
+        url = parse_url(f"http://127.0.0.1:{running.port}/")
+        meter = metering.Meter(Load(url=url, is_enough=lambda _: True, seconds=PATIENCE))
+        with trio.fail_after(PATIENCE):
+            await meter.run()
+    assert [trend.busy is not None for trend in meter.gathered.trends] == [True]

@@ -143,6 +143,24 @@ def test_ttft_and_itl_are_of_content_alone_and_count_the_providers_tokens(last: 
     assert [values(gathered, name) for name in ("first", "ttft", "itl")] == [ms(10.0), ms(30.0), ms(itl_ms)]
 
 
+@pytest.mark.parametrize(
+    "read, known",
+    [
+        (encode_chunk(ROLE) + encode_chunk(WORD), 1),
+        (encode_chunk(WORD) + encode_chunk(ROLE), 0),
+        (encode_chunk(WORD) + encode_last_chunk(), 0),
+    ],
+)
+def test_content_has_a_kernel_stamp_only_in_the_frame_that_ends_its_read(read: bytes, known: int) -> None:
+    gathered = Gathered()
+    reader = DIALECTS["openai"].reader()
+    stream = StreamSampler(
+        gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader, is_kernel=True
+    )
+    stream.take(SENT_NS + 20 * MS, read, SENT_NS + 10 * MS)
+    assert (gathered.quantity("ttft").known, gathered.quantity("ttft").of) == (known, 1)
+
+
 def test_an_answer_without_content_has_no_ttft() -> None:
     gathered = Gathered()
     reader = DIALECTS["openai"].reader()
@@ -190,6 +208,17 @@ def test_what_arrives_may_be_recorded() -> None:
     assert not stream.take(SENT_NS + 20 * MS, encode_last_chunk())
     assert [record.t for record in records if isinstance(record, FrameRecord)] == pytest.approx([0.01, 0.02])
     assert isinstance(records[-1], EndRecord)
+
+
+def test_a_stream_at_a_rate_is_timed_from_its_planned_beginning_and_recorded_from_its_request() -> None:
+    gathered, records = Gathered(), list[Record]()
+    recorder = Recorder(records.append, stream=1, point="client.received")
+    stream = StreamSampler(
+        gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS + 4 * MS, due_ns=SENT_NS, recorder=recorder
+    )
+    stream.take(SENT_NS + 10 * MS, encode_chunk(b"a"))
+    assert values(gathered, "first") == values(gathered, "ttft") == ms(10.0)
+    assert [record.t for record in records if isinstance(record, FrameRecord)] == pytest.approx([0.006])
 
 
 def test_rounds_add_up() -> None:

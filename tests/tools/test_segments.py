@@ -32,11 +32,11 @@ def stamps_line(point: str, reads: object = (), writes: object = (), *, queued: 
     return json.dumps({**about, "reads": reads, "writes": writes})
 
 
-def recorded(*frames: FrameMoments, hops: tuple[str, ...] = (), is_asked: bool = True) -> Gathered:
+def recorded(*frames: FrameMoments, hops: tuple[str, ...] = ()) -> Gathered:
     gathered, segments = Gathered(), Segments(len(hops))
     for one in frames:
         segments.take(gathered.at(0.0), one)
-    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops] if is_asked else None)
+    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops])
     return gathered
 
 
@@ -90,10 +90,9 @@ def test_a_stamp_of_a_call_that_ended_after_the_frame_is_not_the_frames() -> Non
         assert found["read gw1 → passed on gw1"] == (1, 1, 1)
 
 
-@pytest.mark.parametrize("is_asked", [True, False])
-def test_a_body_without_stamps_at_a_hop_is_unknown_there(is_asked: bool) -> None:
+def test_a_body_without_stamps_at_a_hop_is_unknown_there() -> None:
     another = stamps_line("gateway").replace("run-1", "run-2")
-    found = known(recorded(frame(arrived=9, read=20), hops=(another,), is_asked=is_asked))
+    found = known(recorded(frame(arrived=9, read=20), hops=(another,)))
     assert found["passed on gw1 → left gw1"] == (None, 0, 1)
     assert found[WAKE] == (11, 1, 1)
 

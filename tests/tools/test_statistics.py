@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.stats import percentile
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
 from chunkwire.tools.bench.statistics import (
     ALIASES,
@@ -13,7 +14,6 @@ from chunkwire.tools.bench.statistics import (
     MIN_BEYOND,
     Quantity,
     curve,
-    percentile,
     percentile_of,
 )
 

@@ -112,7 +112,7 @@ def _with_body(asked: ModelRequest, body: dict[str, object]) -> ModelRequest:
 
 
 def _provider(asked: ModelRequest) -> Dialect:
-    """Return the provider of a list of models; a field distinguishes two that have it at the same path."""
+    """Return the provider of a list of models; fields distinguish those that have it at the same path."""
     if asked.path.startswith("/foundation-models"):
         return DIALECTS["bedrock"]
     if asked.path.startswith("/v1beta/") or asked.get(b"x-goog-api-key") is not None:

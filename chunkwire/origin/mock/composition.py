@@ -1,7 +1,7 @@
-"""The mock's answers: words of the prompt, a text or Latin, and calls of the request's tools.
+"""The mock's answers: the prompt, a text, Latin, JSON of a schema or a refusal, and calls of the request's tools.
 
-The rule here: all randomness comes from the given generator, so that one seed gives one answer. A token is a word with
-the blanks before it, at most 12 characters of it. Pure.
+The rule here: all randomness comes from the given generator, so that one seed gives one answer. A token is at most 12
+characters of a word with the blanks before them; blanks at the end are one, too. Pure.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def compose(
 ) -> Answer:
     """Return the answer to a question.
 
-    A question with tools is answered by tool calls: of the required tool, of those that the prompt names, or of the
-    first. One that ends in a tool's result is answered in words.
+    A question with tools is answered by tool calls (`_called`), one that ends in a tool's result in words. A refusal of
+    the settings is the answer to any question.
 
     Args:
         dialect: for the prefixes of ids.
@@ -84,7 +84,10 @@ def tokens(text: str) -> list[str]:
 
 
 def _called(question: Question) -> Sequence[Tool]:
-    """Return the tools to call: the required one, those that the prompt names, in its order, or the first."""
+    """Return the tools to call: the required one, those that the prompt names, in its order, or the first of all.
+
+    Of those that the prompt names it is the first, unless the request allows parallel calls.
+    """
     if question.named_tool:
         return [tool for tool in question.tools if tool.name == question.named_tool][:1]
     found = {tool.name: re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", question.prompt) for tool in question.tools}

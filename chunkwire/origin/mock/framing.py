@@ -1,6 +1,6 @@
 """Give the events of an answer their moments, and put them into frames.
 
-The rule here: the whole stream is planned before its first octet is sent. Pure.
+The rule here: the moments of all events are planned before the first octet is sent. Pure.
 """
 
 from __future__ import annotations

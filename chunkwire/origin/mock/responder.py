@@ -36,7 +36,10 @@ _PAGE: Final = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></he
 
 
 async def answer_question(settings: MockSettings, request: IncomingRequest, response: Responder) -> None:
-    """Answer as the provider of this path would; fields of the request override the settings."""
+    """Answer as the provider of this path would; fields of the request override the settings.
+
+    A whole answer is sent when its last event would be due, without keep-alives and without `MockSettings.fault`.
+    """
     dialect = route(request.path)
     if dialect is None:
         raise Refusal(404, "not-found", f"no dialect of language models at {request.path}")
@@ -149,7 +152,11 @@ async def _stream(
 async def _send_quirk(
     response: Responder, dialect: Dialect, quirk: Quirk, *, settings: MockSettings, chance: random.Random
 ) -> None:
-    """Send a quirk's content instead of an answer, one piece per chunk, at the pace of tokens."""
+    """Send a quirk's content instead of an answer; its pieces are events at the pace of tokens.
+
+    Raises:
+        RequestRefused: the quirk is of another dialect; nothing has been sent.
+    """
     if dialect.name not in quirk.dialects:
         raise refuse(
             f"x-chunkwire-quirk: expected a quirk of {dialect.name}, got {quirk.name} of {', '.join(quirk.dialects)}"

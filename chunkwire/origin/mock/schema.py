@@ -29,7 +29,7 @@ _FORMATS: Final = {
 
 
 def value_of(schema: object, prompt: str) -> object:
-    """Return a value of the schema; strings are the prompt, and `{}` gives an object with it as `text`."""
+    """Return a value of the schema; strings are the prompt or of their format, `{}` is an object with it as `text`."""
     if isinstance(schema, dict) and not schema:
         return {"text": prompt}
     return _Maker(schema, prompt).value(schema, _MAX_DEPTH)
@@ -44,7 +44,7 @@ class _Maker:
         self._left = _MAX_VALUES
 
     def value(self, schema: object, depth: int) -> object:
-        """Return a value of a schema inside the root; None where it is too deep, or no schema."""
+        """Return a value of a schema inside the root; None of no schema or type, too deep, or beyond `_MAX_VALUES`."""
         self._left -= 1
         if not isinstance(schema, dict) or not depth or self._left < 0:
             return None
@@ -85,7 +85,7 @@ class _Maker:
 
 
 def _type_of(schema: dict[str, object]) -> str:
-    """Return the type: the first of several that is not null, "object" where there is none."""
+    """Return the type, in lower case: the first of several that is not null; "object" without the member `type`."""
     kind = at(schema, "type")
     kinds = [text_at([item], 0).lower() for item in (kind if isinstance(kind, list) else [kind])]
     return next((kind for kind in kinds if kind not in ("", "null")), "object" if kind is None else "")

@@ -1,7 +1,7 @@
 """The settings of the mock: by flags for every request, by `x-chunkwire-…` fields for one.
 
-The rule here: the same names and values for both; a wrong one is refused by its name. Each `parse_…` raises ValueError
-with what was expected and got. Pure.
+Keys, models and the share of failures are only set by flags. The rule here: a field has the values of its flag; a wrong
+one is refused by its name. Each `parse_…` raises ValueError with what was expected and got. Pure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
 PREFIX: Final = "x-chunkwire-"
-MAX_TOKENS: Final = 100_000  # of one answer: more than any provider gives (128 Ki is the largest limit published)
+MAX_TOKENS: Final = 100_000  # of one answer; the largest limit that a provider publishes is 128 Ki
 MAX_WAIT_S: Final = 3600.0  # of one wait; as long as a stream of the origin may last
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
-_KNOWN_FAULTS: Final = {name: each for name, each in FAULTS.items() if each.tail is not None}  # framing does the others
+_KNOWN_FAULTS: Final = {name: each for name, each in FAULTS.items() if each.tail is not None}  # `framing` does `tiny`
 _FRACTION: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 
 
@@ -78,13 +78,14 @@ class MockSettings:
     """How the mock answers. Times in seconds.
 
     Attributes:
-        time_to_first_token: from the end of the request; the opening events are sent with the first token.
+        time_to_first_token: from the response head; of a whole answer, from the end of the request head. The opening
+            events are sent with the first token.
         inter_token_latency: from one planned token to the next.
         jitter: each of these waits is multiplied by a random factor from 1 - jitter to 1 + jitter; 0 to 1.
         seed: makes all octets repeatable: ids, dates, Latin, jitter; None for new ones each time.
-        tokens: of the answer; None for those of the text, or 50 of Latin.
+        tokens: of the answer; None for those of the prompt or the text, or 50 of Latin.
         keep_alive: send a keep-alive after so long without an event; 0 sends none.
-        fault: in the stream.
+        fault: in the stream; a whole answer has none.
         failure: an error in place of the answer, or of the rest of it.
         retry_after: sent with a failure before the stream; None sends none.
         failures: share of requests that fail in a random way, 0 to 1.

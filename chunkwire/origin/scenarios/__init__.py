@@ -2,7 +2,7 @@
 
 The rule here: one registry. `/fault/NAME`, `forward --fault NAME`, the mock of language models, `testing` and `check`
 all use its octets. `values` defines what a scenario is; `legal` and `broken` are the tables. They are pure: no I/O, no
-clock. `playing` writes scenarios as responses.
+clock. `playing` writes scenarios as responses. `quirks` are streams of language models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LISTED: Final = 50  # names in an error message: all scenarios, not all quirks
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
-# The scenarios that can follow whole frames of any chunked body.
+# The scenarios of `/fault/NAME`: they follow whole frames of any chunked body, slice them, or replace the response.
 FAULTS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {each.name: each for each in (*BROKEN, *LEGAL) if each.tail is not None or each.slice_octets}
 )

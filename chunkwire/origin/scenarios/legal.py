@@ -1,4 +1,4 @@
-"""The legal scenarios: framings that RFC 9112 allows. Clients that decode each read separately fail on them."""
+"""The legal scenarios: ways to send a stream that the RFCs and WHATWG HTML allow, and on which clients often fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chunkwire.origin.scenarios.values import EVENT_STREAM_TYPE, Ending, Scenari
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 END: Final = encode_last_chunk()
-PAUSE_S: Final = 0.02  # a client on the same machine reads everything it has in less time
+PAUSE_S: Final = 0.02  # a client on the same machine usually reads everything it has in less time
 _BEFORE_LATER_OCTETS: Final = re.compile(rb"(?=[\x80-\xbf])")
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
 _EARLY_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -54,7 +54,7 @@ def _joined(events: Sequence[bytes]) -> Iterable[bytes]:
 
 
 def _halves(events: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield pieces that each have the end of one event and the beginning of the next."""
+    """Yield the content cut in the middle of each event."""
     content, at = b"".join(events), 0
     ends = [len(b"".join(events[: n + 1])) for n in range(len(events))]
     for start, end in zip([0, *ends], ends, strict=False):
@@ -140,7 +140,7 @@ _BOUNDARIES: Final = "give the content as one sequence of octets; boundaries of 
 LEGAL: Final = (
     Scenario("event-per-chunk | each event in a chunk of its own | 9112 §7.1", _BOUNDARIES, _chunked),
     Scenario(
-        "tiny | legal, and rude: every octet in a chunk of its own | 9112 §7.1",
+        "tiny | legal, though wasteful: every octet in a chunk of its own | 9112 §7.1",
         _BOUNDARIES,
         partial(_chunked, pieces=_octets),
         slice_octets=1,

@@ -1,7 +1,7 @@
 """Scenarios as responses: `/scenario/NAME` writes a whole scenario, `/fault/NAME` a fault after whole chunks.
 
-The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one in each chunk. No octet depends on the
-clock.
+The content before a fault is the lines `Chunk 1 of 6`, `Chunk 2 of 6`, …, one in each chunk. No octet of a body depends
+on the clock.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ async def _scenario(request: IncomingRequest, response: Responder) -> None:
 
 
 async def _fault(request: IncomingRequest, response: Responder) -> None:
-    """Send `at` of `n` chunks, one each `interval`, then the fault; `duration` is that of a stall."""
+    """Send `at` of `n` chunks, one each `interval`, then the fault; `duration` is that of a stall.
+
+    A fault that slices chunks has all `n`; one that breaks the head has none.
+    """
     chosen = _found(request, FAULTS)
     n, interval = paced(request, n=6, interval=0.0)
     at = request.query.count("at", n // 2, at_most=n)
@@ -58,13 +61,13 @@ def _found(request: IncomingRequest, among: Mapping[str, Scenario]) -> Scenario:
 
 
 def accepts_gzip(head: Request) -> bool:
-    """Say whether a request names gzip among its codings, with another weight than 0 (RFC 9110 §12.5.3)."""
+    """Say whether a request names gzip, or `*`, with another weight than 0 (RFC 9110 §12.5.3)."""
     codings = [coding.replace(b" ", b"").partition(b";") for coding in head.tokens(b"accept-encoding")]
     return any(name in (b"gzip", b"x-gzip", b"*") and not _NEVER.fullmatch(weight) for name, _, weight in codings)
 
 
 def check_version(response: Responder, chosen: Scenario) -> None:
-    """Refuse chunks to a client that speaks HTTP/1.0.
+    """Refuse chunks, and a broken head, to a client that speaks HTTP/1.0.
 
     Raises:
         Refusal: 400.
@@ -107,7 +110,10 @@ async def play_written(
 
 
 async def play_fault(body: ChunkedBody, chosen: Scenario, *, hold: float) -> None:
-    """Write the octets of a fault and end the connection as it says; `hold` is in seconds from the start."""
+    """Write the octets of a fault and end the body as it says; `hold` is in seconds from the start.
+
+    Without a tail nothing is done: the caller ends the body.
+    """
     if chosen.tail:
         await body.send_octets(chosen.tail)
     if chosen.tail is not None:

@@ -29,7 +29,7 @@ class Ending(enum.Enum):
     KEEP = "the response is over; the connection may serve another request"
     CLOSE = "FIN"
     RESET = "RST"
-    HOLD = "silence until the client leaves"
+    HOLD = "silence, and FIN after some time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Scenario:
         demand: what a sound client must do.
         is_legal: a sound client accepts the content as complete; else it must report an error.
         is_framed: HTTP alone finds the message complete; where it is broken, only its content shows it.
-        tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; None for
-            a scenario that is no continuation of a chunked body.
-        slice_octets: chunk-data is sent in chunks of this size there; 0 leaves it alone.
+        tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; of a scenario
+            that `breaks_head` its head, which replaces theirs; None for one that is no fault of a chunked body.
+        slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0: as it is.
         events: the content, each event with its end.
         written: what `build` makes of them.
     """

@@ -1,1 +1,1 @@
-"""How late do frames arrive? Many open streams timed, their samples, and the figures made of them."""
+"""What `chunkwire bench` computes: it opens many streams, times their frames, and gives figures of the samples."""

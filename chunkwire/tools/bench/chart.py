@@ -1,7 +1,7 @@
 """Latency curves as inline SVG, over percentile or over time; the latency axis is logarithmic. Pure.
 
-Over percentile the x axis is logarithmic, too: 90, 99 and 99.9 are at equal distances. A drawing has no script and
-fetches nothing.
+Over percentile the x axis is logarithmic, too: 90, 99 and 99.9 are at equal distances. A latency below 1 µs is drawn as
+1 µs. A drawing has no script and fetches nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _TICKS: Final = ((0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99
 
 
 @dataclass(frozen=True, slots=True)
-class PercentileCurve:
+class LatencyCurve:
     """One curve.
 
     Attributes:
-        points: (fraction of the samples, 0 to 1; latency in µs), ascending.
+        points: (x, latency in µs), one or more, by rising x: the fraction of the samples (0 to 1) in
+            `percentile_chart`, s in `time_chart`.
         colour: of CSS.
         is_dashed: for a reference.
         is_main: drawn wider.
@@ -39,8 +40,8 @@ class PercentileCurve:
     is_main: bool = False
 
 
-def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: str) -> str:
-    """Return the drawing of curves by name, each with more than one point; "" where there is none.
+def percentile_chart(curves: Mapping[str, LatencyCurve], *, label: str, of: str) -> str:
+    """Return the drawing of curves by name; "" where there is none.
 
     Args:
         label: what the drawing shows, for screen readers.
@@ -53,11 +54,11 @@ def percentile_chart(curves: Mapping[str, PercentileCurve], *, label: str, of: s
     return axes.drawing(ticks, f"percent of the {of}", label)
 
 
-def time_chart(curves: Mapping[str, PercentileCurve], *, seconds: float, label: str) -> str:
-    """Return the drawing of curves by name, whose points are (s, latency in µs); "" where there is none.
+def time_chart(curves: Mapping[str, LatencyCurve], *, seconds: float, label: str) -> str:
+    """Return the drawing of curves by name; "" where there is none.
 
     Args:
-        seconds: length of the time axis.
+        seconds: length of the time axis; below 1 it is 1.
     """
     if not curves:
         return ""
@@ -70,11 +71,11 @@ class _Axes:
     """The scales of a drawing, and its parts.
 
     Args:
-        x_most: the largest scaled x.
+        x_most: the largest scaled x; below 1 it is 1.
         scale: maps a point's fraction or moment to a scaled x.
     """
 
-    def __init__(self, curves: Mapping[str, PercentileCurve], x_most: float, scale: Callable[[float], float]) -> None:
+    def __init__(self, curves: Mapping[str, LatencyCurve], x_most: float, scale: Callable[[float], float]) -> None:
         values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
         self.x_most = max(x_most, 1.0)
         self.y_least: float = 10 ** math.floor(math.log10(min(values)))
@@ -116,7 +117,7 @@ class _Axes:
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>',
         ]
 
-    def line(self, name: str, curve: PercentileCurve) -> str:
+    def line(self, name: str, curve: LatencyCurve) -> str:
         points = " ".join(f"{self.x(fraction):.1f},{self.y(us):.1f}" for fraction, us in curve.points)
         width = 3 if curve.is_main else 1.5
         dash = ' stroke-dasharray="4 4"' if curve.is_dashed else ""
@@ -126,7 +127,7 @@ class _Axes:
         )
 
     def names(self) -> list[str]:
-        """Return each curve's name, at its end; one that would overlap another is moved down."""
+        """Return each curve's name, right of the axes, with a line to its end; names do not overlap."""
         parts: list[str] = []
         lowest = float(_TOP)
         for name, curve in sorted(self._curves.items(), key=lambda item: -item[1].points[-1][1]):
@@ -143,11 +144,11 @@ class _Axes:
 
 
 def svg(height: int, parts: Sequence[str], label: str) -> str:
-    """Return a drawing of `WIDTH` by `height` px, which scales with the page."""
+    """Return a drawing of `WIDTH` by `height` units, which scales with the page."""
     opened = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label, quote=True)}">'
     return opened + "".join(parts) + "</svg>"
 
 
 def _nines(fraction: float) -> float:
-    """Return -log10(1 - fraction): 1 for 0.9, 2 for 0.99."""
+    """Return -log10(1 - fraction), at most 9: 1 for 0.9, 2 for 0.99."""
     return -math.log10(max(1 - fraction, 1e-9))

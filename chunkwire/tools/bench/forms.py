@@ -1,6 +1,6 @@
 """A result of bench in the formats of other tools: Go benchmark lines, JUnit, CSV, HdrHistogram logs.
 
-The rule here: pure; a result in, text out, as each format's own documentation says.
+The rule here: pure; as each format's own documentation says. Only HdrHistogram logs are also read.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ GO_ROUNDS: Final = 10
 
 CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
-"""The largest value of a histogram in an .hlog: an hour."""
+"""The largest value of a histogram in an .hlog, an hour; larger samples count as it."""
 
 
 def go_lines(result: BenchResult) -> Iterator[str]:
-    """Yield the result in Go's benchmark format (proposal 14313): a line a round; its iterations are the frames.
+    """Yield the result in Go's benchmark format (proposal 14313): lines of neighbouring rounds, at most `GO_ROUNDS`.
+
+    The iterations of a line are its frames; without a count of these, the samples of the quantity that has the most.
 
     `benchstat old.txt new.txt` compares two such files. The conditions are comments: benchstat does not compare
     results whose configuration lines differ.
@@ -49,7 +51,7 @@ def _go_rounds(name: str, gathered: Gathered) -> Iterator[str]:
             figures = one.quantity(quantity).figures
             cells += [f"{ns} {quantity}-{name}-ns" for name, ns in figures.items() if ns is not None]
         if cells:
-            yield f"{name} {one.frames or one.samples['first'].n} {' '.join(cells)}"
+            yield f"{name} {one.frames or max(one.quantity(each).known for each in DEFINITIONS)} {' '.join(cells)}"
 
 
 def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: Sequence[str]) -> str:
@@ -93,7 +95,10 @@ def hdr_histogram() -> Any:
 def hlog_lines(gathered: Gathered) -> Iterator[str]:
     """Yield an HdrHistogram log: an interval for each round and quantity, tagged with the quantity; values in ns.
 
-    The format has no negative values: they are written as 0.
+    The format has no negative values, which are written as 0, and no samples of unknown value, which are left out.
+
+    Raises:
+        LocalError: the package hdrhistogram is missing.
     """
     yield "#[Histogram log format version 1.3]"
     yield "#[StartTime: 0.000 (seconds since epoch)]"
@@ -119,7 +124,8 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
     """Return the rounds of an HdrHistogram log whose values are ns; an interval without a tag counts as `late`.
 
     Raises:
-        LocalError: a line is not a log's, its histogram cannot be decoded, or no line has an interval.
+        LocalError: a line is not a log's, its histogram cannot be decoded, no line has an interval, or the package
+            hdrhistogram is missing.
     """
     rounds: dict[str, Round] = {}
     for number, line in enumerate(lines, 1):

@@ -41,7 +41,7 @@ class DurationHistogram:
 
     Attributes:
         n: samples.
-        smallest, largest: of the samples, exact; 0 without any.
+        smallest, largest: of the samples that `record` counts, exact; 0 without any.
     """
 
     __slots__ = ("_pages", "largest", "n", "smallest")
@@ -89,8 +89,13 @@ class DurationHistogram:
         if other.n:
             self.smallest = min(self.smallest, other.smallest) if self.n else other.smallest
             self.largest = max(self.largest, other.largest) if self.n else other.largest
-        for bucket, n in other.counts():
-            self.count(bucket, n)
+        for number, page in list(other._pages.items()):
+            counts = page[:]  # as of this moment: another thread may record samples in `other`
+            self.n += sum(counts)
+            mine = self._pages.setdefault(number, counts)
+            if mine is not counts:
+                for place, n in enumerate(counts):
+                    mine[place] += n
 
     def counts(self) -> Iterator[tuple[int, int]]:
         """Yield (bucket, samples) of every bucket that is not empty, in rising order."""

@@ -3,7 +3,8 @@
 The rule here: whole rounds are resampled (a block bootstrap), never frames, since frames of one stream or of one moment
 depend on each other. Streams are not resampled either: a pause of the machine delays all of them, and would count once
 for each. A difference draws the same rounds of both targets, since they took turns. The standard deviation of the
-figure over the draws is its standard error; half an interval is that times Student's t of the number of rounds.
+figure over the draws, times √(n / (n - 1)) for n rounds, is its standard error. Half an interval is that times
+Student's t of n - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
 CONFIDENCE: Final = 0.95
 """Of the interval of one figure."""
 DIFFERENCE_CONFIDENCE: Final = 0.995
-"""Of the interval of a difference: a table has twenty, and a table of equal targets should show none."""
+"""Of the interval of a difference. A table has twenty: at 95 %, one of them would show where targets are equal."""
 MIN_ROUNDS: Final = 5
 """Fewer rounds give no standard error to rely on."""
 DRAWS: Final = 500
+"""Resamplings for one interval."""
 
 WARMUP_ROUNDS: Final = 10
-"""Rounds of a run in which warm-up is searched, at least."""
+"""In a run of fewer rounds no warm-up is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,12 @@ class Interval:
 
     @property
     def is_seen(self) -> bool:
-        """Say whether a difference is significant: its interval does not contain zero."""
+        """Say whether a difference is significant: its interval does not contain zero, and it exceeds `resolution`."""
         return abs(self.value) > max(self.half, self.resolution)
 
 
 class _Counts:
-    """Cumulative counts of rounds, from which the percentile of any draw of rounds takes a few additions."""
+    """Cumulative counts of rounds by bucket: a percentile of a draw of rounds is found by bisection."""
 
     def __init__(self, rounds: Sequence[DurationHistogram]) -> None:
         counts = [dict(one.counts()) for one in rounds]
@@ -72,7 +74,7 @@ class _Counts:
         self._n = [one.n for one in rounds]
 
     def at(self, weights: Sequence[int], percentage: float) -> int:
-        """Return the percentile of a draw; `weights` says how often each round is in it."""
+        """Return the percentile of a draw, the end of its bucket; `weights` says how often each round is drawn."""
         n = sum(map(mul, weights, self._n))
         rank = nearest_rank(n, percentage)
         place = bisect_left(self._up_to, rank, key=lambda column: sum(map(mul, weights, column)))
@@ -135,7 +137,7 @@ def _width(value: int) -> int:
 
 @lru_cache(maxsize=8)
 def _draws(rounds: int) -> list[list[int]]:
-    """Return how often each round is in each draw with repetition; the seed is the number of rounds."""
+    """Return for each draw, with replacement, how often it has each round; the seed is the number of rounds."""
     chance = Random(rounds)
     counted = (Counter(chance.choices(range(rounds), k=rounds)) for _ in range(DRAWS))
     return [[one[number] for number in range(rounds)] for one in counted]
@@ -156,8 +158,9 @@ def student(confidence: float, degrees: int) -> float:
 def warmup_rounds(rounds: Sequence[Round]) -> int:
     """Return how many rounds at the beginning of a run are warm-up, at most half of them.
 
-    The medians of the rounds in the second half span a range, which is widened by half of itself on both sides. The
-    rounds before the first one whose median lies in it are warm-up.
+    The medians of `added` (else of `gap`) in the rounds of the second half span a range, which is widened by half of
+    itself on both sides. The rounds before the first one whose median lies in it are warm-up; none with fewer than
+    `WARMUP_ROUNDS` rounds.
     """
     name = "added" if any("added" in one.samples for one in rounds) else "gap"
     samples = [one.samples.get(name) for one in rounds]

@@ -1,6 +1,7 @@
 """Limits of figures, limits of failures, and the precision that `--until` asks for.
 
-The rule here: pure; texts of the command line are parsed before the measurement and judged after it.
+The rule here: pure. Texts of the command line are parsed before the measurement. Limits are judged after it, the
+precision also during it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final, TypeAlias
 from chunkwire.tools.bench.histogram import bounds, bucket_of
 from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, NAMES
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, MIN_KNOWN, NAMES, Quantity
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
@@ -36,10 +37,11 @@ class Limit:
     text: str
 
     def missed(self, gathered: Gathered) -> str:
-        """Return how it was missed; empty where it holds."""
-        value = gathered.quantity(self.quantity).figures[self.figure]
+        """Return how it was missed, or why it cannot be judged; empty where it holds."""
+        quantity = gathered.quantity(self.quantity)
+        value = quantity.figures[self.figure]
         if value is None:
-            return f"{self.text}: not judged, fewer than ten samples are larger; use a longer run or more streams"
+            return f"{self.text}: not judged, {_why_blank(quantity)}"
         least = value if self.figure == MAX else bounds(bucket_of(value))[0]
         if least <= self.ns:
             return ""
@@ -65,6 +67,14 @@ class Allowance:
 Requirement: TypeAlias = Limit | Allowance
 
 
+def _why_blank(quantity: Quantity) -> str:
+    if not quantity.known:
+        return "no value of it is known"
+    if not quantity.is_known:
+        return f"fewer than {MIN_KNOWN * 100:g} % of its samples are known"
+    return "fewer than ten samples are larger; use a longer run or more streams"
+
+
 @dataclass(frozen=True, slots=True)
 class Precision:
     """How narrow the confidence interval of a figure must be.
@@ -80,11 +90,11 @@ class Precision:
     text: str
 
     def name_in(self, gathered: Gathered) -> str:
-        """Return the quantity; by default the first of `late`, `added` and `gap` that the stream has."""
+        """Return the name of the quantity."""
         return self.quantity or next((name for name in ("late", "added") if gathered.has(name)), "gap")
 
     def interval_in(self, gathered: Gathered) -> Interval | None:
-        """Return the figure with its interval; None where rounds or samples are too few."""
+        """Return the figure with its interval; None where rounds or known samples are too few."""
         return intervals_of(gathered, self.name_in(gathered), [self.percentage])[self.percentage]
 
     def is_reached(self, gathered: Gathered) -> bool:
@@ -93,10 +103,10 @@ class Precision:
         return interval is not None and interval.share is not None and interval.share <= self.share
 
     def line(self, gathered: Gathered) -> str:
-        """Return the figure, its interval, and the number and length of the rounds."""
+        """Return the figure and its interval, from how many rounds, and the time of sampling; or why it has none."""
         what, interval = f"{self.name_in(gathered)}.{NAMES[self.percentage]}", self.interval_in(gathered)
         if interval is None:
-            return f"{what} has no interval: too few samples are larger, or too few rounds have samples"
+            return f"{what} has no interval: too few samples are larger or known, or too few rounds have samples"
         seconds = sum(one.seconds for one in gathered.rounds)
         sure = f"the {CONFIDENCE * 100:g} % interval from {interval.rounds} rounds in {seconds:.3g} s"
         if interval.share is None:
@@ -104,14 +114,14 @@ class Precision:
         return f"{what} is {interval.value / 1e6:.3g} ms ± {interval.share * 100:.2g} %, {sure}"
 
     def needed(self, gathered: Gathered) -> float | None:
-        """Return an estimate of the s of sampling that would be enough; None without an interval."""
+        """Return an estimate of the s of sampling that would be enough; None without an interval or a share."""
         interval = self.interval_in(gathered)
         if interval is None or not interval.share:
             return None
         return sum(one.seconds for one in gathered.rounds) * (interval.share / self.share) ** 2
 
 
-def parse_limit(text: str) -> Limit | Allowance:
+def parse_limit(text: str) -> Requirement:
     """Return the limit of `hold.p99=5ms`, `errors=3` or `errors=0.5%`.
 
     Raises:
@@ -143,7 +153,7 @@ def parse_precision(text: str) -> Precision:
     """Return the precision of `p99=5%` or `late.p99=5%`.
 
     Raises:
-        LocalError: it is not of that form, names an unknown percentile, or can never be reached.
+        LocalError: it is not of that form, names an unknown quantity or percentile, or its share is 0 or above 100 %.
     """
     found = re.fullmatch(r"(?:([a-z]+)\.)?(p[\d.]+)=(\d{1,3}(?:\.\d+)?)%", text.strip())
     if not found or found[2] not in _PERCENTAGES or (found[1] or "gap") not in _QUANTITIES:

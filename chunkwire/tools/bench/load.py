@@ -1,4 +1,4 @@
-"""The load that a bench puts on a target, and the names of failures. Values only."""
+"""The load that a bench puts on a target, and how a request that failed is named. Pure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ from chunkwire.wire.errors import ChunkwireError
 STALLED: Final = "stalled"
 
 MAX_PATIENCE_SECONDS: Final = 30.0
-"""The longest wait for a stream's first frame; where the time of sampling has no limit, for each later one, too."""
+"""The longest wait for a stream's first frame.
+
+Where the time of sampling has no limit, it is also the interval of looking at an open stream: one without a read since
+the last look is stalled.
+"""
 
 MAX_ROUND_SECONDS: Final = 0.5
 MIN_ROUNDS: Final = 20
-"""A run is cut into at least `MIN_ROUNDS` rounds of at most `MAX_ROUND_SECONDS`."""
+"""A run begins with rounds of `MAX_ROUND_SECONDS`, shorter ones where it would have fewer than `MIN_ROUNDS`. A long run
+has longer ones (`rounds.MAX_ROUNDS`)."""
 
 
 class NotOpened(ChunkwireError):
@@ -43,7 +48,7 @@ class Opening(StrEnum):
     """Each `spread / streams` s after the one before has a response head or has failed, so that their frames are due at
     different moments; those that are left after `patience`, all at once."""
     TOGETHER = "together"
-    """All at once, so that their frames are due at the same moment."""
+    """All at once, so that their frames are due at about the same moment."""
 
 
 class Spacing(StrEnum):
@@ -85,16 +90,19 @@ class Load:
         arrivals: begin streams at a rate, whether others have ended or not; None: keep `streams` open.
         total: streams in all; None: as many as the time allows.
         seconds: of sampling; inf: until `total` streams have ended.
-        warmup: s between every stream's first frame and the first sample; None: found in the samples.
+        warmup: s before the first sample, once each stream had a frame or has failed; at a rate, from the start. None:
+            found in the samples.
         patience: s that a stream may take until its first frame.
         max_time: s that a stream may take in all.
         opening: how the first streams are opened.
-        spread: s over which staggered streams are opened.
+        spread: s over which staggered streams are opened, at least.
         must_open: raise if the first stream gets no connection, or a status that will not change.
         timing: which clock reading is a frame's arrival.
         has_stamps: receives are stamped by the kernel, so that the delay of this process's own reads is known.
         hops: `--admin` addresses of our servers on the way, which stamp; the origin's first.
-        is_enough: called now and then while it samples; True ends the run. No frame counts during the call.
+        is_enough: called now and then while it samples, where `seconds` is finite; True ends the run. No frame counts
+            during the call.
+        record_to, report_frame: take each record and each frame; called in trio's thread and in the loop's.
     """
 
     url: Url
@@ -121,12 +129,12 @@ class Load:
 
     @property
     def round_seconds(self) -> float:
-        """How long a round of the run is, s."""
+        """How long the first rounds of the run are, s."""
         return min(MAX_ROUND_SECONDS, self.seconds / MIN_ROUNDS)
 
 
 def may_pass(error: ChunkwireError) -> bool:
-    """Say whether a request that failed may succeed later: one without a connection, or with a 404, will not."""
+    """Say whether a request that failed may succeed later: not one without a connection, or with a 404."""
     if isinstance(error, NotOpened):
         return error.status in (408, 425, 429) or error.status >= 500
     return not isinstance(error, DialError)

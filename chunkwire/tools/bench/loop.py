@@ -24,7 +24,7 @@ from chunkwire.net.stamps import ANCILLARY_OCTETS, Ancillary, arrival_of
 from chunkwire.tools.bench.samples import StreamSampler
 
 POLL_SECONDS: Final = 0.02
-"""Timeout of the poll, after which the loop tests whether it is over."""
+"""Timeout of the poll: within this time the loop notices that it is over."""
 
 MAX_BACKLOG_OCTETS: Final = 1 << 20
 """Octets in the backlog, at most, while sockets are ready: 175,000 of the smallest chunks, a few s of work."""
@@ -34,7 +34,12 @@ READ_WEIGHT: Final = 256
 
 @dataclass(slots=True)
 class Waiting:
-    """A stream that the loop reads."""
+    """A stream that the loop reads.
+
+    Attributes:
+        ended: set in the trio thread when the body has ended or failed.
+        has_stamps: the socket has kernel stamps of its receives.
+    """
 
     sock: socket.socket
     sampler: StreamSampler
@@ -66,7 +71,7 @@ class Loop:
             self.poll.register(waiting.sock.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
-        """Run until `is_over` is set; then scan the rest of the backlog."""
+        """Run until `is_over` is set, once no stream is read any more; then scan the rest of the backlog."""
         while not self.is_over.is_set():
             ready = self.poll.poll(0.0) if self.backlog else self._wait()
             for fd, _ in ready:
@@ -101,15 +106,16 @@ class Loop:
             return
         except OSError:
             octets, now_ns = None, time.time_ns()
-        if not octets and not self.forget(fd):
+        if not octets and not self.forget(waiting):
             return
         arrived_ns = arrival_of(ancillary) if octets and len(octets) < READ_OCTETS else 0
         self.backlog.append((waiting, now_ns, octets, arrived_ns))
         self.backlog_octets += len(octets or b"") + READ_WEIGHT
 
-    def forget(self, fd: int) -> bool:
+    def forget(self, waiting: Waiting) -> bool:
         """Stop reading a stream, before its socket is closed; False if that was done already. Thread-safe."""
         with self.lock:
+            fd = waiting.sock.fileno()  # -1 once it is closed: another stream may have its descriptor then
             if self.waiting.pop(fd, None) is None:
                 return False
             self.poll.unregister(fd)
@@ -120,13 +126,13 @@ class Loop:
         self.backlog_octets -= len(octets or b"") + READ_WEIGHT
         if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets, arrived_ns):
             return
-        self.forget(waiting.sock.fileno())
+        self.forget(waiting)
         self.token.run_sync_soon(waiting.ended.set)
 
 
 @contextmanager
 def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
-    """Let the loop read a connection; give the event that is set when its body has ended."""
+    """Let the loop read a duplicate of a connection's socket in the with block; give `Waiting.ended`."""
     fd = connection.fileno() if connection.tls is None else None
     assert fd is not None
     sock = socket.socket(fileno=socket.dup(fd))
@@ -136,5 +142,5 @@ def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop
         loop.add(waiting)
         yield waiting.ended
     finally:
-        loop.forget(sock.fileno())
+        loop.forget(waiting)
         sock.close()

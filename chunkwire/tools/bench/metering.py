@@ -54,12 +54,13 @@ TIMER_SECONDS: Final = 0.02
 """Interval of the timers whose lateness is measured."""
 
 HOP_SECONDS: Final = 30.0
-"""For the answer of a hop about its stamps, which has some 60 octets a frame."""
+"""Limit on a hop's answer with its stamps, which has some 60 octets a frame."""
 
 FIRST_LOOK_SECONDS: Final = 3.0
 """Sampling before the first call of `is_enough`."""
 LOOK_GROWTH: Final = 1.25
-"""Growth of the sampled time between two calls. Each call is a chance to end on a lucky interval, so few are made."""
+"""Factor of the sampled time from one call to the next. Each call is a chance to end on a lucky interval, so few are
+made."""
 
 
 def has_epoll() -> bool:
@@ -85,7 +86,7 @@ class Meter:
         self._has_begun_all = load.arrivals is None
         self._waited = 0.0
         self._late_timers = DurationHistogram()
-        self._hop_stamps: list[dict[int, HopStamps]] | None = None
+        self._hop_stamps: list[dict[int, HopStamps]] = []
         self.offsets_ns = (0, 0)
         self._busy: float | None = None
         self._due, self._behind = math.inf, 0.0  # of the latest stream at a rate: its planned beginning; s behind it
@@ -98,14 +99,14 @@ class Meter:
     @property
     def known_hops(self) -> set[Url]:
         """The hops that have stamps of this load's streams, once it has run."""
-        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps or (), strict=False) if stamps}
+        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=False) if stamps}
 
     async def run(self) -> None:
         """Open the streams, warm up and sample.
 
         Raises:
-            ChunkwireError: the first stream could not be opened although it must be; or a hop does not answer with
-                stamps.
+            ChunkwireError: the first stream could not be opened although it must be (in an exception group), or a hop
+                does not answer with stamps.
         """
         for hop in self._load.hops:
             await read_stamps(hop, self._runner.run_id)
@@ -154,10 +155,10 @@ class Meter:
             self._late_timers.record(round((trio.current_time() - due) * 1e9))
 
     async def _open(self, streams: trio.Nursery) -> bool:
-        """Open the first streams and wait until each has a frame or has failed; at a rate, do not wait.
+        """Open the first streams and wait until each has had a frame or has failed; at a rate, do not wait.
 
         Returns:
-            False where no frame came in time.
+            False where `Load.patience` passed without a frame of any.
         """
         load = self._load
         if math.isinf(load.seconds) and not load.warmup:
@@ -201,7 +202,7 @@ class Meter:
         self._slots.remove(slot)
 
     async def _sample(self) -> None:
-        """Warm up, then sample until the time is over or all `total` streams have ended."""
+        """Warm up, then sample until the time is over, all `total` streams have ended, or it is enough."""
         load = self._load
         await trio.sleep(load.warmup or 0.0)
         self._open_window()
@@ -222,11 +223,10 @@ class Meter:
         return self._has_begun_all and all(slot.is_done for slot in self._slots)
 
     def _looks_enough(self, is_enough: Callable[[Gathered], bool]) -> bool:
-        """Call `is_enough` while no frame counts, since its computation delays the loop."""
+        """Call `is_enough`, while no frame counts, since its computation delays the loop."""
         self.window.closes_ns = time.time_ns()
         found = is_enough(self.gathered)
-        if not found:
-            self.window.opens_ns, self.window.closes_ns = time.time_ns(), math.inf
+        self.window.opens_ns, self.window.closes_ns = time.time_ns(), math.inf
         return found
 
     def _open_window(self) -> None:

@@ -9,13 +9,13 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chunkwire.tools.bench.chart import STYLE, WIDTH, PercentileCurve, percentile_chart, svg, time_chart
+from chunkwire.tools.bench.chart import STYLE, WIDTH, LatencyCurve, percentile_chart, svg, time_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve
 from chunkwire.tools.bench.view import lines
 
-_COLUMNS: Final = 110  # of a fixed-width font: what fits 1000 px
+_COLUMNS: Final = 110  # characters of a line of the figures; the page has room for them
 _HEIGHT: Final = 360
 _LEFT: Final = 100
 _BOTTOM: Final = 40
@@ -35,8 +35,8 @@ _STYLE: Final = (
 )
 _ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
-    "Each point is a frame of one of the first streams: when it was due, and when it arrived. A stream that is not held"
-    " is a straight line; frames that were held and arrived together are a step."
+    "Each point is a frame of one of the first streams: its arrival over its planned moment, or, without a plan, its"
+    " number over its arrival. Frames that were held and arrived together are a step."
 )
 
 
@@ -67,7 +67,7 @@ def page(result: BenchResult) -> str:
 
 
 def _over_time(gathered: Gathered) -> Iterator[str]:
-    """Yield a chart and a table of the first of late, added and gap that has samples: a point a round."""
+    """Yield a chart and a table of the first of late, added and gap that has samples; nothing of a single round."""
     name = next((name for name in ("late", "added", "gap") if gathered.has(name)), "")
     if len(gathered.rounds) < 2 or not name:
         return
@@ -82,11 +82,11 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
         cells = [f"{began:.2f}", str(quantity.known), *shown]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
-    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples are larger.</p>"
+    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples are larger, or too few are known.</p>"
     yield f"<table><tr>{heading}</tr>{''.join(rows)}</table>"
 
 
-def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
+def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
     points: dict[str, list[tuple[float, float]]] = {}
     began = 0.0
     for one in gathered.rounds:
@@ -96,9 +96,7 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, PercentileCurve]:
         began += one.seconds
     colours = dict(zip(FIGURES, ("late", "added", "gap", "hold", "first"), strict=True))
     return {
-        figure: PercentileCurve(found, f"var(--{colours[figure]})")
-        for figure, found in points.items()
-        if len(found) > 1
+        figure: LatencyCurve(found, f"var(--{colours[figure]})") for figure, found in points.items() if len(found) > 1
     }
 
 
@@ -111,14 +109,14 @@ def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
     if baseline is not None:
         curves |= _curves(baseline, is_baseline=True)
     chart = percentile_chart(curves, label="percentile curves", of="frames")
-    return chart or "<p>Too few stamped frames for a curve.</p>"
+    return chart or "<p>Too few frames for a curve.</p>"
 
 
-def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, PercentileCurve]:
+def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, LatencyCurve]:
     names = [name for name in DEFINITIONS if (name in ("gap", "first")) is not gathered.has("added")]
     points = {name: [(p / 100, ns / 1e3) for p, ns in curve(gathered.samples(name))] for name in names}
     return {
-        name + _BASE * is_baseline: PercentileCurve(found, _COLOURS[name], is_dashed=is_baseline)
+        name + _BASE * is_baseline: LatencyCurve(found, _COLOURS[name], is_dashed=is_baseline)
         for name, found in points.items()
         if len(found) > 1
     }

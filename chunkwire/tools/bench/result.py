@@ -1,13 +1,13 @@
 """The result of a bench: its JSON form, which is read strictly, and the sum of several results.
 
-The rule here: pure; only results of one version of chunkwire are added. Conditions that differ are listed.
+The rule here: pure. Results of different versions of chunkwire are not added. Conditions that differ are listed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram, bounds, bucket_of
@@ -117,14 +117,14 @@ def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> Ben
 def _sum(parts: Sequence[Gathered], *, has_clocks: bool) -> Gathered:
     total = Gathered(width=parts[0].width)
     for part in parts:
-        copied = _gathered(_gathered_members(part))  # rounds are added in place
-        for one in copied.rounds:
-            for part_of in () if has_clocks else (one.samples, one.unknown):
-                for name in [name for name in part_of if _compares_clocks(name)]:
-                    del part_of[name]
-        total.add(copied)
-        total.shown = total.shown or part.shown
+        total.add(part if has_clocks else replace(part, rounds=[_without_clocks(one) for one in part.rounds]))
     return total
+
+
+def _without_clocks(one: Round) -> Round:
+    samples = {name: found for name, found in one.samples.items() if not _compares_clocks(name)}
+    unknown = {name: count for name, count in one.unknown.items() if not _compares_clocks(name)}
+    return replace(one, samples=samples, unknown=unknown)
 
 
 def _compares_clocks(name: str) -> bool:

@@ -1,6 +1,6 @@
 """The samples of one target: rounds of histograms and counts, which can be added over turns, runs and machines.
 
-The rule here: pure; nothing is judged. A round is an interval of the run. Times are whole ns.
+The rule here: pure; nothing is judged. A round is an interval of the run. Samples are whole ns.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from chunkwire.tools.bench.statistics import Quantity
 MAX_ROUNDS: Final = 64
 """Rounds of one target, at most; beyond, neighbours are added in pairs, so that memory is bounded."""
 
-PER_STREAM: Final = ("first", "ttft", "itl")
-"""Quantities with one sample a stream; they count during warm-up, too."""
+PER_STREAM: Final[tuple[str, ...]] = ("first", "ttft", "itl")
+"""Quantities with one sample a stream; they count outside the window, too."""
 
 END_SHARE: Final = 0.2
-"""Share of the samples at the beginning and at the end of a run that are compared."""
+"""Share of the rounds at the beginning and at the end of a run that are compared."""
 
 LOW_SHARE: Final = 0.1
 """They are compared by their tenth percentile: a queue delays all frames, a hop that holds only some."""
 
 MIN_SAMPLES: Final = 50
+"""With fewer, the growth of a run is 0."""
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class Trend:
         seconds: of sampling.
         written_later: s, growth of the delay from plan to write.
         arrived_later: s, growth of the delay from write to arrival.
-        behind: s, how late frames arrived at the end, after the plan; after the write where there is no plan.
+        behind: s, the median delay of frames at the end, after the plan; after the write where there is no plan.
         busy: share of the time in which the meter was not idle; None where it was not measured.
         behind_rate: s by which the latest stream began after its planned beginning; 0 without a rate.
     """
@@ -130,11 +131,12 @@ class Gathered:
     Attributes:
         rounds: in the order of time.
         width: length of the rounds that `at` gives, s.
-        streams: number of streams that were begun, failed ones included.
+        streams: number of streams that were begun, or were due at a rate; failed ones included.
         failures: number of failed streams by kind, such as "reset" or "status 503".
-        warmup: s at the beginning that the rounds leave out.
+        warmup: s of rounds that were removed as warm-up.
         trends: one a run.
-        shown: (planned or None, arrived) of the first streams' frames, s since the stream's request; not in JSON.
+        shown: (planned or None, arrived) of the first streams' frames, s since the stream's request, at a rate since
+            its planned beginning; not in JSON.
     """
 
     rounds: list[Round] = field(default_factory=list)
@@ -187,7 +189,7 @@ class Gathered:
         if index < len(self.rounds):
             return self.rounds[index]
         while index >= MAX_ROUNDS:
-            self.rounds[:] = _in_pairs(self.rounds)
+            self.rounds[:] = self.in_rounds((len(self.rounds) + 1) // 2)
             self.width *= 2
             index = int(seconds / self.width)
         while len(self.rounds) <= index:
@@ -198,9 +200,9 @@ class Gathered:
         """Remove the first rounds, as warm-up; the samples of `PER_STREAM` are moved to the round that follows."""
         for one in self.rounds[:count]:
             self.warmup += one.seconds
-            for name in PER_STREAM:
-                if name in one.samples:
-                    self.rounds[count].samples.setdefault(name, DurationHistogram()).add(one.samples[name])
+            samples = {name: one.samples[name] for name in PER_STREAM if name in one.samples}
+            unknown = {name: one.unknown[name] for name in PER_STREAM if name in one.unknown}
+            self.rounds[count].add(Round(samples=samples, unknown=unknown))
         del self.rounds[:count]
 
     def in_rounds(self, count: int) -> list[Round]:
@@ -217,7 +219,7 @@ class Gathered:
         """Add another run: its rounds follow."""
         self.rounds += other.rounds
         while len(self.rounds) > MAX_ROUNDS:
-            self.rounds = _in_pairs(self.rounds)
+            self.rounds = self.in_rounds((len(self.rounds) + 1) // 2)
         self.streams += other.streams
         for kind, count in other.failures.items():
             self.fail(kind, count)
@@ -231,9 +233,3 @@ def _added(rounds: Sequence[Round]) -> Round:
     for one in rounds:
         total.add(one)
     return total
-
-
-def _in_pairs(rounds: Sequence[Round]) -> list[Round]:
-    for first, second in zip(rounds[::2], rounds[1::2], strict=False):
-        first.add(second)
-    return list(rounds[::2])

@@ -1,7 +1,8 @@
 """Turns the timed reads of streams into samples of the quantities of `statistics`. Pure.
 
 The rule here: the receiver reads the clock; this module scans the octets, separates frames and finds stamps. A frame
-arrives when its last octet does. Frames count only inside the window, except for `PER_STREAM` quantities.
+arrives when its last octet does; in a body that is not chunked, each read is a frame. Frames count only inside the
+window, except for `PER_STREAM` quantities.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, DataEnd, Event
 
 SHOWN_STREAMS: Final = 3
-"""Streams whose planned moments and arrivals are kept for a chart, and how many frames of each."""
 SHOWN_FRAMES: Final = 400
+"""Frames of each of the first `SHOWN_STREAMS` streams that are kept for a chart."""
 
 STALL_NS: Final = 1_000_000_000
-"""Silence after which an open stream counts as stalled: at least this long,"""
 STALL_GAPS: Final = 10
-"""and this many times its longest gap so far."""
+"""An open stream is stalled after a silence longer than `STALL_NS` and than `STALL_GAPS` times its longest gap."""
 
 HOLD_FRAMES: Final = 512
 """Frames of a stream that `hold` is computed for at a time, relative to the least delayed frame so far."""
@@ -62,7 +62,7 @@ class FrameSample:
     Attributes:
         stream: its number, from 1.
         number: of the frame in its stream, from 1.
-        arrived_ns: since the stream's request; None where it is not known.
+        arrived_ns: since the stream's request, at a rate since its planned beginning; None where it is not known.
         late_ns, added_ns, gap_ns: None where the frame has none, or it is not known.
         is_sampled: it arrived inside the window.
     """
@@ -137,19 +137,20 @@ class StreamSampler:
 
     Args:
         sent_ns: when its request was sent, on the clock of `take`. `late` and `added` need stamps on this clock.
+        due_ns: its planned beginning, from which `first` and `ttft` count; None: from the request.
         reader: reads a language model's answer; None for another stream.
         recorder: records what arrives; None without `--save`.
         report_frame: is called with each frame; None without `--csv`.
         stream: its number.
         is_kernel: the kernel's stamp is a frame's arrival; without a stamp it is unknown.
-        segments: takes the moments of each frame that counts; None without kernel stamps.
+        segments: takes the moments of each frame that counts; None without kernel stamps and hops.
     """
 
     failure = ""
     is_over = False
     reads = 0
     _is_finished = False
-    _received = 0  # octets, of the body unless more follow it
+    _received = 0  # octets of all reads; more than the body has where others follow it
     _arrived_ns = _read_ns = 0  # of the latest receive
     _is_known = _was_known = True  # is the arrival of the frame known, and of the one before
     _last_ns = 0
@@ -165,6 +166,7 @@ class StreamSampler:
         framing: Framing,
         coding: str,
         sent_ns: int,
+        due_ns: int | None = None,
         reader: AnswerReader | None = None,
         recorder: Recorder | None = None,
         report_frame: Callable[[FrameSample], None] | None = None,
@@ -178,6 +180,7 @@ class StreamSampler:
         self._scanner = self._feed.scanner
         self._content = ContentReader(coding)
         self._sent_ns = sent_ns
+        self._began_ns = sent_ns if due_ns is None else due_ns
         self._is_answer = reader is not None
         self._content_times = ContentTimes(reader)
         self._recorder = recorder
@@ -199,7 +202,7 @@ class StreamSampler:
         return self._frames > 0
 
     def is_stalled(self, now_ns: float) -> bool:
-        """Say whether an open stream has been silent for much longer than its longest gap so far."""
+        """Say whether an open stream is stalled (`STALL_NS`)."""
         silent_ns = now_ns - self._last_ns
         return self.has_begun and not self.is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
@@ -303,6 +306,8 @@ class StreamSampler:
                 if self._is_plain:
                     ends.append(event.offset + len(event.octets))
                 if self._is_answer:
+                    is_last = event.offset + len(event.octets) + len(b"\r\n") >= self._received  # it has the stamp
+                    self._is_known = not self._is_kernel or (self._arrived_ns > 0 and is_last)
                     self._take_content(one, now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
                 ends.append(event.offset + len(event.raw))
@@ -328,7 +333,7 @@ class StreamSampler:
 
     def _take_content(self, one: Round, now_ns: int, octets: bytes = b"") -> None:
         if self._content_times.take(now_ns, octets, is_known=self._is_known):
-            self._note(one, "ttft", now_ns - self._sent_ns, is_known=self._is_known)
+            self._note(one, "ttft", now_ns - self._began_ns, is_known=self._is_known)
 
     def _frame(self, one: Round, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
         if not self._is_answer:
@@ -336,7 +341,7 @@ class StreamSampler:
         gap_ns = now_ns - self._last_ns if self._frames else None
         if gap_ns is None:
             self._first_ns = now_ns
-            self._note(one, "first", now_ns - self._sent_ns, is_known=self._is_known)
+            self._note(one, "first", now_ns - self._began_ns, is_known=self._is_known)
         else:
             self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
             if counts and self._last_ns >= self._window.opens_ns:
@@ -348,7 +353,7 @@ class StreamSampler:
         if stamp is not None:
             self._stamped(one, now_ns, stamp, counts=counts)
         elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
-            self._shown.append((None, (now_ns - self._sent_ns) / 1e9))
+            self._shown.append((None, (now_ns - self._began_ns) / 1e9))
 
     def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
         if not self._is_known:
@@ -357,7 +362,7 @@ class StreamSampler:
         return FrameSample(
             stream=self._stream,
             number=self._frames,
-            arrived_ns=now_ns - self._sent_ns,
+            arrived_ns=now_ns - self._began_ns,
             late_ns=None if planned_ns is None else now_ns - planned_ns,
             added_ns=None if stamp is None else now_ns - stamp.actual_ns,
             gap_ns=gap_ns if self._was_known else None,
@@ -379,5 +384,5 @@ class StreamSampler:
             if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:
-            planned = None if planned_ns is None else (planned_ns - self._sent_ns) / 1e9
-            self._shown.append((planned, (now_ns - self._sent_ns) / 1e9))
+            planned = None if planned_ns is None else (planned_ns - self._began_ns) / 1e9
+            self._shown.append((planned, (now_ns - self._began_ns) / 1e9))

@@ -1,7 +1,7 @@
-"""Signs that figures do not measure the target: saturation, and the meter's own error.
+"""Signs that figures do not measure the target: saturation, the meter's own error, and a clock that was set.
 
 The rule here: pure. With saturation, origin, server or meter cannot keep up with the load, and latencies are those of a
-queue. Its signs: lateness that grows during the run, a meter that is never idle, and a rate that the meter cannot
+queue. Its signs: lateness that grows during the run, a meter that is hardly ever idle, and a rate that the meter cannot
 reach. The meter's own error is measured in the same run: the lateness of its timers, and the delay of its reads. Where
 it is most of a figure, the figure is not a measurement of the target.
 """
@@ -21,7 +21,7 @@ MIN_GROWTH_SECONDS: Final = 0.05
 MIN_GROWTH_SHARE: Final = 0.05
 """Growth in s a second of sampling: at 0.05, 5 % of the load is too much."""
 MIN_BEHIND_SECONDS: Final = 0.25
-"""A stream at a rate that begins less late than this may be so by a pause of the machine."""
+"""Less lateness of a stream at a rate may come from a pause of the machine."""
 BUSY_SHARE: Final = 0.9
 """Above this busy share of the meter, frames wait for it in the kernel."""
 
@@ -32,7 +32,7 @@ _LOOKED_AT: Final = (50.0, 99.0)
 
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:
-    """Yield a line for each sign of saturation of one target's runs; growth counts where most runs show it."""
+    """Yield a line for each sign of saturation of a target's runs; growth counts where half of them or more show it."""
     growing = [
         trend
         for trend in trends
@@ -48,7 +48,7 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
     busy = [trend.busy for trend in trends if trend.busy is not None and trend.busy > BUSY_SHARE]
     if busy:
         share = f"{max(busy) * 100:.0f} %"
-        yield f"saturated: this meter was busy {share} of the time, so a part of late, added and gap is its own delay"
+        yield f"saturated: this meter was busy {share} of the time: a part of late, added and gap may be its own delay"
     if line := rate_missed(trends):
         yield line
 
@@ -80,7 +80,7 @@ def own_line(gathered: Gathered) -> str:
 
 
 def deciding(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
-    """Yield why figures are not measurements of the target: a line for each that is mostly the meter's own error.
+    """Yield why figures are not measurements of the target: those that are mostly the meter's own error, a missed rate.
 
     Args:
         is_kernel: frames are timed by the kernel, so a late read does not count.

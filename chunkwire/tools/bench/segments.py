@@ -40,9 +40,9 @@ class FrameMoments:
     """The moments of one frame that the client knows, ns since the epoch, 0 where it is not known.
 
     Attributes:
-        second: of its arrival, s since sampling began.
+        second: of its read, s since sampling began.
         stream: its number.
-        end: octets of the body up to the frame's last one.
+        end: octets of the body up to the frame's last one, included.
         planned, written: from the stamp in the frame.
         arrived, read: at the client.
     """
@@ -58,7 +58,13 @@ class FrameMoments:
 
 @dataclass(frozen=True, slots=True)
 class HopStamps:
-    """The stamps of one body at one hop: its receives and writes, in rising order of their ends."""
+    """The stamps of one body at one hop; moments are ns since the epoch, 0 where it is not known.
+
+    Attributes:
+        point: "origin" or "gateway".
+        reads: (end, arrived, read) of each receive, in rising order.
+        writes: (end, written, left, queued) of each write, in rising order.
+    """
 
     point: str
     has_queued: bool
@@ -76,11 +82,8 @@ class HopStamps:
         return [*found, (f"left{suffix}", write[1])]
 
 
-_UNKNOWN: Final = HopStamps("gateway", has_queued=False, reads=(), writes=())
-
-
 def _at(rows: Sequence[Sequence[int]], end: int) -> Sequence[int]:
-    """Return the moments of the call that carried the octet before `end`; a stamp only where the call ended there."""
+    """Return the moments of the call that carried the octet before `end`; stamps only where the call ended there."""
     k = bisect_left(rows, end, key=itemgetter(0))
     if k == len(rows):
         return (0, 0, 0)
@@ -111,15 +114,14 @@ class Segments:
         else:
             self.dropped += 1
 
-    def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]] | None) -> None:
+    def finish(self, gathered: Gathered, stamps: Sequence[dict[int, HopStamps]]) -> None:
         """Record the segments of all frames, once.
 
         Args:
-            stamps: of each hop, the origin first, by the number of the stream; a hop without any is not on the way.
-                None where the hops were not asked: they count as gateways, of which no segment is known.
+            stamps: of each hop that was asked, the origin first, by the number of the stream. Hops without any are left
+                out: the segment is that between their neighbours.
         """
-        on_way: list[dict[int, HopStamps]]
-        on_way = [{}] * self.hops if stamps is None else [hop for hop in stamps if hop]
+        on_way = [hop for hop in stamps if hop]
         frames, self.frames = self.frames, []
         names: list[str] = []
         for frame in frames:
@@ -129,7 +131,7 @@ class Segments:
                 known = hop.get(frame.stream) or _stand_in(hop)
                 gateways += known.point != "origin"
                 found = known.moments(frame.end, f" gw{gateways}" if gateways else "")
-                moments = [one for one in moments if one[0] != found[0][0]] + found
+                moments = [one for one in moments if one[0] != found[0][0]] + found  # "written": the origin's own
             moments += _client(frame)
             _record(gathered.at(frame.second), moments)
             names = names or [name for name, _ in moments]
@@ -139,7 +141,7 @@ class Segments:
 
 def _stand_in(hop: dict[int, HopStamps]) -> HopStamps:
     """Return stamps of the same point that know nothing, so that the segments count as unknown."""
-    return replace(next(iter(hop.values()), _UNKNOWN), reads=(), writes=())
+    return replace(next(iter(hop.values())), reads=(), writes=())
 
 
 def _own(frame: FrameMoments) -> list[Moment]:

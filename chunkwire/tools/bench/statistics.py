@@ -1,13 +1,13 @@
 """The package's definition of a percentile, and the quantities of a bench with their definitions.
 
-The rule here: a percentile is the nearest rank (`QUANTILES`): of a list it is a sample, of a histogram it is at most
-0.1 % above one. With fewer than ten larger samples it is blank, since it would show a single event.
+The rule here: a percentile is the nearest rank (`QUANTILES`), in a histogram at most 0.1 % above a sample. With fewer
+than ten larger samples it is blank, since it would show a single event.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -40,14 +40,15 @@ DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
 - `first` and `gap` need only the client's clock.
 - `late` is arrival minus planned moment, `added` is arrival minus actual write. Both compare two clocks, so origin and
   client must be on one machine.
-- `hold` is `added` minus the smallest `added` of its stream. It needs no common clock, and leaves out a constant delay.
+- `hold` is `added` minus the smallest `added` of its stream so far (`samples.HOLD_FRAMES`). It needs no common clock,
+  and leaves out a constant delay.
 """
 
 ALIASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "ttft": ("ttft", "time to first token: request sent to the first frame with text, reasoning or a tool call"),
         "itl": ("itl", "inter-token latency: (last frame with content - first) / (output tokens - 1), one a stream"),
-        "icl": ("gap", "inter-chunk latency: the gaps between frames, one sample a gap, frames of one read 0 apart"),
+        "icl": ("gap", "inter-chunk latency: the gaps between frames, one sample a gap"),
         "tpot": ("itl", "time per output token: another name of itl"),
     }
 )
@@ -106,16 +107,6 @@ def nearest_rank(n: int, percentage: float) -> int:
     return max(1, math.ceil(round(n * percentage / 100, 9)))
 
 
-def percentile(ordered: Sequence[float], percentage: float) -> float | None:
-    """Return the smallest sample that at least `percentage` of all samples do not exceed; None where too few exceed it.
-
-    Args:
-        ordered: in rising order.
-    """
-    rank = rank_of(len(ordered), percentage)
-    return None if rank is None else ordered[rank - 1]
-
-
 def percentile_of(samples: DurationHistogram, percentage: float) -> int | None:
     """Return the percentile of a histogram; None where too few samples are larger."""
     rank = rank_of(samples.n, percentage)
@@ -125,7 +116,8 @@ def percentile_of(samples: DurationHistogram, percentage: float) -> int | None:
 def curve(samples: DurationHistogram, points: int = 200) -> list[tuple[float, int]]:
     """Return the percentile curve of a quantity as (percentage, value), denser towards 100.
 
-    The points are at equal distances on a logarithmic axis, up to the last percentile that is not blank.
+    The points are at equal distances on a logarithmic axis, from the smallest sample to the last percentile that is not
+    blank. Inner points with the value of the point before are left out.
     """
     if samples.n <= MIN_BEYOND:
         return []

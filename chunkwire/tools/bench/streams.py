@@ -38,10 +38,10 @@ class Slot:
     Attributes:
         answered: its first stream has a response head, or has failed.
         sampler: of the latest stream; None before its head.
-        number: of the latest stream, from 1 over all slots; 0 before the first.
+        number: of the open stream, from 1 over all slots; 0 where none is open.
         asked_ns: when the latest stream began to connect.
         due_ns: its planned beginning; None without a rate.
-        has_failed: a stream of it has failed.
+        has_ended: a stream of it has ended or failed.
         is_done: no stream will follow.
     """
 
@@ -50,14 +50,18 @@ class Slot:
     number: int = 0
     asked_ns: int = 0
     due_ns: int | None = None
-    has_failed: bool = False
+    has_ended: bool = False
     is_done: bool = False
 
     @property
     def is_settled(self) -> bool:
-        """Say whether it has had a frame, or one of its streams has ended."""
-        sampler = self.sampler
-        return self.is_done or self.has_failed or (sampler is not None and (sampler.has_begun or sampler.is_over))
+        """Say whether it has had a frame, one of its streams has ended, or none will follow."""
+        return self.is_done or self.has_ended or not self.is_waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say of an open stream whether it has had no frame yet."""
+        return self.sampler is None or not (self.sampler.has_begun or self.sampler.is_over)
 
 
 class StreamRunner:
@@ -79,7 +83,7 @@ class StreamRunner:
         return f"no frame within {self._load.patience:g} s"
 
     def fail(self, slot: Slot, kind: str) -> None:
-        """Count a failure; the sampler's own finding has precedence."""
+        """Count a failure, of a stream with a head when it is finished; the sampler's own finding has precedence."""
         if slot.sampler is None:
             self.gathered.fail(kind)
         else:
@@ -88,11 +92,11 @@ class StreamRunner:
     def finish(self, slots: Iterable[Slot], closes_ns: float) -> None:
         """Judge and count the streams that are still open, once nothing more is read."""
         for slot in slots:
-            if slot.is_done:
+            if not slot.number:
                 continue
             if slot.sampler is not None and slot.sampler.is_stalled(closes_ns):
                 slot.sampler.failure = STALLED
-            elif slot.number and not slot.is_settled and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
+            elif slot.is_waiting and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
                 self.fail(slot, self.no_frame)
             if slot.sampler is not None:
                 slot.sampler.finish()
@@ -124,15 +128,9 @@ class StreamRunner:
                 raise
             kind = kind_of(error)
         if kind:
-            slot.has_failed = True
             self.fail(slot, kind)
-        self._keep_unfinished(slot)
+        slot.number, slot.has_ended = 0, True
         return kind
-
-    def _keep_unfinished(self, slot: Slot) -> None:
-        """Leave an open stream to `finish`, since the loop may still have octets of it."""
-        if slot.sampler is not None and not slot.sampler.is_over:
-            self._unfinished.append(slot.sampler)
 
     async def _one(self, slot: Slot) -> str:
         load, connection = self._load, None
@@ -150,6 +148,8 @@ class StreamRunner:
         finally:
             if connection is not None:
                 connection.reset()
+            if slot.sampler is not None and not slot.sampler.is_over:
+                self._unfinished.append(slot.sampler)  # the loop may still have octets of it
 
     async def _read(self, connection: ClientConnection, sampler: StreamSampler, give_up: float) -> str:
         if self._loop is None:
@@ -198,7 +198,8 @@ class StreamRunner:
             recorder=self._recorder(slot.number, sent_ns, request, response),
             framing=response_framing(response, load.method.encode()),
             coding=(response.get(b"content-encoding") or b"").decode("latin-1"),
-            sent_ns=sent_ns if slot.due_ns is None else slot.due_ns,
+            sent_ns=sent_ns,
+            due_ns=slot.due_ns,
             reader=self._reader(response),
             report_frame=load.report_frame,
             stream=slot.number,

@@ -1,7 +1,7 @@
 """The result of a bench as a table, and as a line of JSON.
 
-The rule here: pure; a result in, lines out. Figures are shown with the number of their samples. Lines break between
-words, at the width that the caller gives; None: they do not break.
+The rule here: pure; a result in, lines out. Figures are shown with the number of their samples. Definitions and notes
+break between words, at the width that the caller gives; None: they do not break.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SEGMENT_PERCENTILES: Final = (50.0, 99.0, 99.9)
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
-    """Yield the heading and a row for each quantity; under it the baseline's row, the difference and the ratio."""
+    """Yield the heading and a row for each quantity that has figures; under it the baseline's, difference and ratio."""
     if not any(gathered.has(quantity) for quantity in DEFINITIONS):
         return
     yield " " * 8 + _cells(FIGURES)

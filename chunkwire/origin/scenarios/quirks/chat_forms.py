@@ -1,4 +1,4 @@
-"""Quirks of the form of chat completions: whole answers that a strict reader would lose; the better known first."""
+"""Quirks of the form of chat completions: whole answers that a strict reader would lose."""
 
 from __future__ import annotations
 

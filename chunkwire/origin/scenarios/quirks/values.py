@@ -23,8 +23,9 @@ class Said:
 
     Attributes:
         calls: the name and the arguments of each tool call.
-        error: what the answer comes to; None for a whole one.
+        stop: None where the stream gives no reason to stop.
         usage: None where the stream has none.
+        error: the kind of failure that the reader must report; None for a whole answer.
     """
 
     text: str = ""
@@ -43,7 +44,7 @@ class Quirk:
         name: kebab-case and unique; a request to the mock asks for it with `x-chunkwire-quirk`.
         summary: how it differs from the documentation.
         who: the services, servers and proxies that were seen to send it.
-        seen: since when, a year and perhaps a month.
+        seen: since when, a year and perhaps a month; "-" where it was not seen.
         dialects: whose readers meet it.
         pieces: the content, a frame each.
         said: what it means.
@@ -100,7 +101,7 @@ def data(value: object) -> bytes:
 
 
 def named(value: Mapping[str, object]) -> bytes:
-    """Return an event of JSON that is called what the JSON's `type` says."""
+    """Return an event of JSON whose name is the JSON's `type`."""
     return b"event: %s\n" % str(value["type"]).encode() + data(value)
 
 
