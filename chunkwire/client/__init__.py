@@ -4,16 +4,17 @@
         async for event in stream.events():
             ...
 
-The files: `opening` makes attempts, `exchange` is one attempt, `body` reads a body and judges its end, `stream` and
-`views` are the objects that callers use. `completion` finds the end of the application's stream, which is not that of
-the framing; `answers` reads answers of language models. `capture` reads octets that another program received. This room
-prints nothing and serves nothing.
+The main files: `opening` makes attempts, `exchange` is one attempt, `body` reads a body and judges its end, `stream`
+and `views` are the objects that callers use. `completion` finds the end of the application's stream, which is not that
+of the framing; `answers` reads answers of language models. `capture` reads octets that another program received. This
+room prints nothing and serves nothing.
 """
 
 from chunkwire.client.answers import AnswerFailed, TokenStream, tokens
 from chunkwire.client.body import Read
-from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusError
+from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusError, TooLong
 from chunkwire.client.opening import Retry, open  # noqa: A004  it is called as chunkwire.client.open
+from chunkwire.client.pool import Pool
 from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.views import throttled
 from chunkwire.llm.answer import Reasoning, Stop, Text, ToolCall, Usage
@@ -23,6 +24,7 @@ from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.errors import IncompleteBody
+from chunkwire.wire.sse import EventTooLong
 
 __all__ = [
     "open",
@@ -44,11 +46,14 @@ __all__ = [
     "Counts",
     "BodyEnd",
     "Retry",
+    "Pool",
     "throttled",
     "Request",
     "Response",
     "ResetBody",
     "MalformedBody",
+    "TooLong",
+    "EventTooLong",
     "Deadline",
     "DialError",
     "PeerGone",

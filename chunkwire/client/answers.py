@@ -4,12 +4,13 @@
         async for text in answer.texts():
             print(text, end="")
 
-The rule here: one request and one answer, by `open`; the dialect's reader interprets the stream and judges whether it
-was complete. What this module must not know: failover, breakers and sessions, which are in `ask`.
+The rule here: one question, sent by `open`, and its answer; the dialect's reader interprets the stream and judges
+whether it was complete. What this module must not know: failover, breakers and sessions, which are in `ask`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import AsyncIterator
@@ -49,11 +50,10 @@ from chunkwire.net.heads import HeadError
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
-_ERROR_OCTETS: Final = 64 * 1024  # read of an error response: a JSON object, or the start of an HTML page
+_ERROR_OCTETS: Final = 64 * 1024  # of an error response, after which no more is read: JSON, or the start of a page
 _ERROR_S: Final = 2.0  # to wait for its end; the status alone is enough
-GRACE_S: Final = (
-    0.2  # for usage, Bedrock's metadata and the last-chunk, which may follow the terminal event (SDKs: 0.1)
-)
+# In all, after the terminal event: usage, Bedrock's metadata and the last-chunk may follow it (SDKs: 0.1).
+GRACE_S: Final = 0.2
 
 
 class AnswerFailed(ChunkwireError):
@@ -80,7 +80,7 @@ class TokenStream:
     Attributes:
         usage: tokens as counted by the provider; None until it reports them.
         stop: why the model stopped; None until it has.
-        id, model: as reported by the provider; "" if it reports none.
+        id, model: "" until the provider reports them.
     """
 
     def __init__(self, stream: Stream, reader: AnswerReader, key: str) -> None:
@@ -96,6 +96,7 @@ class TokenStream:
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
         self._ready: list[AnswerEvent] = []
+        self._give_up = math.inf  # on trio's clock: the end of the grace after the terminal event
         self._is_over = False
 
     @property
@@ -140,11 +141,13 @@ class TokenStream:
 
     async def _more(self) -> list[AnswerEvent]:
         """Return the events of the next receive, or those of the end."""
-        patience = GRACE_S if self._reader.is_complete else float("inf")
         try:
-            with trio.move_on_after(patience):
+            with trio.move_on_at(self._give_up):
                 async for read in self._reads:
-                    return self._reader.feed(content(read))
+                    found = self._reader.feed(content(read))
+                    if self._reader.is_complete:
+                        self._give_up = min(self._give_up, trio.current_time() + GRACE_S)
+                    return found
         except ChunkwireError as error:
             self._is_over = True
             return self._reader.end_of_input(as_provider_error(error))
@@ -180,20 +183,20 @@ async def tokens(
 ) -> AsyncIterator[TokenStream]:
     """Ask a model, and yield its answer once the head of the response has come.
 
-    Leaving the block early ends the provider's stream at once. Iterating raises `AnswerFailed` if the answer is an
-    error, incomplete or empty; the exception has the part received before.
+    Leaving the block early ends the provider's stream at once. Iterating raises `AnswerFailed` if the answer fails, is
+    incomplete or is empty; the exception has the part received before.
 
     Args:
         provider: `DIALECT:URL#MODEL`, such as `anthropic:https://api.anthropic.com#claude-5`. The URL is the SDK's
-            base_url: the dialect's path is appended to it, unless it is one already, or OpenAI's for chat. The query is
-            the dialect's own (`alt=sse`, `api-version`) and the URL's, which has precedence.
-        question: the user's text, or a `Question`, whose model overrides the provider's.
-        key: sent as the dialect requires; "" for none. It is redacted in errors.
-        options: of `open`: timeouts, `tls`, `retry`, `pool`, `record_to`.
+            base_url; see `build_request`.
+        question: the user's text, or a `Question`, whose model, if it has one, overrides the provider's.
+        key: sent as the dialect requires; "" for none. It is redacted in the message of an `AnswerFailed`, unless it
+            has less than 4 characters.
+        options: of `open`, such as timeouts, `tls`, `retry`, `pool`, `record_to`.
 
     Raises:
-        LocalError: the provider or the question is not valid.
-        AnswerFailed: no response, or an error response.
+        LocalError: the provider, the question or an option is not valid.
+        AnswerFailed: no response, or one with a status of 300 or more.
     """
     dialect, url, model = parse_target(provider)
     asked = Question(model, (Message("user", question),)) if isinstance(question, str) else question
@@ -214,7 +217,7 @@ async def tokens(
     except ChunkwireError as error:
         if answer is not None or isinstance(error, AnswerFailed):
             raise
-        raise AnswerFailed(as_provider_error(error)) from error
+        raise AnswerFailed(_without_key(as_provider_error(error), key)) from error
 
 
 def as_provider_error(error: ChunkwireError) -> ProviderError:
@@ -261,7 +264,7 @@ def parse_target(text: str) -> tuple[Dialect, Url, str]:
     """Return the dialect, the URL and the model of `DIALECT:URL#MODEL`; the model is "" where it names none.
 
     Raises:
-        LocalError: it is no such text.
+        LocalError: it is no such text, the dialect is unknown, or the URL is not valid.
     """
     found = _SPEC.fullmatch(text)
     dialect = None if found is None else DIALECTS.get(found["dialect"])
@@ -273,8 +276,9 @@ def parse_target(text: str) -> tuple[Dialect, Url, str]:
 def build_request(dialect: Dialect, url: Url, question: Question, key: str) -> ModelRequest:
     """Return the request for a question to a provider's URL.
 
-    The dialect's path is appended to that of the URL, unless the URL's is one already, or OpenAI's for chat. Its own
-    query and the URL's are sent along.
+    The dialect's path is appended to that of the URL, unless that ends as a request's path of this dialect or of
+    `openai`. The query is the dialect's own (`alt=sse`, `api-version`) and the URL's, which has precedence; with the
+    path of `openai` in the URL of another dialect, only the URL's.
     """
     octets, _, query = url.target.partition(b"?")
     request = dialect.build_request(question, base=octets, key=key)

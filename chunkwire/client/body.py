@@ -23,9 +23,7 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event, Frame, LastChunk, Trailers
 from chunkwire.wire.scanner import BodyScanner
 
-MAX_RECEIVED_OCTETS: Final = 1 << 20  # of content that an error may carry: a long answer has some 100 KB
-
-BODY_FRAME = "the body"
+MAX_RECEIVED_OCTETS: Final = 1 << 20  # of content that an error of `next` carries: a long answer has some 100 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,9 @@ class Read:
         n: its number, from 1; receives without octets of the body are not counted.
         t: seconds since the request, taken when the receive returned.
         octets: of the body, as on the wire; all octets received if the framing is malformed.
-        events: of the octets that the scanner approved, including those held from the previous read.
-        frames: the frames whose last octet came in this read; for a body that is not chunked, its data.
+        events: of the octets that the scanner approved, including those held from previous reads.
+        frames: those whose last octet came in this read; for a body that is not chunked, its data. Empty unless the
+            view was asked for whole frames.
     """
 
     n: int
@@ -53,9 +52,10 @@ class BodyReader:
     Args:
         receive: returns octets, `b""` at the end of input; raises PeerGone.
         began: the time of the request, on `time.monotonic`.
-        idle_timeout: seconds between two receives.
-        total_timeout: seconds from the call of `open`; it ends at `end`, a moment on trio's clock.
-        waiting_since: when the octets that `receive` returns first were received, on the same clock; None for none.
+        idle_timeout: seconds to wait in one receive.
+        total_timeout: seconds from the call of `open`, for the error; it ends at `end`, on trio's clock.
+        waiting_since: when the octets that `receive` returns first were received, on `time.monotonic`; None if they
+            have not been received yet.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class BodyReader:
 
     @property
     def has_surplus(self) -> bool:
-        """Octets came after the complete body."""
+        """Octets came after the body, which is complete."""
         return bool(self._feed.held)
 
     async def next(self) -> Read | None:
         """Return the next read; None after the end of a complete body.
 
         Raises:
-            IncompleteBody: the input ended early; ResetBody: by a reset.
+            IncompleteBody: the input ended early; `ResetBody`: by a reset, or without TLS's close_notify.
             MalformedBody: the framing is malformed; the previous call returned the read with the error.
             Deadline: no octet came in time.
 
@@ -114,7 +114,7 @@ class BodyReader:
             octets = await (self._receive_in_time() if self._has_deadlines else self._receive())
         except PeerGone as error:
             at, received = self.scanner.wire_octets, bytes(self._received)
-            lost = ResetBody(at, BODY_FRAME, received, lacks_close_notify=error.lacks_close_notify)
+            lost = ResetBody(at, "the body", received, lacks_close_notify=error.lacks_close_notify)
             raise self._fail("reset", lost) from error
         if octets:
             return self._take(octets)
@@ -126,7 +126,10 @@ class BodyReader:
         return None
 
     def leave(self, framing: str = "client-gone") -> None:
-        """Note that nothing more will be read: the caller left ("client-gone"), or "stopped" it."""
+        """Note that nothing more will be read: the caller left ("client-gone"), or "stopped" it.
+
+        Nothing happens after the end of the body.
+        """
         if self.framing is None:
             self._end(framing, self._now())
 

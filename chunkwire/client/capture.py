@@ -1,10 +1,10 @@
 """Read messages that another program received, from the octets of a pipe or a file, and record them as our client does.
 
-The rule here: every octet is in a record or mentioned in a note. A capture is what nc, curl or people saved of
-connections: any number of requests and responses, with other octets between them. If the request of a response is not
-in the capture, these assumptions are made, and noted:
+The rule here: no octets are dropped in silence: they are in a record, or a note or an error mentions them. A capture
+is what nc, curl or people saved of connections: any number of requests and responses, with other octets between them.
+Assumptions are made; a note, or the error of a message that was cut, mentions all but the first one:
 
-- the response answers a GET, unless the caller names another method;
+- a response whose request is not in the capture answers a GET, unless the caller names another method;
 - a response head directly after a response head, where a body should be, means that the body is not in the capture: the
   first one answers a HEAD or CONNECT, or is a redirect that `curl -L` followed;
 - a response head in a body that is delimited by close begins the response of the next connection;
@@ -95,7 +95,8 @@ class CaptureReader:
         """End the capture: no more octets will follow.
 
         Args:
-            framing: the verdict of a message that is not complete: "cut", "timeout", "stopped".
+            framing: the verdict of a message that is not complete, such as "cut" or "stopped"; "malformed" instead of
+                "cut" if its head is not complete.
             error: the reason; None for the end of the input.
         """
         self._t, self._is_over = t, True
@@ -232,7 +233,7 @@ class CaptureReader:
         return framing
 
     def _take_response(self, message: CapturedMessage, head: bytes) -> Framing | None:
-        """Record a response head and return its framing; None for a 1xx, after which another head follows."""
+        """Record a response head and return its framing; None if another head follows: after a 1xx other than 101."""
         response = read_response(head)
         message.recorder.head(self._t, response.start_line, response.fields, octets=head)
         if response.status == 101:
@@ -311,7 +312,7 @@ class CaptureReader:
     def _scan_up_to(
         self, limit: int, message: CapturedMessage, scanner: BodyScanner, *, is_whole: bool = False
     ) -> bool:
-        """Scan the first `limit` held octets; `is_whole`: a whole head follows them."""
+        """Scan the first `limit` held octets; `is_whole`: a whole head follows. Say whether the message has ended."""
         events: list[Event] = []
         feed = Feed(scanner)  # the octets it holds also stay in `_held`, as a head may begin in them
         taken = len(feed.take(self._held[:limit], events))
@@ -368,7 +369,7 @@ class CaptureReader:
         return True
 
     def _end_body(self, message: CapturedMessage, scanner: BodyScanner, framing: str, error: str | None) -> None:
-        """End the message whose body the end of input cut."""
+        """End the message whose body is not complete at the end of the capture, unless it is delimited by close."""
         if framing == "cut":
             try:
                 scanner.end_of_input()
@@ -394,4 +395,4 @@ class CaptureReader:
         self._message = None
         self._step = self._between if framing in ("complete", "cut") else self._skip
         if framing == "malformed":
-            self._strays = Strays(shown=len(held))
+            self._strays = Strays(recorded=len(held))

@@ -13,7 +13,8 @@ from chunkwire.wire.errors import quoted
 from chunkwire.wire.scanner import BodyScanner
 
 MAX_STRAY_OCTETS: Final = 65536
-"""Octets outside of messages that are kept while searching for a head: as many as a head may have."""
+"""Octets of one line outside of messages that are kept while searching for a head: as many as a head may have. A
+capture that begins with more octets without a head is reported as malformed."""
 NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
 HEAD_IN_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 
@@ -38,12 +39,12 @@ class CapturedMessage:
     Attributes:
         scanner: None until its head has come.
         may_miss_body: its body may be missing, so that a head in its content begins the next message.
-        shown: how many held octets the scanner has seen and not approved: part of a size line or trailer section.
+        shown: how many held octets the scanner has seen and not approved, such as a part of a size line.
         inner: judges a head in its data; None if there is none.
         is_noted: the note about such a head has been made.
-        is_doubted: such a head was too long to be judged.
+        is_doubted: such a head could not be judged by the octets that may be held.
         reads: receives that brought octets of its body.
-        last_read: the number of the latest of them.
+        last_read: the number of the latest of them; -1 for none.
     """
 
     recorder: Recorder
@@ -64,21 +65,23 @@ class Strays:
     """The octets since the last message that belong to no message.
 
     Attributes:
-        shown: how many of them are in the record of a malformed message.
+        recorded: how many of the octets that come next are in the record of a malformed message, and not counted.
+        count: of the others.
         first: the first 17 of them.
     """
 
-    shown: int = 0
+    recorded: int = 0
     count: int = 0
     first: bytes = b""
 
     def take(self, octets: bytes) -> None:
         """Count octets that belong to no message."""
+        octets, self.recorded = octets[self.recorded :], max(0, self.recorded - len(octets))
         self.first = (self.first + octets)[:17]
         self.count += len(octets)
 
     def describe(self) -> str | None:
-        """Return a note about these octets; None if all of them are in records."""
-        if self.count <= self.shown:
+        """Return a note about these octets; None if there are none."""
+        if not self.count:
             return None
         return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 16)}"

@@ -1,8 +1,9 @@
-"""Find out whether the application's stream was complete, independently of the framing.
+"""Find out whether the application's stream was complete, which is not the same as complete framing.
 
-Only the content decides, after its content coding is removed. A body with complete framing may lack the end of the
-answer (the provider stopped early), and an answer may be complete although the framing was cut after it. The readers of
-the dialects judge streams of language models: an answer that is an error or empty is not complete.
+The content decides, after its content coding is removed: a body with complete framing may lack the end of the answer
+(the provider stopped early), and an answer may be complete although the framing was cut after it. Where the content has
+no terminal event, the end of the framing counts. The readers of the dialects judge streams of language models: an
+answer that is an error or empty is not complete.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ MAX_HELD_OCTETS: Final = 65536
 """Octets of content in which the dialect of a stream must be recognized; after that it has none."""
 
 MAX_EXPANSION: Final = 50
-"""Octets of content that one octet of a coded body becomes on average; streams of models are packed 5 to 25 times.
-If there are more, nothing is judged: DEFLATE packs 1000 times, and to read what 64 KiB contain would take 10 s."""
+"""Octets of content per octet of a coded body, beyond the first `PIECE_OCTETS`; streams of models are packed 5 to 25
+times. If there are more, no more is read: DEFLATE packs 1000 times, and to read what 64 KiB contain would take 10 s."""
 
 _BINARY_EVENTS: Final = b"application/vnd.amazon.eventstream"
 _DONE_DATA: Final = "[DONE]"
@@ -37,7 +38,8 @@ class Completion:
     """Reads the content as its consumer does, and reports whether the stream's own end was seen.
 
     Attributes:
-        events: server-sent events so far; None if the body is no event stream, or has an unknown content coding.
+        events: server-sent events read so far; None if the body is no event stream, has an unknown content coding, or
+            is not judged.
 
     Args:
         coding: the value of Content-Encoding.
@@ -65,7 +67,7 @@ class Completion:
 
     @classmethod
     def of(cls, head: Response, request: Request | None = None) -> Completion:
-        """Return the reader of this response's content; the path of a POST may determine the dialect."""
+        """Return one for this response: the path of a POST, or the Content-Type, may determine the dialect."""
         coding = (head.get(b"content-encoding") or b"").decode("latin-1")
         kind = (head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
         dialect = DIALECTS["bedrock"] if kind == _BINARY_EVENTS else None
@@ -92,7 +94,7 @@ class Completion:
                     return
                 self._take(piece)
         except EventTooLong:
-            self._decoder = self._held = None  # no event of a dialect is that long: the verdict stays unknown
+            self._decoder = self._held = None  # no event of a dialect is that long: no dialect is recognized
 
     @property
     def so_far(self) -> str:
@@ -150,7 +152,10 @@ class Completion:
             self._recognize(found[0].decode("utf-8", "replace"), is_event=False)
 
     def _recognize(self, text: str, name: str = "", *, is_event: bool = True) -> bool:
-        """Recognize the dialect of this JSON, or of its first line; give the held content to the dialect's reader."""
+        """Recognize the dialect of this JSON, or of its first line, and give the held content to its reader.
+
+        Return False if there is none.
+        """
         payload = _first_value(text) or _first_value(text.partition("\n")[0])
         dialect = recognize(payload, name)
         if dialect is None:

@@ -1,7 +1,7 @@
 """Errors of reading a stream, beside those of the codec and the connection.
 
-The rule here: each error of a body has the content received before it, so that an application can show a partial
-answer.
+The rule here: an error of the framing, or a timeout, has the content received before it, so that an application can
+show a partial answer.
 """
 
 from __future__ import annotations
@@ -62,6 +62,18 @@ class ResetBody(IncompleteBody):
         super().__init__(offset, section, received)
         got = "the end of TLS without close_notify" if lacks_close_notify else "a reset of the connection"
         self.args = (f"expected the rest of {section} at {offset}, got {got}",)
+
+
+class TooLong(ChunkwireError):
+    """A line, or the whole content, is longer than the limit of the method that reads it; nothing after it is read.
+
+    Attributes:
+        limit: in the unit that the message names.
+    """
+
+    def __init__(self, what: str, limit: int, unit: str) -> None:
+        super().__init__(f"expected {what} of at most {limit} {unit}, got more")
+        self.limit = limit
 
 
 class MalformedBody(FramingError):

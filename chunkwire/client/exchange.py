@@ -1,7 +1,7 @@
 """One request and its response on one connection, which a pool may keep for another request.
 
-The rule here: every end of an exchange is recorded, also one before the response head. What this module must not know:
-retries, resumption, and who reads the body.
+The rule here: where the peer or a timeout ends an exchange, that is recorded, also before the response head. What this
+module must not know: retries, resumption, and who reads the body.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
-POINT = "client.received"
 _SHORT_OCTETS: Final = 16384  # of a body that is sent with its head: a socket's send buffer takes so many at once
 _MAX_INFORMATIONAL: Final = 100  # 1xx heads before a final one; a 102 may come every few seconds (Go's client: 5)
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
@@ -69,9 +68,9 @@ class RequestPlan:
     @property
     def is_short(self) -> bool:
         """There is no body, or it is sent with the head."""
-        if isinstance(self.body, bytes):
-            return len(self.body) <= _SHORT_OCTETS and not is_chunked(self.request)
-        return self.body is None
+        if is_chunked(self.request):
+            return False
+        return self.body is None or (isinstance(self.body, bytes) and len(self.body) <= _SHORT_OCTETS)
 
     def take_kept(self) -> ClientConnection | None:
         """Return a connection from the pool; None if there is none, or if the body could not be sent a second time."""
@@ -83,12 +82,12 @@ class RequestPlan:
         """Return a recorder of one message; None without `record_to`."""
         if self.record_to is None:
             return None
-        point = POINT if way == "response" else "client.sent"
+        point = "client.received" if way == "response" else "client.sent"
         return Recorder(self.record_to, stream=stream, point=point, way=way)
 
 
 class ClientExchange:
-    """A request and its response; `head` and `body` are set by `receive_head`.
+    """A request and its response; `head` and `body` are set by `begin`.
 
     Attributes:
         informational: the 1xx heads before the final one.
@@ -98,68 +97,61 @@ class ClientExchange:
     body: BodyReader
     _framing: Framing
 
-    def __init__(self, connection: ClientConnection, order: RequestPlan, number: int) -> None:
+    def __init__(self, connection: ClientConnection, plan: RequestPlan, number: int) -> None:
         self.connection = connection
-        self.order = order
+        self.plan = plan
         self.informational: tuple[Response, ...] = ()
         self.began = time.monotonic()
-        self._recorder = order.recorder(number, way="response")
+        self._recorder = plan.recorder(number, way="response")
         connection.keeps_head = self._recorder is not None
-        self._sent = order.recorder(number, way="request")
-        chunked = is_chunked(order.request)
-        self.upload = Upload(connection, order.body, chunked=chunked, recorder=self._sent if chunked else None)
+        self._sent = plan.recorder(number, way="request")
+        chunked = is_chunked(plan.request)
+        self.upload = Upload(connection, plan.body, chunked=chunked, recorder=self._sent if chunked else None)
 
-    async def send(self, nursery: trio.Nursery | None) -> None:
-        """Send the request's head, and start to send its body; an order that `is_short` needs no nursery.
-
-        Raises:
-            LocalError: the head is not legal.
-            PeerGone: the server closed the connection.
-        """
-        self.began = time.monotonic()
-        request = self.order.request
-        if self._sent is not None:
-            self._sent.request(0.0, request.method, request.target, request.fields, time.time())
-        body = self.order.body
-        short = body if isinstance(body, bytes) and self.order.is_short else b""
-        try:
-            await self.connection.send_request(request, short)
-        except PeerGone as error:
-            raise self._failed(error) from error
-        if self.order.is_short:
-            self.upload.is_complete = True
-        elif nursery is not None:
-            nursery.start_soon(self.upload.run, name="request body")
-
-    async def receive_head(self) -> None:
-        """Receive the 1xx heads and the final head.
+    async def begin(self, nursery: trio.Nursery | None) -> None:
+        """Send the head, start to send the body, and receive the final head; a plan that `is_short` needs no nursery.
 
         Raises:
+            LocalError: the head is not legal; nothing was sent.
             Deadline, PeerGone, IncompleteHead, HeadError: no final head came, or a malformed one.
+            Exception: of the caller's stream, if it ended the exchange.
         """
-        order = self.order
-        late = trio.current_time() + order.head_timeout
-        is_total = order.end <= late
+        plan = self.plan
+        late = trio.current_time() + plan.head_timeout
+        is_total = plan.end <= late
         try:
-            with trio.fail_at(order.end if is_total else late):
+            with trio.fail_at(plan.end if is_total else late):
+                await self._send(nursery)
                 await self._receive_heads()
-            self._framing = response_framing(self.head, order.request.method)
+            self._framing = response_framing(self.head, plan.request.method)
         except trio.TooSlowError as error:
-            passed = Deadline("total", order.total) if is_total else Deadline("head", order.head_timeout)
+            passed = Deadline("total", plan.total) if is_total else Deadline("head", plan.head_timeout)
             raise self._failed(passed) from error
         except (PeerGone, IncompleteHead, HeadError) as error:
             raise self.upload.error or self._failed(error) from error
         self.body = BodyReader(
             self.connection.receive_some,
-            self._framing.scanner(order.limits),
+            self._framing.scanner(plan.limits),
             began=self.began,
-            completion=Completion.of(self.head, order.request) if order.judges_content else Completion(is_judged=False),
-            idle_timeout=order.idle_timeout,
-            total_timeout=order.total,
-            end=order.end,
+            completion=Completion.of(self.head, plan.request) if plan.judges_content else Completion(is_judged=False),
+            idle_timeout=plan.idle_timeout,
+            total_timeout=plan.total,
+            end=plan.end,
             recorder=self._recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
         )
+
+    async def _send(self, nursery: trio.Nursery | None) -> None:
+        self.began = time.monotonic()
+        request, body = self.plan.request, self.plan.body
+        if self._sent is not None:
+            self._sent.request(0.0, request.method, request.target, request.fields, time.time())
+        short = body if isinstance(body, bytes) and self.plan.is_short else b""
+        await self.connection.send_request(request, short)
+        if self.plan.is_short:
+            self.upload.is_complete = True
+        elif nursery is not None:
+            nursery.start_soon(self.upload.run, name="request body")
 
     async def _receive_heads(self) -> None:
         for _ in range(_MAX_INFORMATIONAL + 1):
@@ -190,8 +182,8 @@ class ClientExchange:
         if isinstance(body, BodyReader):
             body.leave()
             if body.framing == "complete" and self.upload.is_complete:
-                if self.order.pool is not None and self._may_serve_again(body):
-                    self.order.pool.give(server_of(self.order.url, self.order.tls), self.connection)
+                if self.plan.pool is not None and self._may_serve_again(body):
+                    self.plan.pool.give(server_of(self.plan.url, self.plan.tls), self.connection)
                 else:
                     await trio.aclose_forcefully(self.connection.stream)
                 return
@@ -203,25 +195,23 @@ class ClientExchange:
 
 
 async def begin_exchange(
-    order: RequestPlan, nursery: trio.Nursery | None, number: int, *, kept: ClientConnection | None = None
+    plan: RequestPlan, nursery: trio.Nursery | None, number: int, *, kept: ClientConnection | None = None
 ) -> ClientExchange:
-    """Connect, send, and receive the head.
+    """Connect, send, and receive the head; see `ClientExchange.begin`.
 
     Args:
         kept: the connection to use; None opens a new one.
 
     Raises:
-        DialError: no connection; nothing was sent.
-        Deadline, PeerGone, IncompleteHead, HeadError: no response.
+        DialError: no connection; nothing was sent. Else as `begin`.
 
     Cancellation: the connection is reset; the request may have been received.
     """
-    patience = min(order.connect_timeout, order.end - trio.current_time())
-    connection = kept or await dial(order.url.host, order.url.port, tls=order.tls, timeout=max(0.0, patience))
-    exchange = ClientExchange(connection, order, number)
+    patience = min(plan.connect_timeout, plan.end - trio.current_time())
+    connection = kept or await dial(plan.url.host, plan.url.port, tls=plan.tls, timeout=max(0.0, patience))
+    exchange = ClientExchange(connection, plan, number)
     try:
-        await exchange.send(nursery)
-        await exchange.receive_head()
+        await exchange.begin(nursery)
     except BaseException:
         exchange.upload.scope.cancel()
         connection.reset()

@@ -30,7 +30,7 @@ class Inner(enum.Enum):
     NEXT = "next"
     """The next message; this one was cut."""
     BROKEN = "broken"
-    """Not data: the framing is malformed at the head itself."""
+    """The framing is malformed at the head itself, or after octets that are no whole head."""
     UNDECIDED = "undecided"
     """More octets are needed."""
     TOO_MANY = "too many"
@@ -77,7 +77,10 @@ class InnerHead:
 
 
 def judge_rest(rest: bytes, *, is_last: bool) -> Inner:
-    """Return DATA if the octets after a body with Content-Length are consistent with it: none, or another message."""
+    """Judge the octets after a body with Content-Length.
+
+    DATA: they are consistent with it: none, or another message; NEXT: they are not; UNDECIDED: more are needed.
+    """
     begun = rest.lstrip(b"\r\n")
     if not begun:
         return Inner.DATA if is_last or len(rest) > MAX_INNER_OCTETS else Inner.UNDECIDED
@@ -91,7 +94,7 @@ def judge_rest(rest: bytes, *, is_last: bool) -> Inner:
 
 
 def describe_cut(scanner: BodyScanner) -> str:
-    """Return what is missing of a body that a head cut."""
+    """Return why a body with a head in its data is taken for a cut one."""
     try:
         scanner.end_of_input()
     except IncompleteBody as cut:

@@ -18,7 +18,7 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
     """Return the hint for a malformed body; None for no hint.
 
     Args:
-        is_first: the error is in the first size line.
+        is_first: the error is in the first size line of a response.
         is_typed: a person may have typed the body: it is a request's, or has no head.
         is_lenient: padded sizes are accepted already.
     """

@@ -1,6 +1,6 @@
 """Open a stream: attempts, the waits between them, and cleanup.
 
-The rule here: an attempt is repeated only before the first octet of a response, or after a status that allows it; by
+The rule here: an attempt is repeated only before the response head is complete, or after a status that allows it; by
 default only if a repeat is safe: the method is idempotent (RFC 9110 §9.2.2), or the request was not sent. When the
 caller leaves, an unfinished exchange is ended at once.
 """
@@ -22,7 +22,7 @@ import trio
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, RequestPlan, begin_exchange
 from chunkwire.client.pool import Pool
-from chunkwire.client.request import NO_JSON, AnyFields, Body, build_request, take_body
+from chunkwire.client.request import FIELD_VALUE, NO_JSON, AnyFields, Body, build_request, take_body
 from chunkwire.client.stream import Stream
 from chunkwire.llm.errors import retry_after
 from chunkwire.net.connection import PeerGone
@@ -31,6 +31,7 @@ from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import IDEMPOTENT_METHODS, is_event_stream
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
+from chunkwire.wire import abnf
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
@@ -60,7 +61,10 @@ class Retry:
         "Full jitter": anywhere between 0 and the bound, so that clients which failed together do not retry together.
         `at_least` is what the server asked for.
         """
-        bound = min(self.cap, self.first * self.factor ** (attempt - 1))
+        try:
+            bound = min(self.cap, self.first * self.factor ** (attempt - 1))
+        except OverflowError:
+            bound = self.cap
         return max(at_least, chance.uniform(0.0, bound))
 
     def may_repeat(self, method: bytes) -> bool:
@@ -69,8 +73,8 @@ class Retry:
 
 
 NO_RETRY: Final = Retry(attempts=1)
-RESUME = Retry(attempts=10, first=1.0)
-_CHANCE: Final = random.Random()  # seeding one takes a system call
+RESUME: Final = Retry(attempts=10, first=1.0)  # for each resumption of an event stream whose caller gave no policy
+_CHANCE: Final = random.Random()  # shared, as seeding one takes a system call
 
 
 @asynccontextmanager
@@ -101,29 +105,29 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         url: `http://…` or `https://…`; without a scheme it is http, and `:8081/sse` is localhost.
         fields: field lines, as pairs or in a dict; they replace default fields of the same name.
         body: octets; a text, which is sent as UTF-8; or a stream, of which each item is sent as one chunk, also while
-            the response is received.
+            the response is received. An exception of that stream ends the exchange and is raised by `open` or the view.
         json: a value to send as JSON instead of a body, with its Content-Type.
         connect_timeout: seconds for name, TCP and TLS.
         head_timeout: seconds from the request to the final head. Off by default, as language models are slow.
-        idle_timeout: seconds between two receives of the body. Off by default, as streams may pause.
+        idle_timeout: seconds to wait in one receive of the body. Off by default, as streams may pause.
         total_timeout: seconds for everything, including retries. Off by default.
         tls: the context for https; None trusts the system's roots and checks the name.
         retry: when to repeat the request; the default makes one attempt.
         record_to: called with each record (`chunkwire.record.recorder`), at `client.sent` and `client.received`.
         judges_content: False does not parse events: `verdict.application` is "unknown", and reading is faster.
-        pool: connections are taken from it and given back. The request then has no `Connection: close`, and is repeated
-            if a kept connection ends before the first octet of a response, provided that its method is idempotent or
-            `retry.is_repeatable`. None opens one for each request.
+        pool: connections are taken from it, except for a stream as body, and given back. The request then has no
+            `Connection: close`, and is repeated if a kept connection ends before the first octet of a response,
+            provided that its method is idempotent or `retry.is_repeatable`. None opens one for each request.
 
     Raises:
-        LocalError: the URL, a field or the body is not valid; or this is not called inside trio.
+        LocalError: the method, the URL, a field or the body is not valid; or this is not called inside trio.
         DialError: no connection.
         Deadline, PeerGone, IncompleteHead, HeadError: no response. For errors of the body see the views.
     """
     _check_loop()
     where = parse_url(url) if isinstance(url, str) else url
     sent, lines = take_body(body, json, fields)
-    order = RequestPlan(
+    plan = RequestPlan(
         url=where,
         request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None),
         body=sent,
@@ -138,19 +142,19 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         judges_content=judges_content,
         pool=pool,
     )
-    async with (_opened if order.is_short else _opened_beside)(order, retry) as stream:
+    async with (_opened if plan.is_short else _opened_beside)(plan, retry) as stream:
         yield stream
 
 
-async def _begin_stream(order: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> Stream:
-    opener = Opener(order, nursery, retry)
+async def _begin_stream(plan: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> Stream:
+    opener = Opener(plan, nursery, retry)
     return Stream(await opener.open(), opener.reopen)
 
 
 @asynccontextmanager
-async def _opened(order: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
-    """Yield the stream of an order that `is_short`, which needs no task to send its body."""
-    stream = await _begin_stream(order, None, retry)
+async def _opened(plan: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
+    """Yield the stream of a plan that `is_short`, which needs no task to send its body."""
+    stream = await _begin_stream(plan, None, retry)
     try:
         yield stream
     finally:
@@ -158,13 +162,13 @@ async def _opened(order: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
 
 
 @asynccontextmanager
-async def _opened_beside(order: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
-    """Yield the stream of an order whose body is sent by a task."""
+async def _opened_beside(plan: RequestPlan, retry: Retry) -> AsyncIterator[Stream]:
+    """Yield the stream of a plan whose body is sent by a task."""
     raised: BaseException | None = None
     async with trio.open_nursery() as nursery:
         stream: Stream | None = None
         try:
-            stream = await _begin_stream(order, nursery, retry)
+            stream = await _begin_stream(plan, nursery, retry)
             yield stream
         except BaseException as error:  # noqa: BLE001  raised again below: the nursery would wrap it in a group
             raised = error
@@ -179,31 +183,37 @@ async def _opened_beside(order: RequestPlan, retry: Retry) -> AsyncIterator[Stre
 class Opener:
     """Opens the exchanges of one stream: the first one, and those that resume it."""
 
-    def __init__(self, order: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> None:
-        self._order = order
+    def __init__(self, plan: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> None:
+        self._plan = plan
         self._nursery = nursery
         self._retry = retry
         self._number = 0
 
     async def open(self) -> ClientExchange:
         """Return an exchange whose head has come; make as many attempts as the policy allows."""
-        return await self._open(self._order, self._retry)
+        return await self._open(self._plan, self._retry)
 
     async def reopen(self, last_id: str, wait: float | None, error: ChunkwireError) -> ClientExchange | None:
         """Resume an event stream after `last_id`; None if the server answers 204, which ends it.
 
+        Args:
+            wait: seconds before the first attempt; None lets the policy decide.
+
         Raises:
-            ChunkwireError: `error`, which broke the stream, if it cannot be resumed.
+            ChunkwireError: `error`, which broke the stream, if it cannot be resumed; else that of the last attempt.
         """
-        request = self._order.request
+        request = self._plan.request
         if not self._is_replayable(self._retry):
             raise error
         if last_id:
+            value = last_id.encode().strip(abnf.OWS)
+            if not FIELD_VALUE.fullmatch(value):
+                raise error  # an id with control characters cannot be sent
             kept = tuple(field for field in request.fields if field[0].lower() != b"last-event-id")
-            request = replace(request, fields=(*kept, (b"Last-Event-ID", last_id.encode())))
+            request = replace(request, fields=(*kept, (b"Last-Event-ID", value)))
         policy = self._retry if self._retry.attempts > 1 else RESUME
         await self._sleep(policy.wait(1, chance=_CHANCE) if wait is None else wait, error)
-        exchange = await self._open(replace(self._order, request=request), policy)
+        exchange = await self._open(replace(self._plan, request=request), policy)
         if exchange.head.status == 204:
             await exchange.finish()
             return None
@@ -212,11 +222,11 @@ class Opener:
             raise error
         return exchange
 
-    async def _open(self, order: RequestPlan, policy: Retry) -> ClientExchange:
+    async def _open(self, plan: RequestPlan, policy: Retry) -> ClientExchange:
         for attempt in range(1, policy.attempts + 1):
             is_last = attempt == policy.attempts
             try:
-                exchange = await self._begin_kept(order, policy) or await self._begin(order)
+                exchange = await self._begin_kept(plan, policy) or await self._begin(plan)
             except (DialError, PeerGone, IncompleteHead, Deadline) as error:
                 if is_last or not self._may_repeat(error, policy):
                     raise
@@ -230,16 +240,16 @@ class Opener:
             await self._sleep(policy.wait(attempt, at_least=asked, chance=_CHANCE), None)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _begin(self, order: RequestPlan, kept: ClientConnection | None = None) -> ClientExchange:
+    async def _begin(self, plan: RequestPlan, kept: ClientConnection | None = None) -> ClientExchange:
         self._number += 1
-        return await begin_exchange(order, self._nursery, self._number, kept=kept)
+        return await begin_exchange(plan, self._nursery, self._number, kept=kept)
 
-    async def _begin_kept(self, order: RequestPlan, policy: Retry) -> ClientExchange | None:
-        """Return an exchange on a kept connection; None if there is none, or if another one may be tried."""
-        if (kept := order.take_kept()) is None:
+    async def _begin_kept(self, plan: RequestPlan, policy: Retry) -> ClientExchange | None:
+        """Return an exchange on a kept connection; None if there is none, or if a new one must be opened."""
+        if (kept := plan.take_kept()) is None:
             return None
         try:
-            return await self._begin(order, kept)
+            return await self._begin(plan, kept)
         except (PeerGone, IncompleteHead):
             if kept.has_answered or not self._is_replayable(policy):
                 raise
@@ -252,12 +262,12 @@ class Opener:
         return self._is_replayable(policy) and not is_total
 
     def _is_replayable(self, policy: Retry) -> bool:
-        return isinstance(self._order.body, bytes | None) and policy.may_repeat(self._order.request.method)
+        return isinstance(self._plan.body, bytes | None) and policy.may_repeat(self._plan.request.method)
 
     async def _sleep(self, seconds: float, error: ChunkwireError | None) -> None:
         """Wait; raise Deadline at once if the total timeout would end first."""
-        if trio.current_time() + seconds >= self._order.end:
-            raise Deadline("total", self._order.total) from error
+        if trio.current_time() + seconds >= self._plan.end:
+            raise Deadline("total", self._plan.total) from error
         await trio.sleep(seconds)
 
 

@@ -27,11 +27,11 @@ ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 
 
 class Pool:
-    """Idle connections, for `chunkwire.client.open` and the gateway's upstreams; a `with` block closes them.
+    """Idle connections, for `chunkwire.client.open` and the gateway's upstreams; the end of a `with` block closes them.
 
     Args:
         per_server: the maximum of idle connections to one server.
-        idle: seconds after which an idle connection is not used again; the next `take`, `give` or `sweep` closes it.
+        idle: seconds after which an idle connection is not used again; a later `take`, `give` or `sweep` closes it.
     """
 
     def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:
@@ -55,7 +55,7 @@ class Pool:
         return sum(map(len, self._kept.values()))
 
     def take(self, server: ServerKey) -> ClientConnection | None:
-        """Return the connection that was used last, or None if none can be used again."""
+        """Return the connection that was used last, of those that can be used again; None for none."""
         kept = self._kept.pop(server, None)
         while kept:
             since, connection = kept.pop()
@@ -67,7 +67,7 @@ class Pool:
         return None
 
     def give(self, server: ServerKey, connection: ClientConnection) -> None:
-        """Keep a connection after a complete exchange; close the oldest one if there are too many.
+        """Keep a connection after a complete exchange; close old ones, and the oldest if there are too many.
 
         After `close` it is closed: an exchange may end later than its pool.
         """

@@ -1,6 +1,7 @@
 """Build the head of a request from the caller's arguments and the requirements of HTTP.
 
-The rule here: pure. The body determines the framing: octets have a Content-Length, a stream is chunked.
+The rule here: pure. The body determines the framing: octets have a Content-Length, a stream is chunked. The caller's
+`Transfer-Encoding: chunked` makes any body chunked.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ NO_JSON: Final = object()
 _JSON_TYPE: Final[AnyField] = ("Content-Type", "application/json")
 
 _FIELD_NAME: Final = re.compile(abnf.FIELD_NAME)
-_FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
+FIELD_VALUE: Final = re.compile(abnf.FIELD_VALUE)
 
 USER_AGENT: Final = b"chunkwire"
 
-# Requests with these methods have a Content-Length even if the body is empty (RFC 9110 §8.6).
+# Requests with these methods have a Content-Length even without a body (RFC 9110 §8.6).
 _EXPECT_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -42,7 +43,6 @@ def build_request(
     Args:
         keeps: the connection may be used for another request; else `Connection: close` is sent (RFC 9112 §9.3: "A
             client that does not support persistent connections MUST send the "close" connection option").
-        fields: with `Transfer-Encoding: chunked`, octets are sent chunked, as by curl.
 
     Raises:
         LocalError: see `checked`.
@@ -134,7 +134,7 @@ def _check_fields(fields: tuple[Field, ...]) -> None:
     for name, value in fields:
         if not _FIELD_NAME.fullmatch(name):
             raise LocalError(f"expected a field name, got {quoted(name)}")
-        if not _FIELD_VALUE.fullmatch(value):
+        if not FIELD_VALUE.fullmatch(value):
             raise LocalError(f"expected no control octets in the value of {quoted(name)}, got {quoted(value)}")
         if name.lower() == b"content-length":
             raise LocalError("expected no Content-Length: it follows from the body")

@@ -12,7 +12,7 @@ from typing import Final
 
 from chunkwire.wire.abnf import TCHAR, TOKEN
 
-# A status-line; in data, only one with a short reason-phrase                                   RFC 9112 §4
+# A status-line in data: its reason-phrase is short                                             RFC 9112 §4
 _REASON: Final = rb"[\t\x20-\x7e\x80-\xff]{0,400}+"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [1-5]\d\d(?: " + _REASON + rb")?\r?\n")
 # The beginnings of a status-line.
@@ -48,7 +48,7 @@ _EITHER: Final = (
     re.compile(rb"(?:" + _STATUS_LINE.pattern + rb"|" + _REQUEST_LINE_IN_DATA + rb")" + _FIELDS_SO_FAR),
     re.compile(rb"(?:" + _CUT_STATUS_LINE + rb"|" + _CUT_REQUEST_LINE + rb")\Z"),
 )
-# A request-line as it is typed: a target that looks like one, or a version, or a known method and no more.
+# A request-line as it is typed: with a target that looks like one, or with a version; or a line with a known method.
 _REQUEST_BEGIN: Final = re.compile(
     TOKEN + rb" (?:/|\*|https?://|[\x20-\x7e]*? HTTP/)|(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
     rb"(?: [\x20-\x7e]*)?\r?\n"
@@ -56,7 +56,7 @@ _REQUEST_BEGIN: Final = re.compile(
 _CUT_WORD: Final = re.compile(TOKEN + rb"(?: [\x20-\x7e]*)?\r?")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]")
 _PADDED_HEX: Final = re.compile(rb"[\t ]*[0-9A-Fa-f]")
-_SNIFFED_OCTETS: Final = 64  # of a line: the rest of it does not change the result
+_SNIFFED_OCTETS: Final = 64  # the octets after them are not looked at
 
 
 class Beginning(enum.Enum):
@@ -121,7 +121,7 @@ def _find_cut(pattern: re.Pattern[bytes], octets: bytes, start: int) -> int:
 def find_head(octets: bytes, start: int = 0) -> int | None:
     """Return where a head of either kind begins; None if there is none."""
     if octets.find(b"\n", start + 1) < 0:
-        return None  # a search that was in vain before the latest octets came is not repeated for each of them
+        return None  # no line is whole: the search would be repeated for each receive of a long line
     while (found := _ANY_LINE.search(octets, start)) is not None:
         if found["reason"] is None or found["end"] is not None:
             return found.start()

@@ -5,26 +5,33 @@ from __future__ import annotations
 import codecs
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from json import loads
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from chunkwire.client.body import BodyReader, Read
-from chunkwire.client.errors import Deadline, MalformedBody, StatusError
+from chunkwire.client.errors import Deadline, MalformedBody, StatusError, TooLong
 from chunkwire.client.exchange import ClientExchange
 from chunkwire.client.views import Events, Frames, Lines, Reads, content
 from chunkwire.net.heads import Request, Response
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError
 from chunkwire.wire.frames import Trailers
+from chunkwire.wire.jsontext import load_json
 from chunkwire.wire.scanner import ChunkedScanner
 
 T = TypeVar("T")
+
+MAX_LINE_CHARACTERS: Final = 16 * 1024 * 1024  # as one event may have octets (Python's StreamReader: 64 KiB)
+MAX_CONTENT_OCTETS: Final = 256 * 1024 * 1024  # gathered by one call; views read more (Tornado's client: 100 MiB)
 
 Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[ClientExchange | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much has come; chunks, reads and events differ. `events` is None for a body that is no event stream."""
+    """How much has come; chunks, reads and events differ.
+
+    `events` is None for a body that is no event stream, or whose events are not read (`judges_content`, an unknown
+    content coding).
+    """
 
     chunks: int
     events: int | None
@@ -50,7 +57,10 @@ class BodyEnd:
 
 
 class Stream:
-    """A response; see `chunkwire.client.open`. Its body is read once, by one of the views.
+    """A response; see `chunkwire.client.open`.
+
+    Its body is read once, by one of the views: if the same view is asked for again, it continues, and another one is
+    refused with a LocalError. A content coding, such as gzip, is not removed.
 
     Not guaranteed: that frame boundaries mean anything. RFC 9112 §7.1 lets every hop choose its own.
     """
@@ -60,6 +70,7 @@ class Stream:
         self._reopen = reopen
         self._kind: str | None = None
         self._view: object | None = None
+        self._content = bytearray()  # gathered by `read`
 
     @property
     def head(self) -> Response:
@@ -74,7 +85,7 @@ class Stream:
     @property
     def request(self) -> Request:
         """The head of the request as it was sent."""
-        return self._exchange.order.request
+        return self._exchange.plan.request
 
     @property
     def trailers(self) -> Trailers:
@@ -107,7 +118,7 @@ class Stream:
             IncompleteBody: the connection ended inside the body (`ResetBody`: by a reset).
             MalformedBody: a `FramingError`: the framing is malformed.
             Deadline: `idle_timeout` or `total_timeout` passed.
-        Their `received` is the content that came before.
+        Their `received` is the content that came before, at most 1 MiB of it.
         """
         return self._take(
             "reads", lambda: Reads(self.next_read, is_chunked=self._is_chunked, whole_frames=whole_frames)
@@ -120,43 +131,60 @@ class Stream:
         """
         return self._take("frames", lambda: Frames(self.next_read, is_chunked=self._is_chunked))
 
-    def lines(self) -> Lines:
-        """Iterate over lines as soon as their ends come; the last line may have none."""
-        return self._take("lines", lambda: Lines(self.next_read, charset=self.charset))
+    def lines(self, *, max_characters: int = MAX_LINE_CHARACTERS) -> Lines:
+        """Iterate over lines as soon as their ends come; the last line may have none.
+
+        Raises:
+            TooLong: a line has more than `max_characters`; the lines before it have been given.
+        """
+        return self._take("lines", lambda: Lines(self.next_read, charset=self.charset, max_characters=max_characters))
 
     def events(self, *, resume: bool = False) -> Events:
         """Iterate over server-sent events as soon as they are whole.
 
         Args:
             resume: if the stream breaks, open it again with `Last-Event-ID`, after the time in the server's `retry:`
-                (WHATWG HTML §9.2.3), as often as needed. A stream whose events have no ids cannot be resumed: the error
-                is raised. A 204 ends the stream.
+                (WHATWG HTML §9.2.3), as often as needed. If that cannot be done, the error is raised: the request must
+                not be repeated (see `Retry`), or events have come, and none with an id. A 204 ends the stream.
+
+        Raises:
+            EventTooLong: an event has more than 16 MiB; the events before it have been given.
         """
         return self._take("events", lambda: Events(self.next_read, resume=self._resume if resume else None))
 
-    async def read(self) -> bytes:
-        """Return the whole content, without framing.
+    async def read(self, *, max_octets: int = MAX_CONTENT_OCTETS) -> bytes:
+        """Return the whole content, without framing; a second call returns it again.
 
         Raises:
             IncompleteBody, MalformedBody, Deadline: their `received` is all content that came before.
+            TooLong: the content has more than `max_octets`.
+
+        Cancellation: nothing is lost; it can be called again.
         """
         view = self._take("content", lambda: Reads(self.next_read, is_chunked=self._is_chunked, whole_frames=False))
-        gathered = bytearray()
         try:
-            async for read in view:
-                gathered += content(read)
+            while len(self._content) <= max_octets:
+                try:
+                    read = await anext(view)
+                except StopAsyncIteration:
+                    return bytes(self._content)
+                self._content += content(read)
         except (IncompleteBody, MalformedBody, Deadline) as error:
-            error.received = bytes(gathered)
+            error.received = bytes(self._content)
             raise
-        return bytes(gathered)
+        raise TooLong("content", max_octets, "octets")
 
-    async def text(self) -> str:
+    async def text(self, *, max_octets: int = MAX_CONTENT_OCTETS) -> str:
         """Return the whole content as text; octets that the charset does not allow are replaced. Raises as `read`."""
-        return (await self.read()).decode(self.charset, "replace")
+        return (await self.read(max_octets=max_octets)).decode(self.charset, "replace")
 
-    async def json(self) -> Any:
-        """Return the content parsed as JSON. Raises as `read`, and ValueError if it is no JSON."""
-        return loads(await self.read())
+    async def json(self, *, max_octets: int = MAX_CONTENT_OCTETS) -> Any:
+        """Return the content parsed as JSON.
+
+        Raises:
+            ValueError: it is no JSON, or nested deeper than `wire.jsontext.MAX_DEPTH`; else as `read`.
+        """
+        return load_json(await self.read(max_octets=max_octets))
 
     def raise_for_status(self) -> Self:
         """Return the stream itself if its status is below 400; the body can be read in any case.
@@ -180,9 +208,11 @@ class Stream:
             name, _, value = parameter.strip().partition(b"=")
             if name.lower() == b"charset":
                 try:
-                    return codecs.lookup(value.strip(b'" ').decode("latin-1")).name
-                except LookupError:
+                    found = codecs.lookup(value.strip(b'" ').decode("latin-1")).name
+                    b"x".decode(found, "replace")  # Python's other codecs, such as hex and idna, fail here
+                except (LookupError, ValueError):
                     break
+                return found
         return "utf-8"
 
     async def next_read(self) -> Read | None:

@@ -1,8 +1,8 @@
 """Send a request body while the response may already arrive.
 
 The rule here: each item of the caller's stream is written by one send, as one chunk if the body is chunked; an empty
-item is skipped. A peer that stops reading causes no error here: the reader of the response reports what happened. An
-error of the caller's stream resets the connection, so that the server cannot take half a body for a whole one.
+item is skipped. A peer that closes the connection causes no error here: the reader of the response reports what
+happened. An error of the caller's stream resets it, so that the server cannot take half a body for a whole one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Upload:
     """
 
     def __init__(self, connection: Connection, body: Body, *, chunked: bool, recorder: Recorder | None) -> None:
-        self.is_complete = body is None
+        self.is_complete = False
         self.error: Exception | None = None
         self.scope = trio.CancelScope()
         self._connection = connection

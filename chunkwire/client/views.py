@@ -12,15 +12,17 @@ import codecs
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from io import StringIO
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import trio
 
 from chunkwire.client.body import Read
+from chunkwire.client.errors import TooLong
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data, Event, Frame
 from chunkwire.wire.reader import FrameAssembler
-from chunkwire.wire.sse import SseDecoder, SseEvent
+from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -37,12 +39,15 @@ class View(abc.ABC, Generic[T]):
         self._next_read = next_read
         self._ready: deque[T] = deque()
         self._is_over = False
+        self._error: ChunkwireError | None = None  # of the content; set by `_turn` or `_last`, raised after their items
 
     def __aiter__(self) -> View[T]:
         return self
 
     async def __anext__(self) -> T:
         while not self._ready:
+            if self._error is not None:
+                raise self._error
             if self._is_over:
                 raise StopAsyncIteration
             read = await self._next_read()
@@ -99,29 +104,71 @@ class Assembly:
 
 
 class Lines(View[str]):
-    """Lines without their ends (LF or CRLF), each once its end is in; the last one needs none."""
+    """Lines without their ends (LF or CRLF), each once its end is in; the last one needs none.
 
-    def __init__(self, next_read: NextRead, *, charset: str) -> None:
+    The work is linear in the octets.
+
+    Args:
+        max_characters: of one line; a longer one is the error `TooLong`.
+    """
+
+    def __init__(self, next_read: NextRead, *, charset: str, max_characters: int) -> None:
         super().__init__(next_read)
+        self._charset = charset
         self._decoder = codecs.getincrementaldecoder(charset)("replace")
-        self._held = ""
+        self._max = max_characters
+        self._held = StringIO()  # a line whose end has not come
 
     def _turn(self, read: Read) -> list[str]:
-        *lines, self._held = (self._held + self._decoder.decode(content(read))).split("\n")
-        return [line.removesuffix("\r") for line in lines]
+        *lines, rest = self._decode(content(read)).split("\n")
+        if lines:
+            lines[0] = self._take_held() + lines[0]
+        self._held.write(rest)
+        found = self._checked([line.removesuffix("\r") for line in lines])
+        if self._held.tell() > self._max + 1:  # one more may be the CR of its end
+            self._fail()
+        return found
 
     def _last(self) -> list[str]:
-        rest = self._held + self._decoder.decode(b"", final=True)
-        self._held = ""
-        return [rest] if rest else []
+        rest = self._take_held() + self._decode(b"", is_last=True)
+        return self._checked([rest] if rest else [])
+
+    def _take_held(self) -> str:
+        held = self._held.getvalue()
+        self._held = StringIO()
+        return held
+
+    def _decode(self, octets: bytes, *, is_last: bool = False) -> str:
+        try:
+            return self._decoder.decode(octets, is_last)
+        except UnicodeError:
+            # Unlike `bytes.decode`, Python's incremental decoders refuse UTF-16 and UTF-32 without a byte order mark.
+            # That of punycode refuses what is not ASCII.
+            octets = self._decoder.getstate()[0] + octets
+            charset = f"{self._charset}-le" if self._charset in ("utf-16", "utf-32") else "utf-8"
+            self._decoder = codecs.getincrementaldecoder(charset)("replace")
+            return self._decoder.decode(octets, is_last)
+
+    def _checked(self, lines: list[str]) -> list[str]:
+        """Return the lines in front of one that is too long."""
+        for place, line in enumerate(lines):
+            if len(line) > self._max:
+                self._fail()
+                return lines[:place]
+        return lines
+
+    def _fail(self) -> None:
+        self._error = TooLong("a line", self._max, "characters")
 
 
 class Events(View[SseEvent]):
-    """Server-sent events (WHATWG HTML §9.2), and where asked for, a new connection when the old one breaks.
+    """Server-sent events (WHATWG HTML §9.2), on a new connection if the old one breaks and that is asked for.
+
+    An event of more than `wire.sse.MAX_EVENT_OCTETS` is the error `EventTooLong`; no new connection is opened then.
 
     Args:
         resume: opens another exchange, given the last event id, the wait in s that the stream asked for and what
-            broke; True when there is one. None leaves a break an error.
+            broke; True when there is one, False if the server has ended the stream. With None the error is raised.
     """
 
     def __init__(
@@ -139,7 +186,8 @@ class Events(View[SseEvent]):
                 return await super().__anext__()
             except ChunkwireError as error:
                 # Without an id the server would begin again: that is a repeat, unless nothing has been given yet.
-                if self._resume is None or (self._has_given and not self._last_id):
+                is_repeat = self._has_given and not self._last_id
+                if self._resume is None or is_repeat or error is self._error:
                     raise
                 retry = self._decoder.retry
                 if not await self._resume(self._last_id, None if retry is None else retry / 1000, error):
@@ -149,7 +197,11 @@ class Events(View[SseEvent]):
                 self._decoder.retry = retry
 
     def _turn(self, read: Read) -> list[SseEvent]:
-        events = self._decoder.feed(content(read))
+        try:
+            events = self._decoder.feed(content(read))
+        except EventTooLong as error:
+            self._error = error
+            events = [event for event in error.received if isinstance(event, SseEvent)]
         self._last_id = self._decoder.last_event_id or self._last_id
         self._has_given = self._has_given or bool(events)
         return events
@@ -189,7 +241,7 @@ class Throttled(Generic[T]):
             while self._error is None and self._not_before > trio.current_time():
                 try:
                     self._batch.append(await self._view.__anext__())
-                except (StopAsyncIteration, Exception) as error:  # noqa: BLE001  raised by the next step
+                except Exception as error:  # noqa: BLE001  raised by the next step; the end of the view is one, too
                     self._error = error
         self._not_before = trio.current_time() + self._every
         batch, self._batch = self._batch, []

@@ -56,7 +56,7 @@ class WireAnswer:
 
 
 def understand(kind: str, request: ModelRequest) -> AskedModel | None:
-    """Parse a request to a run of language models; None if its path does not belong to the kind.
+    """Parse a request to a run of language models; None if it is no POST, or its path does not belong to the kind.
 
     Raises:
         RequestRefused: the provider would refuse it.
@@ -69,14 +69,14 @@ def understand(kind: str, request: ModelRequest) -> AskedModel | None:
 
 
 def check_content(kind: str, step: ContentStep) -> None:
-    """Raise if an answer cannot be made for any request; see `steps.naming`."""
+    """Raise what `steps.naming` catches if the answer to a sample request cannot be made."""
     dialect = DIALECTS.get(kind)
     wire_answer(kind, step, AskedModel(dialect, Question("m", ())) if dialect is not None else None)
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
-    """Return a response with a status: with the step's body, or the dialect's body for this error, or none."""
-    wait = () if step.retry_after is None else ((b"Retry-After", b"%g" % step.retry_after),)
+    """Return a response with a status: with the step's body, else the dialect's body for this error, else none."""
+    wait = () if step.retry_after is None else ((b"Retry-After", b"%.10g" % step.retry_after),)
     if step.body is None and asked is not None and step.status >= 400:
         error = ProviderError(kind_of_status(step.status), f"the test answers {step.status}", step.status)
         reply = asked.dialect.write_error(error)
@@ -134,17 +134,17 @@ def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[l
 
 
 def encode_sse(item: object) -> bytes:
-    """Return an event: a text is its data; a mapping has data, event, id, retry or comment.
+    """Return an event: a text is its data; a mapping has data, event, id and retry, or only a comment.
 
     Raises:
         LocalError: it is not a valid event.
     """
     if isinstance(item, str):
         return encode_event(item)
-    if not isinstance(item, Mapping) or not {"data", "event", "id", "retry", "comment"}.issuperset(item):
-        raise LocalError(f"expected an event of data, event, id, retry or comment, got {item!r:.60}")
-    if "comment" in item:
+    if isinstance(item, Mapping) and item.keys() == {"comment"}:
         return encode_comment(str(item["comment"]))
+    if not isinstance(item, Mapping) or not {"data", "event", "id", "retry"}.issuperset(item):
+        raise LocalError(f"expected an event of data, event, id and retry, or of a comment, got {item!r:.60}")
     for name, kind in (("event", str), ("id", str), ("retry", int)):
         if name in item and not isinstance(item[name], kind):
             raise LocalError(f"{name}: expected {'a text' if kind is str else 'milliseconds'}, got {item[name]!r:.40}")
@@ -178,7 +178,7 @@ def answer_of(step: ContentStep, question: Question) -> Answer:
 
 
 def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
-    """Return a response with Content-Length; with a fault it has fewer octets."""
+    """Return a response with Content-Length; with a fault only the first octets of its content, half by default."""
     lines = [b"HTTP/1.1 %d OK" % reply.status, *(b"%b: %b" % field for field in reply.fields)]
     head = b"\r\n".join([*lines, b"Content-Length: %d" % len(reply.body)]) + b"\r\n\r\n"
     if fault is None:
@@ -212,7 +212,12 @@ def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAn
 
 
 def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:
-    """Return a chunk; or its first `octets` of data, with the size line of the whole or (not announced) of the part."""
+    """Return a chunk, or if it has more data than `octets`, its beginning with so many.
+
+    Args:
+        is_announced: the size line of the beginning is that of the chunk, so that it is cut; else the beginning is a
+            whole chunk.
+    """
     if octets >= len(chunk.data):
         return chunk.line + b"\r\n" + chunk.data + b"\r\n"
     if is_announced:

@@ -33,6 +33,9 @@ _JSON: Final = (b"Content-Type", b"application/json")
 class Control:
     """The control path of an origin's runs.
 
+    Attributes:
+        token: a client must know it: the first segment of each path.
+
     Args:
         base_url: returns the origin's URL, without a final slash.
     """
@@ -56,7 +59,6 @@ class Control:
         """Answer in JSON; refuse clients that do not know the token."""
         if not hmac.compare_digest(request.captures["token"].encode(), self.token.encode()):
             raise Refusal(404, "token", "expected the token of CHUNKWIRE_CONTROL_URL")
-        status, body = 200, None
         try:
             status, body = await answer(request)  # type: ignore[misc]
         except RunFailed as error:

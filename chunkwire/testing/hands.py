@@ -46,7 +46,13 @@ ENDS: Final = frozenset({Act.FINISH, Act.CUT, Act.RESET})
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One act with its arguments: `value` is an event in the run's kind; `octets` and `ext` are those of a frame."""
+    """One act with its arguments.
+
+    Attributes:
+        value: an event in the run's kind.
+        octets: chunk-data, a WebSocket message, or octets to send unchanged.
+        ext: the chunk-ext of a frame, with its `;`; b"" for none.
+    """
 
     act: Act
     value: object = None
@@ -69,7 +75,7 @@ def read_action(message: Mapping[str, object], kind: str) -> Action:
             events_of(kind, ContentStep([value]), None)
             return Action(act, value)
         case Act.SEND_FRAME:
-            octets, ext = octets_of(message, "data"), str(message.get("ext", "")).encode()
+            octets, ext = octets_of(message, "data"), octets_of({"ext": "", **message}, "ext")
             encode_chunk(octets, ext)
             return Action(act, octets=octets, ext=ext)
         case Act.SEND_OCTETS:
@@ -82,7 +88,7 @@ def octets_of(message: Mapping[str, object], name: str) -> bytes:
     """Return octets given as text under `name`, or in base64 under the name with `_b64`.
 
     Raises:
-        LocalError: neither is given.
+        LocalError: neither is given, or it is no base64.
     """
     text, coded = message.get(name), message.get(f"{name}_b64")
     try:
@@ -123,11 +129,11 @@ class HandwrittenResponse:
         self._send.send_nowait(action)
 
     def stop(self) -> None:
-        """Cut the response; call it in trio's thread."""
+        """Cut the response, also one that has not been requested; call it in trio's thread."""
         self._scope.cancel()
 
     async def write_all(self, response: Responder, carry_out: CarryOut) -> None:
-        """Carry out the test's actions until one ends the response, or until `stop`."""
+        """Carry out the test's actions until one ends the response, the client has left, or `stop` is called."""
         self._response = response
         self.asked.set()
         with self._scope:
@@ -148,7 +154,9 @@ class HandwrittenResponse:
             await trio.sleep(_ACK_LOOK_S)
 
     def unacked(self) -> int | None:
-        """Return how many octets the client's kernel has not acknowledged; None while actions are queued.
+        """Return how many octets the client's kernel has not acknowledged.
+
+        None: the request has not come, or actions are queued.
 
         Raises:
             LocalError: this system does not report it.
@@ -219,9 +227,8 @@ class _BodyWriter:
         if self._asked is None:
             return events_of(self._kind, ContentStep([value]), None)[0]
         self._words.append(str(value))
-        pieces = self._pieces(
-            [*self._words, _PLACEHOLDER]
-        )  # with one more word, as Gemini's last one also ends the answer
+        # With one more word, as Gemini's event with the last one also ends the answer.
+        pieces = self._pieces([*self._words, _PLACEHOLDER])
         ends = [number for number, piece in enumerate(pieces, 1) if piece.is_token]
         return self._fresh(pieces[: ends[len(self._words) - 1]])
 
@@ -229,7 +236,7 @@ class _BodyWriter:
         if self._asked is None:
             return []
         pieces = self._pieces(self._words)
-        if pieces[: len(self._written)] != self._written:
+        if pieces[: len(self._written)] != self._written:  # Gemini: an event with an empty text ends the answer
             pieces = self._pieces([*self._words, ""])
         return self._fresh(pieces)
 

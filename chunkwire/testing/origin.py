@@ -82,8 +82,7 @@ class OriginRun:
 
     def send_frame(self, data: bytes, ext: bytes = b"") -> None:
         """Send one chunk; `ext` begins with its `;`. Over a WebSocket, a message of octets."""
-        as_base64(ext, "ext")
-        self._act(do="send_frame", data_b64=as_base64(data, "send_frame"), ext=ext.decode("latin-1"))
+        self._act(do="send_frame", data_b64=as_base64(data, "send_frame"), ext_b64=as_base64(ext, "ext"))
 
     def send_octets(self, octets: bytes) -> None:
         """Send octets unchanged, legal or not."""
@@ -111,7 +110,10 @@ class OriginRun:
         self._wait("wait_request", timeout)
 
     def wait_client_gone(self, *, timeout: float = WAIT_S) -> None:
-        """Wait until the client has closed its side of the connection of the response by hand, or reset it."""
+        """Wait until the client has closed its side of the connection of the response by hand, or reset it.
+
+        That is not noticed if the client sends more octets first, such as another request.
+        """
         self._wait("wait_client_gone", timeout)
 
     def wait_acked(self, *, timeout: float = WAIT_S) -> None:
@@ -159,13 +161,15 @@ class Origin:
             run = origin.openai([status(429, retry_after=0), cut(after_events=2), "Hello"])
             ...  # point the client at run.url
 
-    Leaving the block fails the test if a run did not go as planned. `async with` does the same in asyncio and trio.
+    Leaving the block fails the test if a run did not go as planned. `async with` does the same in asyncio and trio;
+    leaving it blocks the event loop until the thread has ended.
 
     Args:
         gateway: put a gateway in front of the origin: True, or a relay mode such as "buffer".
 
     Attributes:
         url: base URL of the origin's resources, such as `/sse` and `/fault/cut`; that of the gateway if there is one.
+            "" before the block is entered.
     """
 
     def __init__(self, *, gateway: bool | str = False) -> None:

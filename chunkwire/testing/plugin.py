@@ -43,7 +43,7 @@ def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
 
 @pytest.fixture
 def scenario() -> None:
-    """Stand for the scenarios of the marker `chunkwire`, of which each becomes the value in one run of the test."""
+    """Fail a test without the marker `chunkwire`, whose scenarios replace this fixture."""
     wanted = "expected the marker chunkwire beside the argument `scenario`, as in @pytest.mark.chunkwire(LEGAL)"
     pytest.fail(wanted, pytrace=False)
 

@@ -21,7 +21,7 @@ from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
-_STALL_S: Final = 3600.0  # of a requested stall: until the client leaves or the origin ends
+_STALL_S: Final = 3600.0  # of a requested stall, unless the client leaves or the origin ends before
 _SCENARIO_STALL_S: Final = 1.0  # of a scenario's stall, then a FIN, so that a client without a timeout does not hang
 _NOT_EXPECTED: Final = 400  # clients do not retry it, as they may a 5xx
 

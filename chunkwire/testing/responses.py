@@ -17,12 +17,17 @@ from chunkwire.wire.errors import LocalError
 def status(
     code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a response with this status, and the dialect's error as its body; or `body`, a text or a JSON value."""
+    """Return a response with this status, and as its body `body`, a text or a JSON value.
+
+    Args:
+        retry_after: seconds; the value of Retry-After.
+        body: None sends the dialect's error for a status of 400 or more, else nothing.
+    """
     return _members(status=code, retry_after=retry_after, body=body, headers=headers)
 
 
 class After(TypedDict, total=False):
-    """How many events, chunks, or octets of content come before a fault; by default half the events."""
+    """How many events, chunks, or octets of content come before a fault: one of them; by default half the events."""
 
     after_events: int | None
     after_frames: int | None

@@ -7,7 +7,6 @@ read, in the caller's thread; everything that uses a connection happens in trio'
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.jsontext import load_json
 
 MAX_RUNS: Final = 1000  # at once
 MAX_RESPONSES: Final = 1000  # of one run
@@ -74,12 +74,12 @@ class RunRequest:
         """Return its body, parsed as JSON.
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: it is no JSON, or nested deeper than `wire.jsontext.MAX_DEPTH`.
         """
-        return json.loads(self.body)
+        return load_json(self.body)
 
     def as_message(self) -> dict[str, object]:
-        """Return the request as a JSON object of the control path."""
+        """Return the request as a JSON object of the control path; WebSocket messages of octets are in base64."""
         body: dict[str, object]
         try:
             body = {"body": self.body.decode()}
@@ -133,6 +133,9 @@ class ServedRun:
 
     def act(self, message: Mapping[str, object], post: Callable[[Callable[[], object]], object]) -> None:
         """Carry out a message that does not wait, on the first response by hand that has not been ended.
+
+        Args:
+            post: runs a function in trio's thread.
 
         Raises:
             LocalError: the message is not valid, or there is no such response.

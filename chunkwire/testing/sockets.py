@@ -95,3 +95,5 @@ class _SocketWriter:
                 await self._socket.send(CloseConnection(1000))
             case Act.RESET:
                 self._response.reset()
+            case Act.CUT:
+                pass  # the connection is closed after it

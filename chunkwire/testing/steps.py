@@ -27,6 +27,15 @@ Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario |
 
 MODELS: Final = ("openai", "anthropic", "gemini", "bedrock")
 KINDS: Final = (*MODELS, "sse", "ndjson", "text", "frames", "websocket")
+_FRAMED: Final = tuple(kind for kind in KINDS if kind not in ("frames", "websocket"))
+# The kinds of run that have a use for a member; the others refuse it.
+_KINDS_OF: Final = {
+    "tool_calls": MODELS,
+    "error": MODELS,
+    "text": ("frames",),
+    "framing": _FRAMED,
+    "fault": (*_FRAMED, "websocket"),
+}
 _CUTS: Final = {"cut": Ending.CLOSE, "reset": Ending.RESET, "stall": Ending.HOLD}
 _ENDINGS: Final = {"keep": Ending.KEEP, "close": Ending.CLOSE, "reset": Ending.RESET, "hold": Ending.HOLD}
 _STATUS: Final = range(200, 600)
@@ -77,7 +86,7 @@ class ContentStep:
         framing: of its events; None for one event in each chunk.
         tool_calls: name and arguments of each, in the dialects of language models.
         error: the kind of a provider's error that ends the answer instead of its closing events; "" for none.
-        text: the data of a frame plan, cut to its sizes; "" for the alphabet.
+        text: the data of a frame plan, repeated and cut to its sizes; "" for the alphabet.
         quirk: sent instead of content; None for none.
     """
 
@@ -100,7 +109,7 @@ class ContentStep:
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """A whole response with a status; without `body` it has that of the dialect's error."""
+    """A whole response with a status; without `body` an error has the dialect's. `retry_after`: seconds."""
 
     status: int
     body: object = None
@@ -148,6 +157,8 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     steps: list[Step] = []
     with naming("framing"):
         common = _scenario(framing) if framing is not None else None
+        if common is not None and kind not in _FRAMED:
+            raise LocalError(f"expected none in a run of {kind}")
     for number, response in enumerate(listed, 1):
         with naming(f"response {number}"):
             step = read_step(response, kind)
@@ -198,13 +209,18 @@ _CONTENT_MEMBERS: Final = (
 
 def _read_content(response: Mapping[str, object], kind: str) -> ContentStep:
     value = response.get("content")
-    if (calls := response.get("tool_calls") or ()) and kind not in MODELS:
-        raise LocalError(f"expected no tool_calls in a run of {kind}")
+    for member, kinds in _KINDS_OF.items():
+        if response.get(member) and kind not in kinds:
+            raise LocalError(f"expected no {member} in a run of {kind}")
+    fault = _break(response)
+    is_message_end = fault is None or (fault.name in ("cut", "reset") and fault.unit is CountedUnit.EVENTS)
+    if kind == "websocket" and not is_message_end:
+        raise LocalError(f"expected cut or reset, after events, in a run of websocket, got {fault}")
     return ContentStep(
         _content(value, kind) if value is not None else None,
         _scenario(response["framing"]) if "framing" in response else None,
-        _break(response),
-        tuple(_call(each) for each in _list(calls)),
+        fault,
+        tuple(_call(each) for each in _list(response.get("tool_calls") or ())),
         _error(response.get("error", "")),
         _text(response.get("text", ""), "text"),
         _quirk(response["quirk"], kind) if "quirk" in response else None,

@@ -74,7 +74,7 @@ class TrioThread:
         """Run a function in trio's thread soon, after those posted before.
 
         Raises:
-            LocalError: the thread has ended.
+            LocalError: the thread has ended, or trio does not run in it yet.
         """
         try:
             if self._token is None:
@@ -87,7 +87,7 @@ class TrioThread:
         """Run an async function in the trio run; cancelling the future cancels it.
 
         Raises:
-            LocalError: the thread has ended.
+            LocalError: as `post`.
         """
         future: Future[T] = Future()
         scope = trio.CancelScope()

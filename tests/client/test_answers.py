@@ -1,6 +1,9 @@
 """The answer of a language model through the client: what it yields, what it keeps, what it raises."""
 
+from contextlib import suppress
+
 import pytest
+import trio
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
@@ -11,7 +14,7 @@ from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import IncompleteBody, LocalError
-from tests.client.server import notes_ending, scripted, sends
+from tests.client.server import Peer, notes_ending, scripted, sends
 from tests.server.peer import serving
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -100,6 +103,29 @@ async def test_a_refusal_before_the_stream_says_its_reason_without_the_key() -> 
                 pass  # never entered
     assert str(caught.value) == "wrong-key: Incorrect API key provided: [redacted]"
     assert caught.value.error.status == 401
+
+
+async def test_the_key_is_in_no_message_about_a_head() -> None:
+    async with scripted(sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: my-key-1\r\n\r\n")) as server:
+        with pytest.raises(AnswerFailed) as caught:
+            async with client.tokens(f"openai:{server.url()}#m", "Hi", key="my-key-1"):
+                pass  # never entered
+    assert caught.value.error.kind is ErrorKind.BROKEN
+    assert "my-key-1" not in str(caught.value)
+    assert "[redacted]" in str(caught.value)
+
+
+async def test_an_answer_ends_although_its_provider_sends_on() -> None:
+    async def send_on(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(quirk("comments", last=b""))
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await peer.send(encode_chunk(b": still here\n\n"))
+
+    async with scripted(send_on) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
+            assert await answer.read() == "Hello"
 
 
 async def test_a_refusal_whose_body_is_cut_says_its_status() -> None:

@@ -213,7 +213,18 @@ def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have(
 
 @pytest.mark.parametrize("octets, step", [(b"HTTP/1.1 200 " * 300_000, 1 << 16), (b"z" * 200_000, 1)])
 def test_what_begins_no_head_is_left_out_in_one_pass(octets: bytes, step: int) -> None:
-    assert read(SIZED + octets, step).lines[-1].startswith(f"note {len(octets)} octets of no message left out")
+    seen = read(SIZED + octets, step)
+    left = len(octets) - len(seen.last.data or b"")  # of a malformed head
+    assert seen.lines[-1].startswith(f"note {left} octets of no message left out")
+
+
+def test_octets_in_the_record_of_a_malformed_message_are_not_noted_again() -> None:
+    seen = Reports()
+    reader = CaptureReader(seen)
+    reader.feed(CODED + b"zz\r\n", t=0.0, read=1)
+    reader.feed(b"more\n", t=1.0, read=2)
+    reader.end(2.0)
+    assert (seen.last.data, seen.lines[-1]) == (b"zz\r\n", r'note 5 octets of no message left out: "more\n"')
 
 
 @pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])

@@ -1,21 +1,53 @@
 """How a stream ends: whole, cut, reset, malformed, late, or left; and what its error still carries."""
 
+from contextlib import nullcontext
+
 import pytest
 import trio
 
 from chunkwire import Chunk, Data, Frame, FramingError, IncompleteBody, LocalError, client
 from tests.client.conftest import Answered
-from tests.client.server import CHUNKED, LAST, gather, notes_ending, scripted, sends
+from tests.client.server import CHUNKED, LAST, Peer, gather, notes_ending, scripted, sends
 
 FEVER = 0.05  # s; a deadline that is meant to pass
 
 
 async def test_a_cut_raises_with_the_content_that_had_come(answered: Answered) -> None:
     async with answered(CHUNKED + b"5\r\nhello\r\n5\r\nwor") as stream:
-        with pytest.raises(IncompleteBody) as caught:
-            await stream.text()
-    assert caught.value.received == b"hellowor"
+        for _ in range(2):
+            with pytest.raises(IncompleteBody) as caught:
+                await stream.text()
+            assert caught.value.received == b"hellowor"
     assert stream.verdict == client.BodyEnd("cut", "unknown")
+
+
+async def test_the_total_timeout_ends_a_head_that_the_server_does_not_read() -> None:
+    left = trio.Event()
+
+    async def wait(_: Peer) -> None:
+        await left.wait()
+
+    async with scripted(wait) as server:
+        with pytest.raises(client.Deadline, match="the end of the exchange"):
+            async with client.open("GET", server.url(), fields={"X": "x" * (32 << 20)}, total_timeout=FEVER):
+                pass  # never entered
+        left.set()
+
+
+@pytest.mark.parametrize("most, is_taken", [(5, True), (4, False)])
+async def test_the_whole_content_has_at_most_so_many_octets(answered: Answered, most: int, is_taken: bool) -> None:
+    async with answered(CHUNKED + b"2\r\n[1\r\n" + b"3\r\n,2]\r\n" + LAST) as stream:
+        for _ in range(2):  # a second call gives the same
+            with nullcontext() if is_taken else pytest.raises(client.TooLong, match="content of at most 4 octets"):
+                assert await stream.json(max_octets=most) == [1, 2]
+        assert await stream.text() == "[1,2]"
+
+
+async def test_json_that_is_too_deep_is_a_value_error(answered: Answered) -> None:
+    deep = b"[" * 100_000
+    async with answered(CHUNKED + b"%x\r\n%b\r\n" % (len(deep), deep) + LAST) as stream:
+        with pytest.raises(ValueError, match="nested deeper"):
+            await stream.json()
 
 
 async def test_frames_before_a_cut_are_given_before_it_is_raised(answered: Answered) -> None:

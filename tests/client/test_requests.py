@@ -55,6 +55,14 @@ def test_a_field_that_cannot_be_sent_is_refused_before_anything_is(fields: list[
         build_request("GET", URL, fields=fields)
 
 
+async def test_a_request_that_declares_chunks_ends_although_it_has_no_body() -> None:
+    requests: list[bytes] = []
+    async with scripted(takes(requests, LAST)) as server:
+        async with client.open("POST", server.url(), fields={"Transfer-Encoding": "chunked"}) as stream:
+            assert stream.head.status == 200
+    assert requests[0].endswith(b"\r\n\r\n" + LAST)
+
+
 def test_a_method_must_be_a_token() -> None:
     with pytest.raises(LocalError, match="method"):
         build_request("GET /", URL)

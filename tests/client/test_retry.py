@@ -89,3 +89,8 @@ def test_waits_grow_are_jittered_and_capped() -> None:
         waits = [policy.wait(attempt, chance=chance) for _ in range(50)]
         assert 0.0 <= min(waits) < bound / 2 < max(waits) <= bound
     assert policy.wait(1, at_least=3.0, chance=chance) == 3.0
+
+
+@pytest.mark.parametrize("attempt", [10, 5000])
+def test_the_wait_stays_within_its_cap_after_any_number_of_attempts(attempt: int) -> None:
+    assert 0 <= client.Retry(cap=2.0).wait(attempt, chance=random.Random(1)) <= 2

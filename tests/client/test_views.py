@@ -1,5 +1,7 @@
 """Lines, text and events of a stream, and the view that is throttled."""
 
+from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -7,6 +9,7 @@ import trio
 
 from chunkwire import IncompleteBody, client, encode_chunk
 from chunkwire.testing import Origin, octets
+from chunkwire.wire.sse import SseDecoder
 from tests.client.conftest import Answered
 from tests.client.server import CHUNKED, EVENTS, LAST, Peer, gather, scripted, sends
 
@@ -90,6 +93,64 @@ async def test_an_event_stream_without_ids_is_not_repeated(origin: Origin) -> No
 async def test_what_answers_without_an_event_stream_is_not_taken_up(origin: Origin) -> None:
     first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n")
     run = origin.text([octets(first), octets(CHUNKED + LAST)])
+    async with client.open("GET", run.url) as stream:
+        with pytest.raises(IncompleteBody):
+            await gather(stream.events(resume=True), [])
+
+
+@pytest.mark.parametrize("size, is_taken", [(4, True), (5, False)])
+async def test_a_line_has_at_most_so_many_characters_and_the_lines_before_it_are_given(
+    answered: Answered, size: int, is_taken: bool
+) -> None:
+    line = "ü" * size
+    pieces = (f"ok\n{line}".encode(), b"\r", b"\nlast")
+    seen: list[str] = []
+    async with answered(CHUNKED, *chunks(*pieces), LAST) as stream:
+        with nullcontext() if is_taken else pytest.raises(client.TooLong, match="a line of at most 4 characters"):
+            await gather(stream.lines(max_characters=4), seen)
+        with nullcontext() if is_taken else pytest.raises(client.TooLong):
+            await gather(stream.lines(), [])
+    assert seen == (["ok", line, "last"] if is_taken else ["ok"])
+
+
+@pytest.mark.parametrize("size, is_taken", [(4, True), (5, False)])
+async def test_the_last_line_has_the_same_limit(answered: Answered, size: int, is_taken: bool) -> None:
+    async with answered(CHUNKED, *chunks(b"x" * size), LAST) as stream:
+        with nullcontext() if is_taken else pytest.raises(client.TooLong):
+            assert await anext(stream.lines(max_characters=4)) == "xxxx"
+
+
+async def test_a_line_without_an_end_is_not_held_beyond_the_limit(answered: Answered) -> None:
+    async with answered(CHUNKED, *chunks(b"x" * 6), end="hold") as stream:
+        with pytest.raises(client.TooLong):
+            await anext(stream.lines(max_characters=4))
+
+
+@pytest.mark.parametrize("bom, charset", [(b"", "utf-16"), (b"\xff\xfe", "utf-16"), (b"", "punycode"), (b"", "hex")])
+async def test_any_charset_gives_lines(answered: Answered, bom: bytes, charset: str) -> None:
+    text = "zwölf €\nx".encode("utf-16-le" if charset == "utf-16" else "utf-8")
+    head = CHUNKED.replace(b"text/plain", f"text/plain; charset={charset}".encode())
+    pieces = (text[n : n + 3] for n in range(0, len(text), 3))
+    async with answered(head, *chunks(*filter(None, (bom, *pieces))), LAST) as stream:
+        assert [line async for line in stream.lines()] == ["zwölf €", "x"]
+
+
+async def test_an_event_that_is_too_long_comes_after_those_before_it_and_resumes_nothing(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunkwire.client.views.SseDecoder", partial(SseDecoder, max_event_octets=20))
+    seen: list[object] = []
+    run = origin.text([octets(EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\ndata: " + b"x" * 20) + LAST)])
+    async with client.open("GET", run.url) as stream:
+        for _ in range(2):
+            with pytest.raises(client.EventTooLong):
+                await gather(stream.events(resume=True), seen)
+    assert len(seen) == 1
+    assert len(run.requests) == 1
+
+
+async def test_an_id_that_no_field_can_carry_is_not_resumed(origin: Origin) -> None:
+    run = origin.text([octets(EVENTS + encode_chunk(b"retry: 0\nid: \x01\ndata: a\n\n"))])
     async with client.open("GET", run.url) as stream:
         with pytest.raises(IncompleteBody):
             await gather(stream.events(resume=True), [])

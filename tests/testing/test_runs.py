@@ -10,6 +10,7 @@ import pytest
 
 from chunkwire.client import open as open_stream
 from chunkwire.testing import (
+    LEGAL,
     QUIRKS,
     Origin,
     RunFailed,
@@ -19,6 +20,7 @@ from chunkwire.testing import (
     framed,
     octets,
     reset,
+    stall,
     status,
     tool_call,
 )
@@ -213,7 +215,15 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("sse", [{"fault": "empty"}], "the scenario empty is a framing of its own"),
         ("sse", [{"contents": "x"}], "no member 'contents': did you mean content?"),
         ("sse", [{7: "x"}], "expected one of content, .*, got '7'"),
-        ("sse", [[{"dat": "x"}]], "expected an event of data, event, id, retry or comment"),
+        ("sse", [[{"dat": "x"}]], "expected an event of data, event, id and retry, or of a comment"),
+        ("sse", [[{"comment": "x", "data": "y"}]], "expected an event of data, event, id and retry, or of a comment"),
+        ("sse", [failing("overloaded")], "expected no error in a run of sse"),
+        ("sse", [{"text": "x"}], "expected no text in a run of sse"),
+        ("frames", [cut("5@0")], "expected no fault in a run of frames"),
+        ("frames", [LEGAL[0]], "expected no framing in a run of frames"),
+        ("websocket", [framed("x", "tiny")], "expected no framing in a run of websocket"),
+        ("websocket", [stall()], "expected cut or reset, after events, in a run of websocket, got stall"),
+        ("websocket", [cut(after_octets=1)], "expected cut or reset, .* got cut after 1 octets"),
         ("sse", [["a\rb"]], "expected data without CR"),
         ("sse", [{"fault": "cut", "framing": "gzip"}], "expected a legal framing in chunks that keeps the content"),
         ("sse", [{"status": 200, "headers": {"Content-Length": "3"}}], "a field that does not frame the message"),
@@ -240,6 +250,19 @@ def test_a_response_that_is_wrong_is_one_line(origin: Origin, kind: str, respons
     with pytest.raises(LocalError, match=line) as caught:
         getattr(origin, kind)(responses)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["frames", "websocket"])
+def test_a_run_without_framings_takes_none_for_all(origin: Origin, kind: str) -> None:
+    with pytest.raises(LocalError, match=f"^framing: expected none in a run of {kind}$"):
+        getattr(origin, kind)(framing="tiny")
+
+
+@pytest.mark.parametrize("seconds, value", [(2, "2"), (0.5, "0.5"), (1 << 30, "1073741824")])
+def test_retry_after_is_sent_in_digits(origin: Origin, seconds: float, value: str) -> None:
+    run = origin.sse([status(503, retry_after=seconds)])
+    assert refusal(run.url)[1] == value
+    run.end()
 
 
 def test_the_framing_of_a_run_applies_to_answers_without_their_own(origin: Origin) -> None:

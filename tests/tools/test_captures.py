@@ -145,6 +145,14 @@ def test_a_server_that_cuts_or_resets_is_said_to() -> None:
     assert [end.framing for end in endings if end is not None] == ["cut", "reset"]
 
 
+def test_a_client_that_resets_has_left() -> None:
+    spoken = Talk().open().ask(GET).answer(HEAD + FRAMES[0], 0.1)
+    spoken.packets.append(Packet(0.2, True, spoken.up, spoken.down, RST))
+    [exchange] = read(pcap(spoken.packets))
+    assert exchange.end is not None
+    assert (exchange.end.framing, exchange.end.error) == ("client-gone", "the client reset the connection")
+
+
 def test_a_capture_that_stops_first_says_nothing_of_the_server() -> None:
     [exchange] = read(pcap(Talk().open().ask(GET).answer(HEAD + FRAMES[0], 0.1).packets))
     assert exchange.end is not None
@@ -195,7 +203,7 @@ def test_tls_without_its_keys_is_shown_by_its_records() -> None:
     spoken = Talk().open().ask(hello).answer(b"\x16\x03\x03\x00\x01\x02" + records, 0.1)
     [exchange] = read(pcap(spoken.packets))
     assert [record.size for record in exchange.records if isinstance(record, DataRecord)] == [30, 40]
-    assert exchange.notes[0].startswith("TLS: what is shown are reads, ")
+    assert exchange.notes[0].startswith("TLS: a read is shown for each of its records, ")
     assert "h2" in exchange.notes[1]
 
 

@@ -34,12 +34,12 @@ from chunkwire.tools.paint import number
 
 POINT: Final = "client.received"
 _TLS_READS: Final = (
-    "TLS: what is shown are reads, the sizes of its records, not frames and not their content; --keylog FILE opens it "
-    "where tshark is installed"
+    "TLS: a read is shown for each of its records, with its size, and no frames and no content; --keylog FILE decrypts "
+    "it if tshark is installed"
 )
-_NO_KEYS: Final = "TLS without its keys: nobody knows how the body ended"
+_NO_KEYS: Final = "TLS without its keys: the end of the body is not known"
 _MAX_LINE_OCTETS: Final = 65536
-"""What is kept of octets behind a gap, while a head is looked for."""
+"""Octets of a line after a gap that are kept while searching for a head."""
 
 
 @dataclass(slots=True)
@@ -49,10 +49,10 @@ class CapturedExchange:
     n: int
     client: str
     hop: str  # the server's address
-    began_ns: int  # of the request's head, or of the response's where none was captured; ns since the epoch
+    began_ns: int  # of its first record, usually the request's head; ns since the epoch
     records: list[Record]  # with times in s since then
     notes: list[str] = field(default_factory=list)  # what no record says
-    is_opened: bool = False  # it was in TLS, which a key log opened
+    is_opened: bool = False  # it was in TLS, which was decrypted
 
     @property
     def request(self) -> RequestRecord | None:
@@ -61,20 +61,20 @@ class CapturedExchange:
 
     @property
     def head(self) -> HeadRecord | None:
-        """The head of the final response."""
+        """The last response head, mostly that of the final response; None for none."""
         heads = [each for each in self.records if isinstance(each, HeadRecord)]
         return heads[-1] if heads else None
 
     @property
     def end(self) -> EndRecord | None:
-        """How the response ended."""
+        """How the response ended; None if there is none."""
         ends = [each for each in self.records if isinstance(each, EndRecord) and each.way == "response"]
         return ends[-1] if ends else None
 
 
 @dataclass(slots=True)
 class MessageRecords:
-    """What was read of one message, and what no record says of it."""
+    """The records of one message, and the notes about it."""
 
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -87,15 +87,15 @@ class Messages:
         self.all = [MessageRecords()]
 
     def record(self, record: Record) -> None:
-        """Take a record of the message that is being read."""
+        """Keep a record of the message that is being read."""
         self.all[-1].records.append(record)
 
     def note(self, text: str) -> None:
-        """Take one line about it."""
+        """Keep one line about it."""
         self.all[-1].notes.append(text)
 
     def begin(self, title: str) -> None:
-        """Begin the next message."""
+        """Begin the next message, unless this one has no record yet."""
         if self.all[-1].records:
             self.all.append(MessageRecords())
 
@@ -123,17 +123,17 @@ class _DirectionReader:
         elif piece.octets:
             self._reads += 1
             self._feed(piece.octets, t)
-        elif piece.end and not self._is_lost:
-            is_reset = piece.end == "RST"
-            self._reader.end(t, "reset" if is_reset else "cut", "the connection was reset" if is_reset else None)
-            self._is_lost = True
+        elif piece.end == "RST":
+            self.end(t, "reset", "the connection was reset")
+        elif piece.end:
+            self.end(t, "cut")
 
     def _feed(self, octets: bytes, t: float) -> None:
         if self._is_lost:
             self._held += octets
             place = find_head(self._held)
             if place is None:
-                line = max(0, self._held.rfind(b"\n"))  # the LF in front of it is kept: a head begins behind one
+                line = max(0, self._held.rfind(b"\n"))  # the LF before it is kept: a head begins after one
                 self._held = self._held[line:][-_MAX_LINE_OCTETS:]
                 return
             octets, self._held, self._is_lost = self._held[place:], b"", False
@@ -146,14 +146,15 @@ class _DirectionReader:
             self._reader.end(t, "missing", f"{number(count, 'octet is', 'octets are')} not in the capture")
         self._is_lost, self._held = True, b""
 
-    def stop(self, t: float) -> None:
-        """End what is open at the end of the capture."""
+    def end(self, t: float, framing: str, error: str | None = None) -> None:
+        """End an open message, with this verdict and reason; see `CaptureReader.end`."""
         if not self._is_lost:
-            self._reader.end(t, "missing", "the capture ends before the body does")
+            self._reader.end(t, framing, error)
+            self._is_lost = True
 
 
 def exchanges_of(connections: Iterable[TcpConnection]) -> list[CapturedExchange]:
-    """Return the exchanges of connections, in the order in which their requests came."""
+    """Return the exchanges of connections, in the order in which they began."""
     found = [exchange for connection in connections for exchange in _read(connection)]
     found.sort(key=lambda exchange: exchange.began_ns)
     return [_numbered(exchange, n) for n, exchange in enumerate(found, 1)]
@@ -177,9 +178,13 @@ def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
     asked: deque[bytes] = deque()
     up, down = _DirectionReader(asked), _DirectionReader(asked)
     for piece in pieces:
-        (up if piece.is_from_client else down).take(piece, (piece.t_ns - began_ns) / 1e9)
+        t = (piece.t_ns - began_ns) / 1e9
+        (up if piece.is_from_client else down).take(piece, t)
+        if piece.end == "RST":
+            up.end(t, "reset", "the connection was reset")
+            down.end(t, "client-gone", "the client reset the connection")
     for way in (up, down):
-        way.stop((pieces[-1].t_ns - began_ns) / 1e9)
+        way.end((pieces[-1].t_ns - began_ns) / 1e9, "missing", "the capture ends before the body does")
     yield from _paired(connection, up.messages, down.messages, began_ns)
 
 
@@ -223,7 +228,7 @@ def _named(connection: TcpConnection, known: str) -> CapturedExchange:
 
 
 def _tls_reads(pieces: Sequence[TcpPiece], began_ns: int) -> Iterator[DataRecord]:
-    """Yield the server's records of application data, without their content."""
+    """Yield a read for each TLS record of application data that the server sent, without content."""
     last, offset = None, 0
     for n, (t_ns, size) in enumerate(record_sizes(pieces), 1):
         t = (t_ns - began_ns) / 1e9
@@ -232,7 +237,7 @@ def _tls_reads(pieces: Sequence[TcpPiece], began_ns: int) -> Iterator[DataRecord
 
 
 def _paired(connection: TcpConnection, up: Messages, down: Messages, began_ns: int) -> Iterator[CapturedExchange]:
-    """Yield requests with their responses; either may be missing. A message without a record is strays only."""
+    """Yield the n-th request with the n-th response; either may be missing. Messages without a record are left out."""
     requests, responses = ([message for message in way.all if message.records] for way in (up, down))
     for asked, answered in zip_longest(requests, responses, fillvalue=MessageRecords()):
         first = (asked.records or answered.records)[0]

@@ -1,4 +1,4 @@
-"""A capture file to its exchanges, and one clear line where it has none.
+"""Load the exchanges of a capture file; one that has none is an error of one line.
 
 The rule here: `watch`, `diff`, `probe` and the lab read captures by this module only, so that they agree.
 """
@@ -18,13 +18,13 @@ from chunkwire.tools.capture.tls import decrypted
 from chunkwire.tools.paint import PLAIN, number
 
 SUFFIXES: Final = (".pcap", ".pcapng", ".cap")
-"""What a capture is usually called: a file of such a name is read as one, whatever it begins with."""
+"""How captures are usually named: a file of such a name is read as one, whatever its first octets are."""
 
 _LINK_NAMES: Final = {105: "IEEE 802.11", 127: "radiotap", 147: "USER0", 187: "Bluetooth", 189: "USB", 252: "PDUs"}
 
 
 def is_named_capture(name: str) -> bool:
-    """Say whether a file is called like a capture; FILE#N names one of its exchanges."""
+    """Say whether a name is that of a capture, or FILE#N for one of its exchanges."""
     return name.lower().rpartition("#")[0].endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)
 
 
@@ -77,7 +77,7 @@ def choose(exchanges: Sequence[CapturedExchange], n: int | None, name: str) -> l
 
 
 def title_of(exchange: CapturedExchange) -> str:
-    """Return what an exchange is called, in one line."""
+    """Return one line that identifies an exchange: its number, its request, and its two addresses."""
     asked = f"{exchange.request.method} {exchange.request.target}" if exchange.request is not None else "no request"
     return PLAIN.text(f"exchange {exchange.n}: {asked}, {exchange.client} to {exchange.hop}")
 

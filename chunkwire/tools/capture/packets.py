@@ -1,8 +1,8 @@
-"""Packets of a capture file, pcap or pcapng, as TCP segments. A file that is cut gives the packets before the cut.
+"""Packets of a capture file, pcap or pcapng, as TCP segments. A file that is cut is read up to the cut.
 
 The rule here: dpkt, an extra, parses the headers of link, network and transport. A capture of 100 MB (765,000 packets)
-takes it 9 s of CPU and 14 MB of memory, scapy 140 s, and tshark, a program and no library, 37 s (`bench/README.md`).
-The two file formats are parsed here: dpkt's readers know one interface a file, give times as floats, and raise where
+takes dpkt 9 s of CPU and 14 MB of memory, scapy 140 s, and tshark, a program and no library, 37 s (`bench/README.md`).
+The two file formats are parsed here: dpkt's readers know one interface per file, give times as floats, and raise if
 the last packet is cut. What this module must not know: what a segment's octets mean.
 """
 
@@ -31,7 +31,7 @@ _NULL, _EN10MB, _RAW_BSD, _RAW_BSD2, _RAW, _LOOP, _SLL, _IPV4, _IPV6, _SLL2 = 0,
 
 
 class CaptureFileError(LocalError):
-    """A file that is no capture, or one that holds nothing to read."""
+    """A capture that cannot be read or decrypted, or has nothing to read."""
 
 
 class TcpEnd(NamedTuple):
@@ -78,7 +78,7 @@ def read_segments(file: BinaryIO, name: str, counts: PacketCounts) -> Iterator[S
     """Yield the TCP segments of a capture in the order of the file.
 
     Raises:
-        CaptureFileError: it is no capture, or dpkt is not installed.
+        CaptureFileError: it is no capture, or a malformed one, or dpkt is not installed.
     """
     dpkt = _dpkt()
     first = file.read(4)
@@ -154,7 +154,7 @@ def _pcapng(file: BinaryIO, name: str) -> Iterator[_Packet]:
 
 
 def _interface(body: bytes, order: str) -> _Interface:
-    """Return an interface from its description block; without an option its clock ticks in µs."""
+    """Return an interface from its description block; without if_tsresol its clock ticks in µs."""
     link_type = struct.unpack(order + "H", body[:2])[0]
     ticks, offset, at = 10**6, 0, 8
     while at + 4 <= len(body):
@@ -170,7 +170,10 @@ def _interface(body: bytes, order: str) -> _Interface:
 
 
 def _packet_of(number: int, body: bytes, order: str, interfaces: list[_Interface]) -> _Packet | None:
-    """Return the packet of a block: simple (3), enhanced (6) or obsolete (2); a simple one has no time."""
+    """Return the packet of a block: simple (3; its time is 0), enhanced (6) or obsolete (2).
+
+    None: the block is too short, or its interface is unknown.
+    """
     if number == 3:
         return (0, interfaces[0].link_type, body[4:]) if interfaces and len(body) > 4 else None
     if len(body) < 20:
@@ -210,7 +213,7 @@ class _Network:
         return (self._dpkt.ip6.IP6 if octets[0] >> 4 == 6 else self._dpkt.ip.IP)(octets)
 
     def segment(self, t_ns: int, link_type: int, octets: bytes, counts: PacketCounts) -> Segment | None:
-        """Return the TCP segment of a packet; None where it has none, which is counted."""
+        """Return the TCP segment of a packet; None if it has none, of which the cause is counted."""
         dpkt, link = self._dpkt, self._links.get(link_type)
         if link is None:
             counts.link_types.add(link_type)
@@ -241,7 +244,7 @@ class _Network:
     def _length(self, packet: Any, tcp: Any) -> int:
         """Return the octets of data that a segment had on the wire, by the lengths in its headers.
 
-        The length is 0 where the network card was to split the segment (TSO): then what is captured is all.
+        The length in the IP header is 0 if the network card was to split the segment (TSO): then all is captured.
         """
         if isinstance(packet, self._dpkt.ip.IP):
             return packet.len - packet.hl * 4 - tcp.off * 4 if packet.len else len(tcp.data)

@@ -2,7 +2,8 @@
 
 The rule here: octets have the time at which all octets before them had been seen, as a receiver's socket gives them.
 Octets that were sent again are taken once. Octets that the receiver acknowledged and the capture lacks are missing: the
-capture dropped them, the network did not. Pure: segments in, pieces out.
+capture dropped them, the network did not. So are those that are lacking before others at the end of the capture, and
+those that a packet was captured without. Pure: segments in, pieces out.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _HALF: Final = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class TcpPiece:
-    """Octets of one direction that came at once."""
+    """Octets of one direction that came at once; or a gap in it, or its end."""
 
     t_ns: int
     is_from_client: bool  # the direction
     octets: bytes = b""
-    missing: int = 0  # octets before these that the capture does not hold; then `octets` is empty
-    end: str = ""  # "FIN" or "RST" where the direction ends here, else empty
+    missing: int = 0  # octets here that the capture lacks; then `octets` is empty
+    end: str = ""  # "FIN" or "RST" if the direction ends here, else empty; a RST is the end of both
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class _Direction:
 
     next_seq: int | None = None
     taken: int = 0  # octets in front of `next_seq`
-    # a heap, by the octets in front of each, the longer ones first; the number is their order
+    # a heap: place in the direction, the longer segments first, then their order in the capture
     early: list[tuple[int, int, int, Segment]] = field(default_factory=list)
     fin_seq: int | None = None
     is_over: bool = False
@@ -54,14 +55,14 @@ class _Direction:
         heappush(self.early, (place, -segment.length, self._kept, segment))
 
     def skip(self, octets: int) -> None:
-        """Expect what comes behind so many octets."""
+        """Expect the octets after so many."""
         self.taken += octets
         self.next_seq = ((self.next_seq or 0) + octets) % _MODULUS
 
 
 @dataclass(slots=True)
 class TcpConnection:
-    """One connection, its pieces in the order of their moments."""
+    """One connection; its pieces are in the order of their times."""
 
     client: TcpEnd
     server: TcpEnd
@@ -96,7 +97,7 @@ class TcpConnection:
         self._flush(way, segment.t_ns, is_up)
 
     def _flush(self, way: _Direction, t_ns: int, is_up: bool) -> None:
-        """Take what is in order now."""
+        """Add the pieces that are in order."""
         while way.early and way.early[0][0] <= way.taken and not way.is_over:
             place, _, _, segment = heappop(way.early)
             known = way.taken - place
@@ -122,21 +123,21 @@ class TcpConnection:
             self._miss(way, segment.t_ns, is_up, lacking)
 
     def _miss(self, way: _Direction, t_ns: int, is_up: bool, most: int = _MODULUS) -> None:
-        """Give up what is lacking in front of the octets that came too early, so many at most."""
+        """Report as missing the octets before those that came too early, at most `most` of them."""
         missing = min([most] + [early[0] - way.taken for early in way.early[:1] if not way.is_over])
         self._add(TcpPiece(t_ns, is_up, missing=missing))
         way.skip(missing)
         self._flush(way, t_ns, is_up)
 
     def end(self) -> None:
-        """Take what is left at the end of the capture: octets behind a gap."""
+        """Add what is left at the end of the capture: octets after a gap."""
         for way, is_up in ((self._up, True), (self._down, False)):
             while way.early and not way.is_over:
                 self._miss(way, self._last_ns, is_up)
 
 
 def _distance(a: int, b: int) -> int:
-    """Return how many octets b is behind a, negative where it is in front (RFC 9293 §3.4: modulo 2^32)."""
+    """Return how many octets b comes after a, negative if before it (RFC 9293 §3.4: modulo 2^32)."""
     return (b - a + _HALF) % _MODULUS - _HALF
 
 
@@ -158,7 +159,10 @@ def read_connections(segments: Iterable[Segment]) -> list[TcpConnection]:
 
 
 def _begin(segment: Segment) -> TcpConnection:
-    """Return a new connection: its client sent the SYN, or the first octets where they begin no response."""
+    """Return a new connection, for its first segment in the capture.
+
+    Without a SYN, the server is who sends a status-line, or without data has the lower port.
+    """
     is_from_server = segment.flags & (SYN | ACK) == SYN | ACK
     if not segment.flags & SYN:
         is_from_server = segment.data.startswith(b"HTTP/1.") or (

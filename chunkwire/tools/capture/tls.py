@@ -1,7 +1,7 @@
-"""TLS in a capture: its content where tshark and a key log decrypt it, else the sizes of its records.
+"""TLS in a capture: its content if tshark and a key log decrypt it, else the sizes of its records.
 
 The rule here: nothing is decrypted here. tshark does that, called once for the whole capture. What stays encrypted is
-shown as *reads*: a TLS record is what the peer's TLS library made of one write, and no frame.
+shown as *reads*: a TLS record is what the peer's TLS library made of one write or a part of it, and no frame.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> l
     """Return connections; those with TLS have the octets that a key log decrypts, others are as they were.
 
     Raises:
-        CaptureFileError: tshark is not installed, or fails.
+        CaptureFileError: there is no file of that name, or tshark is not installed or fails.
     """
     if not os.path.exists(keylog):
         raise CaptureFileError(f"--keylog: expected a file of TLS secrets, got no file at {keylog!r}")
@@ -92,7 +92,7 @@ def _ask_tshark(octets: bytes, keylog: str) -> Iterator[tuple[int, TcpEnd, TcpEn
     """Yield what tshark decrypts: moment (ns), source, target and content of each record."""
     program = shutil.which("tshark")
     if program is None:
-        raise CaptureFileError("--keylog: expected tshark, which opens TLS with it, got no such program")
+        raise CaptureFileError("--keylog: expected tshark, which decrypts with it, got no such program")
     words = [program, "-n", "-o", f"tls.keylog_file:{keylog}", "-Y", "tls.app_data"]
     words += ["-T", "fields", "-E", "aggregator=,"]
     for name in _UNWANTED:

@@ -1,1 +1,1 @@
-"""Scorecards of other people's clients, servers and proxies: one row a rule, each with the octets that show it."""
+"""Scorecards of other people's clients, servers and proxies: one row for each rule, with the octets exchanged."""

@@ -39,7 +39,7 @@ _LEGEND: Final = (
 
 
 def page(card: Scorecard) -> str:
-    """Return the page; each row opens to its octets."""
+    """Return the page; a row that has octets opens to them."""
     title = escape(f"chunkwire check {card.kind}: {card.target}")
     versions = ", ".join(f"{name} {version}" for name, version in card.versions)
     stopped = "" if card.is_whole else " The run was stopped before its last row."

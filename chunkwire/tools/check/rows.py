@@ -33,9 +33,9 @@ class RowOutcome(enum.Enum):
     PASS = "pass"
     FAIL = "fail"
     NOT_APPLICABLE = "not applicable"
-    """The rule cannot be tested with this peer: it refuses the method, or has another HTTP version."""
+    """The rule cannot be tested with this peer: it refuses the method, for example, or has another HTTP version."""
     UNDECIDED = "undecided"
-    """The deciding event did not come in time, or an error came first."""
+    """What came does not decide it; or the deciding event did not come in time, or an error came first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class CheckRow:
     """One rule.
 
     Attributes:
-        id: section and number, such as `9112/7.1/3`; stable when rows are added.
+        id: document, section, and a number or name, such as `9112/7.1/3`; stable when rows are added.
         title: what a correct peer does, in one line.
         clause: the section of the rule, such as `9112 §7.1`.
         name: a second name beside the id, that of a scenario; "" for none.
@@ -58,7 +58,7 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Octets of the exchange that a ruling is based on; the label says who sent them."""
+    """Octets of the exchange that a ruling is based on; the label says who sent or received them."""
 
     label: str
     octets: bytes
@@ -109,7 +109,7 @@ def choose(cases: Sequence[T], only: Sequence[str]) -> list[T]:
     """Return the cases whose row has one of these ids or names, or is in one of these sections; all if `only` is empty.
 
     Raises:
-        LocalError: no row matches.
+        LocalError: one of them matches no row.
     """
     if not only:
         return list(cases)

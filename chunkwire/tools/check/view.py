@@ -45,7 +45,11 @@ def list_lines(rows: Sequence[CheckRow], *, width: int | None = None) -> Iterato
 def result_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield a line for each row, and below it what the peer did, except for passes (verbose: always)."""
+    """Yield a line for each row, and below it what the peer did, except if a `must` or `should` passed.
+
+    Args:
+        is_verbose: without that exception.
+    """
     column = _id_column([result.row for result in results])
     for result in results:
         word = word_of(result)
@@ -61,7 +65,11 @@ def result_lines(
 def octet_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield the clause and the first octets of each failed row; verbose: all octets of every row."""
+    """Yield the clause and the first octets of each failed `must` and `should`.
+
+    Args:
+        is_verbose: all octets of every row.
+    """
     for result in results:
         if not is_verbose and (result.outcome is not RowOutcome.FAIL or result.row.level is Level.SEEN):
             continue
@@ -77,7 +85,7 @@ def octet_lines(
 
 
 def conclusion_lines(card: Scorecard, paint: Paint = PLAIN, *, is_strict: bool = False) -> Iterator[str]:
-    """Yield the counts, and what they mean for the run."""
+    """Yield the counts, and how a failed `should` can fail the run."""
     role = "bad" if card.has_failed(is_strict=is_strict) else "good" if card.is_decided else "mark"
     yield f"{paint(role, '*')} {card.summary}{'' if card.is_whole else '; stopped before the last row'}"
     should = card.count(RowOutcome.FAIL, Level.SHOULD)

@@ -41,7 +41,10 @@ class CommandRun:
 
     @property
     def how(self) -> str:
-        """How it ended, and the last line of its standard error that names an error, or the last line if none does."""
+        """How it ended.
+
+        If its exit code is not 0, also the last line of its standard error that names an error; if none does, the last.
+        """
         if self.code is None:
             return "still running"
         lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -63,14 +66,17 @@ _ESCAPED_SECONDS: Final = 1.0
 
 
 def lacks_url(words: Sequence[str]) -> bool:
-    """Say whether a command gets no URL: it names neither `{url}` nor CHUNKWIRE_URL, which its program cannot read."""
+    """Say whether a command gets no URL.
+
+    It names neither `{url}` nor CHUNKWIRE_URL, and its program does not read CHUNKWIRE_URL by itself.
+    """
     line = " ".join(words)
     program = os.path.basename(line.split(maxsplit=1)[0]) if line.strip() else ""
     return program in _URL_ARGUMENT_PROGRAMS and PLACEHOLDER not in line and URL_VARIABLE not in line
 
 
 async def run_command(words: Sequence[str], url: str, *, patience: float = math.inf) -> CommandRun:
-    """Run a command with a URL in place of `{url}` and in CHUNKWIRE_URL; the shell runs one word that has blanks.
+    """Run a command with a URL in place of `{url}` and in CHUNKWIRE_URL; a single word with blanks is run by a shell.
 
     Args:
         patience: seconds until it is killed.

@@ -1,7 +1,7 @@
 """Serve the scenarios to a client command, and judge it by its exit code, its output and its requests.
 
 The rule here: exit code 0 means that the command took the response for complete. A row is undecided if the command does
-not end in time.
+not end in time, or makes no request.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class OutputForm(enum.Enum):
     TEXT = "text"
     """The text in its events."""
     IGNORED = "ignore"
+    """Anything else: it is not compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); t
 what RFC 9112 requires of clients: to parse chunked, ignore extensions, parse sizes without overflow, record a message
 as incomplete (§8), discard one with invalid framing (§6.3). Two sentences allow more: §8 calls a chunked body complete
 once the zero-sized chunk has come, and RFC 9110 §2.4 lets a recipient recover from invalid constructs. The rows that
-rest on them are `should` if the content is changed, else `seen`.
+rest on them are `should` if the content is changed, else `seen`; and so are those that only the content decides.
 """
 
 from __future__ import annotations

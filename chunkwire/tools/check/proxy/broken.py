@@ -28,7 +28,7 @@ _LEVELS: Final = {
 }
 _INVALID_FRAMING: Final = "9112 §6.3"  # the response MUST be discarded, even if its body can be read
 _MORE_ATTEMPTS: Final = 4  # the result may depend on how the proxy's reads split the response
-_BARRIER_SHARE: Final = 3  # patience is divided by this: after that time the fault is sent also to a proxy that buffers
+_BARRIER_SHARE: Final = 3  # patience is divided by this: so long the end of a message waits for the proxy to relay it
 
 
 def _response_check(scenario: Scenario) -> Check:
@@ -56,7 +56,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
             await arrival.send(write.octets)
         if not scenario.breaks_head:
             with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
-                await got_head.wait()  # so that the fault comes after the proxy has begun to relay
+                await got_head.wait()  # so that the end comes after the proxy has begun to relay
         await _end(arrival, scenario.ending)
 
     client, _ = await trial.send(respond)
@@ -107,12 +107,12 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
         client, expected = await trial.send(saying(b"taken for whole"), framing, method=b"POST")
         await client.offer(octets)
         with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
-            await expected.wait_arrival()  # so that the fault comes after the proxy has begun to relay
+            await expected.wait_arrival()  # so that the end comes after the proxy has begun to relay
         is_gone = ending is Ending.RESET or (ending is Ending.CLOSE and trial.proxy.tls is not None)
         if ending is Ending.RESET:
             client.reset()
         elif is_gone:
-            client.close()  # TLS has no half-close
+            client.close()  # few TLS libraries know a half-close
         elif ending is Ending.CLOSE:
             await client.finish()
         answer = None

@@ -1,4 +1,4 @@
-"""Check a proxy: listen as its upstream, find out its HTTP versions, and run the rows.
+"""Check a proxy: listen as its upstream, find out its HTTP versions, and judge rows.
 
 The rule here: a run begins only after a request through the proxy has reached our address; otherwise an error says what
 to configure.
@@ -55,7 +55,7 @@ _PLAIN_1_0: Final = "the proxy asks the upstream in HTTP/1.0, which has neither 
 
 
 class UpstreamNotReached(DialError):
-    """The proxy can be reached, but no request from it reached our address."""
+    """The proxy can be reached, but its request did not reach our address, or our response did not reach the client."""
 
     def __init__(self, message: str) -> None:
         super().__init__("unreachable", message)
@@ -135,7 +135,7 @@ async def open_proxy_check(proxy: CheckedProxy, upstream: Address) -> AsyncGener
         LocalError: the URL is that of our own address.
         ListenError: the address cannot be bound.
         DialError: the proxy cannot be reached.
-        UpstreamNotReached: no request came.
+        UpstreamNotReached: no request came, or our response did not reach the client.
     """
     raise_file_limit()
     listeners = await open_listeners(upstream)
@@ -149,7 +149,7 @@ async def open_proxy_check(proxy: CheckedProxy, upstream: Address) -> AsyncGener
 
 
 async def _learn(proxy: CheckedProxy, bound: Sequence[Address]) -> CheckedProxy:
-    """Send one request through the proxy, and return it with what that shows."""
+    """Send one request through the proxy; return the proxy with the facts that the exchange shows."""
     trial = ProxyTrial(proxy, "hello")
     expected = trial.expect(saying(_HELLO))
     client = await trial.connect()

@@ -40,7 +40,7 @@ async def _end(trial: ProxyTrial, arrival: Arrival) -> None:
 
 
 async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
-    """Leave in the middle of an event stream; the proxy must end the upstream's connection."""
+    """Leave in the middle of an event stream; the proxy should end the upstream's connection."""
     noticed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:
@@ -71,10 +71,10 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
             return undecided("the request did not reach the upstream")
     client.reset() if with_reset else client.close()
     try:
-        async with trial.within("the client's leaving"):
+        async with trial.within("its end"):
             await noticed.wait()
     except PatienceOver as over:
-        return failed(f"the upstream still wrote to nobody: {over}")
+        return failed(f"the upstream's connection stayed open: {over}")
     return passed("the upstream's connection ended")
 
 
@@ -82,7 +82,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
 async def _half_close(trial: ProxyTrial) -> Ruling:
     """Half-close after the request, and wait for a response whose second part is written after that."""
     if trial.proxy.tls is not None:
-        return inapplicable("TLS has no half-close")
+        return inapplicable("few TLS libraries know a half-close")
     closed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:

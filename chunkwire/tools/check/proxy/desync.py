@@ -1,10 +1,10 @@
 """Rows about request smuggling: octets that are content for one side must not become a request for the other.
 
-Each request has an inner request in its body. A row fails only if one message of the client became two at the upstream,
-or if octets of a body were answered. If RFC 9112 allows no interpretation in which the inner request is a message, its
-arrival at the upstream is the failure. If one interpretation makes it the next request (Transfer-Encoding beside
-Content-Length), the proxy may forward it, although it ought to close: the row then fails only if the inner request
-arrived together with the outer one, before the outer one was answered.
+Each request has an inner request in its body. A row fails only if one message of the client became two at the
+upstream. If RFC 9112 allows no interpretation in which the inner request is a message, its arrival at the upstream is
+the failure. If one interpretation makes it the next request (Transfer-Encoding beside Content-Length), the proxy may
+forward it, although it ought to close: the row then fails only if the inner request arrived together with the outer
+one, before the outer one was answered.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
 
 
 async def judge_inner(trial: ProxyTrial, client: ClientSide, inner: Expected, method: bytes = b"POST") -> Ruling:
-    """Judge whether octets of a body became a request, after the proxy has sent all its answers."""
+    """Judge whether octets of a body became a request, once no further answer of the proxy comes."""
     try:
         said = (await client.answer(method)).summary
     except PatienceOver as over:

@@ -102,6 +102,7 @@ class RawEnd:
 
     Attributes:
         sent, received: the first octets of each direction.
+        pending: octets received, and not yet read as a head or body.
         is_over: the peer has ended its direction; `how` is FIN or RST.
         is_kept: our direction has not been ended, so that the connection may be used for another exchange.
     """
@@ -148,7 +149,10 @@ class RawEnd:
         return True
 
     async def read_head(self) -> RawHead | None:
-        """Return the next head, without empty lines before it; None if the connection ends first."""
+        """Return the next head, without empty lines before it.
+
+        None: the connection ended first, or more than `MAX_HEAD_OCTETS` came.
+        """
         while True:
             while self.pending.startswith((b"\r", b"\n")):
                 del self.pending[:1]

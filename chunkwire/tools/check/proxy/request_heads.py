@@ -80,7 +80,7 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
 
 
 def _refusing(row: CheckRow, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b"") -> ProxyRow:
-    """Make a row about a request that MUST be answered 400."""
+    """Make a row about a request that MUST be answered 400; another refusal passes, too."""
 
     @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:

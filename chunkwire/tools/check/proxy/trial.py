@@ -1,7 +1,7 @@
 """The tools of a row: requests that carry its token, clients that send them, and the upstream that answers them.
 
-The rule here: every wait of a row has the same timeout (patience). A wait that times out leaves the row undecided,
-unless the row says otherwise. What this module must not know: any row.
+The rule here: a wait of a row has the timeout of the run (patience), unless the row gives another one. A wait that
+times out leaves the row undecided, unless the row says otherwise. What this module must not know: any row.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CheckedProxy:
 
     Attributes:
         url: the proxy; its path is the prefix of every target.
-        patience: how long a wait may take, in seconds.
+        patience: the timeout of a wait, in seconds.
         host: the value of Host; empty for that of the URL.
         lines: field lines of every request.
         nonce: of this run, in every token.
@@ -169,6 +169,7 @@ class ProxyTrial:
     """The connections and expected requests of one row.
 
     Attributes:
+        slug: the row's id, for its tokens.
         clients: the connections to the proxy, in order.
         arrivals: the requests that reached the upstream, in order.
     """
@@ -252,7 +253,7 @@ class ProxyTrial:
     ) -> ProxyAnswer:
         """Send one request, its octets changed by `change`, on a new connection; return the answer.
 
-        If no answer comes in time, close the upstream's connection, and wait once more.
+        If no answer comes in time, end the connection of the last request that arrived, and wait once more.
 
         Raises:
             PatienceOver: no answer came.

@@ -51,7 +51,8 @@ class AnswersRead:
 
     Attributes:
         interim: the statuses of 1xx responses after the last final response.
-        trouble: why the octets after the last response are no response; "" if they may become one.
+        trouble: why the chunked body of the last response is broken, or the octets after it are no response; "" if they
+            may become one.
     """
 
     finals: tuple[ServerAnswer, ...]

@@ -24,6 +24,7 @@ class CheckedServer:
         post_seconds: the duration of that connection.
         is_early: the server sends that answer before it has the whole body.
         gives_back: the answer contains the body, so that the answer to another request shows whether its body was read.
+        talks: the connections of the GET and of the request with a body.
     """
 
     target: ServerTarget

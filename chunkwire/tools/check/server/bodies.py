@@ -1,11 +1,11 @@
 r"""Rows about request bodies: a server must accept legal ones, and must not take malformed or incomplete ones for
 whole.
 
-The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. A GET follows on the
-same connection, and its answer shows where the body ended for the server.
+The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. Unless our FIN cuts
+the body, a GET follows on the same connection, and its answer shows where the body ended for the server.
 
-`must` are only: decode legal bodies, ignore extensions, parse sizes without overflow, take no incomplete body for
-whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 §2.2).
+`must` are only: decode legal bodies, ignore extensions, parse sizes without overflow, take no bare CR for a line end
+and no incomplete body for whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 §2.2).
 """
 
 from __future__ import annotations

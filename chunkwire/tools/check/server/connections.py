@@ -38,7 +38,7 @@ def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
-    """Send two requests in one write that get different answers."""
+    """Send three requests in one write; the answer to the second one differs from the others."""
     target, usual = server.target, server.get.status
     absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
     if not absent or absent[0].status == usual:

@@ -19,7 +19,7 @@ DATA: Final = b"hel"
 """The first octets of the data of every broken body."""
 OTHER_REASONS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses that a correct request may get as well, from a server that is busy or limits its clients."""
-NO_HALF_CLOSE: Final = "over TLS a client cannot half-close and still read"
+NO_HALF_CLOSE: Final = "few TLS libraries let a client half-close and still read"
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
@@ -164,7 +164,7 @@ def rule_one_answer(talk: Talk, why: str) -> Ruling:
     """Judge a connection on which only the first request may be answered.
 
     Args:
-        why: the connection ends there.
+        why: the reason for which the connection ends there, for the report.
     """
     if unreadable := talk.unreadable:
         return unreadable
@@ -178,7 +178,10 @@ def rule_one_answer(talk: Talk, why: str) -> Ruling:
 
 
 def worst(rulings: list[Ruling]) -> Ruling:
-    """Return one ruling for several variants of a row: a failure, else an undecided one, else the passes."""
+    """Return one ruling for several variants of a row.
+
+    The first failure; else the first undecided one; else the passes, joined; else all, joined.
+    """
     for outcome in (RowOutcome.FAIL, RowOutcome.UNDECIDED):
         found = [ruling for ruling in rulings if ruling.outcome is outcome]
         if found:

@@ -1,4 +1,4 @@
-"""One connection to the server under test: send exact octets, and receive all octets until the server closes.
+"""One connection to the server under test: send exact octets, and receive until the server closes or a timeout.
 
 The rule here: nothing is judged or repaired; octets sent and received are kept unchanged, and go with each ruling.
 """
@@ -173,7 +173,7 @@ class Conversation:
             await self._connection.send_all(octets)
 
     async def finish(self) -> None:
-        """Send our FIN, once; over TLS nothing is sent."""
+        """Send our FIN, once; over TLS after a close_notify."""
         if self._before_fin is None:
             self._before_fin = len(self.answers.finals)
             await self._connection.send_eof()
@@ -243,7 +243,7 @@ async def conversing(target: ServerTarget, methods: Sequence[bytes] = ()) -> Asy
 
 
 async def talk(target: ServerTarget, *writes: bytes, methods: Sequence[bytes] = (), fin: bool = False) -> Talk:
-    """Send octets on a new connection, and return its octets and answers once it has ended.
+    """Send octets on a new connection, and return its octets and answers as `Conversation.wait_end` does.
 
     Args:
         fin: send our FIN directly after them.
