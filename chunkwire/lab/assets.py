@@ -36,7 +36,7 @@ class Asset:
 
 @cache
 def assets() -> Mapping[str, Asset]:
-    """Return the files by name."""
+    """Return the files that have a media type here, by name."""
     found = {}
     for path in resources.files("chunkwire.lab").joinpath("static").iterdir():
         media_type = _TYPES.get(path.name.rpartition(".")[2])

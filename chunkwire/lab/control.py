@@ -21,11 +21,11 @@ class RunControl:
     def __init__(self) -> None:
         self.rate = 1.0  # seconds of plan a second
         self.is_paused = False  # time stands still
-        self.steps = 0  # how many steps were asked for while paused
+        self.steps = 0  # how many steps were asked for; streams that are not paused skip theirs
         self._waits: set[trio.CancelScope] = set()
 
     def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
-        """Change what is given, and wake the tasks that wait."""
+        """Change what is given, add `steps`, and cancel every scope of `wait_scope`."""
         if rate is not None:
             self.rate = rate
         if is_paused is not None:
@@ -36,13 +36,13 @@ class RunControl:
         self._waits.clear()
 
     def wait_scope(self) -> trio.CancelScope:
-        """Return a scope that the next change cancels."""
+        """Return a scope that the next change cancels; `forget` it once it has been left."""
         scope = trio.CancelScope()
         self._waits.add(scope)
         return scope
 
     def forget(self, scope: trio.CancelScope) -> None:
-        """Do not cancel this scope at the next change."""
+        """Keep the next change from cancelling this scope."""
         self._waits.discard(scope)
 
 
@@ -64,7 +64,7 @@ class RunPacer:
         return self._plan_s + (self._real.now() - self._real_s) * self._rate
 
     async def wait_until(self, moment: float) -> None:
-        """Return at a moment of the plan, or at once when a step is taken."""
+        """Return at a moment of the plan; while paused, at the next step, which moves this clock on to the moment."""
         control = self._control
         while True:
             self._take_over()

@@ -1,8 +1,9 @@
 """Who may ask the lab, and what keeps content that is shown from acting.
 
-The rule here: pure; a request head in, a refusal or nothing out. A page of another site can send requests to loopback,
-and a name of its own can be made to point there (DNS rebinding): so the Host must be one of the lab's, a request that a
-browser sent for another site is refused, and what acts needs the token that only the lab's page could read.
+The rule here: pure; a request head in, a refusal, fields or nothing out. A page of another site can send requests to
+loopback, and a name of its own can be made to point there (DNS rebinding): so the Host must be one of the lab's, a
+browser's request for another site must not reach the lab's state, and what acts needs the token that only the lab's
+page could read. `laboratory` says which check applies to which resource.
 """
 
 from __future__ import annotations

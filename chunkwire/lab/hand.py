@@ -1,14 +1,14 @@
 """A stream written by hand: what is typed is sent at once, as typed, right or wrong.
 
 The rule here: octets are sent unchanged; no framing is added or repaired. They are scanned only to report what a strict
-reader makes of them.
+reader makes of them, and to end the stream after a last-chunk.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import trio
 
@@ -31,14 +31,18 @@ class HandEnd(enum.StrEnum):
     RESET = "reset"
 
 
+_Typed: TypeAlias = tuple[bytes | HandEnd, bool]
+"""Octets or an end, and whether the body is complete with them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a strict reader makes of the octets typed so far."""
+    """What a strict reader makes of octets: of a stream, those typed so far."""
 
     state: str  # "valid", "complete" or "malformed"
     text: str = ""  # what is wrong, in one line; empty where nothing is
-    rule: str = ""
-    section: str = ""
+    rule: str = ""  # that is broken, one of `wire.errors.Rule`; empty where none is
+    section: str = ""  # of that rule, such as "RFC 9112 §7.1"
     offset: int | None = None  # of the first wrong octet in the body; None where nothing is
 
 
@@ -54,29 +58,33 @@ class Hands:
     """The open hand-written streams of one learner."""
 
     def __init__(self) -> None:
-        self._open: dict[trio.MemorySendChannel[bytes | HandEnd], Feed] = {}
+        self._open: dict[trio.MemorySendChannel[_Typed], Feed] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     async def serve(self, request: IncomingRequest, response: Responder) -> None:
-        """Answer with a chunked body that is what the learner types, until it ends or is ended."""
+        """Answer with a chunked body that is what the learner types, until a last-chunk or a `HandEnd` ends it.
+
+        Raises:
+            Refusal: 400 to HTTP/1.0; 503, `MAX_HANDS` streams are open.
+        """
         if not response.is_chunked:
             raise Refusal(400, "hand-version", "expected HTTP/1.1: to HTTP/1.0 no framing is sent")
         if len(self._open) >= MAX_HANDS:
             raise Refusal(503, "hands", f"expected at most {MAX_HANDS} open streams to type on")
-        sender, receiver = trio.open_memory_channel[bytes | HandEnd](_WAITING)
+        sender, receiver = trio.open_memory_channel[_Typed](_WAITING)
         feed = Feed(ChunkedScanner(request.settings.limits))
         response.must_close = True
         self._open[sender] = feed
         try:
             async with response.chunked(fields=(TEXT, (b"Cache-Control", b"no-store"))) as body:
-                async for typed in receiver:
+                async for typed, is_complete in receiver:
                     if typed is HandEnd.RESET:
                         body.reset()
                     elif isinstance(typed, bytes):
                         await body.send_octets(typed)
-                        if not feed.scanner.is_complete:
+                        if not is_complete:
                             continue
                         body.mark_complete()
                     else:
@@ -86,13 +94,17 @@ class Hands:
             del self._open[sender]
 
     def write(self, typed: bytes | HandEnd) -> Verdict | None:
-        """Put octets on each open stream, or end it; return the strict verdict, None where no stream is open."""
+        """Put octets on each open stream, or end it; return the verdict on the latest, None where no stream is open.
+
+        Raises:
+            Refusal: 503, a stream is too far behind; those that were opened before it have been given the octets.
+        """
         verdict = None
         for sender, feed in list(self._open.items()):
             if isinstance(typed, bytes) and feed.error is None:
                 feed.take(typed, [])
             try:
-                sender.send_nowait(typed)
+                sender.send_nowait((typed, feed.scanner.is_complete))
             except trio.WouldBlock as full:
                 raise Refusal(503, "hand-full", "the stream's reader takes nothing") from full
             verdict = judge(feed)

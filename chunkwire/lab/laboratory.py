@@ -1,7 +1,7 @@
 """The lab as resources: the page, its requests, and the streams that it shows.
 
-The rule here: each resource is one line of a table that says who may request it; the path says which learner's seat it
-reaches. With one learner the paths are as listed here, in a class they follow /c/TOKEN.
+The rule here: each resource is an entry of a table that says what a request for it must have; the path says which
+learner's seat it reaches. With one learner the paths are as listed here, in a class they follow /c/TOKEN.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Lab:
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """What is served to one learner; or to each learner of a class, with a page at `/` to take a seat."""
+        """What is served to one learner; or to each learner of a class, with a page at `/` where seats are taken."""
         of_a_seat = [self._guarded(each) for each in (*self._own(), *self._others)]
         if not self.seats.is_class:
             return tuple(of_a_seat)
@@ -108,7 +108,10 @@ class Lab:
         return (*(self._guarded(each, needs_seat=False) for each in entry), *of_a_seat)
 
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
-        """Return what takes the records of a stream: its seat's watchers; None for pages and files."""
+        """Return what takes the records of an exchange: its seat's watchers.
+
+        None for what is no stream of the origin's, and while no page watches.
+        """
         seat, path = self.seats.find(head.target)
         if seat is None or not path.startswith("/direct/"):
             return None
@@ -166,7 +169,7 @@ class Lab:
         return Resource(pattern + own.path, respond, own.summary, "", methods, own.parameters)
 
     async def _take_seat(self, _: Seat, __: IncomingRequest, response: Responder) -> None:
-        """Give a learner a seat."""
+        """Redirect to a new seat."""
         location = (b"Location", f"{self.seats.take().path}/".encode())
         await response.fixed(303, (location, (b"Cache-Control", b"no-store")))
 
@@ -186,7 +189,7 @@ async def _send_json(response: Responder, content: object) -> None:
 
 
 def _controlled(stream: Resource) -> SeatResponder:
-    """Return a resource of the origin that a run's control can pause and step."""
+    """Return the responder of an origin's resource, which the control of the run that a request names can pause."""
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if run := request.head.get(RUN_FIELD):

@@ -17,7 +17,7 @@ from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # more frames than a page can usefully show
 MAX_RECORDS: Final = 100_000
-_PIECE_OCTETS: Final = 65536  # fed to the reader at once, which copies what it holds for each message
+_PIECE_OCTETS: Final = 65536  # fed to the reader at once: it copies all that it was given for each message in it
 
 
 def load_json(octets: bytes) -> bytes:
@@ -37,7 +37,7 @@ def load_json(octets: bytes) -> bytes:
 
 
 def _load(octets: bytes) -> tuple[list[Record], list[str]]:
-    """Return the records of a recording, of a packet capture, or of captured octets, and what no record says."""
+    """Return the records of a recording, of a packet capture, or of captured octets, and notes: what no record says."""
     if octets[:1] == b"{":
         return list(read_records(octets.split(b"\n"), "the recording")), []
     if is_capture(octets):

@@ -1,7 +1,7 @@
-"""Puzzles: three hops in front of an origin, one of them faulty; who names the hop and its setting has won.
+"""Puzzles: three hops in front of an origin, one of them faulty; the answer is the hop and its setting.
 
-The rule here: hops are real gateways, and what is said against a wrong answer is measured on them now. A puzzle is made
-from its kind and its seed alone, so that the same two give the same one.
+The rule here: hops are real gateways, and what is said against a wrong answer is measured on them then. A puzzle is
+made from its kind and its seed alone, so that the same two give the same one.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ MAX_SEED: Final = 9999
 """Of a seed that is drawn: one that a person can read out."""
 STREAM: Final = "/stream"
 STEP_SECONDS: Final = 0.3
-"""Between the writes of the stream: a hop that holds is seen at a glance, and one look takes 1.2 s."""
+"""Between the writes of the stream: long enough to see that a hop holds; the whole stream takes 1.2 s."""
 SILENCE_SECONDS: Final = 2.0
 """Without an octet, after which a measurement takes a stream for stalled: far above `STEP_SECONDS`."""
 MAX_READINGS: Final = 3
-"""Of two hops that send the same octets: a busy machine may delay one of them once."""
+"""Of two hops that send the same octets at other times: a busy machine may delay one of them once."""
 SAME_SECONDS: Final = 0.14
-"""Times that differ by less look alike: half of `STEP_SECONDS`, which a busy machine does not reach by accident."""
+"""Times that differ by less look alike: nearly half of `STEP_SECONDS`, by which a busy machine seldom delays a read."""
 
 TAIL_OCTETS: Final = 24
 """Of the end of a body that are shown: the last-chunk, or what stands there in its place."""
@@ -87,7 +87,7 @@ class Puzzle:
 
     @property
     def solution(self) -> str:
-        """The answer, for who gives up."""
+        """The answer, for a learner who gives up."""
         return f"It was hop {self.hop}: {self.setting}."
 
 
@@ -109,10 +109,12 @@ class UnmarkedSettings(GatewaySettings):
 
 
 def hop_settings(setting: str) -> UnmarkedSettings:
-    """Return the settings of a hop; `exact` is a sound one. `slice` and `coalesce` alone have a parameter of ours.
+    """Return the settings of a hop, as `--mode` and `--fault` take them; `exact` has no fault.
+
+    Without a value, `slice` is `slice=4` and `coalesce` is `coalesce=30`.
 
     Raises:
-        LocalError: there is no such setting; one line that lists them.
+        LocalError: there is no such setting, or its value is wrong.
     """
     name = setting.partition("=")[0]
     setting = {"slice": "slice=4", "coalesce": "coalesce=30"}.get(setting, setting)
@@ -139,7 +141,7 @@ class SeenStream:
     frames: tuple[tuple[str, float], ...]  # of each whole frame its size line and the second it came, from the request
     end: str  # how the body ended, in the words of the wire record
     sha256: str  # of its octets on the wire
-    tail: bytes = b""  # the last of them, some `TAIL_OCTETS`
+    tail: bytes = b""  # the last of them, at most `TAIL_OCTETS`
 
     def looks_equal_to(self, other: SeenStream) -> bool:
         """Say whether the two look equal to a client: the same octets, at about the same times."""
@@ -149,7 +151,7 @@ class SeenStream:
         return all(abs(mine[1] - others[1]) < SAME_SECONDS for mine, others in pairs)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """Return it as lines: size lines, beneath each its second, and how the octets end."""
+        """Return it as lines: the size lines of the first nine frames, beneath each its second, and the last octets."""
         shown = self.frames[:9]
         widths = [max(len(line), 4) for line, _ in shown]
         more = " …" if len(self.frames) > len(shown) else ""
@@ -160,7 +162,7 @@ class SeenStream:
 
 
 async def read_stream(where: Address) -> SeenStream:
-    """Read the stream at a place, now."""
+    """Read the stream at a place; `end` is "no response" where no head came."""
     frames: list[tuple[str, float]] = []
     octets = b""
     end = "no response"
@@ -178,7 +180,7 @@ async def read_stream(where: Address) -> SeenStream:
 
 @asynccontextmanager
 async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
-    """Start the origin and the hops; give where each listens, the origin first."""
+    """Start the origin and the hops; give where each listens, the origin first. They end with the block."""
     free = Address("127.0.0.1", 0)
     resources = (*origin_resources(), Resource(STREAM, _stream, "six lines", "--raw {origin}/stream"))
     async with trio.open_nursery() as nursery:
@@ -225,7 +227,7 @@ def parse_answer(words: Sequence[str]) -> tuple[int, str]:
     Raises:
         LocalError: it is none.
     """
-    words = words[words[:1] == ["hop"] :]
+    words = words[1:] if words and words[0].lower() == "hop" else words
     if len(words) != 2:
         raise LocalError("expected a hop and a setting, as in: 2 buffer")
     hop = words[0].lower().removeprefix("hop").strip("- ")
@@ -235,15 +237,15 @@ def parse_answer(words: Sequence[str]) -> tuple[int, str]:
 
 
 def place_name(number: int) -> str:
-    """Return what a place is called: the origin is 0."""
+    """Return what a place is called: "hop 1" for 1; 0 is the origin."""
     return f"hop {number}" if number else "origin"
 
 
 async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, setting: str) -> Judgement:
-    """Judge an answer; what is said against a wrong one is measured at these places now.
+    """Judge an answer; what is said against a wrong one is measured at these places, which takes seconds.
 
     Raises:
-        LocalError: the hop or the setting is none.
+        LocalError: there is no such hop or setting.
     """
     if not 1 <= hop <= HOPS:
         raise LocalError(f"expected a hop from 1 to {HOPS}, got {hop}")

@@ -51,7 +51,7 @@ class PagePuzzles:
         )
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Set a puzzle up, and keep it until the page leaves."""
+        """Set a puzzle up, send it as an event, and keep it until the page leaves or takes another one."""
         number = whole_number("n", request.captures["n"], at_least=0, at_most=len(KINDS)) or None
         seed = request.query.count("seed", random.SystemRandom().randint(1, MAX_SEED), at_most=MAX_ASKED_SEED)
         nc = await netcat_asked(request.query)

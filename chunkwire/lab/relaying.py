@@ -45,7 +45,7 @@ class Relays:
         self._drain = Drain()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Do what exchanges need done beside them, until cancelled."""
+        """Run what all exchanges share, until cancelled: the mover, deadlines, idle connections to upstreams."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover of the lab")
@@ -79,7 +79,7 @@ class Relays:
 
 
 def _settings(mode: str, *, is_own: bool) -> GatewaySettings:
-    """Return a gateway's settings; to this very server the Host goes on, which it checks."""
+    """Return a gateway's settings; to this very server the client's Host goes on, because it is checked there."""
     name, _, fault = mode.partition(_FAULT)
     try:
         return GatewaySettings(

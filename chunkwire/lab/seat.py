@@ -36,7 +36,7 @@ class Seat:
         self._runs: OrderedDict[str, RunControl] = OrderedDict()
 
     def keep_trial(self, octets: bytes) -> str:
-        """Keep octets for clients to ask for; return their name. The oldest are forgotten."""
+        """Keep octets for clients to ask for; return their name. The last `MAX_TRIALS` are kept."""
         name = secrets.token_urlsafe(6)
         self.trials[name] = octets
         if len(self.trials) > MAX_TRIALS:
@@ -44,7 +44,7 @@ class Seat:
         return name
 
     def run(self, name: str) -> RunControl:
-        """Return the control of a run, by the name its page gave it; the oldest is forgotten."""
+        """Return the control of a run, by the name its page gave it; those of the last `MAX_RUNS` are kept."""
         if name not in self._runs:
             self._runs[name] = RunControl()
             if len(self._runs) > MAX_RUNS:

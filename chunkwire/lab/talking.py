@@ -1,7 +1,7 @@
 """A conversation on one TCP connection, typed or piped, with each octet of both ways shown.
 
-The rule here: LF is sent as CRLF unless CR is in front of it, even in the read before. The end of input half-closes the
-connection (RFC 9112 §9.6); the peer is read to its end.
+The rule here: LF is sent as CRLF unless CR is in front of it, even in the read before, or octets are sent as they are.
+The end of input half-closes the connection (RFC 9112 §9.6); the peer is read to its end.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Note = Callable[[str], None]
 class TalkLine(NamedTuple):
     """One line of octets as it is shown."""
 
-    t: float  # seconds since the connection began, when its read returned
+    t: float  # seconds since `talk` began, when its read returned; of ours, when it had been sent
     is_ours: bool
     is_first: bool  # of its read
     text: str  # the octets, escaped
 
 
 async def connected(where: Address, note: Note) -> trio.SocketStream:
-    """Connect.
+    """Return a connection to an address.
 
     Raises:
-        DialError: no connection.
+        DialError: there is none.
     """
     stream = await dial_stream(where.host, where.port)
     assert isinstance(stream, trio.SocketStream)  # as without TLS it is

@@ -1,7 +1,8 @@
 """What real clients make of the octets of a body: those that are installed, one after the other, and bounded.
 
 The rule here: a client is a program of its own that asks this server for the octets; what it reports to its user is
-passed on, and nothing of it is guessed. One trial runs at a time.
+passed on. For one that is not installed, what it reported of octets like these elsewhere is shown as recorded. One
+trial runs at a time.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ except Exception as error:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one client made of the octets: `outcome` is "ok", "error" or "absent", `detail` its own words."""
+    """What one client made of the octets: `outcome` is "ok", "error" or "absent"; `detail` its words, or why none."""
 
     client: str
     outcome: str
@@ -133,14 +134,14 @@ async def _printing(client: str, words: Sequence[str]) -> Trial:
 
 
 async def _run(words: Sequence[str]) -> subprocess.CompletedProcess[bytes] | None:
-    """Run a client to its end; None where that does not come in time."""
+    """Run a client to its end; None where it was killed after `CLIENT_SECONDS`."""
     with trio.move_on_after(CLIENT_SECONDS):
         return await trio.run_process(words, capture_stdout=True, capture_stderr=True, check=False)
     return None
 
 
 def _build_go() -> Path:
-    """Build the Go client in a folder that is removed when this process ends; return the program."""
+    """Build the Go client in a folder that is removed when this process exits; return the program."""
     folder = Path(tempfile.mkdtemp(prefix="chunkwire-lab-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     source = folder / "client.go"

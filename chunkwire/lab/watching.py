@@ -72,7 +72,7 @@ class Watched:
         self._began = 0.0
 
     def __call__(self, record: Record) -> None:
-        """Keep a record for each watcher, as JSON with three members of the lab's."""
+        """Keep a record for each watcher, as JSON with the exchange's number, its place and a monotonic time in s."""
         if isinstance(record, RequestRecord):
             # The first record of an exchange: when the request came, however late this is called.
             self._began = time.monotonic() - (time.time() - record.wall) - record.t
@@ -92,11 +92,11 @@ class Watchers:
         self._makers = trio.lowlevel.ParkingLot()
 
     def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
-        """Return a function that chooses what takes the records of an exchange: None while no page watches.
+        """Return a function that chooses what takes the records of an exchange: `also` alone while no page watches.
 
         Args:
             place: the server's name on the page, such as "origin" or "gateway buffer".
-            also: takes them too, watched or not, each at once.
+            also: takes them too, each at once; None where nothing else does.
         """
 
         def choose(_: Request) -> Callable[[Record], None] | None:
@@ -121,7 +121,7 @@ class Watchers:
         self._set_due()
 
     def later(self, work: Work) -> None:
-        """Make records later, in the order of the calls."""
+        """Make records later, in the order of the calls; at once where nobody watches any more."""
         self._later.append(work)
         self._set_due()
         while self._later and not self._watchers:
@@ -139,7 +139,7 @@ class Watchers:
         return bool(self._later)
 
     async def _make_records(self) -> None:
-        """Make the queued records every `BATCH_SECONDS`, and have them sent."""
+        """Make the queued records, in batches at least `BATCH_SECONDS` apart, and have them sent; until cancelled."""
         sleeper = await current_sleeper()
         while True:
             while not self._is_due:
@@ -154,7 +154,8 @@ class Watchers:
         """Send records as they come, until the client leaves.
 
         Raises:
-            Refusal: 503, so many watch already.
+            Refusal: 503, `MAX_WATCHERS` watch already.
+            PeerGone: the client has left.
         """
         if len(self._watchers) >= MAX_WATCHERS:
             raise Refusal(503, "watchers", f"expected at most {MAX_WATCHERS} pages to watch one learner's streams")

@@ -37,6 +37,7 @@ ATTEMPTS: Final = [
         [
             ("GET /numbers HTTP/1.1\r\nHost: x\r\n\r\n", True, "5, a and 1a"),
             (f"{POST}5\r\nhello\r\n0\r\n\r\n", False, "no wrong chunk"),
+            (f"{POST}6\r\nhello\r\n0\r\n\r\n".replace("Host: x\r\n", ""), False, "needs a Host line"),
             (f"{POST}6\r\nhello\r\n0\r\n\r\n", True, "There it is. The size line says 6"),
             (f"{POST}20\r\nhello, chunked world\r\n0\r\n\r\n", False, "Sizes are hex: 20 means 32 octets"),
             (f"{POST}16\r\nhello, chunked world\r\n0\r\n\r\n", False, "counts the line end too"),

@@ -11,7 +11,17 @@ from chunkwire.cli.main import main
 from chunkwire.cli.puzzle_run import MAX_ANSWER_OCTETS, READ_OCTETS, AnswerLines
 from chunkwire.lab.lessons.handin import parse_line
 from chunkwire.lab.lessons.judgement import Judgement
-from chunkwire.lab.puzzles import HOPS, KINDS, Puzzle, PuzzleKind, hop_settings, judge_answer, make_puzzle, set_up
+from chunkwire.lab.puzzles import (
+    HOPS,
+    KINDS,
+    Puzzle,
+    PuzzleKind,
+    hop_settings,
+    judge_answer,
+    make_puzzle,
+    parse_answer,
+    set_up,
+)
 from chunkwire.net.listen import Address
 from chunkwire.wire.errors import LocalError
 from tests.peers.command import chunkwire
@@ -33,6 +43,11 @@ def test_each_setting_of_a_puzzle_is_one_of_the_gateway_and_leaves_no_mark(setti
 def test_an_unknown_setting_is_refused_in_one_line(setting: str) -> None:
     with pytest.raises(LocalError, match="expected"):
         hop_settings(setting)
+
+
+@pytest.mark.parametrize("text", ["2 buffer", "hop 2 buffer", "Hop 2 buffer", "hop-2 buffer"])
+def test_an_answer_may_name_its_hop_with_the_word(text: str) -> None:
+    assert parse_answer(text.split()) == (2, "buffer")
 
 
 def puzzle(hop: int, setting: str) -> Puzzle:

@@ -53,6 +53,15 @@ async def test_typed_octets_are_on_the_wire_as_typed() -> None:
         assert await stream.receive_some() == b""
 
 
+async def test_a_last_chunk_is_sent_though_octets_before_it_still_wait() -> None:
+    async with lab_running() as (lab, where), await trio.open_tcp_stream(where.host, where.port) as stream:
+        await stream.send_all(get("/direct/hand") + b"\r\n")
+        assert (await stream.receive_some()).endswith(b"\r\n\r\n")
+        for typed in (b"5\r\nhello\r\n", b"0\r\n\r\n"):
+            lab.seat.hands.write(typed)
+        assert b"".join([octets async for octets in stream]) == b"5\r\nhello\r\n0\r\n\r\n"
+
+
 async def test_a_stepped_stream_goes_on_frame_by_frame(autojump_clock: trio.testing.MockClock) -> None:
     control = RunControl()
     control.set(is_paused=True)

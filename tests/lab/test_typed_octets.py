@@ -32,6 +32,8 @@ REQUESTS = [
     (b"GET / HTTP/1.1\r\n Host: x\r\n", 16, "begins with a space"),
     (b"GET / HTTP/1.1\r\n\r\n", 17, "needs a Host line"),
     (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 25, "two Host lines"),
+    (b"GET / HTTP/1.1\r\nHost: x\n\n", 23, "end alike"),
+    (b"GET / HTTP/1.1\nHost: x\n\r\n", 24, "end alike"),
     (b"GET /\x1b[D HTTP/1.1\r\n", 5, "arrow key"),
     (b"GET / HTTP/1.1\r\n\xff\xf4\xff\xfd\x06\r\n", 16, "telnet"),
     (b"GET /caf\xc3\xa9 HTTP/1.1\r\n", 8, "c3"),

@@ -226,6 +226,17 @@ def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", clock: str | 
     return Hop(name, tuple(run_of(probe, path, clock=clock) for probe in probes or (Probe(),)))
 
 
+def unstamped(hop: Hop) -> Hop:
+    """Return a hop as a stream without stamps would show it."""
+    return replace(hop, runs=tuple(_unstamped(run) for run in hop.runs))
+
+
+def _unstamped(run: Run) -> Run:
+    assert run.request is not None
+    units = tuple(replace(unit, stamp=None) for unit in run.units)
+    return replace(run, units=units, request=run.request._replace(target="/stream"))
+
+
 def fixes_for(verdict: HopVerdict) -> list[Fix]:
     """Return the changes that a verdict is offered, the best founded first."""
     return [advice.fix for advice in advice_for(verdict)]

@@ -2,9 +2,10 @@
 
 import pytest
 
+from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.verdict import Kind
-from tests.tools.synthesis import Holding, Path, Probe, for_time, hop_of, on_time, to_end, to_octets
+from tests.tools.synthesis import Holding, Path, Probe, for_time, hop_of, on_time, to_end, to_octets, unstamped
 
 BEHIND = "not judged: behind a hop that holds"
 
@@ -48,6 +49,23 @@ LOST = Path(status_line=b"HTTP/1.1 502 Bad Gateway")
 )
 def test_a_hop_is_judged_by_what_comes_before_it(hops: list[Hop], kinds: list[Kind]) -> None:
     assert [verdict.kind for verdict in judge_chain(hops)] == kinds
+
+
+NGINX = ((b"Server", b"nginx"), (b"Content-Type", b"text/event-stream"))
+
+
+@pytest.mark.parametrize("hold, how", [(to_end, "to the end"), (for_time(0.2), "in 4 bursts, spread out")])
+@pytest.mark.parametrize("before, after", [("", "gzip"), ("gzip", "gzip"), ("", "")])
+def test_a_coding_that_a_hop_adds_is_named_by_arrival_times_alone_too(
+    hold: Holding, how: str, before: str, after: str
+) -> None:
+    inner = unstamped(hop_of(Path(coding=before, is_lazy=False)))
+    outer = unstamped(hop_of(Path(hold=hold, coding=after, is_lazy=False, fields=NGINX)))
+    verdict = judge_chain([inner, outer])[1]
+    is_compressed = before != after
+    assert verdict.line.startswith(f"COMPRESSED (gzip), and then HOLDS {how}" if is_compressed else f"HOLDS {how}")
+    changes = [advice.fix.change for advice in advice_for(verdict)]
+    assert ("gzip off; for this location" in changes) is is_compressed
 
 
 def test_an_origin_that_bursts_is_named_once() -> None:

@@ -6,26 +6,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from chunkwire.tools.probe.arrival import Run
+from chunkwire.record.values import AckRecord
 from chunkwire.tools.probe.fixes import advice_for
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.page import Block, Heading, Literal, Pair, Paragraph, Table, page_of, to_html, to_markdown
 from chunkwire.tools.probe.result import result_of
 from chunkwire.tools.probe.verdict import Evidence, Finding, HopVerdict, Kind
-from tests.tools.synthesis import Path, Probe, hop_of, to_end
+from tests.tools.synthesis import Path, Probe, hop_of, to_end, unstamped
 
 NGINX = "nginx/1.22.1"
-
-
-def unstamped(hop: Hop) -> Hop:
-    """Return a hop as a stream without stamps would show it."""
-    return replace(hop, runs=tuple(_unstamped(run) for run in hop.runs))
-
-
-def _unstamped(run: Run) -> Run:
-    assert run.request is not None
-    units = tuple(replace(unit, stamp=None) for unit in run.units)
-    return replace(run, units=units, request=run.request._replace(target="/stream"))
 
 
 HOPS = {
@@ -88,6 +77,16 @@ def test_several_hops_are_told_from_the_inside_out(name: str) -> None:
     assert text.index("nginx:8080 is the first hop that holds the stream") < text.index("origin: streams")
     assert text.index("origin: streams") < text.index("nginx:8080: HOLDS") < text.index("app: not judged")
     assert ("Held, ms" in text) is (name == "stamped")
+
+
+@pytest.mark.parametrize("is_ordered", [False, True])
+def test_the_page_says_what_verdicts_rest_on(is_ordered: bool) -> None:
+    runs = HOPS["unstamped"].runs
+    acks = (AckRecord(1, "client.received", 0.1, 1, 0, 10, 1, True),) if is_ordered else ()
+    hop = replace(HOPS["unstamped"], runs=tuple(replace(run, acks=acks) for run in runs))
+    text = prose(to_html(list(page_of(result_of(judge_chain([hop])), made="x"))))
+    assert ("had been acknowledged" in text) is is_ordered
+    assert ("only the times of their arrival are known" in text) is not is_ordered
 
 
 def test_a_change_has_the_lines_before_and_after() -> None:

@@ -1,7 +1,7 @@
 """What a probe takes of a stream that never ends, and what it asks a hop that never answers."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -60,6 +60,36 @@ def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:
     assert Ask(url=parse_url("http://h/probe?n=100&size=65536")).planned_octets > 100 * 65536
     assert Ask(url=parse_url("http://h/probe")).planned_octets < MAX_KEPT_OCTETS
     assert Ask(url=parse_url("http://h/stream?n=100&size=65536")).planned_octets == 0
+
+
+async def test_an_answer_that_ends_before_its_acknowledgement_is_refused_is_no_barrier() -> None:
+    is_over = trio.Event()
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            if (await stream.receive_some()).startswith(b"POST"):
+                await is_over.wait()
+                await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            else:
+                await stream.send_all(HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n0\r\n\r\n"))
+                with suppress(trio.BrokenResourceError):
+                    await stream.receive_some()  # returns once the client has closed its connection
+                is_over.set()
+
+    prober = Prober()
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/probe")
+        with trio.fail_after(PATIENCE):
+            await prober.run("hop", Ask(url=url))
+        nursery.cancel_scope.cancel()
+    assert prober.unproved["hop"] == "nothing behind it knows a barrier"
+
+
+@pytest.mark.parametrize("size", [0, 512, 513, 1000, 1024, 8192])
+def test_another_size_makes_a_clearly_different_rate(size: int) -> None:
+    other = Ask(url=parse_url(f"http://h/probe?size={size}")).other_size
+    assert not size / 2 < other < size * 2
 
 
 async def test_a_hop_that_gives_no_head_is_not_asked_for_its_journal() -> None:

@@ -9,6 +9,7 @@ import pytest
 from chunkwire.cli import probe_run
 from chunkwire.tools.paint import Paint
 from chunkwire.tools.probe.exports import json_lines
+from chunkwire.tools.probe.result import evidence_of
 from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
 from tests.tools.synthesis import result_on
@@ -55,6 +56,13 @@ def test_a_long_name_widens_its_column() -> None:
 def test_an_unreachable_hop_has_no_figures() -> None:
     _, row = lines_of(result_on(HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")))
     assert row.split() == ["hop", "-", "-", "-", "-", "no", "answer:", "refused"]
+
+
+def test_a_figure_that_was_not_measured_is_left_out_of_the_evidence() -> None:
+    unknown = Evidence(runs=1, connect=0.001)
+    known = replace(unknown, head=0.002, our_delay=0.003)
+    texts = [" ".join(evidence_of(HopVerdict(hop="hop", kind=Kind.UNSURE, evidence=each))) for each in (unknown, known)]
+    assert [("response head" in text, "our own timer" in text) for text in texts] == [(False, False), (True, True)]
 
 
 def test_what_a_peer_said_cannot_steer_a_terminal() -> None:

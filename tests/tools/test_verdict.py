@@ -74,6 +74,22 @@ def test_one_rate_alone_cannot_tell_a_size_from_a_time() -> None:
     assert verdict.line.startswith("HOLDS in bursts of ")
 
 
+BETWEEN_WRITES = for_time(0.27)
+
+
+def test_a_run_of_the_same_request_that_is_on_time_does_not_make_a_timer_a_buffer() -> None:
+    held = [run_of(Probe(size=size), Path(hold=BETWEEN_WRITES)) for size in (0, 0, 1024)]
+    verdict = judge_hop(Hop("hop", (*held[:2], run_of(Probe(), Path()), held[2])))
+    assert verdict.kind is Kind.FOR_TIME
+    assert verdict.seconds == pytest.approx(0.27, abs=0.01)
+
+
+@pytest.mark.parametrize("hold, bound", [(BETWEEN_WRITES, "octets or time"), (to_octets(600), "octets")])
+def test_larger_events_that_are_on_time_show_a_size_and_rule_out_no_time(hold: Holding, bound: str) -> None:
+    runs = (run_of(Probe(), Path(hold=hold)), run_of(Probe(size=1024), Path()))
+    assert judge_hop(Hop("hop", runs)).bound == bound
+
+
 def test_a_constant_hold_shows_against_the_hop_before() -> None:
     inner = hop_of(Path(), clock="here")
     assert judged(Path(hold=later(0.04)), inner=inner).kind is Kind.FOR_TIME

@@ -7,11 +7,12 @@ What a maintainer must know of this room:
 - `watched` is what one connection of a learner did, octets and ends. `judgement` is what is said about it: right, or
   one sentence with the octet that is wrong. `reading` finds that octet. All three are pure.
 - `netcats` knows the flags of each nc, and which one is installed.
-- `tee` watches a real connection on its way to a real server; `session` starts the servers of a lesson and judges.
+- `lesson_origin` is what the lessons' origin serves. `tee` watches a real connection on its way to a real server;
+  `session` starts the servers of a lesson and has each connection judged.
 - `handin` is the file that a learner hands in, `handout` the page to print, `on_page` serves lessons to the lab's page.
 - `front` is the one address of a class.
 
-A judge sees only octets, their order and the ends of a connection, so that any client of a learner's choice will do.
+A judge sees only octets, their times and the ends of a connection, so that any client of a learner's choice will do.
 """
 
 from __future__ import annotations

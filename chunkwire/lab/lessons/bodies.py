@@ -1,7 +1,4 @@
-"""Judges of lessons 1 to 3, 5, 6 and 9: requests and chunked bodies that the learner sends.
-
-Frames are not messages, not reads, and not characters.
-"""
+"""Judges of lessons 1 to 3, 5, 6 and 9: requests and chunked bodies that the learner sends."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wron
 from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request
 from chunkwire.lab.lessons.typed import post, request, whole_post, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
+from chunkwire.tools.paint import number
 
 _TEXT: Final = b"hello, chunked world"
 _ACCENT: Final = "café".encode()
@@ -60,7 +58,7 @@ def _fetched_numbers(message: ReadMessage, connection: WatchedConnection) -> Jud
 
 
 def _chunk_of(text: bytes, message: ReadMessage) -> Judgement | None:
-    """Judge a complete body that should be one chunk with this text."""
+    """Judge a complete body that should be one chunk with this text; None where it is."""
     if message.content == text and len(message.chunks) == 1:
         return None
     return message.wrong(
@@ -127,7 +125,7 @@ def _split_message(message: ReadMessage, connection: WatchedConnection) -> Judge
 
 
 def _documents(content: bytes) -> list[object] | None:
-    """Return the JSON documents of lines; None where a line is none."""
+    """Return the JSON documents of lines, blank ones left out; None where a line is no JSON."""
     try:
         return [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
     except ValueError:
@@ -149,7 +147,7 @@ FRAMES_ARE_NOT_MESSAGES: Final = (whole_post(_split_message), whole_post(_joined
 
 
 def _reads_of_frames(message: ReadMessage, connection: WatchedConnection) -> list[set[int]]:
-    """Return, for each chunk, the numbers of the reads that its octets came in."""
+    """Return, for each chunk, the numbers (from 0) of the reads that its octets came in."""
     ends: list[int] = []
     for read in connection.received:
         ends.append((ends[-1] if ends else 0) + len(read.octets))
@@ -183,14 +181,15 @@ def _two_in_one_read(message: ReadMessage, connection: WatchedConnection) -> Jud
     if not shared:
         sentence = "No two frames came in one read. Send all of it at once: the command does so."
         return wrong(sentence, evidence=_read_lines(connection))
-    return right(f"{len(spans)} frames came in {len(set().union(*spans))} read:", *_read_lines(connection))
+    reads = number(len(set().union(*spans)), "read")
+    return right(f"{len(spans)} frames came in {reads}:", *_read_lines(connection))
 
 
 FRAMES_ARE_NOT_READS: Final = (whole_post(_one_in_two_reads), whole_post(_two_in_one_read))
 
 
 def _decoders(message: ReadMessage) -> tuple[str, ...]:
-    """Return what two decoders make of the chunks: one that forgets between them, and one that does not."""
+    """Return what two decoders make of the chunks, a line each: one is new for each chunk, the other is kept."""
     forgetful = "".join(chunk.data.decode("utf-8", "replace") for chunk in message.chunks)
     whole = message.content.decode("utf-8", "replace")
     return (

@@ -14,7 +14,7 @@ _STREAMS: Final = ("first", "second", "third")
 
 
 def _unseen(connections: Sequence[WatchedConnection]) -> str | None:
-    """Return the first stream that was not read to its end yet."""
+    """Return the first stream of which nothing has come yet; None where all have been fetched."""
     seen = {target_of(connection) for connection in connections if connection.answered}
     return next((name for name in _STREAMS if f"/{name}".encode() not in seen), None)
 
@@ -150,7 +150,7 @@ NOBODY_LISTENS: Final = "Nobody listens there yet: start the first command, then
 
 
 def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
-    """Return the learner's response while there is no mistake in it; None while it has none."""
+    """Return the learner's response once its head is whole and right, the judgement where it is wrong, else None."""
     if connection.is_refused:
         return wrong(NOBODY_LISTENS)
     octets = connection.response_octets

@@ -19,7 +19,7 @@ from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners
 FIRST_LINE_SECONDS: Final = 300.0
 """For the first line, as a server waits for a head: people type."""
 FIRST_LINE_OCTETS: Final = 4096
-"""A connection that begins with more before its LF is none of a lesson."""
+"""So much of a first line is waited for; a path of a lesson is looked for in what has come."""
 
 LESSON_PATH: Final = "/lesson"
 """What follows the path of a learner's seat, so that lessons take no path from the lab."""
@@ -58,11 +58,11 @@ class ClassFront:
         await serve_connections(listeners, self.handle, drain=Drain())
 
     def of(self, seat: Seat) -> Front:
-        """Return one learner's part."""
+        """Return one learner's part; `serve` must have begun."""
         return Front(self, self._public, seat.path)
 
     async def handle(self, client: trio.SocketStream) -> None:
-        """Serve one connection."""
+        """Serve one connection: to the tee of the path in its first line, else to the lab."""
         first = b""
         with trio.move_on_after(FIRST_LINE_SECONDS) as waiting:
             try:
@@ -84,11 +84,11 @@ class ClassFront:
             await tee.handle(client, first)
 
     def open(self, path: str, tee: Tee) -> None:
-        """Send what asks for this path to a tee."""
+        """Send connections that ask for this path to a tee."""
         self._tees[_key(path)] = tee
 
     def close(self, path: str) -> None:
-        """Send it to the lab again."""
+        """Send connections that ask for this path to the lab again."""
         self._tees.pop(_key(path), None)
 
 

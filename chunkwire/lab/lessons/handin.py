@@ -21,6 +21,7 @@ KINDS_OF_WORK: Final = ("lesson", "puzzle")
 MAX_LINE: Final = 4096
 """Characters of a line; one of ours has some 150."""
 MAX_NAME: Final = 40
+"""Characters that are kept of a name."""
 HONESTY: Final = "a hand-in is a text file, and can be made by hand: let its author show you one step"
 
 _MAX_NUMBER: Final = 10**9
@@ -33,7 +34,7 @@ class HandInLine:
 
     kind: str  # "lesson" or "puzzle"
     who: str
-    n: int  # number of the lesson, or of the puzzle's kind
+    n: int  # number of the lesson, or of the puzzle's kind; for any kind one more than there are
     step: int  # which step
     of: int  # of how many; a puzzle has one
     tries: int  # attempts that were judged, the right one included
@@ -49,7 +50,7 @@ def parse_line(text: str) -> HandInLine:
     """Return what a line says.
 
     Raises:
-        LocalError: it is no line of a hand-in; one line that says why.
+        LocalError: it is no line of a hand-in; the message says why.
     """
     try:
         found = load_json(text) if len(text) <= MAX_LINE else None
@@ -88,7 +89,8 @@ class HandInRow:
 def rows_of(lines: Iterable[HandInLine], lessons: Sequence[int]) -> list[HandInRow]:
     """Return a row for each learner, by name; a column for each lesson (its number of steps given), one for puzzles.
 
-    A cell is `✓` and the tries of all its steps, `1/3` for steps that were done of those there are, or `·`.
+    A lesson's cell is `✓` and the tries of all its steps, `1/3` for steps that were done of those there are, or `·`.
+    That for puzzles is how many kinds of them were solved. Of several lines for one step the first counts.
     """
     by_who: dict[str, dict[tuple[str, int, int], HandInLine]] = {}
     for line in lines:

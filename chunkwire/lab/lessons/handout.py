@@ -1,6 +1,6 @@
 """The lessons to print: one HTML page, an A4 sheet a lesson, with the flags of every nc.
 
-The rule here: the texts are those of the lessons; what is right is left out, for learners find it on the wire.
+The rule here: the texts are those of the lessons; what a step teaches is left out, for learners find it on the wire.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _flag(nc: Netcat, kind: type) -> str:
 
 
 def _commands(lesson: Lesson, number: int) -> Iterator[str]:
-    """Return what a step asks to run: typed lines alone, since the table says how to connect."""
+    """Yield what a step asks to run; of typed lines the lines alone, since the table says how to connect."""
     nc = InstalledNetcat(TALK, TALK.program)
     for command in lesson.steps[number - 1].commands:
         shown = shown_command(command, nc, ADDRESSES, has_curl=True)

@@ -14,7 +14,7 @@ _SHORT: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\"}
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    r"""What an attempt was worth."""
+    """What is said of one attempt."""
 
     is_right: bool
     sentence: str  # what is right, or what is wrong
@@ -58,7 +58,10 @@ def shown_octets(octets: bytes) -> str:
 
 
 def with_caret(octets: bytes, at: int) -> tuple[str, str]:
-    """Return the line of `octets` in which `at` lies, escaped, and beneath it a caret under that octet."""
+    """Return the line of `octets` in which `at` lies, escaped, and beneath it a caret under that octet.
+
+    At most `CARET_COLUMNS` of it: what is left out is `…`.
+    """
     start = octets.rfind(_LF, 0, at) + 1
     if start == at == len(octets) and octets:  # what is missing stands behind the latest line
         start = octets.rfind(_LF, 0, at - 1) + 1

@@ -27,7 +27,7 @@ AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
 
 ORIGIN: Final = "origin"
 LEARNER: Final = "learner"
-"""The places that a lesson may have: the origin, and what leads to the learner's own server."""
+"""Places that a lesson may have beside its hops: the origin, and what leads to the learner's own server."""
 OWN: Final = "own"
 """Where the learner's own server listens."""
 
@@ -65,7 +65,7 @@ class PipedCommand:
 
 @dataclass(frozen=True, slots=True)
 class CurlCommand:
-    """Run curl, or `chunkwire watch` without it; `{origin}` in the words is its HOST:PORT, `note` the purpose."""
+    """Run curl, or `chunkwire watch` without it; `words` may name places as `{origin}`, `note` is the purpose."""
 
     words: str
     note: str = ""
@@ -117,7 +117,7 @@ class ShownCommand:
 def shown_command(
     command: Command, nc: InstalledNetcat, addresses: Mapping[str, LessonAddress], *, has_curl: bool
 ) -> ShownCommand:
-    """Return a command for one kind of nc, with the real ports."""
+    """Return a command for one kind of nc, with the real addresses."""
     match command:
         case TypedCommand(lines):
             origin = addresses[ORIGIN]

@@ -1,4 +1,4 @@
-"""What the lessons' origin serves: short streams whose octets do not depend on the clock.
+"""What the lessons' origin serves: short streams whose content does not depend on the clock.
 
 The rule here: the names of paths give no answer away.
 """
@@ -15,7 +15,7 @@ from chunkwire.server.responder import TEXT, ChunkedBody, Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 
 SLOW_SECONDS: Final = 0.4
-"""Between the lines of `/slow`: five lines are 1.6 s, long enough to be seen, short enough to be watched twice."""
+"""Between the lines of `/slow`: five lines take 1.6 s, long enough to be seen, short enough to be watched twice."""
 DRIP_SECONDS: Final = 0.3
 """Between the lines of `/endless` and `/short`."""
 ENDLESS_LINES: Final = 1000

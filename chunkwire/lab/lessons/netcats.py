@@ -32,7 +32,6 @@ class Netcat:
     piped: str  # send standard input as it is, then half-close and read on; "" where it cannot do that
     listening: str  # accept one connection; each line goes with CRLF; "" where it cannot listen
     leave: str = "Ctrl-C"  # how a person ends it
-    is_exact: bool = True  # what is piped through it is not changed
     mark: str = ""  # stands in its help text
 
 
@@ -99,7 +98,6 @@ NETCATS: Final = (
         piped="",
         listening="",
         leave="Ctrl-], then quit",
-        is_exact=False,
     ),
     TALK,
 )
@@ -143,12 +141,12 @@ def of_kind(kind: str | None) -> InstalledNetcat:
 
 
 def detected() -> InstalledNetcat:
-    """Return what is installed, the first that `nc` names; `chunkwire talk` where there is nothing else."""
+    """Return the first kind that is `installed`; `chunkwire talk` where there is none."""
     return next(iter(installed()), InstalledNetcat(TALK, TALK.program))
 
 
 def installed() -> list[InstalledNetcat]:
-    """Return every kind that is on PATH, the one called `nc` first."""
+    """Return every kind that is on PATH, each once, the one called `nc` first."""
     found: dict[str, InstalledNetcat] = {}
     for program in ("nc", "ncat", "nc.openbsd", "nc.traditional", "netcat", "telnet"):
         kind = _kind_of(program)
@@ -176,7 +174,7 @@ def _kind_of(program: str) -> str | None:
 
 
 def printf_text(octets: bytes) -> str:
-    """Return octets as the format of a shell's printf in single quotes; what is not ASCII in octal."""
+    """Return octets as the format of a shell's printf in single quotes; those that do not print in octal."""
     return "".join(_printf_octet(octet) for octet in octets)
 
 

@@ -1,7 +1,8 @@
 """The lessons on the lab's page: their texts, and a session as an event stream.
 
 The rule here: a seat has one session at most. Its servers run as long as the request that began it: they end when the
-learner leaves or begins again. Octets on the lesson's own addresses are judged, never what the page sends.
+learner leaves or begins again. Octets on the lesson's own addresses are judged; the page itself sends nothing but
+answers to a step's question.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ WAITING_EVENTS: Final = 256
 """Unsent events of a page; further ones are dropped."""
 
 SHOWN_OCTETS: Final = 2048
-"""Of one read, on the page: no step asks for so many."""
+"""Of one read, on the page: more than any step asks for."""
 
 FrontFor = Callable[[Seat], Front | None]
 

@@ -1,7 +1,8 @@
 """Read what a person typed, and find the first octet that is wrong.
 
-The rule here: the grammar is that of RFC 9112, in plain sentences for somebody who has never seen it. Bare LF in a
-head is taken, as the origin takes it; a chunked body is judged by the scanner that judges all bodies. Pure.
+The rule here: the grammar is that of RFC 9112, in plain sentences for somebody who has never seen it. A head whose
+lines all end in bare LF is taken, as the origin takes it; a chunked body is judged by the scanner that judges all
+bodies. Pure.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class ReadMessage:
     body_at: int | None = None  # index of the first octet after the head; None while the head is not whole
     mistake: Judgement | None = None  # the first thing that is wrong; None for nothing
     frames: list[Frame] = field(default_factory=list)  # of a chunked body, those that are whole
-    is_complete: bool = False  # the message has ended: its last-chunk came, or it has no body
+    is_complete: bool = False  # the last-chunk and the line end behind it came; where it is not chunked, the head did
     ends_at: int = 0  # index after its last octet, once it is complete
-    missing: str = ""  # what the body waits for, in the words of RFC 9112; "" for nothing
+    missing: str = ""  # what comes next in it, in the words of RFC 9112; "" for nothing
     partial: bytes = b""  # chunk-data so far of a chunk that has begun
 
     @property
@@ -61,7 +62,7 @@ class ReadMessage:
 
     @property
     def target(self) -> bytes:
-        """The target of a request, without `path`; b"" for none."""
+        """The target of a request, without `path`; b"" while there is none."""
         words = self.start_line.split(b" ")
         return words[1].removeprefix(self.path) if len(words) > 1 else b""
 
@@ -100,7 +101,7 @@ def _read_head(message: ReadMessage, *, is_request: bool) -> None:
         return
     while (end := octets.find(b"\n", at)) >= 0:
         line = octets[at:end].removesuffix(b"\r")
-        mistake = _control_mistake(octets, at, line)
+        mistake = _control_mistake(octets, at, line) or _line_end_mistake(octets, end)
         if mistake is None and not line and message.start_line:
             message.body_at = end + 1
             return
@@ -116,6 +117,15 @@ def _read_head(message: ReadMessage, *, is_request: bool) -> None:
             return
         at = end + 1
     message.missing = "the end of the line" if at < len(octets) or not octets else "the empty line that ends the head"
+
+
+def _line_end_mistake(octets: bytes, end: int) -> Judgement | None:
+    """Judge the line end whose LF is at `end`: in a head all are CRLF, or all are LF alone."""
+    has_cr = [octets[lf - 1 : lf] == b"\r" for lf in (octets.find(b"\n"), end)]
+    if has_cr[0] == has_cr[1]:
+        return None
+    sentence = "All lines of a head end alike: in CRLF (\\r\\n), or where a server takes that in LF alone (\\n)."
+    return wrong(sentence, octets, end)
 
 
 def _control_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
@@ -210,7 +220,7 @@ def _host_mistake(message: ReadMessage) -> Judgement | None:
 
 
 def _read_body(message: ReadMessage) -> None:
-    """Read a chunked body, up to its end or its first mistake."""
+    """Read a chunked body, up to its end or its first mistake; any other body is left unread."""
     if message.mistake is not None or message.body_at is None:
         return
     coding = message.get(b"transfer-encoding")
@@ -266,7 +276,7 @@ def octets_of(count: int) -> str:
 
 
 def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | None:
-    """Say by how much a size line is wrong, where the error is that no line end stands behind its data."""
+    """Say by how much a size line is wrong, where no line end stands behind so many octets; None for another error."""
     start = (message.body_at or 0) + sum(len(frame.raw) for frame in message.frames)
     line, end, rest = message.octets[start:].partition(b"\r\n")
     found = re.match(rb"[0-9A-Fa-f]+", line)

@@ -50,14 +50,14 @@ LAST_WORDS_SECONDS: Final = 0.5
 """After the last step, for answers that are on their way; then connections that a learner keeps open are closed."""
 
 MAX_CONNECTIONS: Final = 200
-"""Connections that are remembered, each of at most 128 KiB: an answer is judged by what was looked at before."""
+"""Connections that are remembered, each of at most some 300 KiB: an answer is judged by what was looked at before."""
 
 LOOPBACK: Final = "127.0.0.1"
 
 
 Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedRead], Ending], None]
-"""Takes a connection, all that the learner's side has sent on it so far, and how that side has ended, whenever either
-changes."""
+"""Takes a connection on which something happened, all that the learner's side has sent on it so far, and how that side
+has ended."""
 
 
 class LessonSession:
@@ -81,7 +81,7 @@ class LessonSession:
         self.lesson = lesson
         self.addresses: dict[str, LessonAddress] = {}  # where each place listens
         self.step = 1  # the number of the current step; one more than there are once all are done
-        self.tries = 0  # judgements of the current step so far
+        self.tries = 0  # judgements of the step so far; 0 again after `report` of a right one
         self.done = trio.Event()  # set after the last step
         self._nc = nc
         self._report = report
@@ -169,7 +169,7 @@ class LessonSession:
 async def open_session(
     session: LessonSession, listen: Address | None = None, *, front: Front | None = None
 ) -> AsyncIterator[LessonSession]:
-    """Start the servers of a session's lesson, and end them.
+    """Start the servers of a session's lesson; end them after the block and `LAST_WORDS_SECONDS`.
 
     Args:
         listen: the address of the origin, or what leads to the learner's own server; None takes free ports of loopback.
@@ -221,7 +221,7 @@ async def start_hop(nursery: trio.Nursery, upstream: Address, settings: GatewayS
 async def _open_place(
     nursery: trio.Nursery, session: LessonSession, front: Front | None, place: str, server: Address, where: Address
 ) -> None:
-    """Open the address of a server, which is watched: its own, or one behind the front."""
+    """Open an address from which connections go on to a server, watched: at `where`, or a path of the front."""
     if front is not None:
         session.addresses[place] = front.open(place, server, session.happened)
         return

@@ -44,7 +44,7 @@ class Tee:
         self._refused = f"{refused}\n".encode()
 
     async def handle(self, client: trio.SocketStream, first: bytes = b"") -> None:
-        """Pass on both ways until both have ended; `first` has been received from the client already.
+        """Pass on both ways until the server has ended or the client takes no more; `first` has been received already.
 
         Cancellation: both connections are ended.
         """

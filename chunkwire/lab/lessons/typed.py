@@ -38,7 +38,7 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
             if message.mistake is None and connection.has_said_all:
                 return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
             return message.mistake
-        if message.mistake is not None and message.get(b"transfer-encoding") is None:
+        if message.mistake is not None and (message.mistake.at or 0) < message.body_at:
             return message.mistake
         judgement = judge(message, connection)
         # What is right is said once its answer is there to be looked at.
@@ -53,7 +53,7 @@ def _is_answered(connection: WatchedConnection) -> bool:
 
 
 def target_of(connection: WatchedConnection) -> bytes:
-    """Return what a connection asks for, as the lesson calls it; b"" for nothing so far."""
+    """Return the target of a connection's first request, without the path of a seat; b"" while there is none."""
     return read_request(connection.request_octets, path=connection.path).target
 
 
@@ -70,7 +70,7 @@ def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
     """Return the judge of a chunked body sent to /echo; `judge` is asked while there is no mistake.
 
     Args:
-        size_of: the text whose size line is to be found: a wrong one is explained by what it would be the size of.
+        size_of: the text whose size line is to be found: a wrong one is explained by it; b"" for none.
     """
 
     def judge_body(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

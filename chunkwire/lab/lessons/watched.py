@@ -17,7 +17,7 @@ Ending: TypeAlias = Literal["", "fin", "reset"]
 
 
 class WatchedRead(NamedTuple):
-    """What one receive brought, and when: seconds since the connection was accepted."""
+    """What one receive brought, and when: seconds since `Tee.handle` took the connection."""
 
     t: float
     octets: bytes
@@ -30,8 +30,7 @@ class WatchedConnection:
     place: str  # the name of the place that was connected to, such as "origin"
     path: str = ""  # prefix of each target there, which the lesson's texts leave out; "" for none
     received: list[WatchedRead] = field(default_factory=list)  # reads of what the client sent
-    # reads of what the server sent, each passed on to the client
-    answered: list[WatchedRead] = field(default_factory=list)
+    answered: list[WatchedRead] = field(default_factory=list)  # reads of what the server sent
     client_end: Ending = ""  # how the client ended what it sends; "" while it has not
     server_end: Ending = ""  # likewise of the server
     client_ended_at: float | None = None  # when, in seconds; None before

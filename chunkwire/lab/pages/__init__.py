@@ -1,6 +1,7 @@
-"""Protocols that others may speak, each as one page of Markdown: `chunkwire help NAME` prints it, the lab serves it.
+"""Protocols that others may speak, and other reference: a page of Markdown each.
 
-The rule here: what a page says of a table in the code (scenarios, parameters, members) is compared with it by a test.
+The rule here: `chunkwire help NAME` prints a page, and the lab serves it. Where a page repeats a table of the code
+(scenarios, parameters, members), a test compares the two.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import { act } from "./server.js";
 const MAX_FILE = 8 << 20;
 
 export function addFiles({ lanes, showStream, clearLane, say }) {
-  /** The streams of a recording: one for each exchange, its points on one clock where the recording allows it. */
+  /** The streams of a recording: one for each number, its points on one clock where their requests have wall times. */
   function streamsOf(records) {
     const found = new Map(), walls = new Map();
     for (const record of records) {

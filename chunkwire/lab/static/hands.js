@@ -16,7 +16,7 @@ const PRESETS = {
 };
 
 /** The octets of a text in which \r \n \t \0 \\ and \xHH stand for octets. */
-export function unescaped(text) {
+function unescaped(text) {
   const octets = [];
   for (const [whole, short, code] of text.matchAll(/\\(?:([rnt0\\])|x([0-9a-fA-F]{2}))|[^\\]+|\\/g)) {
     if (short) octets.push({ r: 13, n: 10, t: 9, 0: 0, "\\": 92 }[short]);

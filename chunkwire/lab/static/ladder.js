@@ -28,7 +28,7 @@ function firstAt(frames, moment) {
 
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 600_000];
 
-export function timeLabel(ms, step) {
+function timeLabel(ms, step) {
   if (step >= 1000) return `${ms / 1000} s`;
   if (!ms) return "0 ms";
   return step < 1 ? `${ms.toFixed(1)}` : `${Math.round(ms)}`;
@@ -42,7 +42,7 @@ export class Ladder {
     this.heads = [...figure.querySelectorAll(".heads span")];
     this.stream = null;
     this.selected = -1;
-    this.now = null; // ms since the start, while it runs
+    this.now = null; // ms since the start, while it runs; while the learner predicts, the keyboard's cursor
     this.guesses = [];
     this.sketch = "passes"; // or "holds": what is drawn before the first run
     this.planned = null; // moments at which frames will be written, while the learner predicts
@@ -81,7 +81,7 @@ export class Ladder {
     return view.from + (y - 8) / (this.height - 16) * (view.to - view.from);
   }
 
-  /** The frame whose line passes nearest to a point. */
+  /** The index of the frame whose line passes nearest to a point; -1 without frames. */
   nearest(x, y) {
     const { stream, rails } = this;
     const base = stream.base;

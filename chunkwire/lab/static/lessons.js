@@ -31,7 +31,7 @@ function build(list) {
   section.hidden = false;
 }
 
-/** Begin a lesson: one request, whose answer is the events of the sitting; leaving it ends the sitting. */
+/** Begin a lesson: one request, whose answer is the events of the session; aborting it ends the session. */
 async function run(number, kind, parts) {
   state.leave?.abort();
   const leave = (state.leave = new AbortController());

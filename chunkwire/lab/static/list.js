@@ -1,4 +1,4 @@
-// The resources of an origin, each with a preview that this page fetches while it is in view, two at a time.
+// The resources of an origin, some with a preview, which this page fetches once it comes into view, two at a time.
 
 import { byId, make } from "./dom.js";
 

@@ -1,18 +1,18 @@
 // What is known of one stream: frames as the origin wrote and the gateway passed them, and this page's own reads.
-// Moments are milliseconds on the page's clock; `start` is the request's.
+// Moments are milliseconds on the page's clock, of a recording on its own; `start` is the request's.
 
 export const HELD_MS = 15; // a frame that a hop kept longer than this was held; a loop on a busy machine may take some
-export const MAX_FRAMES = 50_000; // shown of one stream; what follows is counted only
+export const MAX_FRAMES = 50_000; // kept at one point of a stream; what follows is counted only
 
 const utf8 = new TextEncoder();
 
-export const latin1 = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255);
+const latin1 = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255);
 
 /** A difference in ms with its sign; below 0 where two clocks disagree. */
 export const signed = (ms) => `${ms < 0 ? "−" : "+"}${Math.abs(ms).toFixed(2)}`;
 
 /** The data of a record as octets. */
-export function dataOf(record) {
+function dataOf(record) {
   if (record.data_b64 !== undefined) return latin1(atob(record.data_b64));
   return utf8.encode(record.data ?? "");
 }
@@ -65,11 +65,11 @@ export class Stream {
     this.had = 0; // octets of content that this page has
     this.passAt = []; // by frame of `base`
     this.hadAt = [];
-    this.hadRead = [];
+    this.hadRead = []; // the read, from 1, that completed the frame; 0 for the last-chunk
     this.lines = [];
     this.head = null;
     this.longestHold = 0; // ms in the gateway, both moments on the server's clock; of a recording without one, to the client
-    this.longest = 0; // ms to this page
+    this.longest = 0; // ms from the origin to the client
     this.held = 0; // frames that took longer than HELD_MS
     this._pass = this._had = 0;
     this._gateway = this._read = 0;

@@ -3,7 +3,8 @@
 import { byId, make } from "./dom.js";
 import { Stream } from "./model.js";
 
-const MAX_LISTED = 30, MAX_FRAMES = 5000; // of each, and of one's frames
+const MAX_LISTED = 30; // exchanges
+const MAX_FRAMES = 5000; // kept of each
 const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
 
 export function addOthers({ showStream, clearLane, onPage }) {

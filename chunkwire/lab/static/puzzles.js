@@ -33,7 +33,7 @@ function build(kinds) {
   section.hidden = false;
 }
 
-/** Set a puzzle: one request, which keeps its hops; leaving it ends them. */
+/** Set a puzzle: one request, whose hops run until it is aborted. */
 async function run(number, seed, { text, log }) {
   leave?.abort();
   const { signal } = leave = new AbortController();

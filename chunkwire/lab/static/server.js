@@ -1,4 +1,4 @@
-// What this page says to its server and hears from it: the configuration, acts with the page's token, and the feed.
+// What this page asks of its server: the configuration, acts with the page's token, and the feed.
 
 export const config = { token: "", addresses: null, faults: [], path: "" };
 

@@ -1,8 +1,8 @@
 """One stream as it arrived at one point, and what its heads say, made from its records; verdicts are made from it.
 
 The rule here: records in, values out; nothing is judged. A `Run` is one request and its response as one observer saw
-them. Its units are the smallest parts whose arrival is known: the stamped events of a probe, else the events of an
-event stream (two or more, with all octets recorded), else the frames or reads of the body.
+them. Its units are what verdicts time: the stamped events, else the server-sent events (two or more, with all octets
+recorded), else the frames or reads of the body.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from chunkwire.record.values import (
 from chunkwire.tools.stamps import ContentReader, Stamp
 
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
-"""Query parameters that may differ between repetitions of a request: IDs of a run, and what its first frame awaits."""
+"""Query parameters that may differ between repetitions: IDs of one run, and whether its first frame waits for the
+acknowledgement of the head."""
 
 _NAMING: Final = ("server", "via", "x-powered-by")
-# Fields by which a vendor's hop is recognized, even if it is named in none of the fields above.
+# Fields that a vendor's hops add, where the fields above may not name it.
 _VENDOR_FIELDS: Final = {
     "cf-ray": "Cloudflare",
     "x-amz-cf-id": "CloudFront",
@@ -68,20 +69,20 @@ class Run:
     chunks: int = 0  # whole or begun; 0 where the body is not chunked
     extended: int = 0  # chunks with an extension
     trailers: tuple[str, ...] = ()  # names of the trailer fields
-    is_chunked: bool = False  # a frame was seen, be it the last-chunk
+    is_chunked: bool = False  # a frame was seen, even if only the last-chunk
     is_whole: bool = True  # the records hold all content, and it could be read
     end: EndRecord | None = None
-    connect: float | None = None  # s that opening a TCP connection took just before; None where unknown
-    our_delay: float = 0.0  # s, how late the observer's own timer was at the worst, 0 where it was not measured
+    connect: float | None = None  # s that opening a TCP connection to the hop took; None where unknown
+    our_delay: float = 0.0  # s, the most that the observer's own timer was late; 0 where it was not measured
     early: int = 0  # pieces that came before the observer began, at an unknown time; they are not in `units`
-    # for an origin that waits for an acknowledgement of each frame: what had come at each acknowledgement, in order
+    # what had come at each acknowledgement of a barrier, in order, the head's (n=0) too; empty without a barrier
     acks: tuple[AckRecord, ...] = ()
     # name of the clock of `t` and of the request's wall time; times of different clocks are not compared
     clock: str | None = None
 
     @property
     def is_ordered(self) -> bool:
-        """Say whether each frame waited for an acknowledgement, so that it is judged by order and not by time."""
+        """Say whether the stream had a barrier, so that it is judged by order and not by time."""
         return bool(self.acks)
 
     @property
@@ -135,7 +136,7 @@ class Run:
         return len({piece.read for piece in self.pieces})
 
     def response_field(self, name: str) -> str:
-        """Return the value of a field of the response head, same-name values joined; empty for none."""
+        """Return the value of a field of the response head, as `joined`."""
         return joined(self.head.fields, name) if self.head is not None else ""
 
 
@@ -152,7 +153,7 @@ def read_runs(
     our_delay: float = 0.0,
     clock: str | None = None,
 ) -> list[Run]:
-    """Return the responses in records, those of inner points first, each point's in their order.
+    """Return the responses in records: the points from the origin outward, each point's in the order of the records.
 
     Args:
         hop: name of the hop where the records give none; None takes the point's name.

@@ -1,8 +1,8 @@
 """Ask for a stream behind a barrier: each frame is acknowledged before the next one is written (`origin.barrier`).
 
 The rule here: ask, acknowledge, and record what had come by then; `holding` says what that means. While a frame is
-missing, other requests go through the same hop. If the hop answers them, it had the octets and was scheduled, so that a
-slow machine is not taken for a hold. Times are used for timeouts only.
+missing, other requests go through the same hop. If the hop answers them, it was scheduled after the frame was written,
+so that a slow machine is not taken for a hold. Times only bound the waits.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
 
 SETTLE_SECONDS: Final = 1.0
-"""How much longer to wait for the first frame that is missing after enough answers: it may come by itself, from a hop
-that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
+"""How much longer to wait for a frame that is missing after enough answers, until one did not come: it may come by
+itself, from a hop that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
 
 NOT_AT_GATEWAY: Final = "its requests do not come to the gateway that --barrier-at names"
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
-_RETRY_SECONDS: Final = 0.02  # between two requests of which the first was not answered
-_TURNS: Final = 3  # of trio's loop, in which the reader takes what had come before an answer did
-_LATER_REQUESTS: Final = 3  # for each frame after those that prove that frames are held
+_RETRY_SECONDS: Final = 0.02  # between two requests where the first brought no state, or the frame is not written yet
+_TURNS: Final = 3  # iterations of trio's loop, in which the reader takes what had come before an answer did
+_LATER_REQUESTS: Final = 3  # for each frame, once `MIN_HELD` frames were proved to be held and one did not come
 _ENOUGH_LATE: Final = 4  # frames that came late by themselves: the others would take as long
-_MAX_OTHERS: Final = 200  # answers by instances that do not have the barrier, before a run is undecided
-_OTHERS_AT_ONCE: Final = 40  # of these without a pause: of eight workers, one in 200 such series misses the right one
+_MAX_OTHERS: Final = 200  # requests for one frame that bring no state, before a run is undecided
+_OTHERS_AT_ONCE: Final = 40  # requests without a pause: of eight workers, one in 200 such series misses the right one
 
 
 class Undecided(ChunkwireError):
-    """The order of events shows nothing: requests beside the stream are not answered, or it is no stream of ours."""
+    """The order of events shows nothing; the message says why."""
 
 
 @dataclass(slots=True)
@@ -57,14 +57,14 @@ class BarrierProbe:
     """One stream behind a barrier."""
 
     ask: Ask  # the stream; with `gateway` as it is, else with parameters for our origin's `/probe`
-    origin: Url | None = None  # a URL of a probe at the origin itself, to acknowledge there; None: through the hop
+    origin: Url | None = None  # of a probe at the origin itself, to acknowledge there first; None: through the hop
     gateway: Url | None = None  # where a `forward --barrier` stands in front of an application; None for our origin
     tls: ssl.SSLContext | None = None
-    patience: float = PATIENCE_SECONDS
+    patience: float = PATIENCE_SECONDS  # s, see `PATIENCE_SECONDS`
     settle: float = SETTLE_SECONDS  # s, see `SETTLE_SECONDS`
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
-    undecided: str = ""  # why the order shows nothing; empty where it does
-    is_barrier: bool = False  # something behind the hop knows the barrier
+    undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
+    is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
@@ -142,7 +142,7 @@ class BarrierProbe:
 
     @property
     def _whole(self) -> int:
-        """The frames that have come whole, content decoded."""
+        """How many frames have come whole, content decoded."""
         if self.gateway is None:
             return self._stamps
         return sum(end <= self._reader.octets for end in self._ends)
@@ -151,7 +151,7 @@ class BarrierProbe:
         return self._has_head if not n else self._whole >= n
 
     async def _wait_for(self, n: int, seconds: float) -> bool:
-        """Wait so long for frame `n`; say whether it has come."""
+        """Wait so long for frame `n`, or for the end of the stream; say whether it has come."""
         with trio.move_on_after(seconds):
             while not self._has(n) and not self._is_over:
                 await self._changed.wait()
@@ -197,13 +197,18 @@ class BarrierProbe:
             await self._await_and_acknowledge(n)
 
     async def _next_written(self, n: int) -> dict[str, object] | None:
-        """Return the state at the gateway once it has written more than `n` frames; None where no more will come."""
+        """Return the state at the gateway once it has written more than `n` frames; None where no more will come.
+
+        Raises:
+            Undecided: the gateway does not get the stream, or the application writes nothing more.
+        """
         assert self.gateway is not None
         url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
         others, since = 0, trio.current_time()
         while not self._is_over:
             state = await self._state(Ask(url=url, fields=()))
             if state is not None and _number(state, "written") > n:
+                self.is_barrier = True
                 return state
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
@@ -216,7 +221,10 @@ class BarrierProbe:
         return None
 
     async def _await_and_acknowledge(self, n: int) -> None:
-        """Wait until frame `n` has come, or so many requests were answered that it is held; acknowledge it."""
+        """Wait until frame `n` has come, or so many requests were answered that it is held; acknowledge it.
+
+        Where the stream has ended without it, nothing is acknowledged.
+        """
         answered = await self._count_answers(n)
         came = self._has(n)
         if n:
@@ -229,11 +237,14 @@ class BarrierProbe:
             return
         t = time.monotonic() - self._began
         self.records.append(AckRecord(1, "client.received", t, n, answered, self._octets, self._whole, came))
-        if n or self.gateway is None:
-            await self._acknowledge(n)
+        await self._acknowledge(n)
 
     async def _count_answers(self, n: int) -> int:
-        """Return how many requests the hop answered while frame `n` was written and missing; wait for it no longer."""
+        """Wait for frame `n`; return how many requests the hop answered while it was written and missing.
+
+        Raises:
+            Undecided: none was answered within `patience`.
+        """
         answered, since = 0, trio.current_time()
         enough = ORDER_REQUESTS if self._proofs < MIN_HELD or self.settle else _LATER_REQUESTS
         if await self._wait_for(n, _AT_ONCE_SECONDS):
@@ -266,7 +277,7 @@ class BarrierProbe:
         return replace(url, target=prefix + f"{path}?barrier={self._name}{more}".encode())
 
     async def _state(self, ask: Ask) -> dict[str, object] | None:
-        """Return the state that a request is answered with; None where it is not, or not by an origin of ours."""
+        """Return the state that a request is answered with; None where the answer is none, or is missing."""
         status, content = await self._side_request(ask)
         try:
             state = load_json(content) if status == 200 else None
@@ -291,33 +302,35 @@ class BarrierProbe:
     async def _acknowledge(self, n: int) -> None:
         """Acknowledge a frame: at the origin or the gateway itself where that is known, else through the hop.
 
+        A way on which one is refused is not tried again.
+
         Raises:
             Undecided: the acknowledgement is refused everywhere.
         """
         while self._ack_ways:
             url = self._side_url(self._ack_ways[0], ACK_PATH, f"&n={n}")
             if await self._is_taken(replace(self.ask, url=url, method="POST", body=None)):
-                self.is_barrier = True
                 return
             del self._ack_ways[0]
         raise Undecided(f"the acknowledgement of frame {n} was not taken")
 
     async def _is_taken(self, ask: Ask) -> bool:
-        """Say whether an acknowledgement was taken; where others answer for the same name, ask until it was."""
+        """Say whether an acknowledgement was taken, or the stream is over; ask again while another instance answers."""
         with trio.move_on_after(self.patience):
-            while True:
+            while not self._is_over:
                 status, content = await self._side_request(ask)
-                if status in (204, 409) or self._is_over:  # 409: it was taken before, and the answer got lost
+                if status in (204, 409):  # 409: it was taken before, and the answer got lost
+                    self.is_barrier = True
                     return True
                 if not _is_of_another(status, content):
-                    return False
-        return False
+                    break
+        return self._is_over
 
 
 async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None, *, patience: float) -> bool:
     """Say whether a `forward --barrier` answers at a URL; our origin, which has barriers of its own, is none.
 
-    It is asked for the state of a barrier that no stream has open, by the field that only such a gateway reads.
+    The request is for the state of a barrier that no stream has open, by the field that only such a gateway reads.
 
     Raises:
         DialError: there was no connection to ask on, or no answer within `patience` seconds.

@@ -1,7 +1,7 @@
 """Recordings and packet captures as hops.
 
-The rule here: text or exchanges in, hops out, pure. Each hop in a recording (our JSON Lines, or a trace of curl's), and
-each point (origin, gateway, client), becomes a hop; the inner ones come first.
+The rule here: text or exchanges in, hops out, pure. Each point of each hop in a recording (our JSON Lines, or a trace
+of curl's) becomes a hop; points nearer to the origin come first.
 
 Captures show one stream at several places, its frames matched by their octets. The end of each frame of the innermost
 exchange counts as the moment of its write. A hop further out has the frame once as many octets of decoded content have
@@ -39,7 +39,8 @@ class CapturedHop:
     exchange: CapturedExchange
     source: str  # the file it is from; times of one file are of one clock
     content: bytes  # decoded, as far as the capture holds it
-    ends: tuple[tuple[int, int], ...]  # of each frame, or read, the moment (ns) and the octets of content up to it
+    # of each frame, or read, the moment (ns since the epoch) and the octets of content up to its end
+    ends: tuple[tuple[int, int], ...]
 
 
 def captured_hop(exchange: CapturedExchange, source: str) -> CapturedHop:
@@ -63,11 +64,12 @@ def one_stream(
     exchanges carry is taken.
 
     Args:
-        like: an exchange of another capture that is of the stream to take; empty where any may be taken.
-        chosen: number of an exchange; its stream is taken.
+        hops: one or more, of one capture.
+        like: its first exchange, of another capture, is of the stream to take; empty where any may be taken.
+        chosen: number of an exchange whose stream is taken; with `like` it is ignored.
 
     Raises:
-        CaptureFileError: several streams, and nothing says which.
+        CaptureFileError: none is like `like` or has the number, or several streams have the most exchanges.
     """
     groups: list[list[CapturedHop]] = []
     for hop in hops:
@@ -86,11 +88,9 @@ def one_stream(
         choose([hop.exchange for hop in hops], chosen, hops[0].source)
         groups = [group for group in groups if any(hop.exchange.n == chosen for hop in group)]
     groups.sort(key=len, reverse=True)
-    if not groups or (len(groups) > 1 and len(groups[0]) == len(groups[1])):
-        name = hops[0].source if hops else "capture"
-        raise CaptureFileError(
-            f"{name}: expected one stream, got {len(hops)} exchanges of {len(groups)} streams; --exchange N takes one"
-        )
+    if len(groups) > 1 and len(groups[0]) == len(groups[1]):
+        got = f"{len(hops)} exchanges of {len(groups)} streams"
+        raise CaptureFileError(f"{hops[0].source}: expected one stream, got {got}; --exchange N takes one")
     return sorted(groups[0], key=lambda hop: hop.exchange.began_ns, reverse=True)
 
 
@@ -134,9 +134,12 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
 
 
 def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
-    """Return a run with the frames of the reference as units; the stamp of each is when it was at the reference."""
+    """Return a run with the frames of the reference as units; the stamp of each is when it was at the reference.
+
+    The run is returned unchanged where none of them has arrived, or where it is the reference and not spread over time.
+    """
     if hop is reference and observe(run).shape is not Shape.SPREAD:
-        return run  # not written over time, or held before: its arrivals are judged as they are
+        return run  # written so, or held further in: its arrivals are judged as they are
     shared = _shared(hop.content, reference.content)
     units, place, of = list[Unit](), 0, len(reference.ends)
     for n, (written_ns, end) in enumerate(_frames(reference), 1):
@@ -151,13 +154,16 @@ def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
 
 
 def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
-    """Return the ends of frames that add content; a coding may need several frames for one octet."""
+    """Return the end of the first frame, and of those after it that add content: a coding may add none for a while."""
     first = hop.ends[:1]
     return [*first, *(after for before, after in pairwise(hop.ends) if after[1] > before[1])]
 
 
 def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[str]:
-    """Return a table with a line that explains it: when each frame was at each place, and how long it was held."""
+    """Return a table with a line that explains it: when each frame was at each place, and how long it was held.
+
+    Empty for one place, which has nothing to be compared with.
+    """
     if len(captured) < 2:
         return []
     octets = [end for _, end in _frames(captured[0])]
@@ -176,7 +182,7 @@ def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _column(hop: Hop) -> list[str]:
-    """Return the cells of one hop: ms since its first frame, and by how much the hop before delayed this one more."""
+    """Return the cells of one hop: ms since its first frame and, where the frames have stamps, `holds_of` in ms."""
     run = hop.runs[0]
     first = run.units[0].t if run.units else 0.0
     if not run.is_stamped:
@@ -194,7 +200,7 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
         name: what to call a hop that the recording does not name.
 
     Raises:
-        LocalError: it is neither form, or holds no response.
+        LocalError: it is neither form, is malformed, or holds no response.
     """
     connect = None
     records: Iterable[Record]
@@ -213,7 +219,7 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
 
 
 def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
-    """Yield the runs by hop and point, in the order in which they came."""
+    """Yield a hop for each hop and point, in the order of their first runs; of several points each is in the name."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((run.hop, run.point), []).append(run)

@@ -1,7 +1,7 @@
 """What `curl -sN --raw --trace FILE --trace-time URL` wrote, as records: an observer that needs no Python.
 
-The rule here: text in, records out. A trace has the time of day only, in µs, so that times are relative to the request,
-as in every record. `--trace-ascii` is refused: it drops octets that do not print, and with them the framing.
+The rule here: text in, records out. A trace has only the time of day, in µs; times are relative to the request, as in
+every record. `--trace-ascii` is refused: it does not show which octets it replaced, CR and LF among them.
 
     trace  = *( info / block )
     info   = time "== Info: " text
@@ -41,7 +41,7 @@ _ENDINGS: Final = {b"reset by peer": "reset", b"timed out after": "timeout", b"o
 class Block:
     """One entry of a trace: octets that curl sent or received, or a remark of curl's."""
 
-    t: float  # s since midnight, growing past it
+    t: float  # s since the trace's first midnight
     kind: str  # such as "Recv data"; "Info" for a remark, whose text is in `octets`
     octets: bytes
 
@@ -63,7 +63,8 @@ def read_trace(text: str) -> CurlTrace:
     """Return the records of a trace; their wall times are since its first midnight, and comparable only within it.
 
     Raises:
-        LocalError: it has no times, is a `--trace-ascii`, is of HTTP/2, or holds no response.
+        LocalError: a line is none of a trace or has no time; it is a `--trace-ascii`, is of HTTP/2 or 3, or holds no
+            response whose body is as on the wire.
     """
     blocks = list(_blocks([line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]))
     if not any(block.kind == "Recv header" for block in blocks):
@@ -111,7 +112,7 @@ def _refuse_dump(line: str, number: int) -> None:
 
 
 def _time(hours: str | None, minutes: str, seconds: str, number: int, last: float) -> float:
-    """Return s since the trace's first midnight; time of day that goes back by hours has passed another one."""
+    """Return s since the trace's first midnight; a time of day more than 12 h before `last` is of the next day."""
     if hours is None:
         raise LocalError(f"expected a time in line {number} of the trace; record it with --trace-time: {USAGE}")
     t = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
@@ -172,7 +173,7 @@ class _Exchanges:
         self._last = t
 
     def finish(self) -> None:
-        """End the open exchange, if there is one, in the way that curl reported."""
+        """End the open exchange, if there is one, in the way that curl reported; without a report it was cut."""
         if self._response and not isinstance(self._response[-1], EndRecord):
             self._reader.end(self._last, self._ended)
         self._check()
@@ -181,7 +182,7 @@ class _Exchanges:
         self._reader = CaptureReader(self._messages)
 
     def _check(self) -> None:
-        """Refuse a response without a head, and a body that is not as on the wire."""
+        """Refuse a response that is malformed from the first octet of its head, or of its body: that was decoded."""
         end = self._response[-1] if self._response else None
         if not isinstance(end, EndRecord) or end.framing != "malformed" or end.wire_octets:
             return

@@ -1,6 +1,6 @@
 """What makes a run no stream to judge: another answer, an old one, a broken one.
 
-The rule here: pure, one run at a time. The verdict has no hop's name; None means that the run can be judged.
+The rule here: pure, one run at a time. The verdict does not name a hop; None means that the run can be judged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
     """Return what is wrong with a response before its timing is looked at; None where nothing is.
 
     Args:
-        inner: a run of a hop further in, to compare media types with.
+        inner: a run of a hop further in, to compare with; None where there is none.
     """
     if run.head is None:
         if run.pieces:

@@ -19,7 +19,7 @@ VERSION: Final = 1
 def json_lines(result: ProbeResult) -> Iterator[str]:
     """Yield a line for each hop, for each finding of `--why`, and for the chain; times are in seconds.
 
-    That of the chain has `complete`: false where a signal ended the probe. Readers ignore members they do not know.
+    The chain's line has `complete`: false where a signal ended the probe. Readers ignore members they do not know.
     """
     for verdict in result.verdicts:
         yield _line(

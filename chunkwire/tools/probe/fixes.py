@@ -1,9 +1,9 @@
 """What may free a stream that a hop holds: the table of fixes, read from `fixes.toml`, and the rows for a verdict.
 
 The rule here: a row says for which software, versions and verdicts it is, what to change, who can change it, when that
-was checked, and the test that proves it, or else a source. Changes that were tried come first, then those for the
-software that the hop names, then guesses, each labelled so. A change that did not help, or that the response has
-already, is not offered. What this module must not know: how a verdict was reached.
+was checked, and the test that proves it, or else a source. Changes that freed the stream in this probe come first, then
+those for the software that the hop names, then others, each with its basis. A change that did not help, or that the
+response has already, is not offered. What this module must not know: how a verdict was reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from chunkwire.tools.probe.verdict import ACCEL, HOLDING, HTTP_1_0, IDENTITY, INCREMENTAL, POST, HopVerdict, Kind
 
-AS_BEFORE = "as before"
+AS_BEFORE: Final = "as before"
 """The first run of `--why`, with nothing changed: where it streams, the other runs prove nothing."""
 
 _DISPROVING: Final = (POST, ACCEL, INCREMENTAL, HTTP_1_0)
@@ -38,8 +38,8 @@ class Whose(enum.Enum):
 class Fix:
     """One change that frees a stream."""
 
-    # its name; empty for a change that does not depend on it. It is `name` in the file, where the rows of one software
-    # may share members.
+    # its name; empty for a change that does not depend on it. In the file it is `name` of a table whose members all its
+    # rows share.
     software: str
     versions: str = "all"  # that it applies to, in words
     kinds: frozenset[Kind]  # verdicts that it mends
@@ -47,7 +47,7 @@ class Fix:
     says: str | None = None
     is_silent: bool = False  # the software may give no name, so the row is for hops that give none as well
     arrived: str | None = None  # a pattern for the request as the origin received it; None: any
-    seconds: Sequence[float] | None = None  # the hold must lie between these; None: any
+    seconds: Sequence[float] | None = None  # the hold must lie between these two, or be one of them; None: any
     change: str  # what to set, one line
     sets: str = ""  # the field line of the response that the change adds; empty where it is a setting of the software
     needs: str = ""  # a field line that the response must have, at this hop or further in; empty for none
@@ -65,11 +65,11 @@ class Fix:
 
     @property
     def is_shown_by(self) -> str:
-        """What was tried that is this very change; empty for none."""
+        """What a probe tries that is this very change; empty for none."""
         return self.tried if self.sets or self.tried == self.change.partition(" instead of ")[0] else ""
 
     def applies(self, verdict: HopVerdict) -> bool:
-        """Say whether this row mends such a verdict, and nothing that was tried rules it out."""
+        """Say whether this row may mend such a verdict, and neither what was tried nor the response rules it out."""
         if not self.kinds & _kinds_of(verdict) or self._is_ruled_out(verdict) or verdict.has(self.sets):
             return False
         if self.needs and not verdict.has(self.needs):
@@ -105,7 +105,8 @@ class Fix:
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
             return True
-        # A row for software without a name is a guess; that software holds whatever is asked, unless `tried` is.
+        # A row for software that gives no name is a guess. Such software holds in spite of all of `_DISPROVING` but the
+        # row's own `tried`: where another of them frees the stream, it is other software.
         is_guess = self.is_silent and not self.names(verdict)
         return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
 
@@ -134,7 +135,7 @@ class Advice:
 def advice_for(verdict: HopVerdict) -> list[Advice]:
     """Return the changes that may free a hop, the best founded first; empty where nothing is known.
 
-    Guesses are left out where the hop says what software it is, and where it is not known to hold.
+    Guesses are left out where a row is for the software that the hop names, and where it is not known whether it holds.
     """
     rows = [fix for fix in all_fixes() if fix.applies(verdict)]
     shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
@@ -157,7 +158,10 @@ def _is_of_more(fix: Fix) -> bool:
 
 
 def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
-    """Return the rows that the hop's behaviour suggests, and then those that do not depend on its software."""
+    """Return the rows for a hold of this length, if there are any; else all, those for unnamed software first.
+
+    Rows for software that this hop and the one before both name come before those.
+    """
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
         return suggested or list(rows)
@@ -172,10 +176,10 @@ def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdic
     """Return a verdict in the light of what `--why` tried.
 
     A stream that comes through without a content coding is held by its compression. What is held, or written so, is
-    held if a change of the request alone frees it.
+    held if a change frees it.
 
     Args:
-        tried: each change, and whether the stream came through; `AS_BEFORE` must not have.
+        tried: each change, and whether the stream came through; with `AS_BEFORE` it proves nothing.
     """
     outcomes = dict(tried)
     if outcomes.pop(AS_BEFORE, False):
@@ -193,7 +197,7 @@ def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdic
 
 @cache
 def all_fixes() -> tuple[Fix, ...]:
-    """Return the rows of the table, in the order in which they are offered."""
+    """Return the rows of the table, in its order."""
     table = tomllib.loads(resources.files(__package__).joinpath("fixes.toml").read_text("utf-8"))
     return tuple(_rows(table))
 
@@ -209,7 +213,7 @@ def _rows(table: dict[str, Any]) -> Iterator[Fix]:
 
 
 def _kinds_of(verdict: HopVerdict) -> frozenset[Kind]:
-    """Return the kinds whose rows are for this verdict: a stream that may be held is treated as held."""
+    """Return the kinds whose rows are for this verdict: what may be held is treated as held, by its coding too."""
     if verdict.kind is not Kind.SUSPECT:
         return frozenset({verdict.kind})
     return frozenset({Kind.TO_END, Kind.COMPRESSED} if verdict.evidence.coding else {Kind.TO_END})

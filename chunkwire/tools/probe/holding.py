@@ -1,9 +1,9 @@
 """What one run shows, by the order of its events or by their arrival times; no verdict on the hop.
 
-The rule here: one run in, one `Observation` out, and every threshold stands here with its reason. A stream behind a
-barrier is judged by its order alone: what had come when each frame was acknowledged. Else stamped events are judged by
-their hold: arrival minus actual write, less the smallest such difference of the run, so that neither another clock nor
-a long way counts. Without stamps only the shape of the arrivals is known, and a shape proves little.
+The rule here: one run in, one `Observation` out, and the thresholds of that stand here, each with its reason. The shape
+of a stream behind a barrier rests on its order alone: what had come when each frame was acknowledged. Else stamped
+events are judged by their hold: arrival minus actual write, less the smallest such difference of the run, so that
+neither another clock nor a long way counts. Without stamps only arrivals are known, and their shape proves little.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chunkwire.tools.probe.arrival import Run, Unit
 from chunkwire.wire.durations import parse_duration
 
 HOLD_SECONDS: Final = 0.020
-"""The shortest hold that counts. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle's
+"""A hold counts if it is longer. Half of the shortest that software makes (Linux delays an ACK by 40 ms, which Nagle's
 algorithm waits for; a corked socket waits 200 ms), and several times what a busy scheduler adds (3-5 ms measured)."""
 
 HELD_SHARE: Final = 0.25
@@ -32,7 +32,8 @@ MIN_SPAN_SECONDS: Final = 0.1
 """The origin must have written over at least this long: five holds. In less, everything is one burst anyway."""
 
 END_SHARE: Final = 0.9
-"""Held to the end: the first event waited for nine tenths of the time that the origin took for all of them."""
+"""Held to the end: the first event waited for nine tenths of the time that the origin took for all of them, and nine
+tenths of the others were held."""
 
 TOGETHER_SECONDS: Final = 0.005
 """Events arrived together when not more than this lies between two: a read, and time to write the rest of a burst."""
@@ -48,15 +49,15 @@ ORDER_REQUESTS: Final = 20
 hop that streams has sent it on before the first of them."""
 
 SOME_REQUESTS: Final = 3
-"""So many answers before one frame prove nothing, since a thread of the hop may wait for a core. Before most frames,
-and `ORDER_REQUESTS` in all, they prove that each frame is held for a short time."""
+"""So many answers before one frame prove nothing, since a thread of the hop may wait for a core. Before `MOST_SHARE` of
+the frames, and `ORDER_REQUESTS` in all, they prove that frames are held for a short time."""
 
 MOST_SHARE: Final = 2 / 3
-"""Share of the frames that a few answers must precede: no thread waits for a core at two frames of three."""
+"""Share of the frames that `SOME_REQUESTS` answers must precede: no thread waits for a core at two frames of three."""
 
 
 class Shape(enum.Enum):
-    """What the arrivals of one run look like: by order or by holds; the last three by arrivals alone."""
+    """What one run looks like; the last three, and some that are too short, by arrival times alone."""
 
     ON_TIME = "each event arrives when it was written"
     TO_END = "nothing arrives until everything was written"
@@ -81,7 +82,7 @@ class Release:
     waited: float  # s that the longest-held of them had waited; 0.0 where nothing says
     octets: int  # of content that came with it, as received
     events: int  # how many
-    is_pushed: bool = False  # it came when the origin wrote its last event, or the one after it
+    is_pushed: bool = False  # it came when the origin wrote the last of them, or the event after that
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,12 @@ class Observation:
     run: Run
     shape: Shape
     longest: float | None = None  # s, the longest hold; None without stamps
-    span: float = 0.0  # s from the origin's first write to its last; without stamps, from the first arrival to the last
+    # s from the origin's first write to its last; behind a barrier from the first acknowledgement to the last, above 0;
+    # by arrival times alone from the first arrival to the last
+    span: float = 0.0
     releases: tuple[Release, ...] = ()  # the groups in which events arrived
-    # s, the smallest difference of arrival and write, across two clocks: only differences of it mean something; None
-    # without stamps or without a wall clock
+    # s, the smallest difference of arrival and write, across two clocks: compare it only with that of another run; None
+    # without stamps or without the wall time of the request
     base: float | None = None
 
     @property
@@ -159,14 +162,14 @@ def _ordered_releases(run: Run) -> Iterator[Release]:
 
 
 def holds_of(run: Run) -> list[float]:
-    """Return how much longer than the least delayed stamped unit each of them was on its way, s."""
+    """Return how much longer than the least delayed unit each was on its way, s; all units must have stamps."""
     delays = [unit.t - written for unit, written in zip(run.units, writes_of(run), strict=True)]
     least = min(delays, default=0.0)
     return [delay - least for delay in delays]
 
 
 def writes_of(run: Run) -> list[float]:
-    """Return when each stamped unit was written, s since the first write; nothing without stamps."""
+    """Return when each stamped unit was written, s since the first one was; nothing without stamps."""
     return [(stamp.actual_ns - run.stamps[0].actual_ns) / 1e9 for stamp in run.stamps]
 
 
@@ -195,7 +198,10 @@ def _base(run: Run) -> float | None:
 
 
 def _is_origin_late(run: Run) -> bool:
-    """Say whether the origin wrote a quarter of the events late by a hold, and by half the pause between them."""
+    """Say whether the origin wrote a quarter of the events (and three at least) late, by its own stamps.
+
+    Late is more than a hold, and more than half the median pause of its plan.
+    """
     planned = [stamp.planned_ns for stamp in run.stamps if stamp.planned_ns is not None]
     if len(planned) < len(run.stamps):
         return False
@@ -206,7 +212,11 @@ def _is_origin_late(run: Run) -> bool:
 
 
 def _releases(run: Run, holds: Sequence[float]) -> list[Release]:
-    """Return the groups of units that arrived together, the octets between two of them counted to the later one."""
+    """Return the groups of units that arrived together; octets between two groups count to the later one.
+
+    Args:
+        holds: of each unit, s; zeros where there are no stamps.
+    """
     written = writes_of(run)
     releases: list[Release] = []
     index = taken = 0

@@ -1,8 +1,8 @@
 """From runs to verdicts: one hop by its runs, a chain of hops from the inside out.
 
-The rule here: pure, and false negatives are preferred to false positives. A hop holds only if most of its runs with the
-same request are held; runs in which our own timer was late do not count. Hops behind the first one that holds are not
-judged, because what they add cannot be seen.
+The rule here: pure, and false negatives are preferred to false positives. A hop holds only if two thirds of its runs
+with the same request are held; runs in which our own timer was late do not count. Behind a hop that holds, another hold
+is not judged, because what it adds cannot be seen.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from chunkwire.tools.probe.verdict import CUTTING, IDENTITY, POST, Evidence, Hop
 from chunkwire.wire.durations import parse_duration
 
 AGREEING: Final = 2 / 3
-"""Share of a hop's runs that must be held before it is said to hold: two of three, and the one of a recording."""
+"""Share of a hop's repetitions that must be held before it is said to hold: two of three, or the one of a recording."""
 
 HEAD_SHARE: Final = 0.5
-"""A head is held when it came in the later half of the pause that the origin left between head and first event."""
+"""A head is held when less than this share of the pause that the origin left before the first event followed it."""
 
 MERGED_SHARE: Final = 0.1
 """Share of the chunks that may be merged or split without being reported: a stall of a few ms makes a hop join two."""
@@ -81,7 +81,7 @@ class _Observations:
 
 
 def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
-    """Return a verdict for each hop; they come from the inside out, the origin first."""
+    """Return a verdict for each hop, given from the inside out."""
     verdicts: list[HopVerdict] = []
     inner: Hop | None = None
     for hop in hops:
@@ -109,7 +109,8 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     """Return the verdict on one hop.
 
     Args:
-        inner: the nearest hop further in that streams, for what only a comparison can prove.
+        inner: the nearest hop further in that streams, else the first one if it is undecided: for what only a
+            comparison can prove.
     """
     if not hop.runs:
         return HopVerdict(hop=hop.name, kind=Kind.UNREACHABLE, reason=hop.error or "no run of it")
@@ -149,7 +150,7 @@ def _observations_of(runs: Sequence[Run]) -> _Observations:
 
 
 def _verdict_of(seen: _Observations, before: _Observations | None) -> HopVerdict:
-    """Return the verdict on one hop, without its name."""
+    """Return the verdict on one hop, without its name and its evidence."""
     inner = before.run if before is not None else None
     defects = [defect for observed in seen.plain if (defect := defect_of(observed.run, inner)) is not None]
     if len(defects) * 2 > len(seen.plain):
@@ -181,7 +182,7 @@ def _unsure_verdict(reason: str) -> HopVerdict:
 
 
 def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
-    """Return in which way a hop holds; the plain runs are held."""
+    """Return in which way a hop holds; two thirds of the plain runs or more are held."""
     run = seen.run
     is_merged = run.is_chunked and run.is_stamped and run.chunks < len(run.units)
     details = (f"{len(run.units)} chunks became {run.chunks}",) if is_merged else ()
@@ -207,12 +208,12 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
 
 
 def _is_freed(seen: Sequence[Observation]) -> bool:
-    """Say whether a variation was tried, and no run of it was held."""
-    return bool(seen) and all(observed.shape is Shape.ON_TIME for observed in seen)
+    """Say whether a variation was tried, and each run of it came through."""
+    return bool(seen) and all(observed.shape in (Shape.ON_TIME, Shape.SPREAD) for observed in seen)
 
 
 def _is_compressed(seen: _Observations, inner: Run | None) -> bool:
-    """Say whether the hop holds because of a coding: by what was tried, else because it adds one."""
+    """Say whether the hop holds because of a coding: by what was tried, else if it adds one and no POST streams."""
     coding, plain = seen.run.coding, seen.of(Variation.IDENTITY)
     if plain:
         return _is_freed(plain)
@@ -220,21 +221,24 @@ def _is_compressed(seen: _Observations, inner: Run | None) -> bool:
 
 
 def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> HopVerdict:
-    """Return what arrival times alone can say, and the hop before."""
+    """Return what arrival times alone can say, compared with the hop before where that is known."""
     observed = seen.plain[0]
     first = _median([each.run.units[0].t for each in seen.plain if each.run.units]) or 0.0
     inner = before.plain[0] if before is not None else None
     is_spread_before = inner is not None and inner.shape is Shape.SPREAD
     bursts = f"{len(observed.releases)} bursts"
+    is_compressed = _is_compressed(seen, before.run if before is not None else None)
     if observed.run.point == "origin.sent" and observed.shape in (Shape.ONE_BURST, Shape.BURSTY):
         return HopVerdict(kind=Kind.ORIGIN_BURSTS)
     match observed.shape:
         case Shape.SPREAD:
             return HopVerdict(kind=Kind.STREAMS, details=("by arrival times alone, which show no short hold",))
         case Shape.ONE_BURST if inner is not None and is_spread_before and first > inner.span / 2:
-            return HopVerdict(kind=Kind.TO_END, details=("by comparison with the hop before",))
+            kind, reason = (Kind.COMPRESSED, "to the end") if is_compressed else (Kind.TO_END, "")
+            return HopVerdict(kind=kind, reason=reason, details=("by comparison with the hop before",))
         case Shape.BURSTY if is_spread_before:
-            return HopVerdict(kind=Kind.HOLDS, reason=f"in {bursts}, spread out at the hop before")
+            kind = Kind.COMPRESSED if is_compressed else Kind.HOLDS
+            return HopVerdict(kind=kind, reason=f"in {bursts}, spread out at the hop before")
         case Shape.ONE_BURST if observed.run.end is not None and observed.run.end.framing == "missing":
             return _unsure_verdict("too few events before what the capture lacks")
         case Shape.ONE_BURST:
@@ -277,10 +281,10 @@ def _events_in_one_frame(run: Run) -> int:
 
 
 def _constant_hold(seen: _Observations, before: _Observations | None) -> float | None:
-    """Return a delay that all events share, s, beyond what the way explains; None where there is none.
+    """Return a delay that all events share, s, beyond what the way explains; None where none is known.
 
-    Both hops' runs must have been timed by one clock, against one origin's clock. The way may be as long as both
-    connects take together: a packet each way for either.
+    Both hops' runs must have been timed by one clock, against one origin's clock. The way explains at most twice what
+    connections to both take together, of which each is a packet each way.
     """
     clock = seen.run.clock
     if before is None or clock is None or seen.run.is_ordered:
@@ -315,7 +319,7 @@ def _is_head_late(run: Run) -> bool:
 
 
 def _framing_changes(seen: _Observations, before: _Observations | None) -> Iterator[str]:
-    """Yield what of the framing did not survive this hop, in words."""
+    """Yield what of the framing and the media type did not survive this hop, in words."""
     run, theirs = seen.run, before.run if before is not None else None
     sent = theirs.chunks if theirs is not None else run.acks[-1].n if run.is_ordered else len(run.units)
     if (theirs.is_chunked if theirs is not None else run.is_stamped) and not run.is_chunked:
@@ -360,13 +364,13 @@ def _median(seconds: Sequence[float]) -> float | None:
 
 
 def _changes_tried(seen: _Observations) -> tuple[tuple[str, bool], ...]:
-    """Return what the runs of one hop tried, and whether it freed the stream."""
+    """Return each change that the runs of one hop tried, and whether it freed the stream."""
     varied = {POST: seen.of(Variation.POST), IDENTITY: seen.of(Variation.IDENTITY)}
     return tuple((change, _is_freed(some)) for change, some in varied.items() if some)
 
 
 def _freeing_fields(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a response that may free a stream, those too that the origin was asked for."""
+    """Yield the fields of a response that may free a stream, and those that the origin was asked for."""
     for name, value in run.head.fields if run.head is not None else ():
         if name.lower() in _FREEING:
             yield name.lower(), value

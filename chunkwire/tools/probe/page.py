@@ -25,14 +25,18 @@ _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|cre
 _MAX_EVENTS: Final = 60
 
 _METHOD: Final = (
-    "Each hop was asked for the same stream, from the origin outwards. {how} A hop that holds a stream keeps what it"
+    "The same stream was observed at each hop, from the origin outwards. {how} A hop that holds a stream keeps what it"
     " has received until more has gathered, or until the stream is over; its readers then see nothing for a while, and"
     " afterwards everything at once."
 )
+_ORDERED: Final = (
+    "Each frame was written only after the one before had been acknowledged. A frame is held when the same hop answers"
+    " other requests after the frame was written and before it arrives."
+)
 _STAMPED: Final = (
-    "Each event of the stream says when it was due and when the origin wrote it. A hold is how much later than that an"
-    " event arrived, compared with the least delayed event of its stream, so that neither the distance nor another"
-    " clock counts."
+    "When each event was written is known: from its own stamp, or from the innermost place of a capture. The hold is"
+    " how much later it arrived, compared with the least delayed event of its stream, so that neither the distance nor"
+    " another clock counts."
 )
 _UNSTAMPED: Final = (
     "The events of this stream do not say when they were written, so that only the times of their arrival are known."
@@ -41,7 +45,7 @@ _BASES: Final = {
     Basis.SHOWN: "In this probe the stream came through with this change.",
     Basis.NAMED: "The hop says that it is this software: {says}.",
     Basis.GENERAL: "It does not depend on what software the hop is.",
-    Basis.GUESS: "This is a guess: the hop does not say what software it is.",
+    Basis.GUESS: "This is a guess.",
 }
 # At 1000 px nothing scrolls sideways: what is too wide is wrapped, a long word too.
 _STYLE: Final = (
@@ -104,8 +108,7 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
     """
     blamed, headline = result.blamed, result.headline.rstrip(".") or "A stream, hop by hop"
     yield Heading(1, headline if blamed is not None else headline[:1].upper() + headline[1:])
-    is_stamped = any(run.is_stamped for verdict in result.verdicts for run in verdict.runs)
-    yield Paragraph(f"{made}. {_METHOD.format(how=_STAMPED if is_stamped else _UNSTAMPED)}")
+    yield Paragraph(f"{made}. {_METHOD.format(how=_how(result))}")
     yield Table(
         ("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"),
         tuple((*cells_of(verdict), verdict.proved_line) for verdict in result.verdicts),
@@ -118,6 +121,14 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in result.findings))
     for verdict in result.verdicts:
         yield from _hop(verdict)
+
+
+def _how(result: ProbeResult) -> str:
+    """Return what the verdicts rest on."""
+    runs = [run for verdict in result.verdicts for run in verdict.runs]
+    is_ordered, is_stamped = any(run.is_ordered for run in runs), any(run.is_stamped for run in runs)
+    texts = ((_ORDERED, is_ordered), (_STAMPED, is_stamped), (_UNSTAMPED, not (is_ordered or is_stamped)))
+    return " ".join(text for text, applies in texts if applies)
 
 
 def _changes(verdict: HopVerdict) -> Iterator[Block]:

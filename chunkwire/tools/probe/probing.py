@@ -1,8 +1,9 @@
 """Probe one hop: send the requests that a verdict on it needs, and record the answers.
 
-The rule here: this file only asks; `judge` says what the answers mean. A hop that streams is asked four times, in a few
-seconds. A hop that seems to hold is asked again, so that a stall of this machine is no finding, and then with larger
-events, without a content coding and with a POST, to find out what it waits for.
+The rule here: this file only asks; `judge` says what the answers mean. A hop that streams our `/probe` is asked three
+or four times, in a few seconds. One that seems to hold it is asked again unless an order of events shows that, so that
+a stall of this machine is no finding; then with events of other sizes, without a content coding and with a POST, to
+find out what it waits for. Of any other stream there is one run, and more where it seems to be held.
 """
 
 from __future__ import annotations
@@ -43,28 +44,29 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.jsontext import load_json
 
 REPEATS: Final = 2
-"""More runs of a request that seems held: three in all, of which two must agree."""
+"""More runs of a request that seems held by time: three in all, of which two must agree."""
 
 MAX_BUSY_RUNS: Final = 5
-"""Runs in all while our own timer is late: then the machine is too busy to tell."""
+"""Most runs of one request; those in which our own timer was late do not count."""
 
 GRACE_SECONDS: Final = 15.0
 """How long a response may take beyond what the origin plans: a hop may hold for long."""
 
 UNPLANNED_SECONDS: Final = 10.0
-"""How long a stream is watched that says nothing of its length."""
+"""How long a stream is watched whose length is not known from its URL."""
 
 MAX_RECORDS: Final = 50_000
 MAX_OCTETS: Final = 64 << 20
-"""How much of a stream is watched, or twice what it was asked for: one without end must end."""
+"""How much of a stream is watched at most, or twice what it was asked for if that is more."""
 
 MAX_KEPT_OCTETS: Final = 4 << 20
-"""How much content is kept, or what was asked for; of what follows only sizes and times. Our largest run has 0.3 MB."""
+"""How much content is kept, or what was asked for if that is more; of the rest only sizes and times are kept. Our
+largest run has 0.3 MB."""
 
 TICK_SECONDS: Final = 0.005
 """How often the lateness of our own timer is measured: a quarter of a hold."""
 
-ALPN_SECONDS: Final = 5.0
+ALPN_SECONDS: Final = 5.0  # for a TLS handshake that offers HTTP/2
 _ARRIVAL_FIELDS: Final = ("connection", "via", "accept-encoding")
 _H2: Final = "asked over HTTP/1.1, where browsers get HTTP/2"
 
@@ -73,7 +75,7 @@ CLOCK: Final = "this machine's"
 
 @dataclass(slots=True)
 class Lateness:
-    """How late our own timer was at the worst, s. If it was late, so were our reads."""
+    """Measures the most that our own timer was late, s. If it was late, so were our reads."""
 
     worst: float = 0.0
 
@@ -86,9 +88,10 @@ class Lateness:
 
 
 class RunRecords(list[Record]):
-    """The records of one run, with so much content; its scope is cancelled when too much comes.
+    """The records of one run, with a bounded amount of content.
 
     Attributes:
+        scope: in which the run is to take place; it is cancelled when too much comes.
         excess: what came that was too much; empty where it was not.
     """
 
@@ -101,7 +104,7 @@ class RunRecords(list[Record]):
         self._octets = 0
 
     def append(self, record: Record) -> None:
-        """Keep a record, without its content where there is enough."""
+        """Keep a record; without its content once there is enough of that."""
         if isinstance(record, FrameRecord | DataRecord):
             self._octets += record.size
             if self._octets > self._most_kept:
@@ -122,11 +125,11 @@ class Prober:
     body: bytes | None = None
     defaults: Fields = (ACCEPT_ENCODING,)  # fields that are sent unless `fields` has the same name
     tls: ssl.SSLContext | None = None  # for https URLs; None takes the system's roots
-    max_time: float | None = None  # s for one run; None: what its plan takes, and `GRACE_SECONDS`
+    max_time: float | None = None  # s for one run; None: as `limit_of` says, and no limit behind a barrier
     # takes every record, with the name of its hop; each run is a stream with its own number
     record_to: Callable[[Record], None] | None = None
     report_progress: Callable[[str], None] = lambda _: None  # called with a line about what is being done
-    # a URL of a probe at the origin itself, where its barriers are acknowledged; None: through each hop
+    # a URL of a probe at the origin itself, where acknowledgements are sent first; None: only through each hop
     origin: Url | None = None
     # where a `forward --barrier` stands in front of the application that every URL leads to
     barrier_at: Url | None = None
@@ -137,7 +140,7 @@ class Prober:
     streams: int = 0  # runs so far
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
-        """Return what a hop answered, in as many runs as it takes.
+        """Return what a hop answered, in as many runs as it takes; a hop without a run says why.
 
         Args:
             is_behind: a hop further in holds the stream, so that one run shows all that can be seen.
@@ -173,7 +176,7 @@ class Prober:
                 yield f"did you mean {there}?"
 
     async def _is_probe_of_ours(self, url: Url) -> bool:
-        """Say whether an event of a probe comes from a URL."""
+        """Say whether an event with a stamp comes from a URL."""
         ask = Ask(url=url).varied({"n": "1", "interval": "0"})
         records = RunRecords(ask)
         try:
@@ -188,7 +191,7 @@ class Prober:
         return ask.varied({name: value for name, value in pace.items() if name not in parameters(url)})
 
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
-        """Gather the runs of a hop."""
+        """Add the runs of a hop; those behind a barrier are incomplete where `unproved` then names the hop."""
         runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
         is_the_stream, is_tried = defect_of(runs[0], None) is None, name not in self.unproved
         if runs[0].is_ordered and is_the_stream and is_tried and observe(runs[0]).shape is Shape.UNDECIDED:
@@ -218,7 +221,7 @@ class Prober:
             await self._ask_more_of_a_streaming_hop(name, ask, runs)
 
     async def _repeat(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        """Ask the same again until enough runs count."""
+        """Ask the same again until enough runs count, or there are `MAX_BUSY_RUNS`."""
         self.report_progress(f"{name}: asking again, to be sure")
         for _ in range(MAX_BUSY_RUNS - 1):
             quiet = sum(run.our_delay < BUSY_SECONDS for run in runs)
@@ -241,7 +244,10 @@ class Prober:
             runs.append(await self.run(name, ask.varied(method="POST")))
 
     async def _ask_more_of_a_streaming_hop(self, name: str, ask: Ask, runs: list[Run]) -> None:
-        """Ask a hop that streams for frames back to back, for a late first one, and for extensions and a trailer."""
+        """Ask a hop that streams for frames back to back, for extensions and a trailer, and for a late first event.
+
+        The last one not behind a barrier, which waits for the head in every run.
+        """
         self.report_progress(f"{name}: streams; looking closer")
         pace = {"interval": "0"} if runs[0].is_ordered else {}
         for changed in (BURSTS, MARKED) if runs[0].is_ordered else (BURSTS, DELAYED, MARKED):
@@ -253,11 +259,11 @@ class Prober:
     async def run(
         self, name: str, ask: Ask, *, settle: float = SETTLE_SECONDS / 4, paced_for: float | None = None
     ) -> Run:
-        """Return one run, however it ended: behind a barrier where there is one.
+        """Return one run, however it ended, behind a barrier if that may show an order; hand its records on.
 
         Args:
-            settle: see `SETTLE_SECONDS`.
-            paced_for: not behind a barrier, since the pace is what is tried, and for so many s at most.
+            settle: see `BarrierProbe.settle`.
+            paced_for: s at most, and not behind a barrier, since the pace is what is tried; None for other runs.
 
         Raises:
             DialError: there was no connection to ask on.
@@ -299,7 +305,7 @@ class Prober:
             self.unproved[name] = probe.undecided or nobody
 
     def limit_of(self, ask: Ask) -> float:
-        """Return how long a run may take, s."""
+        """Return how long a run that is not behind a barrier may take, s."""
         if self.max_time is not None:
             return self.max_time
         return UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
@@ -323,7 +329,7 @@ class Prober:
                 pass  # the records say how it ended
 
     async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
-        """Return the last entry about a run in the origin's journal, asked through the hop; None for none."""
+        """Return the last entry about a run in the origin's journal, asked through the hop; None where it has none."""
         limit = min(GRACE_SECONDS, math.inf if self.max_time is None else self.max_time)
         try:
             async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=limit) as stream:
@@ -336,10 +342,10 @@ class Prober:
 
 
 async def connecting_time(url: Url) -> float:
-    """Return s that a TCP connection to a hop takes to open.
+    """Return s that a TCP connection to a hop takes to open, the look-up of its name included.
 
     Raises:
-        DialError: none does.
+        DialError: it could not be opened.
     """
     began = trio.current_time()
     connection = await dial(url.host, url.port)
@@ -360,7 +366,7 @@ def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
 
 
 def describe_arrival(entry: dict[str, object]) -> str:
-    """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, connection: close"."""
+    """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, Connection: close"."""
     fields = entry.get("fields")
     pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
     shown = [f"{name}: {value}" for name, value in pairs if str(name).lower() in _ARRIVAL_FIELDS]
@@ -368,7 +374,10 @@ def describe_arrival(entry: dict[str, object]) -> str:
 
 
 async def offers_h2(url: Url) -> bool:
-    """Say whether a hop takes HTTP/2 from a client that offers it by ALPN (RFC 7301), as browsers do."""
+    """Say whether a hop takes HTTP/2 from a client that offers it by ALPN (RFC 7301), as browsers do.
+
+    Its certificate is not checked. False where there is no handshake within `ALPN_SECONDS`.
+    """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])

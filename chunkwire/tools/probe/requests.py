@@ -1,7 +1,7 @@
 """The requests of a probe to one hop, as URLs with their parameters. Pure.
 
 The rule here: a URL whose path ends in `/probe` leads to our origin, through any number of hops, and gets parameters.
-Any other URL is left as it is. Parameters that the user gave are kept.
+Any other URL is left as it is. Parameters that the user gave are kept, except those that a variation changes.
 """
 
 from __future__ import annotations
@@ -25,27 +25,24 @@ PACE: Final = {"n": "20", "interval": "50ms"}
 four times; together they take a second."""
 
 ORDERED_PACE: Final = {"n": "10", "interval": "0"}
-"""The pace of a plain run behind a barrier, where each event waits for an acknowledgement. Ten are enough for most of
-them to be held, or none."""
+"""The pace of a plain run behind a barrier, where each event waits for an acknowledgement. Ten events are enough for a
+share of them to be held."""
 
 LARGER_SIZES: Final = (512, 2048, 8192, 16384)
-"""Sizes of events to try on a hop that holds to the end. Each is about a quarter of the next, so that the first size
-that fills a buffer is a good deal smaller than the buffer; the last one comes to 320 KiB in a plain run."""
+"""Sizes of events to try on a hop that holds to the end. They grow step by step, so that the first size that fills a
+buffer is smaller than the buffer; 20 of the last one are 320 KiB."""
 
 HELD_OCTETS: Final = 256 * 1024
-"""What must have been held before it is said to be "to the end": more than the usual buffers (4 KiB to 64 KiB), and a
-whole answer of a language model."""
+"""What must have been held before it is said to be "to the end": more than the usual buffers (4 KiB to 64 KiB), and
+more than most answers of language models."""
 
 EVENT_OCTETS: Final = 1024
-"""More than an event of our origin has beyond its size: stamps, nonce, names."""
+"""More than an event of our origin has beyond the size asked for: stamps, nonce, names."""
 
 OTHER_SIZE: Final = 1024
 """Size of events for a second rate: eight times an event's own."""
 
-SMALL_SIZE: Final = 512
-"""And where the events are large already, a small one."""
-
-# Several pauses of 60 ms with three frames after each: close behind each other, far apart from the next three.
+# Three frames close behind each other, each 60 ms.
 BURSTS: Final = {"n": "15", "interval": "60ms", "burst": "3"}
 # A head that waits for the body is 300 ms late.
 DELAYED: Final = {"n": "4", "interval": "20ms", "delay": "300ms"}
@@ -90,13 +87,13 @@ class Ask:
 
     url: Url
     method: str = "GET"
-    fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; a later one of a name replaces the earlier
+    fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; they replace those of the same names
     body: bytes | None = None
 
     def varied(self, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
         """Return a request that differs in some parameters, its method or its fields; with a nonce of its own.
 
-        A request that is no probe of ours keeps its URL.
+        A request that is no probe of ours keeps its URL. One that becomes a POST gets a body if it has none.
         """
         nonce = {"nonce": secrets.token_hex(8)}
         return replace(
@@ -114,7 +111,7 @@ class Ask:
 
     @property
     def duration(self) -> float | None:
-        """How long the origin needs for it, s, at most; None where it is unknown."""
+        """How long the origin needs for it, s, at most; None where that is unknown."""
         asked = parameters(self.url)
         interval, delay = parse_duration(asked.get("interval", "50ms")), parse_duration(asked.get("delay", "0"))
         if interval is None or delay is None or not is_probe(self.url):
@@ -128,14 +125,18 @@ class Ask:
 
     @property
     def larger_sizes(self) -> list[int]:
-        """The sizes to try a hop with that holds to the end, up to `HELD_OCTETS` in all."""
+        """The sizes to try on a hop that holds to the end, in ascending order.
+
+        The last one makes `HELD_OCTETS` in all, unless 1 MiB an event is too little for that.
+        """
         last = max(LARGER_SIZES[-1], min(1 << 20, -(-HELD_OCTETS // max(1, self._asked("n", 20)))))
         return [larger for larger in (*LARGER_SIZES[:-1], last) if larger > self._asked("size", 0)]
 
     @property
     def other_size(self) -> int:
-        """A size that gives a run a clearly different rate."""
-        return SMALL_SIZE if self._asked("size", 0) >= OTHER_SIZE else OTHER_SIZE
+        """A size that gives a run a clearly different rate: `OTHER_SIZE`; a quarter where half of that was exceeded."""
+        asked = self._asked("size", 0)
+        return OTHER_SIZE if asked <= OTHER_SIZE // 2 else asked // 4
 
     def _asked(self, name: str, default: int) -> int:
         number = number_of(parameters(self.url).get(name, ""))

@@ -61,19 +61,20 @@ def evidence_of(verdict: HopVerdict) -> Iterator[str]:
         yield f"{number(evidence.runs, 'run')} of the same request, held in {evidence.held_runs}"
         yield f"{number(evidence.events, 'event')} written over {milliseconds(evidence.span)}, in {reads}"
     if evidence.connect is not None:
-        head = (evidence.head or 0.0) * 1000
-        yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms; the response head came after {head:.1f} ms"
+        head = "" if evidence.head is None else f"; the response head came after {evidence.head * 1000:.1f} ms"
+        yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms{head}"
     if evidence.octets_held and verdict.octets is None:
         yield f"{evidence.octets_held} octets held while the origin was still writing"
     if evidence.arrived:
         yield f"the origin saw: {evidence.arrived}"
     if verdict.software:
         yield f"it calls itself: {verdict.software}"
-    yield f"our own timer was at most {evidence.our_delay * 1000:.1f} ms late"
+    if evidence.our_delay:
+        yield f"our own timer was at most {evidence.our_delay * 1000:.1f} ms late"
 
 
 def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
-    """Yield what was found out about a hop that is to blame, or how to find out more: label (may be empty) and text."""
+    """Yield what was found out about the hop to blame, or how to find out more: a label (may be empty) and a text."""
     if verdict.is_holding and verdict.evidence.arrived.startswith("HTTP/1.0"):
         yield "", "it asks the origin in HTTP/1.0"
     if verdict.kind is Kind.SUSPECT:
@@ -93,7 +94,8 @@ def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
     """Return "failed", "undecided", or nothing for a hop that passes.
 
-    As a gate only proofs count; what showed no frame passes nowhere.
+    As a gate, a hop that holds fails and one that streams passes only where an order of events proves it. An unsure
+    verdict without an event never passes.
     """
     if verdict.kind in _FAILING:
         return "failed"
@@ -116,7 +118,7 @@ class ProbeResult:
 
     verdicts: tuple[HopVerdict, ...]  # from the inside out
     findings: tuple[Finding, ...] = ()  # of `--why`, on the hop that is to blame
-    is_whole: bool = True  # it was not stopped: every hop was asked
+    is_whole: bool = True  # no signal stopped it: every hop was asked
     blamed: HopVerdict | None = field(init=False)  # the first hop with the worst fault; None where there is none
     sentence: str = field(init=False)  # about the hop that is to blame, without its name; empty where there is none
 
@@ -130,7 +132,7 @@ class ProbeResult:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether no hop gave a frame that could be judged."""
+        """Say whether no hop gave an event or frame to judge by."""
         return not any(verdict.evidence.events for verdict in self.verdicts)
 
     @property
@@ -143,7 +145,7 @@ class ProbeResult:
 
 
 def result_of(verdicts: Sequence[HopVerdict], findings: Sequence[Finding] = ()) -> ProbeResult:
-    """Return what a probe found; findings of `--why` may change the verdict on the hop that is to blame."""
+    """Return what a probe found; findings of `--why`, which are about the hop to blame, may change its verdict."""
     found = ProbeResult(tuple(verdicts), tuple(findings))
     tried = [(each.change, each.frees) for each in findings if each.frees is not None and not each.is_of_pace]
     if found.blamed is None or not tried:

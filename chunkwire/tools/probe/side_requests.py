@@ -1,7 +1,7 @@
 """Small requests sent while a stream runs, on kept connections.
 
-The rule here: an answer is a status and a short content, and every failure is status 0. What that means, the caller
-decides.
+The rule here: an answer is a status and the beginning of its content, and every failure is status 0. The caller decides
+what that means.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.requests import Fields
 from chunkwire.wire.errors import ChunkwireError
 
-MAX_CONTENT_OCTETS: Final = 65536
+MAX_CONTENT_OCTETS: Final = 65536  # of an answer: with the read that exceeds it, no more is read
 _KEPT_SECONDS: Final = 1.0  # for an answer on a kept connection; then a new one is tried
 
 
@@ -28,13 +28,16 @@ _KEPT_SECONDS: Final = 1.0  # for an answer on a kept connection; then a new one
 class SideRequests:
     """Sends requests to hops, on kept connections where a hop answers on these."""
 
-    tls: ssl.SSLContext | None
-    timeout: float  # s for one request and its answer
+    tls: ssl.SSLContext | None  # for https; None is replaced by the system's roots
+    timeout: float  # s for one request and its answer, beside `_KEPT_SECONDS`
     _pool: Pool = field(default_factory=Pool)
     _unkept: set[ServerKey] = field(default_factory=set)
 
     async def ask(self, method: str, url: Url, fields: Fields = ()) -> tuple[int, bytes]:
-        """Return status and content of the answer to a request without a body; 0 where there is none."""
+        """Return status and content of the answer to a request without a body; 0 where there is none.
+
+        The request may be sent twice: on a kept connection, and where that brings no answer on a new one.
+        """
         is_https = url.scheme == "https"
         if is_https and self.tls is None:
             self.tls = make_tls()

@@ -19,24 +19,26 @@ from chunkwire.tools.probe.arrival import Run
 class Kind(enum.Enum):
     """The classes of a hop, each with its definition; the numbers behind the words stand in `holding`.
 
-    "Held" means: a quarter of the events (and three at least) arrived 20 ms or more later, after their write, than the
-    least delayed event of the same run.
+    "Held" means by time: a quarter of the events (and three at least) were more than 20 ms longer on their way than the
+    least delayed event of the same run. By order: so many requests were answered while a frame had not come.
     """
 
     STREAMS = "streams"
-    """Not held, in most runs; frames, extensions and trailers arrive as they do at the hop before."""
+    """Not held. Unless arrival times alone are known, frames, extensions and trailers arrive as at the hop before."""
     REFRAMED = "re-framed"
     """Not held, but chunks were merged or split, an extension or a trailer was lost, or the media type was changed."""
     HEAD_HELD = "head-held"
     """Not held, but the response head arrived only with the first octet of a body that the origin began later."""
     TO_END = "holds-to-the-end"
-    """Nothing arrived before the origin had written everything, with the largest events tried as well."""
+    """Nothing arrived before the origin had written nine tenths, with the largest events tried as well."""
     TO_OCTETS = "holds-to-octets"
-    """Held until so many octets have gathered: their number stays when the rate changes, the wait does not."""
+    """Held until so many octets have gathered; `bursts` tells that from a time."""
     FOR_TIME = "holds-for-time"
-    """Held for so long: the wait stays when the rate changes; or every frame is as late, against the hop before."""
+    """Held for so long: each release, by `bursts`; or what follows close behind another frame; or every frame alike,
+    against the hop before."""
     HOLDS = "holds"
-    """Held in another way: in bursts, where one rate alone leaves octets or time open, or only the end of frames."""
+    """Held in another way: in bursts by octets or by time, or only the end of frames; or, without stamps, less evenly
+    than at the hop before, or only until one thing is changed."""
     COMPRESSED = "compressed-and-held"
     """Held where the hop adds a content coding; where it was tried, not held without one."""
     GET_ONLY = "holds-get-only"
@@ -51,16 +53,17 @@ class Kind(enum.Enum):
     CACHED = "cached"
     """The events are those of another run (their nonce), or the response has an Age of a second or more."""
     NOT_THE_STREAM = "not-the-stream"
-    """Another status than 200, another media type than the hop before, no stamps where stamps were asked for."""
+    """Another status than 200, another media type than the hop before, a page that asks whether the client is human, or
+    no stamps where stamps were asked for."""
     UNREACHABLE = "unreachable"
     """No connection, or no response at all."""
     NOT_JUDGED = "not-judged"
-    """Held (or cut) as well, but a hop further in is: what it adds cannot be seen."""
+    """Held, cut, undecided or in bursts, and a hop further in as well: what this one adds cannot be seen."""
     SUSPECT = "held-or-written-so"
-    """All at once or in bursts, without stamps and without a hop further in that is known to stream: the hop holds it,
-    or the origin writes it so."""
+    """All at once or in bursts, without stamps, and no hop further in shows why: the hop holds it, or the origin writes
+    it so."""
     UNSURE = "unsure"
-    """The runs disagree, this machine was too busy, or the stream is too short for arrival times to tell."""
+    """Nothing can be said, such as where runs disagree, this machine was too busy, or the stream is too short."""
 
 
 class Proof(enum.StrEnum):
@@ -71,7 +74,7 @@ class Proof(enum.StrEnum):
     BY_ORDER = "by order"
     """Requests that were sent after a frame had been written were answered before it came, by the same hop."""
     BY_TIME = "by time"
-    """When it came, and when it was written."""
+    """When it came, and when it was written where that is known."""
 
 
 HOLDING: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY})
@@ -91,25 +94,25 @@ INCREMENTAL: Final = "Incremental: ?1 in both heads"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a verdict rests on; of several runs the first ones with the same request."""
+    """What a verdict rests on: the runs of one request, and of several the first one unless a member says otherwise."""
 
     runs: int = 0  # how many runs with the same request
     held_runs: int = 0  # in how many of them events were held
-    first: float | None = None  # s, request sent to first event (or frame) complete, in the median run
-    head: float | None = None  # s, request sent to response head
+    first: float | None = None  # s, request sent to first event (or frame) complete; the median over the runs
+    head: float | None = None  # s, request sent to response head; the median over the runs
     events: int = 0  # stamped or server-sent ones, or frames
     chunks: int = 0  # as received, 0 where the body was not chunked
     reads: int = 0  # receives that brought them
     longest_hold: float | None = None  # s, the median over the runs; None without stamps
-    span: float = 0.0  # s, how long the origin wrote
+    span: float = 0.0  # s, how long the origin wrote, as `Observation.span`
     connect: float | None = None  # s, a TCP connection to the hop; None where unknown
-    our_delay: float = 0.0  # s, the latest that our own timer was
+    our_delay: float = 0.0  # s, the most that our own timer was late in any run; 0 where it was not measured
     coding: str = ""  # of the content; empty for none
     # how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown
     arrived: str = ""
-    acked: int = 0  # frames that were each written after the one before had been acknowledged; 0 without a barrier
-    overtaking: int = 0  # requests that the same hop answered while one of them was written and had not come
-    octets_held: int = 0  # the most content that was held while its origin was still writing, in all runs
+    acked: int = 0  # frames of a run that were each written after the one before was acknowledged; 0 without a barrier
+    overtaking: int = 0  # requests that the same hop answered while the head or a frame had not come, in all runs
+    octets_held: int = 0  # content of the largest run that was held to the end, variations included; 0 where none was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,7 @@ class HopVerdict:
     software: str = ""  # the names that the hop gives and the hop before does not; may be empty
     passed_on: str = ""  # the names that both give: this hop's own, or the other's passed on
     tried: tuple[tuple[str, bool], ...] = ()  # each change that was tried, and whether the stream came through with it
-    # (lower-case name, value) of fields that may free a stream and that the response has, here or before
+    # (lower-case name, value) of fields that may free a stream and that the response has, at this hop or the one before
     present: TextFields = ()
     proof: Proof | None = None  # what it rests on; None where it is not about holding
     unproved: str = ""  # why it does not rest on an order of events; empty where it does, or where that was not tried
@@ -161,7 +164,7 @@ class HopVerdict:
 
     @property
     def is_conforming(self) -> bool | None:
-        """The hop conforms to RFC 10036; None where it does not hold, or the response has no Incremental field.
+        """The hop conforms to RFC 10036; None where it does not hold, or `has` finds no Incremental field.
 
         `?1` allows a buffer with a bound, in octets or in time; `?0` allows any.
         """
@@ -170,7 +173,7 @@ class HopVerdict:
         return self.bound != "none" or not self.has("Incremental: ?1")
 
     def has(self, line: str) -> bool:
-        """Say whether the response has a field line, at this hop or further in."""
+        """Say whether `present` has a field line; its value may be one of several, or a parameter."""
         name, _, value = line.lower().partition(": ")
         return any(
             name == its_name and value in (part.strip().lower() for part in re.split("[,;]", its_value))
@@ -179,7 +182,7 @@ class HopVerdict:
 
     @property
     def proved_line(self) -> str:
-        """`line`, and what it rests on."""
+        """`line`, and what it rests on where it is about holding."""
         is_about_holding = self.is_holding or self.is_streaming
         return f"{self.line} ({self.proof})" if self.proof is not None and is_about_holding else self.line
 
@@ -238,7 +241,7 @@ class HopVerdict:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Return a time as a verdict says it."""
+    """Return a time in ms, as a verdict says it; None is 0 ms."""
     return f"{(seconds or 0.0) * 1000:.0f} ms"
 
 
@@ -248,5 +251,5 @@ class Finding:
 
     change: str  # what was changed, such as "X-Accel-Buffering: no in the response"
     outcome: str  # a half line
-    frees: bool | None = None  # the stream came through; None where the change has nothing to do with that
+    frees: bool | None = None  # the stream came through; None where that is not known, or not what was tried
     is_of_pace: bool = False  # what was changed is how the origin writes, not how it is asked or answers

@@ -21,7 +21,7 @@ _HEADING: Final = ("hop", "first ms", "chunks", "reads", "longest hold")
 def lines_of(
     result: ProbeResult, paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield the lines of a result; verbose, with the evidence of each hop."""
+    """Yield the lines of a result; if verbose, with the evidence of each hop."""
     yield from _table(result.verdicts, paint, width)
     for verdict in result.verdicts if is_verbose else ():
         yield f"{paint.text(verdict.hop)}:"
@@ -70,7 +70,7 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
 
 
 def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
-    """Yield what to try, and why."""
+    """Yield what to try, and why; what was shown to free the stream stands in the remarks."""
     offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     for basis, lead in ((Basis.NAMED, ask), (Basis.GENERAL, ask), (Basis.GUESS, "  guess: ")):

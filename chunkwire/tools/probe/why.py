@@ -1,4 +1,5 @@
-"""What frees a hop: the same probe with one thing changed at a time; its idle limit; how it reports a client that left.
+"""What frees a hop: the same request with one thing changed at a time; its idle limit; how soon the origin learns that
+a client left.
 
 The rule here: one change a run, and the outcome in the words of the verdict. HTTP/1.0 is written here, because our
 client speaks HTTP/1.1 only.
@@ -56,7 +57,7 @@ LEAVE_SECONDS: Final = 1.0
 _PLAIN_RUNS: Final = 2  # beside `_VARIED`: without a content coding, and in HTTP/1.0
 
 
-# What is varied with our own origin behind the hop: parameters, method, fields.
+# What is varied with our own origin behind the hop: the name of the change; its parameters, method and fields.
 _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
     (AS_BEFORE, NOTHING, "", ()),
     (POST, NOTHING, "POST", ()),
@@ -73,7 +74,7 @@ _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
 
 
 def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
-    """Return how long `find_why` takes, in one line; a departure that does not reach the origin takes longer."""
+    """Return how long `find_why` takes, in one line; where a departure does not reach the origin it takes longer."""
     ask = prober.plain_ask(url)
     if not is_probe(url):
         return f"--why asks {1 + _PLAIN_RUNS} times more, each time for as long as the stream takes"
@@ -84,7 +85,7 @@ def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
 
 
 async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> AsyncIterator[Finding]:
-    """Yield what each change does to a hop, as it is found.
+    """Yield what each change does to a hop, as it is found; for a stream that is no probe of ours, only some of them.
 
     Args:
         idle: s of silence to try for an idle limit; 0 leaves that out.
@@ -130,7 +131,7 @@ def _how(observed: Observation) -> str:
 
 
 async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
-    """Return a run whose request is HTTP/1.0."""
+    """Return a run whose request is HTTP/1.0, however it ended."""
     messages = Messages()
     body = ask.body or b""
     length = ((b"Content-Length", b"%d" % len(body)),) if ask.body is not None else ()
@@ -169,7 +170,8 @@ async def _receive(connection: ClientConnection, messages: Messages, began: floa
 async def find_departure(prober: Prober, ask: Ask) -> Finding:
     """Return how long the origin takes to learn that its client left, by the origin's own clock.
 
-    The stamp of the last event that came relates both clocks, so that neither needs to be right.
+    The stamp of the last event that came relates both clocks, so that neither needs to be right. Where none came, the
+    moment when the request reached the origin stands for that of its sending.
     """
     change = "a client that leaves"
     leaving = ask.varied({"n": "200", "interval": "50ms"})
