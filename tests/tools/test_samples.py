@@ -143,22 +143,13 @@ def test_ttft_and_itl_are_of_content_alone_and_count_the_providers_tokens(last: 
     assert [values(gathered, name) for name in ("first", "ttft", "itl")] == [ms(10.0), ms(30.0), ms(itl_ms)]
 
 
-@pytest.mark.parametrize(
-    "read, known",
-    [
-        (encode_chunk(ROLE) + encode_chunk(WORD), 1),
-        (encode_chunk(WORD) + encode_chunk(ROLE), 0),
-        (encode_chunk(WORD) + encode_last_chunk(), 0),
-    ],
-)
-def test_content_has_a_kernel_stamp_only_in_the_frame_that_ends_its_read(read: bytes, known: int) -> None:
-    gathered = Gathered()
-    reader = DIALECTS["openai"].reader()
+def test_content_has_the_kernel_stamp_of_its_read_although_another_frame_ends_that() -> None:
+    gathered, reader = Gathered(), DIALECTS["openai"].reader()
     stream = StreamSampler(
         gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader, is_kernel=True
     )
-    stream.take(SENT_NS + 20 * MS, read, SENT_NS + 10 * MS)
-    assert (gathered.quantity("ttft").known, gathered.quantity("ttft").of) == (known, 1)
+    stream.take(SENT_NS + 20 * MS, encode_chunk(WORD) + encode_chunk(USAGE), SENT_NS + 10 * MS)
+    assert (values(gathered, "ttft"), gathered.quantity("first").known) == (ms(10.0), 0)
 
 
 def test_an_answer_without_content_has_no_ttft() -> None:

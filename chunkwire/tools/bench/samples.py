@@ -97,7 +97,8 @@ class ContentTimes:
         """Take octets, or without a reader a frame; say whether they are the first with content.
 
         Args:
-            is_known: `now_ns` is their arrival; otherwise it is only later than that.
+            is_known: `now_ns` is the arrival of the last octet of the read that has them; otherwise it is when that
+                read returned.
         """
         pieces = 1
         if self._reader is not None:
@@ -306,8 +307,6 @@ class StreamSampler:
                 if self._is_plain:
                     ends.append(event.offset + len(event.octets))
                 if self._is_answer:
-                    is_last = event.offset + len(event.octets) + len(b"\r\n") >= self._received  # it has the stamp
-                    self._is_known = not self._is_kernel or (self._arrived_ns > 0 and is_last)
                     self._take_content(one, now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
                 ends.append(event.offset + len(event.raw))
