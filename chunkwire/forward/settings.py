@@ -77,8 +77,8 @@ class GatewaySettings:
     def __post_init__(self) -> None:
         if self.has_barriers and self.mode.name in (ModeName.COALESCE, ModeName.BUFFER):
             raise LocalError(
-                f"--barrier goes with --mode exact, reframe or slice, got {self.mode}: it keeps frames, and its client "
-                "cannot acknowledge what it has not received"
+                f"--barrier goes with --mode exact, reframe or slice, got {self.mode}: it keeps frames, which their "
+                "client cannot acknowledge"
             )
 
     def marks(self, *, is_chunked: bool) -> tuple[Field, ...]:
