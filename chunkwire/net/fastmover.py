@@ -23,7 +23,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import READ_OCTETS, Connection
-from chunkwire.net.inflight import Body, Entry, StampedBody, descriptor_of, entry_of, overdue
+from chunkwire.net.inflight import Body, Entry, descriptor_of, entry_of, overdue
 from chunkwire.net.movers import EXACT, Leaving, MoveOptions, OnLeaving, PlainMover, SinkGone, SourceGone
 from chunkwire.net.sleeper import POLL_SECONDS, Sleeper, current_sleeper
 from chunkwire.net.tls import RECORD_OCTETS
@@ -90,9 +90,8 @@ class FastMover:
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
     ) -> None:
         """Relay one body; see `Mover.move`."""
-        has_stamps = source.stamps is not None or sink.stamps is not None
         now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
-        body = (StampedBody if has_stamps else Body)(source, sink, scanner, options, now)
+        body = Body(source, sink, scanner, options, now)
         if options.shape is not None or source.left is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._plain.move(source, sink, scanner, options)
             return

@@ -34,6 +34,7 @@ class Body:
         "preface",
         "read",
         "read_at",
+        "reader",
         "room",
         "sent_at",
         "sink",
@@ -42,6 +43,7 @@ class Body:
         "source_fd",
         "task",
         "tls",
+        "writer",
     )
 
     def __init__(
@@ -50,6 +52,7 @@ class Body:
         self.source = source
         self.sink = sink
         self.tls = source.tls
+        self.reader, self.writer = source.stamps or source.tls, sink.stamps or sink.tls  # None: the descriptors
         self.source_fd = descriptor_of(source)
         self.sink_fd = descriptor_of(sink)
         self.feed = Feed(scanner, takes_turns=True)
@@ -78,7 +81,7 @@ class Body:
             SourceGone: the source reset the connection, broke TLS, or ended it without close_notify.
         """
         try:
-            return os.readv(self.source_fd, (memory,)) if self.tls is None else self.tls.read_into(memory)
+            return os.readv(self.source_fd, (memory,)) if self.reader is None else self.reader.read_into(memory)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -91,7 +94,7 @@ class Body:
             SinkGone: the sink closed or reset the connection.
         """
         try:
-            return os.write(self.sink_fd, octets) if self.sink.tls is None else self.sink.tls.write(octets)
+            return os.write(self.sink_fd, octets) if self.writer is None else self.writer.write(octets)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -101,34 +104,6 @@ class Body:
         """Let its task be cancelled while it waits: the abort function of `wait_task_rescheduled`."""
         self.task = None
         return trio.lowlevel.Abort.SUCCEEDED
-
-
-class StampedBody(Body):
-    """A body of which one connection or both have kernel stamps."""
-
-    __slots__ = ()
-
-    def receive_into(self, memory: memoryview) -> int | None:
-        """Receive as `Body` does."""
-        if self.source.stamps is None:
-            return super().receive_into(memory)
-        try:
-            return self.source.stamps.read_into(memory)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise SourceGone(lost_by(self.source.peer, error)) from error
-
-    def send(self, octets: memoryview) -> int:
-        """Send as `Body` does."""
-        if self.sink.stamps is None:
-            return super().send(octets)
-        try:
-            return self.sink.stamps.write(octets)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise SinkGone(f"{self.sink.peer} closed the connection: {error.strerror}") from error
 
 
 class Entry:

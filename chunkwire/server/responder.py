@@ -137,7 +137,7 @@ class Responder:
         self.state = BodyState.COMPLETE
 
     async def open_octets(self, head: bytes) -> ChunkedBody:
-        """Send octets in place of a head, legal or not; return the body: end it by a method other than `finish`."""
+        """Send octets in place of a head, legal or not; return the body, which is written as a chunked one."""
         self._check_unsent()
         self.state, self.is_chunked = BodyState.OPEN, True  # so that `cut` sends a FIN
         await self._send(head)
