@@ -121,13 +121,13 @@ class Lines(View[str]):
 
     def _turn(self, read: Read) -> list[str]:
         *lines, rest = self._decode(content(read)).split("\n")
-        if lines:
+        if lines and self._held.tell():
             lines[0] = self._take_held() + lines[0]
-        self._held.write(rest)
-        found = self._checked([line.removesuffix("\r") for line in lines])
-        if self._held.tell() > self._max + 1:  # one more may be the CR of its end
-            self._fail()
-        return found
+        if rest:
+            self._held.write(rest)
+            if self._held.tell() > self._max + 1:  # one more may be the CR of its end
+                self._fail()
+        return self._checked([line.removesuffix("\r") for line in lines])
 
     def _last(self) -> list[str]:
         rest = self._take_held() + self._decode(b"", is_last=True)
