@@ -21,7 +21,7 @@ def status(
 
     Args:
         retry_after: seconds; the value of Retry-After.
-        body: None sends the dialect's error for a status of 400 or more, else nothing.
+        body: None sends the dialect's error, for a status of 400 or more in a run of language models; else nothing.
     """
     return _members(status=code, retry_after=retry_after, body=body, headers=headers)
 

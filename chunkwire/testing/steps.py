@@ -55,7 +55,7 @@ class Break:
     """A fault in an answer, and its place.
 
     Attributes:
-        name: of the fault; `cut`, `reset` and `stall` only end the answer there, the others also send octets.
+        name: of the fault; `cut`, `reset` and `stall` only end the answer there, most of the others also send octets.
         after: the number of units before it; None for half the events.
     """
 

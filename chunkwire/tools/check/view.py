@@ -18,7 +18,7 @@ _WORDS: Final = {
     RowOutcome.NOT_APPLICABLE: "n/a",
     RowOutcome.UNDECIDED: "open",
 }
-_MOST_LINES: Final = 12  # of the octets of one message of a failed row; the page and the JSON have all
+_MOST_LINES: Final = 12  # of the octets of one message of a failed row; the page and the JSON have all that were kept
 
 
 def word_of(result: RowResult) -> str:

@@ -112,7 +112,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
         if ending is Ending.RESET:
             client.reset()
         elif is_gone:
-            client.close()  # few TLS libraries know a half-close
+            client.close()  # TLS 1.2 has no half-close (RFC 5246 §7.2.1)
         elif ending is Ending.CLOSE:
             await client.finish()
         answer = None

@@ -82,7 +82,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
 async def _half_close(trial: ProxyTrial) -> Ruling:
     """Half-close after the request, and wait for a response whose second part is written after that."""
     if trial.proxy.tls is not None:
-        return inapplicable("few TLS libraries know a half-close")
+        return inapplicable("TLS 1.2 has no half-close (RFC 5246 §7.2.1)")
     closed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:

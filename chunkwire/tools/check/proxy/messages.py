@@ -45,7 +45,7 @@ async def _extensions(trial: ProxyTrial) -> Ruling:
 
 @proxy_row(must("9112/7.1.1/2", "chunk extensions that it does not know change nothing"), needs_1_1=True)
 async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
-    """Send all forms of extensions, and compare the content."""
+    """Send extensions of several forms, and compare the content."""
     octets = b'5;a\r\nhello\r\n6;a=1;b="q;\\"x"\r\n there\r\n0;last\r\n\r\n'
     answer = await trial.ask(writing(CHUNKED_HEAD, octets))
     if answer.is_success and answer.is_whole and answer.content == b"hello there":
@@ -130,7 +130,7 @@ _EXPECTING: Final = (b"Expect: 100-continue", b"Content-Length: 5")
 
 @proxy_row(must("9110/10.1.1/1", "Expect: 100-continue is answered before the content comes"))
 async def _expect_continue(trial: ProxyTrial) -> Ruling:
-    """Send the content only after a 100 or a final status."""
+    """Send the content after a 100; if nothing comes in time, send it to see what follows."""
 
     async def respond(arrival: Arrival) -> None:
         if b"100-continue" in arrival.head.members(b"expect"):

@@ -121,7 +121,7 @@ async def judge_head(server: CheckedServer) -> Ruling:
 
 
 async def judge_expect(server: CheckedServer) -> Ruling:
-    """Send a head with Expect, and its body only after an answer or a timeout."""
+    """Send a head with Expect, and its body after a 1xx or a timeout, but not after a final answer."""
     target = server.target
     request = with_length(target, b"Expect: 100-continue\r\nConnection: close\r\n")
     head, body = request[: len(request) - len(target.body)], target.body

@@ -19,7 +19,7 @@ DATA: Final = b"hel"
 """The first octets of the data of every broken body."""
 OTHER_REASONS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses that a correct request may get as well, from a server that is busy or limits its clients."""
-NO_HALF_CLOSE: Final = "few TLS libraries let a client half-close and still read"
+NO_HALF_CLOSE: Final = "in TLS 1.2 a client cannot half-close and still read (RFC 5246 §7.2.1)"
 LENGTH_REQUIRED: Final = 411  # RFC 9112 §6.3: a server may insist on Content-Length
 
 
