@@ -95,7 +95,8 @@ class DurationHistogram:
             mine = self._pages.setdefault(number, counts)
             if mine is not counts:
                 for place, n in enumerate(counts):
-                    mine[place] += n
+                    if n:
+                        mine[place] += n
 
     def counts(self) -> Iterator[tuple[int, int]]:
         """Yield (bucket, samples) of every bucket that is not empty, in rising order."""
