@@ -29,8 +29,8 @@ import chunkwire.client
 from bench.processes import HOST, ROOT, free_port, resident_kib_of
 from bench.soak import SETTLE_SECONDS, growth, metrics_of, print_report, streams_open, wait_listening
 from chunkwire.ask.overload import FLOOR_REFILL_S, RETRY_FLOOR
-from chunkwire.client.pool import PER_SERVER
 from chunkwire.client.stream import Stream
+from chunkwire.net.pool import PER_SERVER
 from chunkwire.wire.errors import ChunkwireError
 
 SAMPLES: Final = 40

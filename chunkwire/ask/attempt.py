@@ -22,7 +22,6 @@ from chunkwire.ask.overload import Admission
 from chunkwire.ask.providers import Provider
 from chunkwire.client.answers import GRACE_S, as_provider_error, read_refusal
 from chunkwire.client.opening import Retry
-from chunkwire.client.pool import Pool
 from chunkwire.client.stream import Stream
 from chunkwire.client.views import content
 from chunkwire.llm.answer import (
@@ -38,6 +37,7 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.question import ModelRequest
 from chunkwire.net.dial import CONNECT_SECONDS
+from chunkwire.net.pool import Pool
 from chunkwire.wire.errors import ChunkwireError
 
 _IDLE_SLACK: Final = 0.1  # share of `Patience.idle_timeout` by which a stream may be idle for longer

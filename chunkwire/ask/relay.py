@@ -21,10 +21,10 @@ from chunkwire.ask.channel import AnswerChannel, End
 from chunkwire.ask.overload import Admission, RetryBudget, Waiter
 from chunkwire.ask.providers import Provider, refused_parameter
 from chunkwire.client.opening import Retry
-from chunkwire.client.pool import Pool
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import redacted
 from chunkwire.llm.question import ModelRequest, Question
+from chunkwire.net.pool import Pool
 from chunkwire.server.metrics import Histogram
 
 # Bounds of a histogram of an answer's pieces: a sentence has some 20, a long answer 3000.

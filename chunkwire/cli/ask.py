@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from chunkwire.ask.relay import Relay
     from chunkwire.cli.serving import Place
-    from chunkwire.client.pool import Pool
     from chunkwire.net.listen import Address
+    from chunkwire.net.pool import Pool
 
 DEFAULT_ADDRESS = "127.0.0.1:8082"
 
@@ -106,8 +106,8 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.endpoint import ask_resources
     from chunkwire.cli.output_files import check_outputs, files_read, lines_to, report_loss
     from chunkwire.cli.serving import run_server
-    from chunkwire.client.pool import Pool
-    from chunkwire.server.serving import serve
+    from chunkwire.net.pool import Pool
+        from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))

@@ -14,7 +14,6 @@ from chunkwire.client.answers import AnswerFailed, TokenStream, tokens
 from chunkwire.client.body import Read
 from chunkwire.client.errors import Deadline, MalformedBody, ResetBody, StatusError, TooLong
 from chunkwire.client.opening import Retry, open  # noqa: A004  it is called as chunkwire.client.open
-from chunkwire.client.pool import Pool
 from chunkwire.client.stream import BodyEnd, Counts, Stream
 from chunkwire.client.views import throttled
 from chunkwire.llm.answer import Reasoning, Stop, Text, ToolCall, Usage
@@ -23,6 +22,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Request, Response
+from chunkwire.net.pool import Pool
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.sse import EventTooLong
 

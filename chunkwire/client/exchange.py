@@ -18,13 +18,13 @@ import trio
 from chunkwire.client.body import BodyReader
 from chunkwire.client.completion import Completion
 from chunkwire.client.errors import Deadline
-from chunkwire.client.pool import Pool, server_of
 from chunkwire.client.request import Body, is_chunked
 from chunkwire.client.upload import Upload
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
+from chunkwire.net.pool import Pool, server_of
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError

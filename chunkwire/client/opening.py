@@ -7,7 +7,6 @@ caller leaves, an unfinished exchange is ended at once.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 import ssl
@@ -21,7 +20,6 @@ import trio
 
 from chunkwire.client.errors import Deadline
 from chunkwire.client.exchange import ClientExchange, RequestPlan, begin_exchange
-from chunkwire.client.pool import Pool
 from chunkwire.client.request import FIELD_VALUE, NO_JSON, AnyFields, Body, build_request, take_body
 from chunkwire.client.stream import Stream
 from chunkwire.llm.errors import retry_after
@@ -29,6 +27,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import IDEMPOTENT_METHODS, is_event_stream
+from chunkwire.net.pool import Pool
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
 from chunkwire.wire import abnf
@@ -281,6 +280,8 @@ def _check_loop() -> None:
 
 def _other_loop() -> str:
     """Return what runs here in place of trio, and what to do about it."""
+    import asyncio  # here, as it takes 3 MB and is for this error alone
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -14,9 +14,9 @@ from typing import Final
 
 import trio
 
-from chunkwire.client.pool import Pool, server_of
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.pool import Pool, server_of
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 MAX_IDLE: Final = 64  # kept per upstream (nginx `keepalive` examples: 16 to 64)

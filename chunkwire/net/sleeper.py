@@ -43,6 +43,7 @@ AWAKE_SECONDS: Final = 400e-6  # of polling before a moment: a core in a deep id
 AWAKE_SHARE: Final = 0.05  # at most this part of the wait is polled, which bounds the CPU time
 _LONGEST_SECONDS: Final = 86_400.0  # of one wait, as in trio
 _MAX_EVENTS: Final = 512  # served in one batch
+SPARE_EVERY: Final = 8  # batches in a row after which spare work goes on all the same
 
 OnReady: TypeAlias = Callable[[int, int], None]
 
@@ -116,6 +117,7 @@ class Sleeper(trio.abc.Instrument):
         self._polling = Polling(0.0)
         self._wishes: list[float] = []  # the poll durations that movers asked for
         self._spare: deque[tuple[Callable[[], bool], trio.lowlevel.Task]] = deque()
+        self._batches = 0  # in a row, since spare work was last done
         self._moments = Moments()
         self._trio_epoll = -1
         self._trio_is_ready = False
@@ -184,7 +186,7 @@ class Sleeper(trio.abc.Instrument):
         return bool(self._handlers or self._spare) or now >= self._moments.first
 
     async def in_spare_time(self, step: Callable[[], bool]) -> None:
-        """Call `step` until it returns False: whenever nothing is ready, and once after each batch.
+        """Call `step` until it returns False: whenever nothing is ready, and once after `SPARE_EVERY` batches in a row.
 
         So it delays what becomes ready by one step at most: keep each to some 10 µs. In the plain form a checkpoint
         follows each step, which takes longer. A cancelled caller's step is not called again.
@@ -234,7 +236,7 @@ class Sleeper(trio.abc.Instrument):
                 if now >= moments.first and moments.wake(now):
                     self._has_woken = True
                 if self._spare:
-                    self._use_spare_time()
+                    self._use_spare_time(is_busy=bool(events) or self._has_woken)
                 if self._trio_is_ready or self._has_woken or now >= end:
                     return True
         finally:
@@ -282,7 +284,10 @@ class Sleeper(trio.abc.Instrument):
             elif descriptor == self._trio_epoll:
                 self._trio_is_ready = True
 
-    def _use_spare_time(self) -> None:
+    def _use_spare_time(self, *, is_busy: bool) -> None:
+        self._batches = self._batches + 1 if is_busy else 0
+        if self._batches % SPARE_EVERY:
+            return
         spare = self._spare[0]
         step, task = spare
         if not step() and self._spare and self._spare[0] is spare:  # a step may cancel its caller

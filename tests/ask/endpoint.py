@@ -16,9 +16,9 @@ from chunkwire.ask.endpoint import ask_resources
 from chunkwire.ask.overload import ProviderGate, RetryBudget
 from chunkwire.ask.providers import Provider
 from chunkwire.ask.relay import Relay
-from chunkwire.client.pool import Pool
 from chunkwire.llm import DIALECTS
 from chunkwire.net.dial import parse_url
+from chunkwire.net.pool import Pool
 from chunkwire.net.sleeper import Pacer
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.server.request import IncomingRequest

@@ -9,9 +9,9 @@ import trio
 
 from chunkwire import client
 from chunkwire.client.opening import NO_RETRY, Retry
-from chunkwire.client.pool import Pool, server_of
 from chunkwire.net.dial import parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
+from chunkwire.net.pool import Pool, server_of
 from tests.client.server import CHUNKED, LAST, Peer, Script, scripted
 from tests.net.peer import tcp_pair
 from tests.patience import PATIENCE

@@ -5,8 +5,8 @@ import trio
 import trustme
 
 from chunkwire import client
-from chunkwire.client.pool import Pool
 from chunkwire.net.dial import DialError
+from chunkwire.net.pool import Pool
 from chunkwire.net.tls import make_tls
 from tests.client.server import CHUNKED, LAST
 from tests.net.test_dial_tls import server_tls, serving_tls

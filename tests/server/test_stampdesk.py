@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from chunkwire import client
-from chunkwire.client.pool import Pool
 from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.upstreams import Upstream
 from chunkwire.net.dial import parse_url
+from chunkwire.net.pool import Pool
 from chunkwire.origin.resources import origin_resources
 from chunkwire.server import stampdesk
 from chunkwire.server.serving import serve

@@ -13,9 +13,9 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.client.pool import Pool, ServerKey, server_of
 from chunkwire.client.views import content
 from chunkwire.net.dial import Url
+from chunkwire.net.pool import Pool, ServerKey, server_of
 from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.requests import Fields
 from chunkwire.wire.errors import ChunkwireError
