@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli.output_files import check_outputs, files_read, lines_to, report_loss
     from chunkwire.cli.serving import run_server
     from chunkwire.net.pool import Pool
-        from chunkwire.server.serving import serve
+    from chunkwire.server.serving import serve
     from chunkwire.server.settings import ServerSettings
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))

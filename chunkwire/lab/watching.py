@@ -19,35 +19,43 @@ from chunkwire.net.heads import Request
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
 from chunkwire.server.refusal import Refusal
-from chunkwire.server.responder import EVENT_STREAM, Responder
+from chunkwire.server.responder import EVENT_STREAM, ChunkedBody, Responder
 from chunkwire.server.tap import RecordFor, Work
+from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_KEPT: Final = 20_000  # unsent records of a watcher: some 10 s of 1000 frames a second at two points
 MAX_KEPT_OCTETS: Final = 16 << 20  # the same in octets: records of large frames have some 6 KB
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
-BATCH_SECONDS: Final = 0.04  # records are made and sent together: 25 times a second looks continuous
-EVENT_RECORDS: Final = 500  # sent as one event, some 100 KB
+BATCH_SECONDS: Final = 0.05  # records are made and sent together: 20 times a second looks continuous
+EVENT_RECORDS: Final = 16  # sent as one event, some 4 KB: a send of 20 µs delays other streams little
 HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a minute
 
 
 class Watcher:
-    """One page's event stream: what it has not been sent yet."""
+    """One page's event stream: what it has not been sent yet.
 
-    def __init__(self) -> None:
-        self.kept: deque[str] = deque()
+    `send_some` sends while the socket takes all, in a step of spare time; else the page's task does, in `send_all`.
+    """
+
+    def __init__(self, response: Responder) -> None:
+        self.kept: deque[str] = deque()  # lines of the event stream
         self._octets = 0  # of them
-        self.dropped = 0
-        self.has_more = trio.Event()
+        self._dropped = 0
+        self._response = response
+        self._unsent = memoryview(b"")  # of an event of which the socket took a part
+        self._has_unsent = trio.Event()
+        self._is_sending = True  # the page's task is
 
-    def note(self, line: str) -> None:
-        """Keep a record until it is sent."""
+    def note(self, record: str) -> None:
+        """Keep a record, as JSON, until it is sent."""
+        line = f"data: {record}\n"
         self.kept.append(line)
         self._octets += len(line)
         while len(self.kept) > MAX_KEPT or self._octets > MAX_KEPT_OCTETS:
             self._pop()
-            self.dropped += 1
+            self._dropped += 1
 
     def _pop(self) -> str:
         line = self.kept.popleft()
@@ -56,10 +64,43 @@ class Watcher:
 
     def take(self) -> bytes:
         """Return some of what is kept as one event, preceded by what was dropped."""
-        dropped, self.dropped = self.dropped, 0
+        dropped, self._dropped = self._dropped, 0
         lines = [self._pop() for _ in range(min(EVENT_RECORDS, len(self.kept)))]
         said = f"event: dropped\ndata: {dropped}\n\n" if dropped else ""
-        return (said + "".join(f"data: {line}\n" for line in lines) + "\n").encode("ascii")
+        return f"{said}{''.join(lines)}\n".encode("ascii")
+
+    def send_some(self, at_least: int) -> bool:
+        """Send one event without waiting, if so many records are kept; return whether it did."""
+        if len(self.kept) < at_least or self._is_sending:
+            return False
+        event = self.take()
+        raw, chunks = (encode_chunk(event), 1) if self._response.is_chunked else (event, 0)
+        try:
+            taken = self._response.write_nowait(raw, chunks, len(event))
+        except ChunkwireError:
+            taken = 0  # the page has left: its task gets the same error
+        if taken < len(raw):
+            self._unsent = memoryview(raw)[taken:]
+            self._is_sending = True
+            self._has_unsent.set()
+        return True
+
+    async def send_all(self, body: ChunkedBody) -> None:
+        """Send the first event, what `send_some` cannot send, and heartbeats, until the client leaves."""
+        await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
+        while True:
+            while self.kept:
+                await body.send_chunk(self.take())
+            self._is_sending = False
+            with trio.move_on_after(HEARTBEAT_SECONDS):
+                await self._has_unsent.wait()
+            self._is_sending = True
+            self._has_unsent = trio.Event()
+            if self._unsent:
+                await self._response.send_rest(self._unsent)
+                self._unsent = memoryview(b"")
+            else:
+                await body.send_chunk(b": heartbeat\n\n")
 
 
 class Watched:
@@ -128,27 +169,34 @@ class Watchers:
             self._make_some()
 
     def _set_due(self) -> None:
-        if not self._is_due:
-            self._is_due = True
+        if not self._is_due and self._makers:
             # Often called while the run sleeps, where a task that is unparked would not end the sleep.
             trio.lowlevel.current_trio_token().run_sync_soon(self._makers.unpark_all)
+        self._is_due = True
 
     def _make_some(self) -> bool:
         if self._later and not self._later[0]():
             self._later.popleft()
         return bool(self._later)
 
+    def _make_or_send(self) -> bool:
+        """Send one event, or make a record; return whether there is more to do."""
+        if any(watcher.send_some(EVENT_RECORDS) for watcher in self._watchers):
+            return True
+        if self._later:
+            self._make_some()
+            return True
+        return any(watcher.send_some(1) for watcher in self._watchers)
+
     async def _make_records(self) -> None:
-        """Make the queued records, in batches at least `BATCH_SECONDS` apart, and have them sent; until cancelled."""
+        """Make the queued records, in batches at least `BATCH_SECONDS` apart, and send them; until cancelled."""
         sleeper = await current_sleeper()
         while True:
             while not self._is_due:
                 await self._makers.park()
             await trio.sleep(BATCH_SECONDS)
             self._is_due = False
-            await sleeper.in_spare_time(self._make_some)
-            for watcher in self._watchers:
-                watcher.has_more.set()
+            await sleeper.in_spare_time(self._make_or_send)
 
     async def send_to(self, response: Responder) -> None:
         """Send records as they come, until the client leaves.
@@ -159,14 +207,15 @@ class Watchers:
         """
         if len(self._watchers) >= MAX_WATCHERS:
             raise Refusal(503, "watchers", f"expected at most {MAX_WATCHERS} pages to watch one learner's streams")
-        watcher = Watcher()
+        watcher = Watcher(response)
         self._watchers.add(watcher)
         ended: ChunkwireError | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._make_records, name="records of a page")
                 try:
-                    await self._send_all(watcher, response)
+                    async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
+                        await watcher.send_all(body)
                 except ChunkwireError as error:
                     ended = error
                 nursery.cancel_scope.cancel()
@@ -176,16 +225,3 @@ class Watchers:
                 self._make_some()
         if ended is not None:
             raise ended
-
-    async def _send_all(self, watcher: Watcher, response: Responder) -> None:
-        fields = (EVENT_STREAM, (b"Cache-Control", b"no-store"))
-        async with response.chunked(fields=fields) as body:
-            await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
-            while True:
-                with trio.move_on_after(HEARTBEAT_SECONDS):
-                    await watcher.has_more.wait()
-                watcher.has_more = trio.Event()
-                if not watcher.kept:
-                    await body.send_chunk(b": heartbeat\n\n")
-                while watcher.kept:
-                    await body.send_chunk(watcher.take())

@@ -6,7 +6,8 @@
 - `connection` moves octets and does not decode bodies. `ends` has the server's and the client's end, which receive and
   send heads. `tls` is TLS on a socket, `unix` has Unix sockets, `stamps` kernel timestamps.
 - `movers` relay one body from one connection to another; `fastmover` does it on Linux, with the state in `inflight`.
-- `dial` opens connections, `pool` keeps idle ones, `listen` accepts them; `certificates` has a server's certificate, `deadlines` its timeouts.
+- `dial` opens connections, `pool` keeps idle ones, `listen` accepts them; `certificates` has a server's certificate,
+  `deadlines` its timeouts.
 - `sleeper` blocks in place of trio's poll: for trio, for planned moments (`moments`), and for the descriptors that
   movers watch. `triosleep` has what it needs to know about trio and Linux.
 

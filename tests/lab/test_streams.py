@@ -1,7 +1,7 @@
 """The lab's streams: through real exchanges of the gateway, by hand, paused and stepped; and the feed of them."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -11,8 +11,12 @@ from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.watching import MAX_KEPT, MAX_KEPT_OCTETS, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.record.values import FrameRecord, RequestRecord
+from chunkwire.server.responder import Responder
+from chunkwire.wire.scanner import ChunkedScanner
 from tests.lab.serving import act, answer, get, lab_running
 from tests.server.peer import TrioPacer, body_of, status_of
+
+NOBODY = cast(Responder, None)  # for a watcher that nothing is sent to
 
 
 @pytest.mark.parametrize(
@@ -112,8 +116,25 @@ async def test_the_feed_has_what_origin_and_gateway_sent() -> None:
     assert {each["place"] for each in runs} == {"origin", "gateway buffer"}
 
 
+async def test_a_page_that_reads_late_gets_every_record() -> None:
+    async with lab_running() as (_, where), await trio.open_tcp_stream(where.host, where.port) as feed:
+        await feed.send_all(get("/lab/feed") + b"\r\n")
+        octets = await _until(feed, b"event: hello")
+        for _ in range(2):  # the second one comes to a page whose task sends
+            await answer(where, get("/via/exact/frames?plan=" + ",".join(["4000@0"] * 300)))
+        octets += await _until(feed, b'"kind":"end"', times=4)
+    assert b"event: dropped" not in octets
+    body = octets.partition(b"\r\n\r\n")[2]
+    assert ChunkedScanner().scan(body, len(body)) > 0.99 * len(body)
+    frames: dict[int, list[int]] = {}
+    for each in _records(octets):
+        if (each.get("kind"), each.get("point")) == ("frame", "origin.sent"):
+            frames.setdefault(each["x"], []).append(each["n"])
+    assert list(frames.values()) == [[*range(1, 301)]] * 2
+
+
 async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    watchers, watcher = Watchers(), Watcher()
+    watchers, watcher = Watchers(), Watcher(NOBODY)
     watchers._watchers.add(watcher)
     monkeypatch.setattr("chunkwire.lab.watching.time.monotonic", lambda: 20.0)
     monkeypatch.setattr("chunkwire.lab.watching.time.time", lambda: 105.0)
@@ -121,12 +142,12 @@ async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pyte
     assert take is not None
     take(RequestRecord(1, "origin.sent", 0.5, "GET", "/", (), wall=100.0))
     take(FrameRecord(1, "origin.sent", 2.5, 1, None, 1, 0, "1", 1, b"x"))
-    assert [json.loads(line)["at"] for line in watcher.kept] == [15.0, 17.0]
+    assert [each["at"] for each in _records(watcher.take())] == [15.0, 17.0]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
 async def test_what_a_slow_page_does_not_take_is_dropped_and_counted(beyond: int) -> None:
-    watcher = Watcher()
+    watcher = Watcher(NOBODY)
     for number in range(MAX_KEPT + beyond):
         watcher.note(str(number))
     said = b"event: dropped\ndata: 1\n\n" if beyond else b""
@@ -136,10 +157,10 @@ async def test_what_a_slow_page_does_not_take_is_dropped_and_counted(beyond: int
 
 @pytest.mark.parametrize("beyond", [0, 1])
 async def test_what_is_kept_for_a_slow_page_is_bounded_in_octets_too(beyond: int) -> None:
-    watcher = Watcher()
+    watcher = Watcher(NOBODY)
     for _ in range(2):
         for _ in range(16 + beyond):
-            watcher.note("x" * (MAX_KEPT_OCTETS // 16))
+            watcher.note("x" * (MAX_KEPT_OCTETS // 16 - len("data: \n")))
         assert len(watcher.kept) == 16
         assert (b"event: dropped\ndata: 1\n\n" in watcher.take()) == bool(beyond)
 
@@ -147,7 +168,7 @@ async def test_what_is_kept_for_a_slow_page_is_bounded_in_octets_too(beyond: int
 async def test_records_are_made_at_once_where_no_page_waits() -> None:
     done: list[int] = []
     watchers = Watchers()
-    watchers._watchers.add(Watcher())
+    watchers._watchers.add(Watcher(NOBODY))
     watchers.later(lambda: done.append(1))
     assert done == []
     watchers._watchers.clear()

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.sleeper import Form
+from chunkwire.net.sleeper import SPARE_EVERY, Form
 from tests.net.asleep import FAR, TICK, Asleep, FakeSet
 
 
@@ -40,16 +40,23 @@ async def test_spare_time_is_used_between_events_and_moments_which_wait_for_one_
     assert asleep.set.slept() == []
 
 
-async def test_spare_work_goes_on_by_one_step_a_batch_where_something_is_always_ready(asleep: Asleep) -> None:
-    steps = Steps(asleep.set, 3)
-    asleep.sleeper.watch(7, 1, lambda *_: asleep.set.ready.append((asleep.set.now, 7)))
+async def test_spare_work_goes_on_by_one_step_in_several_batches_where_something_is_always_ready(
+    asleep: Asleep,
+) -> None:
+    steps, served = Steps(asleep.set, 3), []
+
+    def serve(*_: object) -> None:
+        served.append(len(steps.began))
+        asleep.set.ready.append((asleep.set.now, 7))
+
+    asleep.sleeper.watch(7, 1, serve)
     asleep.set.ready = [(asleep.set.now, 7)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(asleep.sleeper.in_spare_time, steps, name="work")
         await trio.testing.wait_all_tasks_blocked()
-        for _ in range(3):
+        for _ in range(3 * SPARE_EVERY):
             await asleep.sleep(0)
-    assert len(steps.began) == 3
+    assert served == sorted([*range(3)] * SPARE_EVERY)
 
 
 async def test_cancelled_work_is_not_called_again(asleep: Asleep) -> None:
