@@ -231,6 +231,8 @@ class FastMover:
         self._now = self._sleeper.woken_at
         reads, writes = entry.reads, entry.writes
         try:
+            if mask == select.EPOLLIN and reads is not None and self._pass_on(reads):
+                return
             if reads is not None and reads.pending is None and mask & _READABLE and not reads.feed.is_behind:
                 self._guarded(self._read, reads)
             elif writes is not None and mask & _GONE:
@@ -273,6 +275,31 @@ class FastMover:
         except Exception as error:  # noqa: BLE001 - it ends this body alone
             self._finish(body, error)
 
+    def _pass_on(self, body: Body) -> bool:
+        """Do what `_read` does, by fewer calls, if one whole chunk comes; False: do it by `_read`.
+
+        Most receives of a paced stream are one chunk. The less code runs for it, the more is still in the caches.
+        """
+        scanner = body.unobserved
+        if scanner is None or body.feed.held or body.pending or body.on_first or body.room > READ_OCTETS:
+            return False
+        try:
+            got = body.receive_into(self._view[:READ_OCTETS])
+            if got and scanner.take_lone_chunk(self._memory, got):
+                body.read += 1
+                body.read_at = self._now
+                octets = self._view[:got]
+                sent = body.send(octets)
+                if sent < got:
+                    self._sent(body, octets, sent)
+                if body.tls is not None:
+                    self._read_more(body)
+            elif got is not None:
+                self._came(body, self._memory, self._view, 0, got)
+        except Exception as error:  # noqa: BLE001 - as in `_guarded`
+            self._finish(body, error)
+        return True
+
     def _read(self, body: Body) -> None:
         """Receive once, after the held octets in the buffer, and send what the scanner approves."""
         held = body.feed.held
@@ -284,8 +311,11 @@ class FastMover:
                 view = memoryview(memory)
             memory[:size] = held
         got = body.receive_into(view[size : size + body.room])
-        if got is None:
-            return
+        if got is not None:
+            self._came(body, memory, view, size, got)
+
+    def _came(self, body: Body, memory: bytearray, view: memoryview, size: int, got: int) -> None:
+        """Pass on what one receive gave, behind so many held octets in the same memory; 0 is the end of input."""
         if not got:
             body.feed.scanner.end_of_input()
             self._finish(body, None)
@@ -325,7 +355,10 @@ class FastMover:
         """Send octets, the preface before them; if the sink does not take all, the source is paused."""
         if body.preface:
             octets, body.preface = memoryview(body.preface + octets), b""
-        sent = body.send(octets) if octets else 0
+        self._sent(body, octets, body.send(octets) if octets else 0)
+
+    def _sent(self, body: Body, octets: memoryview, sent: int) -> None:
+        """Note that the sink took so many of these octets."""
         if sent < len(octets):
             body.pending = memoryview(bytes(octets[sent:]))
             body.sink.lift_unsent_limit()

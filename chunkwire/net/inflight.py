@@ -13,7 +13,7 @@ from chunkwire.net.connection import READ_OCTETS, Connection, lost_by
 from chunkwire.net.movers import IdleTimeout, MoveOptions, OnLeaving, SendTimeout, SinkGone, SourceGone
 from chunkwire.net.stamps import SocketStamps
 from chunkwire.wire.feed import Feed
-from chunkwire.wire.scanner import BodyScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 
 
 class Body:
@@ -43,6 +43,7 @@ class Body:
         "source_fd",
         "task",
         "tls",
+        "unobserved",
         "writer",
     )
 
@@ -66,6 +67,8 @@ class Body:
         self.is_ended = False  # nothing more is read for it
         self.is_observed = False  # `observe.received` was called for octets that are still to be sent
         self.is_done = False  # and nothing more is sent
+        is_unobserved = options.observe is None and options.note_counts is None
+        self.unobserved = scanner if is_unobserved and isinstance(scanner, ChunkedScanner) else None
         self.read_at = self.sent_at = now
         self.task: trio.lowlevel.Task | None = None
 

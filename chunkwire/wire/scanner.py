@@ -169,7 +169,7 @@ class ChunkedScanner:
         """Return n, so that buffer[:n] may be sent on now; see `BodyScanner.scan`."""
         if self._error is not None:
             raise self._error
-        if self._state is _SIZE_LINE and events is None and not self._excess and self._take_lone_chunk(buffer, end):
+        if events is None and self.take_lone_chunk(buffer, end):
             return end
         position = 0
         self._left = most
@@ -196,8 +196,13 @@ class ChunkedScanner:
             self._held = 0 if self.is_complete else end - position
         return position
 
-    def _take_lone_chunk(self, buffer: Buffer, end: int) -> bool:
-        """Approve buffer[:end] if it is exactly one chunk without chunk-ext, as most reads are; else return False."""
+    def take_lone_chunk(self, buffer: Buffer, end: int) -> bool:
+        """Approve buffer[:end] if it is exactly one chunk without chunk-ext; else change nothing and return False.
+
+        Most receives are such a chunk. `scan` tries this first, so a caller may too.
+        """
+        if self._state is not _SIZE_LINE or self._excess or self._error is not None:
+            return False
         line_end = buffer.find(CRLF, 0, MAX_PLAIN_DIGITS + 2)
         size = self._sizes[bytes(buffer[:line_end])] if line_end > 0 else 0
         if not size or line_end + size + 4 != end or not buffer.startswith(CRLF, end - 2):

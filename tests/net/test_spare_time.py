@@ -40,7 +40,7 @@ async def test_spare_time_is_used_between_events_and_moments_which_wait_for_one_
     assert asleep.set.slept() == []
 
 
-async def test_spare_work_goes_on_by_one_step_in_several_batches_where_something_is_always_ready(
+async def test_spare_work_goes_on_by_a_step_in_several_batches_where_something_is_always_ready(
     asleep: Asleep,
 ) -> None:
     steps, served = Steps(asleep.set, 3), []
