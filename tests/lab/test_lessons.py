@@ -29,6 +29,7 @@ ATTEMPTS: Final = [
             ("GET /hello HTTP/1.1\r\n\r\n", True, "No Host line"),
             (HELLO, False, "One request came"),
             (HELLO + HELLO[:-2], False, "second request is not finished"),
+            (HELLO + HELLO.replace("/hello", "/none"), False, "without two answers"),
             (HELLO + HELLO, True, "Two requests and two answers"),
         ],
     ),

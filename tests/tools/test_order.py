@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import AckRecord, Record
+from chunkwire.record.values import AckRecord, Record, to_json
 from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.captures import read_recording
 from chunkwire.tools.probe.exports import gate_line, github_lines, junit
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
@@ -45,6 +46,13 @@ def once(k: int, _: int) -> tuple[int, int]:
 
 
 def ordered(hold: Hold, *, size: int = 0, end: str = "complete", has_head: bool = True, method: bytes = b"GET") -> Run:
+    records = recorded(hold, size=size, end=end, has_head=has_head, method=method)
+    return read_runs(records, hop="hop", clock="here", our_delay=9.9)[0]
+
+
+def recorded(
+    hold: Hold, *, size: int = 0, end: str = "complete", has_head: bool = True, method: bytes = b"GET"
+) -> list[Record]:
     probe = Probe(n=10, interval=0.01, size=size)
     records: list[Record] = []
     sent = Recorder(records.append, stream=1, point="client.sent", way="request")
@@ -63,7 +71,7 @@ def ordered(hold: Hold, *, size: int = 0, end: str = "complete", has_head: bool 
     last = [*events[come:], b""] if end == "complete" else []
     _arrive(got, scanner, t, last, come)
     got.end(t, end)
-    return read_runs(records, hop="hop", clock="here", our_delay=9.9)[0]
+    return records
 
 
 def _arrive(got: Recorder, scanner: ChunkedScanner, t: float, events: list[bytes], come: int) -> int:
@@ -90,6 +98,17 @@ def test_frames_that_do_not_come_while_requests_are_answered_are_held_by_order()
 
 def test_one_frame_that_comes_late_decides_nothing() -> None:
     assert judged(ordered(once)).kind is Kind.UNSURE
+
+
+@pytest.mark.parametrize(
+    "holds, kind", [((once, to_end), Kind.TO_END), ((once, once), Kind.UNSURE), ((streams, once), Kind.UNSURE)]
+)
+def test_a_recording_of_a_probe_that_asked_again_is_judged_by_what_it_then_saw(
+    holds: tuple[Hold, ...], kind: Kind
+) -> None:
+    runs = [[each._replace(stream=n) for each in recorded(hold)] for n, hold in enumerate(holds, 1)]
+    text = "\n".join(to_json(record) for records in runs for record in records)
+    assert [judge_hop(hop).kind for hop in read_recording(text, name="runs.jsonl")] == [kind]
 
 
 def test_frames_that_come_by_themselves_are_held_for_a_time_and_say_how_long() -> None:

@@ -44,8 +44,9 @@ def _twice(message: ReadMessage, connection: WatchedConnection) -> Judgement | N
     if again.body_at is None:
         sentence = f"The second request is not finished: {again.missing} is missing."
         return wrong(sentence, second, len(second)) if connection.has_said_all else None
-    if connection.response_octets.count(b"HTTP/1.1 200 ") < 2 and not connection.is_over:
-        return None
+    if connection.response_octets.count(b"HTTP/1.1 200 ") < 2:
+        sentence = "The connection has ended without two answers of status 200."
+        return wrong(sentence) if connection.is_over else None
     return right("Two requests and two answers, on one connection.")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Final
 
 from chunkwire.record.values import DataRecord, FrameRecord, Record, read_records
@@ -219,10 +219,18 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
 
 
 def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
-    """Yield a hop for each hop and point, in the order of their first runs; of several points each is in the name."""
+    """Yield a hop for each hop and point, in the order of their first runs; of several points each is in the name.
+
+    Runs at the beginning that show no order are left out if others follow: the probe asked again because of them.
+    """
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((run.hop, run.point), []).append(run)
     points = {point for _, point in found}
     for (hop, point), its_runs in found.items():
-        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, tuple(its_runs))
+        counted = tuple(dropwhile(_is_undecided, its_runs)) or tuple(its_runs)
+        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, counted)
+
+
+def _is_undecided(run: Run) -> bool:
+    return run.is_ordered and observe(run).shape is Shape.UNDECIDED
