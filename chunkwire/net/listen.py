@@ -209,7 +209,7 @@ class Drain:
     whose first octets have been received is still served.
 
     Attributes:
-        deadlines: the timeouts of `wait_next`; `serve_connections` runs the task that applies them.
+        deadlines: the timeouts of `wait_next`, and others that a handler sets; `serve_connections` runs their task.
     """
 
     def __init__(self) -> None:
@@ -335,7 +335,7 @@ def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
             with trio.fail_after(HANDSHAKE_SECONDS), drain.cancelling():
                 first = await stream.socket.recv(1, socket.MSG_PEEK)
                 if first and first != HANDSHAKE_TYPE:
-                    logger.info("%s speaks no TLS on a port that does: answered 400", peer)
+                    logger.info("%s sends no TLS to a port of TLS: answering 400", peer)
                     await _answer_cleartext(stream)
                 if first != HANDSHAKE_TYPE:
                     return
@@ -355,7 +355,7 @@ def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:
 
 async def _answer_cleartext(stream: trio.SocketStream) -> None:
     client = Connection(stream)
-    text = b"expected TLS on this port, got HTTP in the clear; https:// in place of http://\n"
+    text = b"expected TLS on this port, got none; https:// in place of http://\n"
     head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     with suppress(PeerGone):
         await client.send_all(head % len(text) + text)

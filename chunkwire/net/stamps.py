@@ -48,7 +48,7 @@ _ERROR_OCTETS: Final = 512
 MAX_ENTRIES: Final = 1 << 17
 """Receives of one body that are kept, and as many writes: 7 MB; an hour of a stream of 36 frames a second."""
 MAX_PENDING: Final = 4096
-"""Writes of one connection that wait for their stamp: more than a socket has packets in flight."""
+"""Stamps of writes that one connection waits for: more than a socket has packets in flight. The oldest is dropped."""
 CHECK_SECONDS: Final = 2.0
 """How long `stamping` waits for the first stamp."""
 STEP_NS: Final = 10_000
