@@ -75,6 +75,12 @@ def test_the_table_counts_good_lines_and_names_the_first_broken_one_of_a_file(
     assert main(["lesson", "--check", str(good)]) == 0
 
 
+def test_standard_output_is_no_file_to_hand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LocalError, match="expected a file to hand in, got -"):
+        HandInFile("-", "ada")
+
+
 def test_a_step_that_cannot_be_written_is_reported_once_and_is_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
