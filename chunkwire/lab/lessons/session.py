@@ -61,7 +61,7 @@ has ended."""
 
 
 class LessonSession:
-    """A learner's way through one lesson.
+    """One learner's session of one lesson: its step, its connections, and which of them are judged.
 
     Args:
         report: called with each judgement, and the number of the step that it is about, from 1.
@@ -79,7 +79,7 @@ class LessonSession:
         watched: Watched = lambda connection, reads, ended: None,
     ) -> None:
         self.lesson = lesson
-        self.addresses: dict[str, LessonAddress] = {}  # where each place listens
+        self.addresses: dict[str, LessonAddress] = {}  # of each place, by its name
         self.step = 1  # the number of the current step; one more than there are once all are done
         self.tries = 0  # judgements of the step so far; 0 again after `report` of a right one
         self.done = trio.Event()  # set after the last step
@@ -97,12 +97,12 @@ class LessonSession:
         return self.lesson.steps[self.step - 1]
 
     def shown_commands(self) -> list[ShownCommand]:
-        """Return the commands of the current step, with the real ports."""
+        """Return the commands of the current step, with the real addresses."""
         has_curl = shutil.which("curl") is not None
         return [shown_command(each, self._nc, self.addresses, has_curl=has_curl) for each in self.current.commands]
 
     def with_addresses(self, text: str) -> str:
-        """Return a text of the lesson with the real ports in it."""
+        """Return a text of the lesson with the real addresses in it."""
         return with_addresses(text, self.addresses).replace("{leave}", self._nc.netcat.leave)
 
     def happened(self, connection: WatchedConnection) -> None:
