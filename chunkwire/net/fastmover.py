@@ -276,9 +276,9 @@ class FastMover:
             self._finish(body, error)
 
     def _pass_on(self, body: Body) -> bool:
-        """Do what `_read` does, by fewer calls, if one whole chunk comes; False: do it by `_read`.
+        """Do as `_read`, with fewer calls if a receive gives one whole chunk, as most do in a paced stream.
 
-        Most receives of a paced stream are one chunk. The less code runs for it, the more is still in the caches.
+        Return False, and do nothing, if the body is observed, has octets held or pending, or comes in bulk.
         """
         scanner = body.unobserved
         if scanner is None or body.feed.held or body.pending or body.on_first or body.room > READ_OCTETS:
@@ -315,7 +315,7 @@ class FastMover:
             self._came(body, memory, view, size, got)
 
     def _came(self, body: Body, memory: bytearray, view: memoryview, size: int, got: int) -> None:
-        """Pass on what one receive gave, behind so many held octets in the same memory; 0 is the end of input."""
+        """Process a receive of `got` octets, 0 at the end of input; they follow `size` held octets in `memory`."""
         if not got:
             body.feed.scanner.end_of_input()
             self._finish(body, None)
@@ -358,7 +358,7 @@ class FastMover:
         self._sent(body, octets, body.send(octets) if octets else 0)
 
     def _sent(self, body: Body, octets: memoryview, sent: int) -> None:
-        """Note that the sink took so many of these octets."""
+        """Keep as pending what the sink did not take of these octets: all but the first `sent`."""
         if sent < len(octets):
             body.pending = memoryview(bytes(octets[sent:]))
             body.sink.lift_unsent_limit()

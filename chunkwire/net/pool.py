@@ -1,9 +1,9 @@
 """Idle connections after complete exchanges, kept for further requests to the same server.
 
 The rule here: the server may close an idle connection at any time. One that has anything to read is dropped, as no
-response is due. If the close comes only after the request was sent, and before the first octet of a response, the
-request is repeated on a new connection if that is safe (RFC 9110 §9.2.2, `opening`). What this module must not know:
-heads and bodies.
+response is due. If the close comes only after a request was sent, and before the first octet of a response, the caller
+repeats the request on a new connection if that is safe (RFC 9110 §9.2.2). What this module must not know: heads and
+bodies.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 
 
 class Pool:
-    """Idle connections, for `chunkwire.client.open` and the gateway's upstreams; the end of a `with` block closes them.
+    """Idle connections; the end of a `with` block closes them. No task runs for it.
 
     Args:
         per_server: the maximum of idle connections to one server.
-        idle: seconds after which an idle connection is not used again; a later `take`, `give` or `sweep` closes it.
+        idle: seconds after which an idle connection is not used again; the next `sweep`, or `give` for its server,
+            closes it.
     """
 
     def __init__(self, *, per_server: int = PER_SERVER, idle: float = IDLE_S) -> None:
@@ -48,14 +49,14 @@ class Pool:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The context for https where a request names none: connections are found again by their context."""
+        """The context for https requests that name none: always the same, as a connection is found by its context."""
         return make_tls()
 
     def __len__(self) -> int:
         return sum(map(len, self._kept.values()))
 
     def take(self, server: ServerKey) -> ClientConnection | None:
-        """Return the connection that was used last, of those that can be used again; None for none."""
+        """Return the connection that was used last, of those that can be used again; close others that it finds."""
         kept = self._kept.pop(server, None)
         while kept:
             since, connection = kept.pop()
