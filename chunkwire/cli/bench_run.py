@@ -25,20 +25,8 @@ from chunkwire.tools.bench.result import merged
 from chunkwire.wire.errors import LocalError, leaves
 
 MEASURING = (
-    "streams",
-    "rate",
-    "arrivals",
-    "open",
-    "total",
-    "duration",
-    "warmup",
-    "until",
-    "baseline",
-    "csv",
-    "save",
-    "start_at",
-    "dask",
-    "agents",
+    *("streams", "rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "csv", "save"),
+    *("start_at", "dask", "agents"),
 )
 """Flags that `merge` refuses."""
 

@@ -99,7 +99,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def add_each(group: argparse._ArgumentGroup, *rows: tuple[str, Callable[[str], object], str, str]) -> None:
-    """Add a flag for each row of name, type, default and help."""
+    """Add a flag for each row of name, type, default and help; the help gets the default."""
     metavars: dict[object, str] = {timeout: "TIME", duration: "TIME", share: "SHARE"}
     for name, kind, default, what in rows:
         metavar, text = metavars.get(kind, "N"), f"{what} (default: {default})"

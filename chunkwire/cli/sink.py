@@ -103,7 +103,7 @@ class Sink:
             print(to_json(record, with_data), flush=True)
 
     def flush(self) -> None:
-        """Print the records of one receive."""
+        """Print the records that `record` has kept, together, and flush the file of --save."""
         if self._view is not None and self._pending:
             self._print(self._view.show(self._pending))
         self._pending = []
