@@ -188,8 +188,9 @@ class Sleeper(trio.abc.Instrument):
     async def in_spare_time(self, step: Callable[[], bool]) -> None:
         """Call `step` until it returns False: whenever nothing is ready, and once after `SPARE_EVERY` batches in a row.
 
-        So it delays what becomes ready by one step at most: keep each to some 10 µs. In the plain form a checkpoint
-        follows each step, which takes longer. A cancelled caller's step is not called again.
+        So it delays what becomes ready by one step at most: keep each to some 10 µs. The steps of several callers take
+        turns. In the plain form a checkpoint follows each step, which takes longer. A cancelled caller's step is not
+        called again. A step that wakes a task must do so by `wake`, or by `run_sync_soon`, or the task waits for all.
         """
         if self.form is Form.PLAIN:
             while step():
@@ -289,9 +290,10 @@ class Sleeper(trio.abc.Instrument):
         if self._batches % SPARE_EVERY:
             return
         spare = self._spare[0]
+        self._spare.rotate(-1)
         step, task = spare
-        if not step() and self._spare and self._spare[0] is spare:  # a step may cancel its caller
-            self._spare.popleft()
+        if not step() and spare in self._spare:  # a step may cancel its caller
+            self._spare.remove(spare)
             self.wake(task)
 
     def before_io_wait(self, timeout: float) -> None:

@@ -59,6 +59,19 @@ async def test_spare_work_goes_on_by_a_step_in_several_batches_where_something_i
     assert served == sorted([*range(3)] * SPARE_EVERY)
 
 
+async def test_the_steps_of_several_callers_take_turns(asleep: Asleep) -> None:
+    works = [Steps(asleep.set, 9), Steps(asleep.set, 3)]
+    async with trio.open_nursery() as nursery:
+        for work in works:
+            nursery.start_soon(asleep.sleeper.in_spare_time, work, name="work")
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(6):
+            await asleep.sleep(0)
+        assert [len(work.began) for work in works] == [3, 3]
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_cancelled_work_is_not_called_again(asleep: Asleep) -> None:
     steps = Steps(asleep.set, 3)
     async with trio.open_nursery() as nursery:
