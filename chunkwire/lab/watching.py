@@ -26,6 +26,7 @@ from chunkwire.wire.errors import ChunkwireError
 
 MAX_KEPT: Final = 20_000  # unsent records of a watcher: some 10 s of 1000 frames a second at two points
 MAX_KEPT_OCTETS: Final = 16 << 20  # the same in octets: records of large frames have some 6 KB
+MAX_LATER: Final = 2000  # bodies whose records are still to be made: 1000 streams at two points
 MAX_WATCHERS: Final = 16  # pages of one learner
 MAX_SHOWN_OCTETS: Final = 4096  # of one frame's data; a page shows no more
 BATCH_SECONDS: Final = 0.05  # records are made and sent together: 20 times a second looks continuous
@@ -82,7 +83,8 @@ class Watcher:
         if taken < len(raw):
             self._unsent = memoryview(raw)[taken:]
             self._is_sending = True
-            self._has_unsent.set()
+            # A task that is woken in a step would not end the sleep, so it would wait for all spare work.
+            trio.lowlevel.current_trio_token().run_sync_soon(self._has_unsent.set)
         return True
 
     async def send_all(self, body: ChunkedBody) -> None:
@@ -162,10 +164,13 @@ class Watchers:
         self._set_due()
 
     def later(self, work: Work) -> None:
-        """Make records later, in the order of the calls; at once where nobody watches any more."""
+        """Make records later, in the order of the calls; at once where nobody watches any more.
+
+        If more than `MAX_LATER` bodies wait, there is too little spare time: the oldest one's are made at once.
+        """
         self._later.append(work)
         self._set_due()
-        while self._later and not self._watchers:
+        while self._later and (not self._watchers or len(self._later) > MAX_LATER):
             self._make_some()
 
     def _set_due(self) -> None:
@@ -221,6 +226,7 @@ class Watchers:
                 nursery.cancel_scope.cancel()
         finally:
             self._watchers.discard(watcher)
+            self._set_due()  # what this page's task has begun, another page's must end
             while self._later and not self._watchers:
                 self._make_some()
         if ended is not None:

@@ -1,6 +1,11 @@
 """The lab's streams: through real exchanges of the gateway, by hand, paused and stepped; and the feed of them."""
 
 import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -8,8 +13,9 @@ import trio
 import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
-from chunkwire.lab.watching import MAX_KEPT, MAX_KEPT_OCTETS, Watcher, Watchers
+from chunkwire.lab.watching import MAX_KEPT, MAX_KEPT_OCTETS, MAX_LATER, Watcher, Watchers
 from chunkwire.net.heads import Request
+from chunkwire.net.listen import Address
 from chunkwire.record.values import FrameRecord, RequestRecord
 from chunkwire.server.responder import Responder
 from chunkwire.wire.scanner import ChunkedScanner
@@ -133,6 +139,50 @@ async def test_a_page_that_reads_late_gets_every_record() -> None:
     assert list(frames.values()) == [[*range(1, 301)]] * 2
 
 
+async def test_a_page_whose_socket_is_full_is_sent_the_rest_while_records_are_made() -> None:
+    steps, most, done = 0, 10_000, trio.Event()
+    async with lab_running() as (lab, where), _feed(where):
+        watchers = lab.seat.watchers
+        (watcher,) = watchers._watchers
+        token = trio.lowlevel.current_trio_token()
+
+        def work() -> bool:
+            nonlocal steps
+            steps += 1
+            watchers.note(f'"{"x" * 65536}"')
+            if steps < most and not watcher._response._is_writing:
+                return True
+            token.run_sync_soon(done.set)
+            return False
+
+        watchers.later(work)
+        await done.wait()
+    assert steps < most
+
+
+async def test_records_that_a_page_began_to_make_are_made_for_the_others_when_it_leaves() -> None:
+    began, has_left = trio.Event(), False
+    async with lab_running() as (lab, where):
+        watchers, token = lab.seat.watchers, trio.lowlevel.current_trio_token()
+
+        def work() -> bool:
+            token.run_sync_soon(began.set)
+            if has_left:
+                watchers.note('{"kind":"last"}')
+            return not has_left
+
+        async with _feed(where) as first:
+            watchers.later(work)
+            await began.wait()
+            async with _feed(where) as second:
+                first.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                first.socket.close()
+                while len(watchers._watchers) > 1:
+                    await trio.lowlevel.checkpoint()
+                has_left = True
+                await _until(second, b'{"kind":"last"}')
+
+
 async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     watchers, watcher = Watchers(), Watcher(NOBODY)
     watchers._watchers.add(watcher)
@@ -174,6 +224,25 @@ async def test_records_are_made_at_once_where_no_page_waits() -> None:
     watchers._watchers.clear()
     watchers.later(lambda: done.append(2))
     assert done == [1, 2]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_the_oldest_records_are_made_at_once_where_too_many_wait(beyond: int) -> None:
+    made: list[int] = []
+    watchers = Watchers()
+    watchers._watchers.add(Watcher(NOBODY))
+    for number in range(MAX_LATER + beyond):
+        watchers.later(partial(made.append, number))
+    assert made == [*range(beyond)]
+
+
+@asynccontextmanager
+async def _feed(where: Address) -> AsyncIterator[trio.SocketStream]:
+    """Open the feed of a lab, and give it after its first event."""
+    async with await trio.open_tcp_stream(where.host, where.port) as stream:
+        await stream.send_all(get("/lab/feed") + b"\r\n")
+        await _until(stream, b"event: hello")
+        yield stream
 
 
 async def _until(stream: trio.SocketStream, mark: bytes, times: int = 1) -> bytes:
