@@ -1,4 +1,6 @@
-"""The formats of a streamed answer of `/ask`: server-sent events and JSON Lines.
+"""The formats of a streamed answer of `/ask`: server-sent events and JSON Lines. `chat` has OpenAI's.
+
+A WebSocket gets the JSON Lines too, each as a message without its newline, and a Ping as the keep-alive.
 
 The rule here: pure. All content is JSON, in which a newline is `\\n`, so no token can forge an event.
 """
@@ -22,7 +24,7 @@ class AnswerFormat(Protocol):
     keep_alive: bytes  # octets without content, for an idle connection
 
     def piece(self, item: Content) -> bytes:
-        """Return a piece of text or reasoning, the beginning of a tool call, or more of its arguments."""
+        """Return a piece of text, of reasoning, or of a tool call."""
         ...
 
     def end(self, entry: AuditEntry) -> list[bytes]:
@@ -33,10 +35,11 @@ class AnswerFormat(Protocol):
 class SseFormat:
     """Server-sent events: `data: {"t":"Hel"}`, then `event: done` or `event: error` (WHATWG HTML §9.2).
 
-    `event: reasoning` and `event: tool_call` come before and between; neither reaches `onmessage`.
+    `event: reasoning` and `event: tool_call` may come before, between and after the pieces of text; neither reaches
+    `onmessage`.
 
-    The first event has the request's id as its id: a browser that reconnects after the end sends it as Last-Event-ID,
-    and is answered 204, or it would ask again and again.
+    The first event has the request's id as its id. A browser that reconnects sends it as Last-Event-ID, and is answered
+    204, which ends the reconnecting; else it would ask the same question again.
     """
 
     content_type = b"text/event-stream; charset=utf-8"
@@ -92,5 +95,6 @@ def _line(content: Mapping[str, object]) -> bytes:
 
 
 def _call_json(call: ToolCall) -> dict[str, object]:
+    """Return the JSON form: id and name if the piece has either; mostly the first piece of a call has both."""
     begun = {"id": call.id, "name": call.name} if call.id or call.name else {}
     return {"index": call.index, **begun, "arguments": call.arguments}

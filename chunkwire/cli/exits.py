@@ -23,13 +23,14 @@ class ExitCode(enum.IntEnum):
     FINDING = 1
     """The verb worked and found something: a hop that holds, a missed limit, two recordings that differ."""
     USAGE = 2
+    """A wrong command line or input, a file that cannot be used, or too little memory."""
     NO_CONNECTION = 7
     CUT = 18
     HTTP_ERROR = 22
     TIMEOUT = 28
     EMPTY = 52
     BROKEN = 56
-    """Malformed framing or head, or a reset."""
+    """Malformed framing, a malformed or incomplete head, a reset, or an error of ours that has no other code."""
     BUG = 70
     CANNOT_BIND = 71
     INTERRUPTED = 130
@@ -48,7 +49,7 @@ FRAMING_EXITS = {
     "missing": ExitCode.FINDING,  # the capture lacks octets: it is not known how the body ended
     "unknown": ExitCode.FINDING,  # a verdict of a later version: it may be incomplete
 }
-"""The exit code of a tool that watched a body end with this verdict (the record's `FRAMING_VERDICTS`, `UNKNOWN`)."""
+"""The exit code of `watch` for this verdict on a body (the record's `FRAMING_VERDICTS`, `UNKNOWN`)."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
@@ -69,7 +70,7 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
 
 
 def _exit_code_of_net(error: ChunkwireError) -> ExitCode:
-    """Return the code of another error of ours; the rooms that load trio are imported only here."""
+    """Return the code of another error of ours. The modules that are imported here load trio."""
     from chunkwire.client.errors import Deadline, ResetBody
     from chunkwire.net.dial import DialError
     from chunkwire.net.ends import IncompleteHead
@@ -101,9 +102,10 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for that: expected a smaller input"
     message = " ".join(str(error).split()) or type(error).__name__
-    taken: Address | None = getattr(error, "taken", None)  # of a ListenError, from a room that need not be loaded
+    taken: Address | None = getattr(error, "taken", None)  # of a ListenError, whose module loads trio
     if taken is not None:
-        message += f"; choose another with {_flag_of(taken, options)}; port 0 takes a free one"
+        message += f"; choose another with {_flag_of(taken, options)}"
+        message += "" if taken.is_unix else "; port 0 takes a free one"
     return message
 
 

@@ -11,7 +11,7 @@ from chunkwire.wire.errors import LocalError
 
 SUMMARY = "a page that shows the wire, live: an origin, two gateways, and octets to touch and break"
 EPILOG = """\
-with --class nothing but the lab is open, and it is reached by the names of --host alone (and by loopback's)
+with --class learners reach only the page, under a name of --host; on this machine loopback works too
 
 examples:
   chunkwire lab                  the page on http://127.0.0.1:8000/

@@ -1,4 +1,4 @@
-"""`chunkwire lesson`: ten lessons on real sockets; the list of them, a handout, and the table of what was handed in."""
+"""`chunkwire lesson`, its arguments: ten lessons, the list of them, a handout, and the table of hand-in files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EPILOG = """\
 your own server or client: chunkwire check server URL, chunkwire check client --help
 
 exit codes: 0 all steps done, or printed, 1 a hand-in file with no, too many or broken lines, 2 usage, or a file that
-  cannot be written, 71 cannot bind, 130 Ctrl-C
+  cannot be read or written, 71 cannot bind, 130 Ctrl-C
 
 examples:
   chunkwire lesson                               the list

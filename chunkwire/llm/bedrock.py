@@ -4,9 +4,10 @@ The rule here: requests, and the events of an answer in their order; `bedrock_re
 in `eventstream`. AWS's SDKs sign requests with SigV4, which is not checked here; `build_request` authenticates with a
 Bedrock API key as a bearer token.
 
-Converse has neither several answers nor probabilities of tokens: `inferenceConfig` refuses what it does not know, and
-Anthropic's models refuse them in `additionalModelRequestFields`. `additionalModelResponseFieldPaths` selects members of
-the model's own answer, such as `/stop_sequence`; they come in `messageStop`. Those models have no `logprobs` to select.
+Converse has neither several answers nor probabilities of tokens. In `inferenceConfig` every unknown member is refused;
+in `additionalModelRequestFields` Anthropic's models refuse `n`, `logprobs`, `top_logprobs` and `response_format`.
+`additionalModelResponseFieldPaths` selects members of the answer in Anthropic's form, such as `/stop_sequence`. They
+come in `messageStop`, or in the body of a whole answer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from chunkwire.llm.question import Field, ModelRequest, Question, refuse, tools_
 from chunkwire.llm.shape import at, dump, items_at, load_object, number_at, text_at
 
 EVENT_STREAM_TYPE: Final = b"application/vnd.amazon.eventstream"
-_MESSAGES: Final = anthropic.AnthropicMessages()  # InvokeModel has its objects
+_MESSAGES: Final = anthropic.AnthropicMessages()  # the form of InvokeModel's answers
 _STOP_REASON: Final[Mapping[StopReason, str]] = {
     **anthropic.STOP_REASON,
     StopReason.FILTER: "content_filtered",
@@ -49,7 +50,7 @@ _EXCEPTION: Final[Mapping[ErrorKind, str]] = {
 
 
 class Bedrock(Dialect):
-    """`POST /model/{id}/converse-stream` and its three siblings."""
+    """Under `POST /model/{id}/`: `converse`, `converse-stream`, `invoke` and `invoke-with-response-stream`."""
 
     name = "bedrock"
     path = re.compile(r"/model/.*/(?:converse|converse-stream|invoke|invoke-with-response-stream)\Z")

@@ -1,8 +1,8 @@
 """`/frames?plan=…` sends planned frames at planned times; `/trailers` sends the trailers in its parameters.
 
 A plan is a comma-separated list of SIZE[:EXT]@MS: decimal octets, a chunk-ext without its first `;`, decimal
-milliseconds from the start. `0@MS` is the last-chunk; without one the body is cut. Instead of a plan, `octets=` has all
-octets after the head, for framings that no plan or fault has.
+milliseconds since the head was sent. `0@MS` is the last-chunk; without one the body is cut. Instead of a plan,
+`octets=` has all octets after the head, for framings that no plan or fault has.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PlannedFrame:
     Attributes:
         size: octets of chunk-data; 0 is the last-chunk.
         ext: with its leading `;`, or empty.
-        moment: seconds from the start.
+        moment: seconds since the head was sent.
     """
 
     size: int
@@ -105,6 +105,7 @@ async def frames(request: IncomingRequest, response: Responder) -> None:
     fields = tuple(_trailer(text) for text in query.values("trailer"))
     if fields and steps[-1].size:
         raise bad_value("trailer", "a plan with a last-chunk (0@MS)", query.text("plan"))
+    _check_trailers(fields)
     async with response.chunked(status, head, trailers=fields) as body:
         for step, data in with_data(steps, query.text("text")):
             await body.wait_until(step.moment)
@@ -133,7 +134,8 @@ async def _send_octets(request: IncomingRequest, response: Responder, status: in
 
 async def trailers(request: IncomingRequest, response: Responder) -> None:
     """Send each parameter as a trailer, listed in Trailer and in the content."""
-    fields = tuple(checked_trailer(name, value, parameter=name) for name, value in request.query.pairs)
+    fields = tuple(_checked_trailer(name, value, parameter=name) for name, value in request.query.pairs)
+    _check_trailers(fields)
     async with response.chunked(fields=(TEXT,), trailers=fields) as body:
         await body.send_chunk(b"%d trailers follow the last-chunk\n" % len(fields))
         for name, value in fields:
@@ -153,11 +155,11 @@ def _trailer(text: str) -> Field:
     name, colon, value = text.partition(":")
     if not colon:
         raise bad_value("trailer", "NAME:VALUE", text)
-    return checked_trailer(name, value.strip(" \t"), parameter="trailer")
+    return _checked_trailer(name, value.strip(" \t"), parameter="trailer")
 
 
 def checked_header(text: str) -> Field:
-    """Return a field line of the response head; refuse a malformed one, and one that frames the message."""
+    """Return a field line of the response head; refuse a malformed one, and one of `FRAMING_NAMES`."""
     name, colon, value = (part.strip(" \t").encode() for part in text.partition(":"))
     if not colon or not _FIELD_NAME.fullmatch(name):
         raise bad_value("header", "NAME:VALUE", text)
@@ -168,7 +170,7 @@ def checked_header(text: str) -> Field:
     return (name, value)
 
 
-def checked_trailer(name: str, value: str, *, parameter: str) -> Field:
+def _checked_trailer(name: str, value: str, *, parameter: str) -> Field:
     """Return a trailer field; refuse a malformed one, and one that must not be a trailer."""
     field = (name.encode(), value.encode())
     try:
@@ -176,6 +178,14 @@ def checked_trailer(name: str, value: str, *, parameter: str) -> Field:
     except LocalError as error:
         raise Refusal(400, "parameter", f"{shown(parameter)}: {error}") from error
     return field
+
+
+def _check_trailers(fields: tuple[Field, ...]) -> None:
+    """Refuse more trailers than one body may have."""
+    try:
+        encode_last_chunk(fields)
+    except LocalError as error:
+        raise Refusal(400, "parameter", str(error)) from error
 
 
 PLANNED: Final = (

@@ -1,7 +1,7 @@
 """A response that the test writes: its actions are queued, and carried out once the request has come.
 
-The rule here: actions never wait. The task that answers the request carries them out in order. Only explicit waits
-block: for the request, for the client to leave, for the acknowledgement of the client's kernel.
+The rule here: queueing an action does not block. The task that answers the request carries them out in order. Only
+explicit waits block: for the request, for the client to leave, for the acknowledgement of the client's kernel.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Action:
     """One act with its arguments.
 
     Attributes:
-        value: an event in the run's kind.
+        value: an event in the run's kind: in a dialect of language models the next piece of the answer's text.
         octets: chunk-data, a WebSocket message, or octets to send unchanged.
         ext: the chunk-ext of a frame, with its `;`; b"" for none.
     """
@@ -64,7 +64,7 @@ def read_action(message: Mapping[str, object], kind: str) -> Action:
     """Return the action in a message of the control path.
 
     Raises:
-        LocalError: it is not valid.
+        LocalError: it is not valid; or another error that `steps.naming` translates to it.
     """
     act = Act(str(message["do"]))
     match act:
@@ -111,7 +111,7 @@ class HandwrittenResponse:
     Attributes:
         is_ended: the test has ended it; no action may follow.
         asked: set once the request has come.
-        gone: set once the client has left.
+        gone: set once the client has closed its side or reset the connection; a half-close counts too.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,10 @@ class HandwrittenResponse:
                 self.gone.set()
 
     async def wait_acked(self) -> None:
-        """Return once the client's kernel has acknowledged all octets sent so far."""
+        """Return once no action is queued and the client's kernel has acknowledged all octets.
+
+        Never returns if the client leaves while actions are queued.
+        """
         while True:
             if self.unacked() == 0:
                 return

@@ -70,6 +70,12 @@ def test_an_address_that_is_taken_names_the_flag_that_takes_another(given: dict[
     assert message_of(taken, Namespace(**given)) == said
 
 
+def test_a_unix_socket_that_is_taken_has_no_port_to_change() -> None:
+    taken = ListenError.from_os(Address("/run/x", 0), OSError(errno.EADDRINUSE, "Address already in use"))
+    said = "cannot listen on unix:/run/x: address already in use; choose another with -l"
+    assert message_of(taken, Namespace(listen="unix:/run/x")) == said
+
+
 def test_an_address_that_may_not_be_taken_names_no_flag() -> None:
     denied = ListenError.from_os(Address("127.0.0.1", 80), PermissionError(errno.EACCES, "Permission denied"))
     assert message_of(denied, Namespace()) == "cannot listen on 127.0.0.1:80: permission denied"

@@ -5,6 +5,7 @@ import pytest
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
+from chunkwire.wire.limits import DEFAULT_LIMITS
 from tests.server.peer import body_of, serving, status_of
 
 REFUSED = {
@@ -92,6 +93,15 @@ async def test_the_caps_are_settings() -> None:
         assert status_of(await running.get("/frames?plan=10@0")) == 200
         assert status_of(await running.get("/frames?plan=11@0")) == 400
         assert status_of(await running.get("/frames?plan=1@0,1@1,1@2,0@3")) == 400
+
+
+@pytest.mark.parametrize("target, parameter", [("/trailers?", "X-{}="), ("/frames?plan=0@0&", "trailer=X-{}:")])
+async def test_more_trailers_than_a_body_may_have_are_refused(target: str, parameter: str) -> None:
+    parameters = [parameter.format(number) for number in range(DEFAULT_LIMITS.max_trailer_fields + 1)]
+    async with serving() as running:
+        assert status_of(await running.get(target + "&".join(parameters[:-1]))) == 200
+        answer = await running.get(target + "&".join(parameters))
+    assert (status_of(answer), body_of(answer)) == (400, b"expected at most 64 trailers, got 65\n")
 
 
 def test_more_parameters_than_the_limit_are_refused() -> None:

@@ -1,6 +1,6 @@
-"""What the lessons' origin serves: short streams whose content does not depend on the clock.
+"""What the lessons' origin serves.
 
-The rule here: the names of paths give no answer away.
+The rule here: no content depends on the clock, and the names of paths give no answer away.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def lesson_resources(answer: Callable[[str], str], paths: Sequence[str] = ("",))
     """Return what is served.
 
     Args:
-        answer: takes what stood behind `/answer/` and gives the text that is sent back.
-        paths: all of it is served behind each of these.
+        answer: takes the last segment of `/answer/…` and gives the text that is sent back.
+        paths: prefixes, each of which has all resources. A class has one for the origin and one for each hop.
     """
 
     async def answered(request: IncomingRequest, response: Responder) -> None:

@@ -1,10 +1,12 @@
-// The ladder as a table: the same facts as text; some rows at a time.
+// The frames of one ladder as a table, `ROWS` at a time. The first moment is in ms since the request, at the first point
+// that saw the frames (`Stream.base`). The other moments are in ms since the first.
 
 import { byId, makeRow } from "./dom.js";
 import { signed } from "./model.js";
 
 const ROWS = 25;
 
+/** `select` takes a frame's index, an octet of the frame, and a lane's name. */
 export function addTable({ lanes, select, plural }) {
   let from = 0;
 

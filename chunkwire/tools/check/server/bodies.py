@@ -1,8 +1,7 @@
-r"""Rows about request bodies: a server must accept legal ones, and must not take malformed or incomplete ones for
-whole.
+"""Rows about request bodies: a server accepts legal ones, and does not take malformed or incomplete ones for whole.
 
-The rule here: each variant is the octets of a body, chunked unless its field lines say otherwise. Unless our FIN cuts
-the body, a GET follows on the same connection, and its answer shows where the body ended for the server.
+The rule here: each variant is a body, chunked unless its field lines say otherwise, on a connection of its own. Unless
+our FIN cuts the body, a GET follows on that connection, and its answer shows where the body ended for the server.
 
 `must` are only: decode legal bodies, ignore extensions, parse sizes without overflow, take no bare CR for a line end
 and no incomplete body for whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 §2.2).
@@ -53,7 +52,7 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
 
 
 def broken(row: CheckRow, *bodies: bytes) -> ServerCase:
-    """Return a case of chunked bodies that must not be taken for complete, each followed by a GET."""
+    """Return a case of chunked bodies, each followed by a GET. A body that is taken for whole fails the row."""
     return case_of_each(row, _posts(_CHUNKED, bodies), rule_broken)
 
 
@@ -64,7 +63,7 @@ def _should_refuse(row_id: str, title: str) -> CheckRow:
 
 
 def incomplete(row: CheckRow, *bodies: bytes, fields: bytes = _CHUNKED) -> ServerCase:
-    """Return a case of bodies that our FIN cuts."""
+    """Return a case of bodies that our FIN cuts, without a GET behind them; over TLS it does not apply."""
     rule = partial(rule_broken, is_cut=True)
     return case_of_each(row, _posts(fields, bodies), rule, is_followed=False, fin=True)
 
