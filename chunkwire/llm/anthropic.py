@@ -5,7 +5,8 @@ with the stop reason and the usage, `message_stop`. `ping` may come anywhere. Th
 `event:` line, so every one is written with it. Bedrock's InvokeModel has the same objects in binary messages.
 
 Proxies repeat `message_start`, or the start of a block: it is read once. A block may have the index of an earlier one.
-The start of another message within one is an error, for the answer would be made of two.
+Until a block begins, the start of another message replaces the first. After that it is an error, as the answer would be
+made of two.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ STOP_REASON: Final[Mapping[StopReason, str]] = {  # for writing; end_turn for th
 _CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
 _FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
 THINKS: Final = ("enabled", "adaptive")  # the types of `thinking` that ask for reasoning
-_MAX_BLOCKS: Final = 4096  # of one answer, tool calls left out; a long one has some ten
+_MAX_BLOCKS: Final = 4096  # indexes of one answer's blocks, tool calls left out; a long one has some ten
 _KEY_CHARACTERS: Final = 40  # of a block's index, which may be any JSON; a number has fewer
 _EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # prefixes of their types
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
@@ -110,9 +111,10 @@ class MessagesInterpreter(Interpreter):
 
     def _start_message(self, message: object) -> Iterator[AnswerEvent]:
         id_ = text_at(message, "id")
-        if self._has_blocks and self._id and id_ not in ("", self._id):
+        is_another = id_ not in ("", self._id)
+        if self._has_blocks and self._id and is_another:
             raise ValueError("expected one message, got the start of another in it")
-        if self._id is None or (id_ != self._id and not self._has_blocks):
+        if self._id is None or (is_another and not self._has_blocks):
             self._id = id_
             self._note_usage(at(message, "usage"))
             yield Started(id_, text_at(message, "model"))
@@ -277,7 +279,7 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
     """Return what a body asks.
 
     Args:
-        model: the model where the body does not name it, as in Bedrock, where the path does; "" reads the body.
+        model: from the path of the request, as in Bedrock; "" for the one in the body.
 
     Raises:
         RequestRefused: the service would refuse it.

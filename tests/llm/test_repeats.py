@@ -108,6 +108,11 @@ def test_a_message_that_starts_twice_is_one_and_another_within_it_is_broken() ->
     assert ended == begun
 
 
+def test_a_repeated_start_of_a_message_without_its_id_is_read_once() -> None:
+    assert read("anthropic", message("a"), message(""), part("x")) == [Started("a", "m"), Text("x")]
+    assert read("anthropic", message(""), message("a"), part("x"))[1:] == [Started("a", "m"), Text("x")]
+
+
 def test_bedrocks_tool_that_begins_twice_is_one_call() -> None:
     start = ("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}})
     delta = ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": '{"a":1}'}}})
