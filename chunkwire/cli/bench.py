@@ -24,12 +24,13 @@ or not, and first counts from the planned beginning.
 figure, 99.5 % for a difference; ~ is a difference that is not significant,
 x is target over base. added compares the two targets themselves (from written
 to arrived); late includes how late the origin wrote.
-Ctrl-C prints the figures so far. A FILE of - is standard output.
+Ctrl-C and SIGTERM print the figures so far. Where a FILE is -, a flag writes to
+standard output, and merge reads standard input.
 exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
   allows (0), --until or --rate was not reached, a figure is mostly this meter's
   own error (--force), or frames arrived, but none while it sampled, 2 usage,
   7 no connection, 22 another status than 200, 28 no frame arrived at all,
-  130 Ctrl-C
+  130 Ctrl-C, 143 SIGTERM
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
@@ -79,7 +80,7 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("-c", "--streams", type=stream_count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
     add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
-    opening = "with -c: each once the one before is answered, those of /probe spread over an interval, or all at once"
+    opening = "with -c: each once the one before is answered (default), of /probe over an interval; or all at once"
     add("--open", choices=("staggered", "together"), help=opening)
     add(
         "-n",
@@ -102,7 +103,7 @@ def add_load(group: argparse._ArgumentGroup) -> None:
 
 
 def moment(text: str) -> float:
-    """Return seconds since the epoch, from such a number, or from a date and time with its zone (RFC 3339)."""
+    """Return seconds since the epoch, from such a number, or from a date and time with its zone (ISO 8601)."""
     try:
         if re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII):
             when = datetime.fromtimestamp(float(text), UTC)

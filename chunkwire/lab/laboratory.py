@@ -37,7 +37,7 @@ from chunkwire.wire.errors import LocalError
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 SeatResponder: TypeAlias = Callable[[Seat, IncomingRequest, Responder], Awaitable[None]]
 RUN_FIELD: Final = b"chunkwire-run"
-_RUN_NAME_OCTETS: Final = 64
+_RUN_NAME_CHARACTERS: Final = 64
 _STREAMS: Final = ("/direct/", "/via/", "/up/")
 
 
@@ -48,10 +48,10 @@ class LabResource:
     path: str
     responder: SeatResponder
     summary: str
-    acts: bool = False  # it changes something: POST, with the page's token
+    acts: bool = False  # it takes POST alone, with the page's token
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()
-    any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, use other names
+    any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, send its address
 
     @property
     def is_stream(self) -> bool:
@@ -60,7 +60,7 @@ class LabResource:
 
 
 class Lab:
-    """Everything that a lab serves.
+    """Everything that a lab serves; `lab`, `demo` and each `--admin` address have one.
 
     Args:
         streams: the origin's resources, which `/direct/…` serves.
@@ -110,7 +110,7 @@ class Lab:
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
         """Return what takes the records of an exchange: its seat's watchers.
 
-        None for what is no stream of the origin's, and while no page watches.
+        None for a path that is not below `/direct/`, for a seat that is not taken, and while no page watches.
         """
         seat, path = self.seats.find(head.target)
         if seat is None or not path.startswith("/direct/"):
@@ -193,7 +193,7 @@ def _controlled(stream: Resource) -> SeatResponder:
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if run := request.head.get(RUN_FIELD):
-            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows numbers the streams of a run
+            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows is the page's lane
             response.pacer = RunPacer(response.pacer, seat.run(name))
         await stream.responder(request, response)
 
@@ -243,7 +243,10 @@ async def _control(seat: Seat, request: IncomingRequest, response: Responder) ->
 
 
 async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> None:
-    """Put the request's content on the wire of each hand-written stream, or end them."""
+    """Send the request's content on each hand-written stream, then end them where `end` is given.
+
+    The answer has the verdict on the stream that was opened last.
+    """
     end = request.query.text("end")
     if end not in ("", *HandEnd):
         raise bad_value("end", "fin or reset", end)
@@ -266,6 +269,6 @@ async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
 
 
 def _run_name(text: str) -> str:
-    if not text.isalnum() or len(text) > _RUN_NAME_OCTETS:
-        raise bad_value("run", f"at most {_RUN_NAME_OCTETS} letters and digits", text)
+    if not text.isalnum() or len(text) > _RUN_NAME_CHARACTERS:
+        raise bad_value("run", f"at most {_RUN_NAME_CHARACTERS} letters and digits", text)
     return text

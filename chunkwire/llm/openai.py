@@ -1,6 +1,7 @@
-"""What OpenAI's chat completions and responses share: keys, errors, schemas, probabilities.
+"""What OpenAI's chat completions and responses share: keys, errors, roles, schemas, log probabilities.
 
-The rule here: an error is `{"error": {"message", "type", "param", "code"}}`; a table gives type and code by kind.
+The rule here: an error is `{"error": {"message", "type", "param", "code"}}`; a table gives type and code by kind, and
+`server_error` is for the kinds that it does not have.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def code_of(error: ProviderError) -> str:
 class OpenAIDialect(Dialect):
     """The common part of both APIs."""
 
-    default_base = b"/v1"  # the SDK's base_url ends in it
+    default_base = b"/v1"  # of requests that are sent; the SDK's base_url ends in it
     request_fields = ((b"accept", JSON),)
     key_field = b"api-key"  # Azure's
     request_id_field = b"x-request-id"
@@ -62,8 +63,11 @@ class OpenAIDialect(Dialect):
 def message_of(item: object, where: str, roles: Mapping[str, Role] = ROLES) -> Message:
     """Return one message of a request.
 
+    Args:
+        where: its place in the body, for the error.
+
     Raises:
-        RequestRefused: its role is not one of these; `where` is its place in the body.
+        RequestRefused: its role is not one of `roles`.
     """
     role = roles.get(text_at(item, "role"))
     if role is None:
@@ -92,7 +96,7 @@ def schema_of(answer_format: object, *path: str) -> object:
 
 
 def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool = False) -> dict[str, object] | None:
-    """Return the probabilities of tokens as chat completions have them, None where the question asks for none."""
+    """Return the member `logprobs` of a choice in chat completions, None where the question asks for none."""
     found = token_logprobs(tokens, question)
     if found is None:
         return None
@@ -100,7 +104,10 @@ def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool =
 
 
 def token_logprobs(tokens: Sequence[str], question: Question) -> list[dict[str, object]] | None:
-    """Return made-up probabilities of each token and of its alternatives, None where the question asks for none."""
+    """Return made-up log probabilities of each token and of its alternatives; None where the question asks for none.
+
+    The first alternative is the token itself.
+    """
     if question.top_logprobs is None:
         return None
     return [

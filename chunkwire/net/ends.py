@@ -158,8 +158,7 @@ class ClientConnection(Connection):
             await self.send_all(memoryview(octets)[taken:])
 
     async def receive_response(self) -> Response:
-        """Return the next response head: a 1xx (status under 200), after all of which but 101 another one follows, or
-        the final one.
+        """Return the next response head. After a 1xx (status under 200) other than 101, another head follows.
 
         Raises:
             HeadError: see `seam.judge_response`.

@@ -1,14 +1,17 @@
 """Barriers: a stream writes frame k+1 only after its client has acknowledged frame k, on another connection.
 
-The order of events then shows whether frame k reached the client before k+1 was written, without measuring time. The
-protocol, for a stream whose request named a barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
+The order of events then shows whether frame k reached the client before k+1 was written, without measuring time. With
+`burst`, `/probe` waits only before the first frame of each burst. The protocol, for a stream whose request named a
+barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
 
-    POST /probe/ack?barrier=ID&n=K    204: frame K and all frames before it are acknowledged
-    GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far}
+    POST /probe/ack?barrier=ID&n=K    204: frame K and all frames before it are acknowledged; 0 is the head
+    GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far,
+                                      "is_over": whether the stream has ended}
     GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
 Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
-409 for an acknowledgement out of order, and for an ID that is open already; 503 for more than `MAX_OPEN`.
+409 for a frame that is acknowledged already or not written yet, and for an ID that is open already; 503 for more than
+`MAX_OPEN`; 400 for a malformed ID or number.
 `origin.probe` and `forward.barrier` write the frames.
 """
 
@@ -41,13 +44,13 @@ MAX_OPEN: Final = 64
 """Barriers open at once in one process. Each is a waiting stream; a probe opens one at a time."""
 
 IDLE_SECONDS: Final = 60.0
-"""A stream whose client acknowledges nothing for so long is cut, and its ID removed (as long as nginx's timeouts)."""
+"""A stream that waits so long without an acknowledgement is cut, and its ID removed (as long as nginx's timeouts)."""
 
 BEYOND_SECONDS: Final = 20.0
 """The longest wait of a request for the state: less than the timeout of proxies for a response head."""
 
 ANSWER_FIELD: Final[Field] = (BARRIER_FIELD, b"answer")
-"""In each answer about an open barrier, or about an ID that is not open: see `is_barrier_answer`."""
+"""In each answer to an acknowledgement or to a request for a state, except 400: see `is_barrier_answer`."""
 
 STATE_FIELDS: Final[tuple[Field, ...]] = (
     (b"Content-Type", b"application/json"),
@@ -68,7 +71,7 @@ class Barrier:
 
     Attributes:
         written: frames that have been written to the socket.
-        acked: number of the last acknowledged frame; -1 before the head, if the stream waits for the head.
+        acked: number of the last acknowledged frame; -1 until the head is acknowledged, if the stream waits for it.
         octets: of content in the frames written, without a content coding.
     """
 
@@ -165,7 +168,7 @@ class Barriers:
         """Acknowledge the frame in a query: `barrier` and `n`.
 
         Raises:
-            Refusal: the query names no open barrier, or the frame is out of order.
+            Refusal: 400, 404 or 409; see the statuses above.
         """
         barrier = self.find(query.text("barrier"))
         if not query.values("n"):
@@ -176,7 +179,7 @@ class Barriers:
         """Return the state of the barrier in a query, as JSON.
 
         Raises:
-            Refusal: no stream has this ID open.
+            Refusal: a parameter is malformed, or no stream has this ID open.
         """
         barrier = self.find(query.text("barrier"))
         if query.values("beyond"):
@@ -193,7 +196,7 @@ class Barriers:
         """Return an open barrier.
 
         Raises:
-            Refusal: 404, no stream has it open.
+            Refusal: 400, the ID is malformed; 404, no stream has it open.
         """
         _check_id(name)
         if name not in self._open:

@@ -1,4 +1,4 @@
-"""Streams of events: `/sse` (WHATWG HTML §9.2) and `/ndjson`, one event in each frame.
+"""Streams of events: `/sse` (WHATWG HTML §9.2) and `/ndjson`, one event or comment in each frame.
 
 The rule here: no state is kept between requests. An event's id is its number in the stream, so that `Last-Event-ID`
 determines where a resumed stream begins.
@@ -24,10 +24,11 @@ _ID: Final = re.compile(rb"\d{1,9}")
 
 
 async def sse(request: IncomingRequest, response: Responder) -> None:
-    """Send `count` events over `duration` after `delay`; answer 204 to a client that resumes after the last one.
+    """Send `count` events over `duration` after `delay`.
 
-    A comment is sent after each `heartbeat` without an event. `retry` is sent with the first event. After `cut` events
-    the response is cut.
+    A client that resumes gets the events after the last one that it received, at the same intervals; 204 if there are
+    none. A comment is sent after each `heartbeat` without an event. `retry` is sent with the first event of a response.
+    After `cut` events of a response it is cut; one with fewer events ends properly.
     """
     query, caps = request.query, caps_of(request)
     count = query.count("count", 10, at_least=1, at_most=caps.max_chunks)

@@ -1,13 +1,13 @@
 """Scan a body incrementally, and approve the octets that may be sent on.
 
 The rule here: a scanner is given octets and returns how many of them, from the front, *may be sent on*. Chunk-data may
-go at once; a size line once its CRLF is there and valid; the CRLF after chunk-data as a pair; last-chunk, trailer
+go at once; a size line once it is whole and valid; the CRLF after chunk-data as a pair; last-chunk, trailer
 section and final CRLF only when all of it is valid. So what was sent is always a prefix of some valid body, and no
 peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
 octet that no valid body has there is refused when it comes, not when its line ends.
 
-A scanner keeps no octets that may not go yet: they are passed again, in front of the next ones. What this module must
-not know: sockets, time, and who watches.
+The octets that may not go yet are passed again, in front of the next ones. What this module must not know: sockets,
+time, and who watches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, WORT
 
 _CR: Final = 0x0D
 
-_PLAIN_PER_READ: Final = 8
+_PLAIN_PER_EXT: Final = 8
 """Plain size lines that take the time of one with chunk-ext: 0.3 to 0.9 µs each against 3 to 5 µs."""
 
 NO_LIMIT: Final = sys.maxsize
@@ -61,12 +61,12 @@ class BodyScanner(Protocol):
         """Return n, so that buffer[:n] may be sent on now.
 
         Args:
-            buffer: only buffer[:end] is read. It begins with the octets that the call before did not approve,
-                followed by new ones. Octets after a complete body are never approved.
+            buffer: the octets that the call before did not approve, followed by new ones. Octets past `end` are
+                ignored. Octets after a complete body are never approved.
             events: gets the events of the approved octets; for None no event is built.
-            most: bounds the time of this call, in octets of framing: size lines, and CRLF after chunk-data. With so
-                many or more of them taken the call ends in front of a size line. Size lines without chunk-ext count an
-                eighth, since they take less time, unless events are built; chunks that the pattern takes do not count.
+            most: bounds the time of this call, in octets of framing: size lines, and CRLF after chunk-data. Once so
+                many or more are taken, the call ends in front of a size line. For events None, most chunks without
+                chunk-ext count an eighth, since they take less time, and chunks that the pattern takes do not count.
 
         Raises:
             FramingError: the body is broken, and each later call raises the same. The valid prefix of this buffer
@@ -154,13 +154,13 @@ class ChunkedScanner:
         # In DATA and DATA_END: the size line of the chunk, and chunk-data still to come.
         self._line = b""
         self._remaining = 0
-        # Framing beyond what the data excuses so far; see Limits.max_overhead.
+        # Octets of framing that count against Limits.max_overhead so far; never below 0.
         self._excess = 0
         self._sizes = _plain_sizes(limits)
-        self._ext = b""  # the latest, where the short cut can take it
+        self._ext = b""  # the latest chunk-ext that is short enough for the short cut
         self._short_cut = ShortCut()
-        # In TRAILER_SECTION: the size line of the last-chunk, counted from its first octet how far the section is
-        # read, and its field lines so far.
+        # In TRAILER_SECTION: the size line of the last-chunk; octets read from its first octet on; the field lines so
+        # far.
         self._last_chunk: SizeLineRead | None = None
         self._tail = 0
         self._trailers: list[tuple[bytes, bytes]] = []
@@ -197,9 +197,10 @@ class ChunkedScanner:
         return position
 
     def take_lone_chunk(self, buffer: Buffer, end: int) -> bool:
-        """Approve buffer[:end] if it is exactly one chunk without chunk-ext; else change nothing and return False.
+        """Approve buffer[:end] and return True if it is one whole chunk that the hot path takes: without chunk-ext.
 
-        Most receives are such a chunk. `scan` tries this first, so a caller may too.
+        Else change nothing and return False. Most receives are such a chunk. A caller that wants no events may try this
+        before `scan`, which does the same.
         """
         if self._state is not _SIZE_LINE or self._excess or self._error is not None:
             return False
@@ -228,12 +229,12 @@ class ChunkedScanner:
     def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:
         offset = self.wire_octets + refused.at
         octets = _copy(buffer, refused.at, min(end, refused.at + refused.shown))
-        # What follows the line says nothing about it.
+        # Octets after the end of the line are not shown.
         octets = octets.partition(b"\r")[0] or octets[:2]
         message = f"expected {refused.expected} at {offset}, got {quoted(octets)}"
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
             message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
-            # `6` before `hello` CRLF: a person counted the CR. Whether data ended in one is not kept.
+            # A size of 6 for `hello` takes the CR as data. It is not known here whether the data ended in CR.
             message += "; the size counts the CR, or none was sent" if refused.rule is Rule.BARE_LF else ""
         return FramingError(refused.rule, offset, octets, refused.rule.section, message)
 
@@ -258,7 +259,7 @@ class ChunkedScanner:
     def _scan_plain_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
         """Approve the chunks at start that have no chunk-ext; the short cut takes some that have one.
 
-        The hot path, and only that: what it takes the other steps would take too, the rest it leaves to them.
+        An optimization: the other steps would approve the same octets, and they take the rest.
         """
         position = start
         while True:
@@ -306,7 +307,7 @@ class ChunkedScanner:
             octets += size
             chunks += 1
         framing = position - start - (octets - self.octets)
-        self._left -= framing if events is not None else framing // _PLAIN_PER_READ
+        self._left -= framing if events is not None else framing // _PLAIN_PER_EXT
         self.chunks, self.octets = chunks, octets
         return position
 

@@ -4,11 +4,11 @@ import { byId, make } from "./dom.js";
 import { Stream } from "./model.js";
 
 const MAX_LISTED = 30; // exchanges
-const MAX_FRAMES = 5000; // kept of each
+const MAX_FRAMES = 5000; // kept at each point of an exchange
 const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
 
 export function addOthers({ showStream, clearLane, onPage }) {
-  const entries = new Map(); // exchange number → entry; a gateway's exchange and its upstream's share one
+  const entries = new Map(); // exchange number → entry; one request at a gateway and at the origin has one entry
 
   function partner(record) {
     if (!fieldOf(record, "via")) return null;

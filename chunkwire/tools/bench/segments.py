@@ -1,9 +1,9 @@
 """The segments of a frame's way: from its planned moment through each of our hops to the client's read.
 
 The rule here: pure. A segment lies between two successive moments, and is known where both are. The moments at a hop
-come from `/stamps` of its `--admin` address (`server.stampdesk`), whose lines are parsed here. Hops are byte-exact, so
-a frame is identified at a hop by the offset of its last octet in the body. Names of moments at the first gateway end
-in `gw1`.
+come from `/stamps` of its `--admin` address (`server.stampdesk`), whose lines are parsed here. No hop may
+rewrite the body: a frame is identified at a hop by the number of octets of the body, as on the wire, up to its end.
+Names of moments at the first gateway end in `gw1`, at the second in `gw2`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FrameMoments:
     Attributes:
         second: of its read, s since sampling began.
         stream: its number.
-        end: octets of the body up to the frame's last one, included.
+        end: octets of the body, as on the wire, up to the end of the frame.
         planned, written: from the stamp in the frame.
         arrived, read: at the client.
     """
@@ -95,7 +95,7 @@ def _at(rows: Sequence[Sequence[int]], end: int) -> Sequence[int]:
 
 @dataclass(slots=True)
 class Segments:
-    """Records the segments of one run; with hops, when the run is over.
+    """Records the segments of one run: without hops in `take`, with hops in `finish`.
 
     Attributes:
         hops: number of hops that will be asked.
