@@ -50,7 +50,7 @@ class LabResource:
     summary: str
     acts: bool = False  # it takes POST alone, with the page's token
     methods: tuple[str, ...] = ("GET",)
-    parameters: Set[str] | None = frozenset()
+    parameters: Set[str] | None = frozenset()  # as `Resource.parameters`
     any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, send its address
 
     @property

@@ -215,7 +215,7 @@ def is_barrier_answer(response: Response) -> bool:
 
 
 def is_about_barrier(entry: JournalEntry) -> bool:
-    """Say the same of an exchange of our origin."""
+    """Say whether an exchange of our origin was an acknowledgement or a request for a state, and had its answer."""
     is_answered = entry.status < 500 and entry.rule in ("", "barrier", "barrier-order")
     return is_answered and entry.request.target.partition(b"?")[0] in (ACK_PATH.encode(), STATE_PATH.encode())
 
