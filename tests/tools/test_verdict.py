@@ -2,7 +2,9 @@
 
 import pytest
 
-from chunkwire.tools.probe.judge import Hop, judge_hop
+from chunkwire.record.values import to_json
+from chunkwire.tools.probe.captures import read_recording
+from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 from tests.tools.synthesis import (
     Holding,
@@ -13,6 +15,7 @@ from tests.tools.synthesis import (
     hop_of,
     later,
     on_time,
+    records_of,
     run_of,
     to_end,
     to_octets,
@@ -96,6 +99,15 @@ def test_a_constant_hold_shows_against_the_hop_before() -> None:
     assert judged(Path(hold=later(0.04))).kind is Kind.STREAMS
     assert judged(Path(hold=later(0.015)), inner=inner).kind is Kind.STREAMS
     assert judged(Path(hold=later(0.04)), inner=hop_of(Path(), clock="there")).kind is Kind.STREAMS
+
+
+def test_a_recording_does_not_say_how_far_away_its_hops_were() -> None:
+    near, far = (
+        [record._replace(hop=name, stream=stream) for record in records_of(Probe(), Path(hold=hold))]
+        for stream, (name, hold) in enumerate((("near", on_time), ("far", later(0.04))), 1)
+    )
+    text = "\n".join(map(to_json, (*near, *far)))
+    assert [verdict.kind for verdict in judge_chain(read_recording(text, name="runs.jsonl"))] == [Kind.STREAMS] * 2
 
 
 def test_frames_close_behind_others_may_be_the_only_ones_held() -> None:
