@@ -204,6 +204,27 @@ def test_hex_shows_a_head_as_it_was_written() -> None:
     assert [row[50:].split()[0] for row in rows] == ["status-line", "status-line", *["CRLF", "field", "CRLF", "CRLF"]]
 
 
+def test_hex_of_a_last_chunk_lacks_no_data_without_the_data_of_a_recording() -> None:
+    records = [from_json(to_json(record, with_data=False)) for record in seen([(1, b"1\r\na\r\n"), (2, LAST)])]
+    lines = lines_of([record for record in records if record is not None], is_hex=True)
+    assert [line.strip() for line in lines if "…" in line] == ["…  data left out of the recording"]
+    assert lines[-2].split()[0] == "000009"
+
+
+def test_hex_stops_before_trailers_that_are_not_as_sent() -> None:
+    records = seen([(1, b"0\r\nX-Api-Key: k\r\n\r\n")])
+    rows = [line.split()[:2] for line in lines_of(records, is_hex=True)[-4:-1]]
+    assert rows == [["000000", "30"], ["000001", "0d"], ["…", "trailer"]]
+
+
+def test_of_a_large_chunk_that_was_cut_only_a_minimum_is_shown() -> None:
+    records = seen([(1, b"30d40\r\n" + b"a" * 100_000)])
+    assert any("(at least 65536 of 200000 octets came)" in line for line in lines_of(records))
+    assert "    …  more octets, of unknown number" in lines_of(records, is_hex=True)
+    without = [from_json(to_json(record, with_data=False)) for record in records]
+    assert any("(at least 0 of " in line for line in lines_of([each for each in without if each is not None]))
+
+
 @pytest.mark.parametrize("width", [60, 80, 111, 112])
 def test_hex_fits_the_terminal(width: int) -> None:
     records = seen([(1, b"14;name=0123456789\r\n" + b"\r\n" * 10 + b"\r\n" + LAST)])

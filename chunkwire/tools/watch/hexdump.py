@@ -1,12 +1,12 @@
 r"""The octets of a frame or a head, part by part: offset, hex, the name of the part, text.
 
-    000000  31 33                    size        13
-    000002  3b 74 3d 34              extension   ;t=4
-    000006  0d 0a                    CRLF        \r\n
-    000008  68 65 6c 6c 6f           data        hello
+    000000  31 33                    size         13
+    000002  3b 74 3d 34              extension    ;t=4
+    000006  0d 0a                    CRLF         \r\n
+    000008  68 65 6c 6c 6f           data         hello
 
-The rule here: pure, and the offset is the one in the body (for a head: in the head), so that an error's "at 118" can be
-found. CR, LF and HTAB are shown as escapes, other octets that are not printable ASCII as dots.
+The rule here: pure, and the offset is the one in the body (for a head: in the head), in hex: "at 118" in an error is
+000076. CR, LF and HTAB are shown as escapes, other octets that are not printable ASCII as dots.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Part = tuple[str, bytes]
 
 _CRLF: Final = b"\r\n"
 _WIDE: Final = 16  # octets a line
-_NARROW: Final = 8  # where the terminal has fewer columns than sixteen octets and their text may take
-_WIDE_COLUMNS: Final = 112
+_NARROW: Final = 8  # where the terminal has fewer than `_WIDE_COLUMNS`
+_WIDE_COLUMNS: Final = 112  # sixteen octets and their text take 107 at most, with the indent of `view`
 _SHOWN: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t"}
 
 
@@ -32,10 +32,14 @@ def dump(
 ) -> Iterator[str]:
     """Yield the lines of a frame's octets; `after` are the records that follow it in its read."""
     yield from _lines(_parts_of(record, after), record.offset, paint, width)
-    if record.cut:
+    if record.cut and isinstance(record, FrameRecord) and record.partial:
+        yield "…  more octets, of unknown number"
+    elif record.cut:
         yield f"…  {record.size - len(record.data or b'')} octets more"
-    elif record.data is None:
+    elif record.data is None and record.size:
         yield "…  data left out of the recording"
+    if _lacks_trailers(record, after):
+        yield "…  trailer section left out of the recording, or redacted"
 
 
 def dump_head(record: RequestRecord | HeadRecord, paint: Paint, width: int | None = None) -> Iterator[str]:
@@ -50,6 +54,11 @@ def dump_head(record: RequestRecord | HeadRecord, paint: Paint, width: int | Non
     lines = [(name, start), *[("field", f"{name}: {value}") for name, value in record.fields]]
     parts = [part for what, line in lines for part in ((what, line.encode("latin-1", "replace")), ("CRLF", _CRLF))]
     yield from _lines([*parts, ("CRLF", _CRLF)], 0, paint, width)
+
+
+def _lacks_trailers(record: FrameRecord | DataRecord, after: Sequence[Record]) -> bool:
+    is_last = isinstance(record, FrameRecord) and not record.size
+    return is_last and bool(after) and isinstance(after[0], TrailersRecord) and after[0].data is None
 
 
 def _parts_of_head(octets: bytes, *, is_response: bool) -> list[Part]:
@@ -83,6 +92,8 @@ def _parts_of(record: FrameRecord | DataRecord, after: Sequence[Record]) -> list
         return [("data", data)]
     size, semicolon, rest = record.line.encode("latin-1").partition(b";")
     parts = [("size" if record.size else "last-chunk", size), ("extension", semicolon + rest), ("CRLF", _CRLF)]
+    if _lacks_trailers(record, after):
+        return parts  # the offset of what follows is not known
     if not record.size:
         trailers = after[0].data if after and isinstance(after[0], TrailersRecord) else b""
         for line in (trailers or b"").splitlines(keepends=True):

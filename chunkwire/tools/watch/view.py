@@ -245,8 +245,10 @@ class WatchView:
         if width is not None:
             width = max(_MIN_DATA_WIDTH, width - min(ext, _MAX_EXT))
         if isinstance(record, FrameRecord) and record.partial:
-            note = self._paint("bad", f"  ({len(record.data or b'')} of {record.size} octets came)")
-            return self._paint.octets(data, width and max(_MIN_DATA_WIDTH, width - 26)) + note
+            least = "at least " if record.cut or record.data is None else ""
+            note = f"  ({least}{len(record.data or b'')} of {record.size} octets came)"
+            room = width and max(_MIN_DATA_WIDTH, width - 26 - len(least))
+            return self._paint.octets(data, room) + self._paint("bad", note)
         return self._paint.octets(data, width)
 
     def _error_text(self, record: FrameRecord | DataRecord) -> list[str]:
