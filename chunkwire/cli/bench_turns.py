@@ -26,13 +26,13 @@ from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.errors import LocalError
 
 ROUNDS = 10
-"""Turns of a target, and as many of its baseline: at most, but with --until at least. Each is a round of samples."""
+"""With a baseline, turns of each of the two: at most, but with --until at least. Each is a round of samples."""
 MAX_UNTIL_SECONDS = 120.0
 """The longest sampling of --until without -z."""
 SILENT_TURNS = 3
-"""Turns without a frame from target or baseline after which a bench ends; one turn, where no stream may fail."""
+"""A bench ends after so many turns if target or baseline had no frame in any; after one, where no stream may fail."""
 FRAMES_MARGIN_SECONDS = 30.0
-"""Our origin is asked to stream so much longer than a turn: for opening and warm-up of many streams."""
+"""Our origin is asked to stream so much longer than warm-up and sampling: many streams take a while to open."""
 OPENING_SECONDS = 0.1
 """Estimate of opening the streams of a turn, for the announced time."""
 MIN_PATIENCE_SECONDS = 1.0
@@ -45,8 +45,8 @@ class Bench:
 
     Attributes:
         base: URL of the baseline, None without one; `baseline` has its samples.
-        must_open: no stream may fail: the bench ends if the first stream gets no connection or a status that will not
-            change, or if the first turn has no frame.
+        must_open: no stream may fail: the bench ends if the first stream of target or baseline gets no connection or a
+            status that will not change, or if its first turn has no frame.
         is_partial: a signal interrupted it.
         known_hops: hops that had stamps of a turn's streams.
     """
@@ -138,7 +138,7 @@ def unknown_hops(made: Bench) -> list[str]:
 
 
 def live_line(gathered: Gathered) -> str:
-    """Return the progress line: numbers of frames and streams, and the latest median."""
+    """Return the progress line: numbers of frames and streams, and the median of the latest round with samples."""
     name = "added" if gathered.has("added") else "gap"
     recent = next((one.samples[name] for one in reversed(gathered.rounds) if name in one.samples), None)
     middle = "no frames yet"
@@ -167,7 +167,8 @@ def plan_line(made: Bench) -> str:
 def make_load(made: Bench, url: Url, turn: int) -> Load:
     """Return a turn's load.
 
-    A /probe is asked for more frames than fit in the turn, unless its URL has `n`, or a rate or -n decides.
+    A /probe whose interval is not 0 is asked for more frames than fit in the turn, unless its URL has `n`, there is a
+    rate, or there is -n without -z.
 
     Raises:
         LocalError: a flag of the request is wrong, or its body cannot be sent again.

@@ -1,8 +1,8 @@
 """The output files of verbs: checked before a run, written after it, or line by line during it.
 
-The rule here: a file that fails after the check is one line of message, and neither ends the run nor keeps the other
-files from being written. No output replaces an input or another output. A whole file replaces an old one, atomically
-where a file can be put beside it; `-` is standard output.
+The rule here: an error while a file is written is one line of message, and neither ends the run nor keeps the other
+files from being written. Only an error while a `LineFile` is opened is raised. No output that is checked replaces an
+input or another output. A whole file replaces an old one, atomically where that is possible; `-` is standard output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chunkwire.wire.errors import LocalError
 T = TypeVar("T")
 
 STDIN = 0
-_FULL = (errno.ENOSPC, errno.EDQUOT)  # then an old file is kept
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # no second attempt: an old file is kept
 
 
 def check_outputs(
@@ -84,7 +84,7 @@ def _check(name: str, path: str) -> None:
 
 
 def _identity(path: str | int) -> object:
-    """Return what is equal for two names of one regular file, which may not exist yet; None for a pipe or a device."""
+    """Return what is equal for two names of one regular file, which may not exist yet; None for another kind."""
     try:
         about = os.stat(path)
     except OSError:
@@ -99,7 +99,7 @@ def write_asked(options: argparse.Namespace, texts: Mapping[str, Callable[[], st
 
 
 def write_whole(name: str, path: str, text: str) -> str:
-    """Write a file, atomically where one can be put beside it; return an error message, or "" (see `_trouble`)."""
+    """Write a file, atomically where that is possible; return an error message, or "" (see `_trouble`)."""
     try:
         if path == "-" or _is_standard_output(path):
             print(text, end="", flush=True)
@@ -130,7 +130,7 @@ def _trouble(name: str, path: str, error: OSError) -> str:
 
 
 def _replace(path: str, text: str) -> None:
-    """Replace a file, or the target of a link, and keep its mode; write into it where no file can be put beside it."""
+    """Replace a file, or the target of a link, and keep its mode; write into it where it cannot be replaced."""
     target = os.path.realpath(path)
     beside = f"{target}.{os.getpid()}.part"
     try:

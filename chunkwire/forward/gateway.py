@@ -1,7 +1,7 @@
 """The loop over a client's connection, and the server around it.
 
 For each request on a connection: wait for it, check its head, run the exchange. The connection is kept while both
-sides allow it. After a refused head, which is answered, nothing more is read.
+sides allow it. A refused head is answered, and no other request is served after it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class Gateway:
     Args:
         record_to: called with each record of each exchange; None records nothing and costs nothing.
         record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
-        on_end: called at the end of each exchange, and for each request that was refused instead.
-        metrics: counts exchanges and chunks; None counts nothing.
+        on_end: called at the end of each exchange, and for each request that was instead refused, or answered as one
+            about a barrier.
+        metrics: counts exchanges, refused requests and chunks; None counts nothing.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Gateway:
     async def run(self) -> None:
         """Run the mover and the sweep of idle upstream connections, until cancelled.
 
-        Deadlines are enforced by `run_server`, which must be given this gateway's drain.
+        Deadlines need `drain.deadlines.run` too: `run_server` runs that of the drain it is given.
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover")
@@ -110,7 +111,7 @@ class Gateway:
             self._mover.unwatch(client)
 
     async def relay(self, client: ServerConnection, request: Request) -> None:
-        """Serve one request whose head the caller has received; the caller owns the connection afterwards.
+        """Serve one request whose head the caller has received; the connection may be closed afterwards.
 
         Raises:
             HeadError: this gateway refuses the framing of the request's body; no answer has been sent.
@@ -122,7 +123,7 @@ class Gateway:
             self._mover.unwatch(client)
 
     async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
-        """Serve the next request; False when the connection has ended."""
+        """Serve the next request; return False if no other one can follow."""
         if not await self.drain.wait_next(client, patience):
             self._mover.unwatch(client)
             await client.close()
@@ -277,7 +278,7 @@ class Gateway:
         self._ended(client.peer, request, report)
 
     def _note_half_close(self) -> None:
-        """Log once that a FIN does not end the upstream request, as clients of language models may expect."""
+        """Log once that a FIN does not end the upstream request, although clients of language models may expect it."""
         if not self._has_logged_fin:
             self._has_logged_fin = True
             logger.info(
@@ -315,17 +316,18 @@ async def serve_gateway(
 
     Args:
         record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
-        on_end: called at the end of each exchange.
+        on_end: see `Gateway`.
         admin: the address of `/metrics` and `/healthz`; None for neither.
         admin_site: what else is served there.
-        metrics: counts exchanges and chunks; None counts nothing, unless there is an admin address.
+        metrics: see `Gateway`; with an admin address, None makes new ones.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         certificate: serve over TLS with it; None serves in the clear.
         handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
-        ListenError: the address cannot be bound.
+        ListenError: an address cannot be bound.
+        LocalError: a text is no address, or `reuse_port` is not possible.
     """
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")

@@ -1,9 +1,9 @@
 """Who may ask the lab, and what keeps content that is shown from acting.
 
 The rule here: pure; a request head in, a refusal, fields or nothing out. A page of another site can send requests to
-loopback, and a name of its own can be made to point there (DNS rebinding): so the Host must be one of the lab's, a
-browser's request for another site must not reach the lab's state, and what acts needs the token that only the lab's
-page could read. `laboratory` says which check applies to which resource.
+loopback, and a name of its own can be made to point there (DNS rebinding). So the Host must be one of the lab's; a
+request that a browser sends for another site's page must not reach the lab's state; and what acts needs the token of
+the learner's page, which other pages cannot read. `laboratory` says which check applies to which resource.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 
 def page_fields(head: Request) -> tuple[Field, ...]:
-    """Return the response fields of a page and of its files, which depend on the Host of the request."""
+    """Return the response fields of everything but streams, which depend on the Host of the request."""
     return (*PAGE_FIELDS, *_ISOLATED) if _LOOPBACK.fullmatch(_name_of(head) or "") else PAGE_FIELDS
 
 
@@ -61,12 +61,16 @@ def _name_of(head: Request) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The host names under which a lab answers: those of loopback, and those of a class."""
+    """The host names under which a lab answers: those of loopback, and `hosts`.
+
+    Args:
+        hosts: names of a class, in lower case and without port.
+    """
 
     hosts: frozenset[str] = frozenset()
 
     def check_host(self, head: Request) -> None:
-        """Refuse a request for another name; one without Host comes from no browser.
+        """Refuse a request for another name, or with a malformed Host; one without Host comes from no browser.
 
         Raises:
             Refusal: 421 (RFC 9110 §15.5.20).

@@ -1,7 +1,8 @@
 """Records for a page: numbered by exchange, put on one clock, sent as server-sent events.
 
-The rule here: records are made in batches, in the spare time of this process's streams. What a slow page does not take
-is dropped, oldest first, and the page is sent the count.
+The rule here: records of bodies are made in batches, in the spare time of this process's streams; at once only if
+something else takes the records too, or too much waits for it. What a slow page does not take is dropped, oldest first,
+and the page is sent the count.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Watcher:
         self._is_sending = True  # the page's task is
 
     def note(self, record: str) -> None:
-        """Keep a record, as JSON, until it is sent."""
+        """Keep a record, as JSON, until it is sent or dropped."""
         line = f"data: {record}\n"
         self.kept.append(line)
         self._octets += len(line)
@@ -71,7 +72,7 @@ class Watcher:
         return f"{said}{''.join(lines)}\n".encode("ascii")
 
     def send_some(self, at_least: int) -> bool:
-        """Send one event without waiting, if so many records are kept; return whether it did."""
+        """Send one event, or its first part, without waiting, if so many records are kept; return whether they were."""
         if len(self.kept) < at_least or self._is_sending:
             return False
         event = self.take()
@@ -135,7 +136,7 @@ class Watchers:
         self._makers = trio.lowlevel.ParkingLot()
 
     def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
-        """Return a function that chooses what takes the records of an exchange: `also` alone while no page watches.
+        """Return a function that chooses what takes the records of an exchange: `also` alone if no page watches then.
 
         Args:
             place: the server's name on the page, such as "origin" or "gateway buffer".
@@ -185,7 +186,7 @@ class Watchers:
         return bool(self._later)
 
     def _make_or_send(self) -> bool:
-        """Send one event, or make a record; return whether there is more to do."""
+        """Send one event, or do one piece of the queued work; return False if there was nothing to do."""
         if any(watcher.send_some(EVENT_RECORDS) for watcher in self._watchers):
             return True
         if self._later:
@@ -204,11 +205,12 @@ class Watchers:
             await sleeper.in_spare_time(self._make_or_send)
 
     async def send_to(self, response: Responder) -> None:
-        """Send records as they come, until the client leaves.
+        """Send records in batches, until the client leaves.
 
         Raises:
             Refusal: 503, `MAX_WATCHERS` watch already.
             PeerGone: the client has left.
+            SendTimeout: the client took nothing in time.
         """
         if len(self._watchers) >= MAX_WATCHERS:
             raise Refusal(503, "watchers", f"expected at most {MAX_WATCHERS} pages to watch one learner's streams")

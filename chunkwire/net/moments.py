@@ -1,7 +1,7 @@
 """The tasks of a run that wait for planned moments, and when to wake up for them.
 
-The rule here: the sleeper reads `wake_at`, blocks until then, and calls `wake`. What this module must not know: how a
-run of trio blocks.
+The rule here: the sleeper reads `wake_at`, blocks at most until then, and calls `wake` if `first` is due. What this
+module must not know: how a run of trio blocks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Moments:
         self.wake_at = math.inf
         self._rest_until = 0.0
         self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
-        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; cancelled ones are removed
+        self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; a cancelled one is removed when it runs
         self._tickets = itertools.count()
 
     async def wait(self, moment: float) -> None:
-        """Wait until `wake` is called at that moment, or after it."""
+        """Wait until `wake` is called with that moment or a later one; `moment` is on the sleeper's clock, in s."""
         task = current_task()
         # trio sets custom_sleep_data to None when the task is woken or cancelled.
         ticket = task.custom_sleep_data = next(self._tickets)

@@ -1,8 +1,8 @@
 """Timed observations of the wire as values, and as lines of JSON.
 
-The rule here: a record says what happened at one point, as on the wire, and contains no credentials.
-`record.schema.json` beside this file is the published schema; readers ignore unknown kinds and members. What this
-module must not know: who makes records (`recorder`), files, clocks, sockets.
+The rule here: a record says what happened at one point, as on the wire. Known credentials are redacted in heads and
+trailers, not in bodies. `record.schema.json` beside this file is the published schema; readers ignore unknown kinds and
+members. What this module must not know: who makes records (`recorder`), files, clocks, sockets.
 
 Records are named tuples, as frames are (`wire.frames`), because one is made for each recorded frame.
 """
@@ -92,8 +92,8 @@ class FrameRecord(NamedTuple):
     Attributes:
         n: number of the frame in its body, from 1.
         gap: s since the previous frame at this point; None for the first one.
-        read: number of the receive that brought its last octet, from 1; 0 for octets that were there before the
-            observer began, whose time is unknown.
+        read: number of the receive that brought its last octet, from 1, or at a point of what was sent, of the write;
+            0 for octets that were there before the observer began, whose time is unknown.
         offset: of its first octet in the body on the wire.
         line: its size line as written, without CRLF, Latin-1; b"12;t=4" is "12;t=4".
         size: its chunk-size.
@@ -124,7 +124,7 @@ class FrameRecord(NamedTuple):
 
 
 class DataRecord(NamedTuple):
-    """Octets of one read of a body that is not chunked; attributes as in `FrameRecord`."""
+    """Octets of one read, or of one write, of a body that is not chunked; attributes as in `FrameRecord`."""
 
     stream: int
     point: str
@@ -168,11 +168,11 @@ class EndRecord(NamedTuple):
         application: one of `APPLICATION_VERDICTS`.
         chunks: whole chunks, without the last-chunk.
         events: server-sent events; None if they were not counted.
-        reads: receives that brought octets of the body.
-        octets, wire_octets: of content, and of the body as on the wire.
+        reads: receives, or at a point of what was sent writes, that made the valid prefix of the body longer.
+        octets, wire_octets: of content, and of the body as on the wire; of its valid prefix.
         sha256: of these wire octets, in hex.
         error: one line; None for no error.
-        data: the first octets after the valid prefix: a size line that was cut, or the start of a malformed one.
+        data: the first octets after the valid prefix, such as a size line that was cut; None for none.
     """
 
     stream: int
@@ -251,7 +251,7 @@ _RECORDING: Final = "JSON lines, as `chunkwire watch URL --save FILE` writes the
 _ONE_OF: Final = {"point": POINTS, "way": WAYS}
 
 MAX_LINE: Final = 1 << 24
-"""The most octets of a record: an observer keeps 64 KiB of a frame or a head, which may be escaped."""
+"""The most octets of a line, or characters of a `str`: an observer keeps 64 KiB of a frame, which may be escaped."""
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _quote: Final = json.encoder.encode_basestring_ascii
@@ -272,7 +272,7 @@ def to_json(record: Record, with_data: bool = True) -> str:
 
 
 def _frame_json(frame: FrameRecord) -> str:
-    """Return the same as `_record_json`, for the most frequent kind, in a third of the time."""
+    """Return the same as `_record_json`, for the most frequent kind, in less time."""
     hop = "" if frame.hop is None else f',"hop":{_quote(frame.hop)}'
     gap = "" if frame.gap is None else f',"gap":{round(frame.gap, 6)!r}'
     ends = f"{_TRUE['cut'][frame.cut]}{_TRUE['partial'][frame.partial]}"
@@ -313,7 +313,7 @@ def from_json(line: str | bytes) -> Record | None:
     Unknown members are ignored; an unknown verdict becomes `UNKNOWN`.
 
     Raises:
-        LocalError: the line is not JSON, not a record of version 1, too long, or has a member that is not valid.
+        LocalError: the line is too long, not JSON, not a record of version 1, or a member is missing or not valid.
     """
     if len(line) > MAX_LINE:
         raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got {_quoted_line(line[:MAX_LINE])}")
@@ -361,7 +361,7 @@ def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Recor
         name: of the recording, for errors; "" if `lines` do not begin with its first one.
 
     Raises:
-        LocalError: a line is no record; with its number, if there is a name.
+        LocalError: a line is no record; with its number if there is a name, except where no recording begins.
     """
     for number, line in enumerate(lines, 1):
         try:

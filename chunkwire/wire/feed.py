@@ -15,8 +15,8 @@ from chunkwire.wire.lines import Buffer
 from chunkwire.wire.scanner import NO_LIMIT, BodyScanner
 
 TURN_OCTETS: Final = 2048
-"""Octets of framing that are scanned of one body before other tasks run (`BodyScanner.scan`, most): 200 to 300 size
-lines with a chunk-ext, or 3000 without, which takes 1 to 2 ms."""
+"""Octets of framing that are scanned of one body before other tasks run, counted as `most` of `BodyScanner.scan`: some
+200 to 300 size lines with a chunk-ext, or 3000 without, which take 1 to 2 ms."""
 
 WATCHED_TURN_OCTETS: Final = 512
 """The same if events are built: processing a frame's events takes several times as long as scanning it."""
@@ -26,8 +26,9 @@ class Feed:
     """Feeds the octets of one body to its scanner.
 
     Args:
-        takes_turns: each call scans at most one turn (`TURN_OCTETS`); `is_behind` then says that another call needs no
-            new octets. For servers, where one peer must not delay others; a tool with one stream needs no turns.
+        takes_turns: each call scans about one turn at most (`TURN_OCTETS`, `WATCHED_TURN_OCTETS`); `is_behind` then
+            says that another call needs no new octets. For servers, where one peer must not delay others; a tool with
+            one stream needs no turns.
 
     Attributes:
         held: octets that are not approved. After a complete body: the octets that follow it (RFC 9112 §6.3), except

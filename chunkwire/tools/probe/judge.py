@@ -1,8 +1,8 @@
 """From runs to verdicts: one hop by its runs, a chain of hops from the inside out.
 
-The rule here: pure, and false negatives are preferred to false positives. A hop holds only if two thirds of its runs
-with the same request are held; runs in which our own timer was late do not count. Behind a hop that holds, another hold
-is not judged, because what it adds cannot be seen.
+The rule here: pure, and false negatives are preferred to false positives. Held runs decide only if they are two thirds
+of those with the same request; runs in which our own timer was late do not count. Without stamps and without a barrier,
+the first run decides. Behind a hop that holds, another hold is not judged, because what it adds cannot be seen.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ AGREEING: Final = 2 / 3
 """Share of a hop's repetitions that must be held before it is said to hold: two of three, or the one of a recording."""
 
 HEAD_SHARE: Final = 0.5
-"""A head is held when less than this share of the pause that the origin left before the first event followed it."""
+"""The origin pauses after the head. A head is held if less than this share of the pause comes after it."""
 
 MERGED_SHARE: Final = 0.1
 """Share of the chunks that may be merged or split without being reported: a stall of a few ms makes a hop join two."""
 
-# Fields of a response that ask a hop not to hold it, or name the kind of the stream.
+# Fields of a response by which a hop may decide whether to hold it.
 _FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
 # Fields that the origin adds where a probe's `hints` ask for them: a hop may remove them.
 _HINTED: Final = {
@@ -109,7 +109,7 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     """Return the verdict on one hop.
 
     Args:
-        inner: the nearest hop further in that streams, else the first one if it is undecided: for what only a
+        inner: the nearest hop further in that streams, else the first one that is undecided: for what only a
             comparison can prove.
     """
     if not hop.runs:
@@ -158,7 +158,7 @@ def _verdict_of(seen: _Observations, before: _Observations | None) -> HopVerdict
     varied = (defect_of(observed.run, inner) for some in seen.varied.values() for observed in some)
     cached = next((defect for defect in varied if defect is not None and defect.kind is Kind.CACHED), None)
     if cached is not None:
-        return cached  # the events are those of another run: their times say nothing
+        return cached  # the response is an old one: its times say nothing
     quiet = tuple(observed for observed in seen.plain if observed.is_timer_on_time)
     held = sum(observed.is_held for observed in quiet)
     if 2 * sum(observed.shape is Shape.ORIGIN_LATE for observed in quiet) > len(seen.plain):
@@ -221,7 +221,7 @@ def _is_compressed(seen: _Observations, inner: Run | None) -> bool:
 
 
 def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> HopVerdict:
-    """Return what arrival times alone can say, compared with the hop before where that is known."""
+    """Return what the shape of the first run's arrivals says, compared with the hop before where that is known."""
     observed = seen.plain[0]
     first = _median([each.run.units[0].t for each in seen.plain if each.run.units]) or 0.0
     inner = before.plain[0] if before is not None else None
@@ -271,20 +271,21 @@ def _streaming_verdict(seen: _Observations, before: _Observations | None) -> Hop
 
 
 def _events_in_one_frame(run: Run) -> int:
-    """Return how many events an application wrote in one frame, if these are all its events; else 0.
+    """Return how many events came in one read behind a barrier, if these are all; else 0.
 
-    Behind a barrier a frame that came by itself is as the application wrote it: a compressor that is not flushed writes
-    its header first, and all content at the end.
+    Behind a barrier each frame that is not held comes by itself, so the application wrote these events in one frame: a
+    compressor that is not flushed writes its header first, and all content at the end.
     """
     is_gathered = run.is_ordered and not run.is_stamped and len({unit.read for unit in run.units}) == 1
     return len(run.units) if is_gathered and len(run.units) >= MIN_HELD else 0
 
 
 def _constant_hold(seen: _Observations, before: _Observations | None) -> float | None:
-    """Return a delay that all events share, s, beyond what the way explains; None where none is known.
+    """Return by how much all events came later than at the hop before, s; None if the way may explain it.
 
-    Both hops' runs must have been timed by one clock, against one origin's clock. The way explains at most twice what
-    connections to both take together, of which each is a packet each way.
+    Both hops' runs must have been timed by one clock, against one origin's clock; else None. The way explains at most
+    twice what connections to both take together, of which each is a packet each way. A connection that was not timed
+    counts as no way: so it is between the places of one capture.
     """
     clock = seen.run.clock
     if before is None or clock is None or seen.run.is_ordered:
@@ -313,7 +314,7 @@ def _is_head_held(seen: _Observations) -> bool:
 
 
 def _is_head_late(run: Run) -> bool:
-    """Say whether the head came late in the pause that the origin left between head and first event."""
+    """Say whether the head came late in the origin's pause between head and first event (`HEAD_SHARE`)."""
     pause = run.units[0].t - run.head.t if run.head is not None else 0.0
     return pause < HEAD_SHARE * (parse_duration(run.asked.get("delay", "0")) or 0.0)
 
