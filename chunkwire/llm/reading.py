@@ -18,7 +18,7 @@ from chunkwire.llm.errors import error_in, error_of_event, read_error
 from chunkwire.llm.shape import glimpse, load_values
 from chunkwire.llm.surrogates import SurrogateJoiner
 from chunkwire.llm.tool_calls import ToolCalls
-from chunkwire.wire.sse import EventTooLong, SseComment, SseDecoder, SseEvent
+from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
 
 HEAD_OCTETS: Final = 4096  # kept of a body until it is known to be a stream, for the error message if it is none
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
@@ -65,7 +65,7 @@ class Interpreter(ABC):
 
 
 class AnswerReader(ABC):
-    """Reads one answer, unit (event, binary message or JSON object) by unit, until one is broken.
+    """Reads one answer, unit (event, binary message or JSON object) by unit, until the first error.
 
     The octets of an answer give the same events, however they are cut; only the text of an error of ours may differ. A
     body that begins with { or [ is read as JSON: a provider that cannot stream answers with one whole object, Gemini
@@ -118,9 +118,10 @@ class AnswerReader(ABC):
         return found
 
     def end_of_input(self, broken: ProviderError | None = None) -> list[AnswerEvent]:
-        """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or has no content.
+        """Return what the end completes; a `ProviderError` comes last where the answer is not whole, or empty.
 
-        Call it once: at the end of the body, or after `is_complete` when no more is read.
+        An answer without text and tool calls is empty, unless a limit, a filter or a refusal stopped it. Call it once:
+        at the end of the body, or after `is_complete` when no more is read.
 
         Args:
             broken: what ended the body early: a cut, a timeout; returned where the answer is not whole. None for a
@@ -272,12 +273,12 @@ class SseReader(AnswerReader):
     def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
         too_long: EventTooLong | None = None
         try:
-            items = self._decoder.feed_all(octets)
+            events = self._decoder.feed(octets)
         except EventTooLong as error:
             too_long = error
-            items = list(error.received)
-        for item in items:
-            if not self._take(self._meanings(item), found):
+            events = [item for item in error.received if isinstance(item, SseEvent)]
+        for event in events:
+            if not self._take(self._meanings(event), found):
                 return
         if too_long is not None and not self._interpreter.is_complete:
             found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
@@ -285,6 +286,8 @@ class SseReader(AnswerReader):
     def _read_last(self, found: list[AnswerEvent]) -> bool:
         """Take a last event without its blank line, which a browser would drop, unless its JSON is cut."""
         for item in self._decoder.end_of_input():
+            if not isinstance(item, SseEvent):
+                continue
             is_after = self._interpreter.is_complete
             try:
                 meanings = list(self._meanings(item))
@@ -303,9 +306,7 @@ class SseReader(AnswerReader):
         lines = self._head.splitlines()
         return bool(lines) and not any(map(_FIELD.match, lines))
 
-    def _meanings(self, unit: SseEvent | SseComment) -> Iterator[AnswerEvent]:
-        if isinstance(unit, SseComment):
-            return
+    def _meanings(self, unit: SseEvent) -> Iterator[AnswerEvent]:
         data = unit.data.strip()
         data = _WRAPPERS.sub("", data, count=1)
         if unit.event.lower() == "error":

@@ -83,7 +83,7 @@ def test_half_an_event_is_an_event_stream_all_the_same(name: str, half: bytes, i
 def test_an_event_that_is_no_json_object_ends_the_reading_and_is_numbered(name: str, broken: str) -> None:
     reader = DIALECTS[name].reader()
     first = DIALECTS[name].write(HELLO, ASKED)[0].octets
-    *before, error = reader.feed(first + encode_event(broken) + first)
+    *before, error = reader.feed(b": a comment is no event\n\n" + first + encode_event(broken) + first)
     assert isinstance(error, ProviderError)
     assert error.kind is ErrorKind.BROKEN
     assert error.message.startswith("event 2: expected ")
