@@ -1,8 +1,9 @@
 """Replay a recording: exactly its frames, at the recorded times, with its end and its faults.
 
-`plan_replays` makes a plan from records (pure), and a resource executes it. Frames of one read are sent in one write,
-so that the boundaries of reads are replayed, too. Content that was not recorded is replaced by dots, and a body that
-was not chunked is sent with a chunk for each read; the replay is then not exact.
+`plan_replays` makes a plan from records (pure), and a resource executes it. Frames that ended in
+one read are sent in one write. A frame that came in several reads is sent whole, when its last octet came. Content that
+was not recorded is replaced by dots, and a body that was not chunked is sent with a chunk for each read; the replay is
+then not exact.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
 REPLAY_PATH: Final = "/replay"
-_METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}, key=lambda method: method != "GET"))
+_METHODS: Final = tuple(
+    sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}, key=lambda method: (method != "GET", method))
+)
 # Fields that belong to the recorded connection, or that the replaying server sets.
 _LEFT_OUT: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "upgrade"})
 _ENDINGS: Final = {"complete": "complete", "reset": "reset", "timeout": "silence", "client-gone": "silence"}
@@ -77,13 +80,13 @@ class Replay:
 
 
 def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Replay]:
-    """Return the responses of a recording, in order.
+    """Return the responses of a recording that have a final head, in order.
 
     Args:
         speed: factor of the speed, above 0; 2 halves every pause.
 
     Raises:
-        LocalError: the recording has no response with a head, or keeps only the first octets of a frame.
+        LocalError: the recording has no response with a final head, or keeps only the first octets of a frame.
     """
     streams: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}
@@ -94,11 +97,11 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
             streams.setdefault((record.hop, record.point, record.stream), []).append(record)
     found = []
     for (hop, _, stream), its_records in streams.items():
-        heads = [record for record in its_records if isinstance(record, HeadRecord)]
+        heads = [record for record in its_records if isinstance(record, HeadRecord) and not 0 < record.status < 200]
         if heads:
             found.append(_plan(heads[-1], requests.get((hop, stream)), its_records, speed))
     if not found:
-        raise LocalError("expected a response with its head in the recording, got none")
+        raise LocalError("expected a response with its final head in the recording, got none")
     return found
 
 
@@ -109,11 +112,14 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
     last = end.t if end is not None else max((record.t for record in records), default=head.t)
     if end is not None and end.data:
         pieces.append((0, ReplayWrite(end.t, end.data)))
-    if end is not None and end.framing == "complete" and not any(isinstance(each, FrameRecord) for each in records):
+    status = head.status or 200
+    has_last_chunk = status in BODYLESS or any(isinstance(record, FrameRecord) for record in records)
+    is_last_chunk_added = end is not None and end.framing == "complete" and not has_last_chunk
+    if end is not None and is_last_chunk_added:
         pieces.append((0, ReplayWrite(end.t, encode_last_chunk())))
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
-        status=head.status or 200,
+        status=status,
         fields=tuple(
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in head.fields
@@ -122,7 +128,7 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
         steps=tuple(_steps(pieces, began=head.t, speed=speed)),
         ending=_ENDINGS.get(end.framing, "cut") if end is not None else "cut",
         ends_at=max(0.0, last - head.t) / speed,
-        is_exact=end is not None and sha256 == end.sha256,
+        is_exact=end is not None and sha256 == end.sha256 and not is_last_chunk_added,
     )
 
 

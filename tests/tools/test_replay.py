@@ -54,6 +54,12 @@ def test_what_was_not_chunked_becomes_a_chunk_a_read() -> None:
     assert not replay.is_exact
 
 
+@pytest.mark.parametrize("status, octets", [(200, b"0\r\n\r\n"), (204, b"")])
+def test_an_empty_body_is_exact_only_without_a_last_chunk_of_ours(status: int, octets: bytes) -> None:
+    replay = planned(seen([], scanner=CloseScanner(), head=(b"HTTP/1.1 %d X" % status, ())))
+    assert (octets_of(replay), replay.is_exact) == (octets, octets == b"")
+
+
 def test_content_that_was_left_out_is_filled_with_dots() -> None:
     bare = [r._replace(data=None) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
     replay = planned(bare)
@@ -69,6 +75,7 @@ CUT = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([
     [
         (CUT, "keeps no more"),
         ([], "got none"),
+        (seen([], head=(b"HTTP/1.1 103 Early Hints", ())), "got none"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused(records: list[Record], why: str) -> None:
@@ -85,3 +92,4 @@ def test_fields_of_the_connection_are_left_out_and_the_others_kept() -> None:
 def test_each_path_is_a_resource_and_replay_is_the_first() -> None:
     resources = replay_resources(plan_replays(seen([(1.0, LAST)])))
     assert [resource.path for resource in resources] == ["/frames", "/replay"]
+    assert resources[0].methods == ("GET", "DELETE", "PATCH", "POST", "PUT", "TRACE")
