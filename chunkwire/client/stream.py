@@ -29,8 +29,8 @@ Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[ClientExchange 
 class Counts:
     """How much has come; chunks, reads and events differ.
 
-    `events` is None for a body that is no event stream, or whose events are not read (`judges_content`, an unknown
-    content coding).
+    `events` is None for a body that is no event stream, or whose events are not read: `judges_content` is False, the
+    status is not 2xx, or the content coding is unknown.
     """
 
     chunks: int
@@ -48,8 +48,9 @@ class BodyEnd:
         framing: "complete", "cut", "reset", "malformed", "timeout", "client-gone" (we left) or "stopped" (by `stop`);
             None while it runs.
         application: "complete" once the stream's own terminal event was seen ([DONE], message_stop,
-            response.completed, `event: done`); "incomplete" if it did not come although it must, or an error came;
-            "empty" if it came and the answer of the language model is empty; else "unknown".
+            response.completed, `event: done`), or at the end of a whole answer that needs none; "incomplete" if the
+            terminal event did not come although it must, or an error came; "empty" if it came and the answer of the
+            language model is empty; else "unknown".
     """
 
     framing: str | None
@@ -115,10 +116,12 @@ class Stream:
         """Iterate over receives: octets, events, and with `whole_frames` the frames that each completed.
 
         Every view raises, after the items received before:
-            IncompleteBody: the connection ended inside the body (`ResetBody`: by a reset).
+            IncompleteBody: the connection ended inside the body (`ResetBody`: by a reset,
+                or without TLS's close_notify).
             MalformedBody: a `FramingError`: the framing is malformed.
             Deadline: `idle_timeout` or `total_timeout` passed.
-        Their `received` is the content that came before, at most 1 MiB of it.
+            Exception: in place of these, the error of the stream that gave the request body, if it failed.
+        The `received` of the first three is the content that came before, at most 1 MiB of it.
         """
         return self._take(
             "reads", lambda: Reads(self.next_read, is_chunked=self._is_chunked, whole_frames=whole_frames)
@@ -144,8 +147,10 @@ class Stream:
 
         Args:
             resume: if the stream breaks, open it again with `Last-Event-ID`, after the time in the server's `retry:`
-                (WHATWG HTML §9.2.3), as often as needed. If that cannot be done, the error is raised: the request must
-                not be repeated (see `Retry`), or events have come, and none with an id. A 204 ends the stream.
+                (WHATWG HTML §9.2.3), as often as needed. A 204 ends the stream. The error is raised if the request must
+                not be repeated (see `Retry`), if events have come and none had an id, if that id cannot be sent in a
+                field, or if the response is not a 200 with an event stream. If every attempt fails, the error of the
+                last one is raised.
 
         Raises:
             EventTooLong: an event has more than 16 MiB; the events before it have been given.
@@ -209,7 +214,7 @@ class Stream:
             if name.lower() == b"charset":
                 try:
                     found = codecs.lookup(value.strip(b'" ').decode("latin-1")).name
-                    b"x".decode(found, "replace")  # Python's other codecs, such as hex and idna, fail here
+                    b"\xff".decode(found, "replace")  # codecs that are no charset, such as hex and punycode, fail here
                 except (LookupError, ValueError):
                     break
                 return found
@@ -225,11 +230,14 @@ class Stream:
             raise
 
     def stop(self) -> None:
-        """Note that the caller stops reading on purpose: `verdict.framing` is "stopped". Then leave the stream."""
+        """Note that the caller stops reading on purpose; then leave the stream.
+
+        `verdict.framing` is "stopped", unless the body has ended before.
+        """
         self._body.leave("stopped")
 
     async def finish(self) -> None:
-        """End the exchange; the connection is reset unless the body is complete."""
+        """End the exchange; the connection is reset unless the request body and the response body are complete."""
         await self._exchange.finish()
 
     @property

@@ -143,7 +143,7 @@ class Lines(View[str]):
             return self._decoder.decode(octets, is_last)
         except UnicodeError:
             # Unlike `bytes.decode`, Python's incremental decoders refuse UTF-16 and UTF-32 without a byte order mark.
-            # That of punycode refuses what is not ASCII.
+            # Some of ISO 2022 fail at a malformed escape sequence.
             octets = self._decoder.getstate()[0] + octets
             charset = f"{self._charset}-le" if self._charset in ("utf-16", "utf-32") else "utf-8"
             self._decoder = codecs.getincrementaldecoder(charset)("replace")

@@ -46,8 +46,9 @@ async def test_text_obeys_the_charset_of_the_content_type(answered: Answered) ->
         assert await stream.text() == "é"
 
 
-async def test_an_unknown_charset_is_read_as_utf_8(answered: Answered) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=klingon\r\n\r\n"
+@pytest.mark.parametrize("charset", [b"klingon", b"punycode"])
+async def test_an_unknown_charset_is_read_as_utf_8(answered: Answered, charset: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=%b\r\n\r\n" % charset
     async with answered(head + b"\xc3\xa9") as stream:
         assert await stream.text() == "é"
 
