@@ -1,6 +1,7 @@
 """The audit entry of a request, and its line in the log.
 
-The rule here: who asked, who answered, how long it took and how it ended; never the content, and never a key.
+The rule here: who asked, who answered, how long it took and how it ended. Content is logged only where an error message
+quotes a part of it. Keys are redacted.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Attempt:
     error: str | None
     message: str
     seconds: float
-    tokens: int = 0  # pieces of text that were passed on
+    tokens: int = 0  # pieces of text that were queued for the caller
 
     def to_json(self) -> dict[str, object]:
-        """Return it as it stands in the audit line, and in the error that a caller gets."""
+        """Return it as in the audit line, and in the error that a caller of /ask gets."""
         content: dict[str, object] = {
             "provider": self.provider,
             "ms": round(self.seconds * 1000, 1),
@@ -50,9 +51,9 @@ class AuditEntry:
     session: str = ""
     provider: str = ""
     model: str = ""
-    tokens: int = 0  # pieces of text that were passed on; providers count their own tokens in `usage`
-    thoughts: int = 0  # pieces of reasoning that came, passed on or not
-    passed: int = 0  # pieces of text, reasoning and tool calls that were passed on
+    tokens: int = 0  # pieces of text that were queued for the caller; providers count their own tokens in `usage`
+    thoughts: int = 0  # pieces of reasoning that came, queued or not
+    passed: int = 0  # pieces of text, reasoning and tool calls that were queued for the caller
     waits: int = 0  # how often the channel was full, so that the provider had to wait for the caller
     usage: Usage | None = None
     stop: StopReason | None = None
@@ -93,7 +94,7 @@ class AuditEntry:
         return None if moment is None else round((moment - self.began) * 1000, 1)
 
     def summary(self) -> dict[str, object]:
-        """Return what the caller gets at the end of a whole answer, and the audit line has of any."""
+        """Return a part of the audit line, which a caller of /ask also gets at the end of a whole answer."""
         usage = self.usage
         return {
             "id": self.id,
@@ -107,7 +108,7 @@ class AuditEntry:
         }
 
     def error_json(self) -> dict[str, object]:
-        """Return what the caller gets of an error."""
+        """Return the error as a caller of /ask gets it."""
         error = self.error
         if error is None:
             raise AssertionError("expected an error to report")

@@ -33,7 +33,10 @@ def run(
     """Judge the rows that --only chooses, or print them for --list; return the exit code.
 
     Args:
-        missing: what the command line lacks for a run; "" for nothing.
+        missing: the error message if the command line lacks what a run needs; "" if it lacks nothing.
+
+    Raises:
+        LocalError: `missing`, an unknown name in --only, or an output file that cannot be written.
     """
     chosen = choose(rows, [name for each in options.only for name in each.split(",") if name])
     if options.list:
@@ -78,7 +81,7 @@ async def run_rows(
 
 
 def code_of(card: Scorecard, *, is_strict: bool) -> ExitCode:
-    """Return the exit code of a scorecard."""
+    """Return the exit code of a scorecard; TIMEOUT if no row passed or failed."""
     if card.has_failed(is_strict=is_strict):
         return ExitCode.FINDING
     return ExitCode.OK if card.is_decided else ExitCode.TIMEOUT

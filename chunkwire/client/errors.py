@@ -1,4 +1,4 @@
-"""Errors of reading a stream, beside those of the codec and the connection.
+"""Errors of a client, beside those of the codec and the connection.
 
 The rule here: an error of the framing, or a timeout, has the content received before it, so that an application can
 show a partial answer.
@@ -65,7 +65,7 @@ class ResetBody(IncompleteBody):
 
 
 class TooLong(ChunkwireError):
-    """A line, or the whole content, is longer than the limit of the method that reads it; nothing after it is read.
+    """A line, or the whole content, is longer than the limit of the method that reads it.
 
     Attributes:
         limit: in the unit that the message names.
@@ -77,7 +77,7 @@ class TooLong(ChunkwireError):
 
 
 class MalformedBody(FramingError):
-    """The body broke the grammar of chunked; see `FramingError`.
+    """The body broke the grammar of chunked, or a limit; see `FramingError`.
 
     Attributes:
         received: the content received before, perhaps cut to a limit.

@@ -2,7 +2,8 @@
 
 The rule here: each item of the caller's stream is written by one send, as one chunk if the body is chunked; an empty
 item is skipped. A peer that closes the connection causes no error here: the reader of the response reports what
-happened. An error of the caller's stream resets it, so that the server cannot take half a body for a whole one.
+happened. An error of the caller's stream resets the connection, so that the server cannot take half a body for a whole
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from chunkwire.client.request import Body
 from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.record.recorder import Recorder
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
-from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import ChunkedScanner
 
 
@@ -26,8 +27,11 @@ class Upload:
 
     Attributes:
         is_complete: the whole body has been written to the socket.
-        error: what ended the sending, other than the peer or `scope`: an exception of the caller's stream; else None.
+        error: the exception of the caller's stream that ended the sending; else None.
         scope: cancel it to stop sending.
+
+    Args:
+        recorder: None for a body that is not chunked, which is not recorded.
     """
 
     def __init__(self, connection: Connection, body: Body, *, chunked: bool, recorder: Recorder | None) -> None:
@@ -67,22 +71,18 @@ class Upload:
                 async for piece in body:
                     await self._send_piece(piece)
         if self._is_chunked:
-            await self._send_one(encode_last_chunk(), b"")
+            await self._send_one(encode_last_chunk())
         if self._recorder is not None:
             self._recorder.end(time.monotonic() - self._began, "complete")
 
     async def _send_piece(self, piece: bytes) -> None:
         if piece:  # an empty chunk would end the body
-            await self._send_one(encode_chunk(piece) if self._is_chunked else piece, piece)
+            await self._send_one(encode_chunk(piece) if self._is_chunked else piece)
 
-    async def _send_one(self, octets: bytes, content: bytes) -> None:
+    async def _send_one(self, octets: bytes) -> None:
         await self._connection.send_all(octets)
         self._sends += 1
-        if self._recorder is None:
-            return
-        events: list[Event] = []
-        if self._is_chunked:
+        if self._recorder is not None:
+            events: list[Event] = []
             self._scanner.scan(octets, len(octets), events)
-        else:
-            events.append(Data(0, content))
-        self._recorder.body(time.monotonic() - self._began, events, self._sends)
+            self._recorder.body(time.monotonic() - self._began, events, self._sends)

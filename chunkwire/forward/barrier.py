@@ -5,8 +5,8 @@ protocol is that of `origin.barrier`. A request names its barrier in the field `
 before the request goes upstream. `ID; state` asks for the state of the barrier, through the same hops as the stream.
 The gateway itself answers this, and `/probe/ack` and `/probe/state`.
 
-A frame is a chunk of the application, or the octets of one receive if its response is not chunked. The last-chunk also
-waits until everything before it is acknowledged.
+A frame is a chunk of the application, a part of one that is too large to hold (`MAX_HELD_OCTETS`), or the octets of one
+receive if its response is not chunked. The last-chunk also waits until everything before it is acknowledged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The list of a server's resources: text for curl, a page with live previews for a browser.
 
-The rule here: the same list in three forms, by the request's Accept (RFC 9110 §12.5.1); the page asks for the JSON form
-and for the previews itself, from this very server.
+The rule here: the request's Accept chooses one of three forms; its weights (RFC 9110 §12.4.2) are ignored. The page
+requests the JSON form and the previews from this server. Only the text lists `/` itself.
 """
 
 from __future__ import annotations
