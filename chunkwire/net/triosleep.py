@@ -99,7 +99,7 @@ class SleeperClock(trio.abc.Clock):
         now = monotonic()
         if self._has_slept:
             self._has_slept = False
-        elif self._sleeper is not None and self._sleeper.has_work(now) and not trio.lowlevel.in_trio_task():
+        elif self._sleeper is not None and self._sleeper.has_work(now) and not is_in_task():
             self._sleeper.sleep(0.0)
             now = monotonic()
         return now + self._offset
@@ -170,6 +170,15 @@ def _fields(line: str) -> dict[str, str]:
     """Return the fields of a line such as `tfd:        7 events:       19 data:  7  pos:0 ino:1f3a sdev:8`."""
     words = line.split()
     return {name.rstrip(":"): value for name, value in zip(words[::2], words[1::2], strict=False)}
+
+
+def is_in_task() -> bool:
+    """Say whether a trio task is running, and not trio's loop itself; `trio.lowlevel.in_trio_task` is too new."""
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return False
+    return True
 
 
 def deadline_is_due() -> bool:
