@@ -122,6 +122,20 @@ async def test_each_octet_begins_the_idle_time_anew(
     assert await read_exactly(client, len(FRAME)) == FRAME
 
 
+async def test_each_lone_chunk_begins_the_idle_time_anew_and_the_first_is_reported(
+    make_mover: MakeMover, autojump_clock: trio.testing.MockClock
+) -> None:
+    calls: list[bool] = []
+    options = MoveOptions(idle_timeout=10, on_first=lambda: calls.append(True))
+    async with carrying(make_mover, options=options, is_tcp=False) as carried:
+        for _ in range(3):
+            await trio.sleep(9)
+            await carried.send(b"5\r\nhello\r\n")
+            await carried.expect(b"5\r\nhello\r\n")
+        assert isinstance(await carried.wait_error(), IdleTimeout)
+    assert calls == [True]
+
+
 async def test_a_source_is_not_silent_while_its_sink_is_slow(
     make_mover: MakeMover, mock_clock: trio.testing.MockClock
 ) -> None:
