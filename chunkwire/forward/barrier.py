@@ -105,6 +105,8 @@ class BarrierMover:
     ) -> None:
         """Carry one body; a response frame by frame. See `Mover.move`.
 
+        Unlike there, the valid prefix of a chunk that is cut or malformed is not sent, except the parts of a large one.
+
         Raises:
             SendTimeout: also if no frame was acknowledged for a minute.
         """
