@@ -49,7 +49,8 @@ _OTHER_NAMES: Final = {
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = f"""\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
-  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM
+  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM (serve,
+  forward and ask: 0)
 environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s for every verb, CHUNKWIRE_WATCH_MAX_TIME=5s for watch; so for any
   long flag, but {", ".join(f"--{name}" for name in sorted(flags.MANY_MEANINGS))} only with the verb. Flags win;
   repeatable ones (-H, -v) add to it. NO_COLOR is obeyed.
