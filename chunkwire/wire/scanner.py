@@ -224,6 +224,8 @@ class ChunkedScanner:
             if self._state is _State.DATA:
                 size = int(self._size_digits, 16)
                 hint = f": the size line said {self._size_digits}, {size - self._remaining} of {size} octets came"
+            elif self._state is _State.TRAILER_SECTION:
+                hint = ": the empty line that ends the body did not come"
             raise IncompleteBody(self.wire_octets + self._held, self._state.value, hint=hint)
 
     def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:

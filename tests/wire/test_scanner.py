@@ -78,6 +78,7 @@ def test_error_is_raised_again_and_the_valid_prefix_counted_once() -> None:
         (b"5;a\r\nhel", "chunk-data"),
         (b"5\r\nhello\r", "CRLF after chunk-data"),
         (b"5\r\nhello\r\n", "a size line"),
+        (b"0\r\n", "the trailer section"),
         (b"0\r\nX-Sum: 1\r\n", "the trailer section"),
     ],
 )
@@ -87,8 +88,11 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
     with pytest.raises(IncompleteBody) as cut:
         scanner.end_of_input()
     assert (cut.value.section, cut.value.offset, cut.value.received) == (section, len(octets), b"")
-    hint = ": the size line said 5, 3 of 5 octets came" if section == "chunk-data" else ""
-    assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hint}"
+    hints = {
+        "chunk-data": ": the size line said 5, 3 of 5 octets came",
+        "the trailer section": ": the empty line that ends the body did not come",
+    }
+    assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hints.get(section, '')}"
 
 
 def test_a_cut_in_chunk_data_reports_how_much_of_the_chunk_size_came() -> None:
