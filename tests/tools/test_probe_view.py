@@ -10,7 +10,7 @@ from chunkwire.cli import probe_run
 from chunkwire.tools.paint import Paint
 from chunkwire.tools.probe.exports import json_lines
 from chunkwire.tools.probe.result import evidence_of
-from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, Evidence, Finding, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, NO_PROBE_EVENT, Evidence, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
 from tests.tools.synthesis import result_on
 
@@ -110,6 +110,13 @@ def test_a_lone_hop_gets_the_command_that_would_show_more() -> None:
     assert "forward APP --barrier" not in "\n".join(lines_of(result_on(tried)))
     alone = HopVerdict(hop="app.example", kind=Kind.TO_END, is_innermost=True)
     assert "one of those may hold it instead" in "\n".join(lines_of(result_on(alone)))
+
+
+def test_an_application_that_is_no_probe_gets_the_command_for_it() -> None:
+    ours = HopVerdict(hop="h:1", kind=Kind.NOT_THE_STREAM, reason=NO_PROBE_EVENT + ", text/html")
+    assert "your own application? chunkwire forward APP --barrier" in "\n".join(lines_of(result_on(ours)))
+    missing = replace(ours, reason="404 Not Found")
+    assert "your own application?" not in "\n".join(lines_of(result_on(missing)))
 
 
 def test_what_was_shown_is_told_apart_from_a_guess() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.verdict import HopVerdict, Kind
+from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, HopVerdict, Kind
 from chunkwire.wire.abnf import number_of
 
 IDLE_SECONDS: Final = 0.5
@@ -55,7 +55,7 @@ def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
     if any(run.response_field(name) == "challenge" for name in _CHALLENGES):
         return _not_the_stream(run, "200")
     if run.asked.get("nonce") is not None or (inner is not None and inner.is_stamped):
-        return _not_the_stream(run, "no event of a probe in it")
+        return _not_the_stream(run, NO_PROBE_EVENT)
     if inner is not None and inner.media_type != run.media_type:
         return _not_the_stream(run, f"{inner.media_type or 'no type'} at the hop before")
     return None

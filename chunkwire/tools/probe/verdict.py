@@ -15,6 +15,9 @@ from typing import Final
 from chunkwire.record.values import TextFields
 from chunkwire.tools.probe.arrival import Run
 
+NO_PROBE_EVENT: Final = "no event of a probe in it"
+"""The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
+
 
 class Kind(enum.Enum):
     """The classes of a hop, each with its definition; the numbers behind the words stand in `holding`.

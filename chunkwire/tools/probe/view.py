@@ -12,7 +12,7 @@ from typing import Final
 from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
 from chunkwire.tools.probe.fixes import Basis, advice_for
 from chunkwire.tools.probe.result import ProbeResult, cells_of, evidence_of, remarks_on
-from chunkwire.tools.probe.verdict import Finding, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
 _HEADING: Final = ("hop", "first ms", "chunks", "reads", "longest hold")
@@ -64,6 +64,8 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
             yield "", f"{verdict.hop} is judged by time: {verdict.unproved}."
     if result.headline:
         yield "", result.headline
+    if any(each.kind is Kind.NOT_THE_STREAM and each.reason.startswith(NO_PROBE_EVENT) for each in result.verdicts):
+        yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
         yield from (("  " + label, text) for label, text in remarks_on(result.blamed))
         yield from _advised(result.blamed)
