@@ -31,6 +31,7 @@ from bench.workshop import Workshop, open_workshop
 from chunkwire.record.values import FrameRecord, RequestRecord, read_records
 from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.stamps import read_stamp
+from chunkwire.wire.errors import ChunkwireError
 
 INTERVALS_MS: Mapping[int, int] = {1: 5, 10: 20, 100: 50, 1000: 500}
 """Interval of a stream's frames by the number of streams: at most 2000 frames a second."""
@@ -264,7 +265,7 @@ def main(words: Sequence[str] | None = None) -> int:
         with open_workshop() as workshop:
             asked = Claims(workshop, streams, machines, seconds, times, options.realtime)
             return 0 if claims[options.claim](asked) else 1
-    except (Trouble, OSError, subprocess.TimeoutExpired) as error:
+    except (Trouble, ChunkwireError, OSError, subprocess.TimeoutExpired) as error:
         print_line(f"not measured: {error}")
         return 1
 

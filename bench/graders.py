@@ -31,6 +31,7 @@ from chunkwire.record.values import FrameRecord
 from chunkwire.tools.bench.statistics import nearest_rank
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
+from chunkwire.wire.errors import ChunkwireError
 
 TOKENS = 20
 FIRST, BETWEEN = "200ms", "100ms"  # 1000 streams are then 10,000 tokens a second
@@ -311,7 +312,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 try:
                     print_line(graded(workshop, grader, streams, options.requests or max(20, 2 * streams)))
                     count += 1
-                except (Trouble, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as error:
+                except (Trouble, ChunkwireError, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as error:
                     print_line(f"{streams:>7}  {grader.name:<16} not graded: {' '.join(str(error).split())[-200:]}")
     return 0 if count else 1
 
