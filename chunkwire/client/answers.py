@@ -141,13 +141,12 @@ class TokenStream:
 
     async def _more(self) -> list[AnswerEvent]:
         """Return the events of the next receive, or those of the end."""
+        if self._reader.is_complete:  # the grace begins at the first wait: the caller may have taken its time
+            self._give_up = min(self._give_up, trio.current_time() + GRACE_S)
         try:
             with trio.move_on_at(self._give_up):
                 async for read in self._reads:
-                    found = self._reader.feed(content(read))
-                    if self._reader.is_complete:
-                        self._give_up = min(self._give_up, trio.current_time() + GRACE_S)
-                    return found
+                    return self._reader.feed(content(read))
         except ChunkwireError as error:
             self._is_over = True
             return self._reader.end_of_input(as_provider_error(error))

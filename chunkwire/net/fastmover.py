@@ -278,13 +278,13 @@ class FastMover:
     def _pass_on(self, body: Body) -> bool:
         """Do as `_read`, with fewer calls if a receive gives one whole chunk, as most do in a paced stream.
 
-        Return False, and do nothing, if the body is observed, has octets held or pending, or comes in bulk.
+        Return False, and do nothing, if the body is observed, has sent nothing yet, or has octets held or pending.
         """
         scanner = body.unobserved
-        if scanner is None or body.feed.held or body.pending or body.on_first or body.room > READ_OCTETS:
+        if scanner is None or body.feed.held or body.pending or body.on_first:
             return False
         try:
-            got = body.receive_into(self._view[:READ_OCTETS])
+            got = body.receive_into(self._view[: body.room])
             if got and scanner.take_lone_chunk(self._memory, got):
                 body.read += 1
                 body.read_at = self._now

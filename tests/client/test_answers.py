@@ -4,19 +4,21 @@ from contextlib import suppress
 
 import pytest
 import trio
+import trio.testing
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
-from chunkwire.client.answers import build_request, parse_target
+from chunkwire.client.answers import GRACE_S, build_request, parse_target
 from chunkwire.client.opening import Retry
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import ErrorKind, StopReason, WholeToolCall
+from chunkwire.llm.answer import Answer, ErrorKind, StopReason, WholeToolCall
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import IncompleteBody, LocalError
 from tests.client.server import Peer, notes_ending, scripted, sends
 from tests.server.peer import serving
 
+EVENT_STREAM = b"application/vnd.amazon.eventstream"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -53,6 +55,28 @@ async def test_tool_calls_are_put_together() -> None:
         WholeToolCall("call_1", "f", ('{"a":1}',)),
         WholeToolCall("call_2", "g", ('{"b":2}',)),
     )
+
+
+async def test_the_time_that_a_caller_takes_is_no_part_of_the_grace(mock_clock: trio.testing.MockClock) -> None:
+    asked = Question("m", (Message("user", "Hi"),))
+    written = DIALECTS["bedrock"].write(Answer("", "", 0, ("Hi",), (), Usage(1, 2), StopReason.STOP), asked)
+    *pieces, metadata = [piece.octets for piece in written]
+    has_text, has_all = trio.Event(), trio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(STREAM.replace(b"text/event-stream", EVENT_STREAM) + encode_chunk(b"".join(pieces)))
+        await has_text.wait()
+        await peer.send(encode_chunk(metadata) + encode_last_chunk())
+        has_all.set()
+
+    async with scripted(script) as server:
+        async with client.tokens(f"bedrock:{server.url()}#m", "Hi") as answer:
+            async for _ in answer.texts():
+                has_text.set()
+                await has_all.wait()
+                mock_clock.jump(10 * GRACE_S)
+    assert (answer.text, answer.usage) == ("Hi", Usage(1, 2))
 
 
 async def test_a_question_may_have_turns_and_a_model_of_its_own() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.intervals import Interval, differences_of, intervals_of, student, warmup_rounds
-from chunkwire.tools.bench.rounds import Gathered, Round
+from chunkwire.tools.bench.rounds import MAX_ROUNDS, Gathered, Round
 
 ROUNDS = 10
 FRAMES = 1000
@@ -123,3 +123,9 @@ def test_the_first_frames_of_rounds_that_are_left_out_are_kept() -> None:
     gathered.leave_out(1)
     assert (gathered.samples("added").largest, gathered.samples("first").n, gathered.warmup) == (1_000_000, 1, 0.5)
     assert gathered.quantity("first").of == 3
+
+
+def test_a_first_sample_that_comes_late_has_its_round() -> None:
+    gathered = Gathered()
+    late = gathered.at(MAX_ROUNDS * gathered.width)
+    assert gathered.rounds[-1] is late

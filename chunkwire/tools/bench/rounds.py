@@ -207,7 +207,7 @@ class Gathered:
 
     def in_rounds(self, count: int) -> list[Round]:
         """Return at most `count` rounds, by adding neighbours."""
-        size = max(1, -(-len(self.rounds) // count))
+        size = max(1, -(-len(self.rounds) // max(1, count)))
         return [_added(self.rounds[k : k + size]) for k in range(0, len(self.rounds), size)]
 
     def as_one_round(self) -> Gathered:
