@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Request
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
@@ -79,7 +80,7 @@ class Watcher:
         raw, chunks = (encode_chunk(event), 1) if self._response.is_chunked else (event, 0)
         try:
             taken = self._response.write_nowait(raw, chunks, len(event))
-        except ChunkwireError:
+        except PeerGone:
             taken = 0  # the page has left: its task gets the same error
         if taken < len(raw):
             self._unsent = memoryview(raw)[taken:]

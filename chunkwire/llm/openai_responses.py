@@ -101,7 +101,8 @@ class _ResponsesInterpreter(Interpreter):
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         """Yield what an item has of which nothing came before."""
         index = number_at(payload, "output_index")
-        if index not in self._with_content | self._with_reasoning:
+        has_id = text_at(item, "type") in _CALLS and text_at(item, "call_id") != ""  # known by it, without an index too
+        if has_id or index not in self._with_content | self._with_reasoning:
             yield from self._take_item(payload, item)
         elif text_at(item, "type") in _CALLS:
             yield from self._calls.complete(index, _arguments_of(item))

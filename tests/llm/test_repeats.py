@@ -171,3 +171,13 @@ def test_an_item_of_responses_that_is_added_twice_is_one_call() -> None:
     assert read("openai-responses", delta, done) == CALLED[::-1]
     other = added | {"item": call | {"call_id": "u"}}
     assert read("openai-responses", added, other) == [CALLED[0], ToolCall(1, "u", "f", "")]
+
+
+def test_calls_of_responses_that_end_without_an_index_are_told_apart_by_their_ids() -> None:
+    def done(call: str) -> dict[str, object]:
+        item = {"type": "function_call", "call_id": call, "name": "f", "arguments": "{}"}
+        return {"type": "response.output_item.done", "item": item}
+
+    text: dict[str, object] = {"type": "response.output_text.delta", "delta": "Hi"}
+    found = read("openai-responses", text, done("t"), done("u"), done("u"))
+    assert found == [Text("Hi"), ToolCall(0, "t", "f", "{}"), ToolCall(1, "u", "f", "{}")]
