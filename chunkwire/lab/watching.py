@@ -186,14 +186,17 @@ class Watchers:
             self._later.popleft()
         return bool(self._later)
 
-    def _make_or_send(self) -> bool:
-        """Send one event, or do one piece of the queued work; return False if there was nothing to do."""
+    def _make_or_send(self) -> float | None:
+        """Send one event, or do one piece of the queued work; see `sparetime.Step`."""
         if any(watcher.send_some(EVENT_RECORDS) for watcher in self._watchers):
-            return True
+            return 0.0
         if self._later:
             self._make_some()
-            return True
-        return any(watcher.send_some(1) for watcher in self._watchers)
+            return 0.0
+        if any(watcher.send_some(1) for watcher in self._watchers):
+            return 0.0
+        was_due, self._is_due = self._is_due, False
+        return BATCH_SECONDS if was_due else None
 
     async def _make_records(self) -> None:
         """Make the queued records, in batches at least `BATCH_SECONDS` apart, and send them; until cancelled."""
@@ -202,7 +205,6 @@ class Watchers:
             while not self._is_due:
                 await self._makers.park()
             await trio.sleep(BATCH_SECONDS)
-            self._is_due = False
             await sleeper.in_spare_time(self._make_or_send)
 
     async def send_to(self, response: Responder) -> None:

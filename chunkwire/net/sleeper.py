@@ -22,16 +22,16 @@ import enum
 import logging
 import math
 import select
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
 import trio
-from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
+from trio.lowlevel import reschedule
 
 from chunkwire.net.moments import CROWD_SECONDS, Moments
+from chunkwire.net.sparetime import SpareTime, Step
 from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers, exact_wait, find_trio_epoll, obstacle
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,6 @@ AWAKE_SECONDS: Final = 400e-6  # of polling before a moment: a core in a deep id
 AWAKE_SHARE: Final = 0.05  # at most this part of the wait is polled, which bounds the CPU time
 _LONGEST_SECONDS: Final = 86_400.0  # of one wait, as in trio
 _MAX_EVENTS: Final = 512  # served in one batch
-SPARE_EVERY: Final = 8  # batches in a row after which spare work goes on all the same
 
 OnReady: TypeAlias = Callable[[int, int], None]
 
@@ -116,8 +115,7 @@ class Sleeper(trio.abc.Instrument):
         self._handlers: dict[int, OnReady] = {}
         self._polling = Polling(0.0)
         self._wishes: list[float] = []  # the poll durations that movers asked for
-        self._spare: deque[tuple[Callable[[], bool], trio.lowlevel.Task]] = deque()
-        self._batches = 0  # in a row, since spare work was last done
+        self._spare = SpareTime()
         self._moments = Moments()
         self._trio_epoll = -1
         self._trio_is_ready = False
@@ -183,39 +181,21 @@ class Sleeper(trio.abc.Instrument):
 
     def has_work(self, now: float) -> bool:
         """Say whether `sleep(0.0)` may have work: a moment is due, descriptors are watched, or work waits for time."""
-        return bool(self._handlers or self._spare) or now >= self._moments.first
+        return bool(self._handlers or self._spare.ready) or now >= min(self._moments.first, self._spare.next_at)
 
-    async def in_spare_time(self, step: Callable[[], bool]) -> None:
-        """Call `step` until it returns False: whenever nothing is ready, and once after `SPARE_EVERY` batches in a row.
+    async def in_spare_time(self, step: Step) -> None:
+        """Call `step` until it returns None: whenever nothing is ready, and once after `SPARE_EVERY` batches in a row.
 
-        So it delays what becomes ready by one step at most: keep each to some 10 µs. The steps of several callers take
-        turns. In the plain form a checkpoint follows each step, which takes longer. A cancelled caller's step is not
-        called again. A step that wakes a task must do so by `wake`, or by `run_sync_soon`, or the task waits for all.
+        So it delays what becomes ready by one step at most: keep each to some 10 µs. A number that it returns is a
+        pause, in seconds, which costs no iteration of trio's loop. The steps of several callers take turns. In the
+        plain form a checkpoint follows each step, which takes longer. A cancelled caller's step is not called again. A
+        step that wakes a task must do so by `wake`, or by `run_sync_soon`, or the task waits for all.
         """
-        if self.form is Form.PLAIN:
-            while step():
-                await trio.lowlevel.checkpoint()
+        if self.form is not Form.PLAIN:
+            await self._spare.wait(step)
             return
-        errors: list[Exception] = []
-
-        def guarded() -> bool:
-            try:
-                return step()
-            except Exception as error:  # noqa: BLE001 - raised below, in the task
-                errors.append(error)
-                return False
-
-        spare = (guarded, current_task())
-
-        def give_up(_: object) -> trio.lowlevel.Abort:
-            self._spare.remove(spare)
-            self._has_woken = True  # a step may cancel its own caller
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._spare.append(spare)
-        await wait_task_rescheduled(give_up)
-        if errors:
-            raise errors[0]
+        while (seconds := step()) is not None:  # noqa: ASYNC110 - a pause, not a wait for a condition
+            await trio.sleep(seconds)
 
     def sleep(self, seconds: float) -> bool:
         """Block, and serve events and moments, until trio has work, at most for `seconds`.
@@ -223,7 +203,9 @@ class Sleeper(trio.abc.Instrument):
         Return False at once if no moment and no descriptor is waited for, and no work waits for time.
         """
         moments, epoll = self._moments, self._epoll
-        if epoll is None or self._is_asleep or not (self._handlers or self._spare or moments.first < math.inf):
+        spare = self._spare
+        first = min(moments.first, spare.next_at)
+        if epoll is None or self._is_asleep or not (self._handlers or spare.ready or first < math.inf):
             return False
         self._is_asleep = True
         try:
@@ -236,8 +218,8 @@ class Sleeper(trio.abc.Instrument):
                 self._serve(events)
                 if now >= moments.first and moments.wake(now):
                     self._has_woken = True
-                if self._spare:
-                    self._use_spare_time(is_busy=bool(events) or self._has_woken)
+                if spare.ready or now >= spare.next_at:
+                    self._has_woken |= spare.use(now, is_busy=bool(events) or self._has_woken)
                 if self._trio_is_ready or self._has_woken or now >= end:
                     return True
         finally:
@@ -246,8 +228,10 @@ class Sleeper(trio.abc.Instrument):
     def _look(self, epoll: select.epoll, now: float, end: float) -> list[tuple[int, int]]:
         """Return ready events: poll if `Polling` says so, then block until the next moment, at most until `end`."""
         clock, poll = self._clock, epoll.poll
-        until = now if self._spare else min(end, self._moments.wake_at)
-        spin = self._polling.seconds() if self._handlers and not self._spare else 0.0
+        is_spare = bool(self._spare.ready)
+        end = min(end, self._spare.next_at)
+        until = now if is_spare else min(end, self._moments.wake_at)
+        spin = self._polling.seconds() if self._handlers and not is_spare else 0.0
         events: list[tuple[int, int]] = []
         if spin or now >= until:
             events = poll(0, _MAX_EVENTS)
@@ -284,17 +268,6 @@ class Sleeper(trio.abc.Instrument):
                 handler(descriptor, mask)
             elif descriptor == self._trio_epoll:
                 self._trio_is_ready = True
-
-    def _use_spare_time(self, *, is_busy: bool) -> None:
-        self._batches = self._batches + 1 if is_busy else 0
-        if self._batches % SPARE_EVERY:
-            return
-        spare = self._spare[0]
-        self._spare.rotate(-1)
-        step, task = spare
-        if not step() and spare in self._spare:  # a step may cancel its caller
-            self._spare.remove(spare)
-            self.wake(task)
 
     def before_io_wait(self, timeout: float) -> None:
         """Block in place of trio's poll; if trio has work afterwards, queue a callback that makes its poll return."""

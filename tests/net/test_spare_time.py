@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.sleeper import SPARE_EVERY, Form
+from chunkwire.net.sleeper import Form
+from chunkwire.net.sparetime import SPARE_EVERY
 from tests.net.asleep import FAR, TICK, Asleep, FakeSet
 
 
@@ -18,11 +19,11 @@ class Steps:
         self._set = on
         self._left = left
 
-    def __call__(self) -> bool:
+    def __call__(self) -> float | None:
         self.began.append(self._set.now)
         self._set.now += 10 * TICK
         self._left -= 1
-        return self._left > 0
+        return 0.0 if self._left else None
 
 
 async def test_spare_time_is_used_between_events_and_moments_which_wait_for_one_step_at_most(asleep: Asleep) -> None:
@@ -87,9 +88,8 @@ async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
     async def work() -> None:
         with trio.CancelScope() as scope:
 
-            def step() -> bool:
+            def step() -> None:
                 scope.cancel()
-                return False
 
             await asleep.sleeper.in_spare_time(step)
 
@@ -105,7 +105,7 @@ async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
 async def test_an_error_of_spare_work_is_raised_in_its_task(asleep: Asleep) -> None:
     async def work() -> None:
         with pytest.raises(ZeroDivisionError):
-            await asleep.sleeper.in_spare_time(lambda: 1 / 0 > 0)
+            await asleep.sleeper.in_spare_time(lambda: 1 / 0)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work, name="work")
@@ -120,3 +120,38 @@ async def test_in_the_plain_form_each_step_is_followed_by_a_checkpoint(asleep: A
     with trio.testing.assert_checkpoints():
         await asleep.sleeper.in_spare_time(steps)
     assert (len(steps.began), asleep.set.waits) == (3, [])
+
+
+async def test_work_pauses_for_as_long_as_its_step_says_and_moments_go_on(asleep: Asleep) -> None:
+    pauses = iter((0.05, 0.02, None))
+    began = asleep.set.now
+    called: list[float] = []
+
+    def step() -> float | None:
+        called.append(asleep.set.now - began)
+        return next(pauses)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asleep.sleeper.in_spare_time, step, name="work")
+        await asleep.plan(0.03)
+        while len(called) < 3:
+            await asleep.sleep()
+            assert asleep.sleeper.has_work(asleep.set.now) is False
+    assert called == [pytest.approx(moment, abs=9 * TICK) for moment in (0, 0.05, 0.07)]
+    assert asleep.came == [pytest.approx(began + 0.03, abs=9 * TICK)]
+
+
+async def test_cancelled_work_that_pauses_is_not_called_again(asleep: Asleep) -> None:
+    called = []
+
+    def step() -> float:
+        called.append(asleep.set.now)
+        return 0.05
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asleep.sleeper.in_spare_time, step, name="work")
+        await asleep.plan(0)
+        await asleep.sleep(0)
+        nursery.cancel_scope.cancel()
+    assert not asleep.sleeper.sleep(FAR)
+    assert len(called) == 1
