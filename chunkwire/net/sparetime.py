@@ -50,7 +50,7 @@ class SpareTime:
         self._batches = 0  # in a row, since a step was last done
 
     async def wait(self, step: Step) -> None:
-        """Return once `step`, called by `use`, has returned None. Raise what it raises. If cancelled, call no more."""
+        """Return once `step`, which `use` calls, has returned None; raise what it raises. A cancel ends the calls."""
         work = _Work(step)
 
         def give_up(_: object) -> trio.lowlevel.Abort:
