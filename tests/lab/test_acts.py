@@ -83,10 +83,13 @@ async def test_a_run_is_paced_within_bounds(query: str, status: int) -> None:
         assert status_of(await answer(where, act(lab, f"/lab/run/r1?{query}"))) == status
 
 
-async def test_the_protocols_are_served_as_help_prints_them() -> None:
+async def test_each_page_of_help_is_linked_and_served_as_help_prints_it() -> None:
     async with lab_running() as (_, where):
-        assert body_of(await answer(where, get("/help/barrier"))) == PAGES["barrier"].text().encode()
-        assert body_of(await answer(where, get("/help/probe"))) == PAGES["/probe"].text().encode()
+        front = body_of(await answer(where, get("/"))).decode()
+        for name, page in PAGES.items():
+            path = f"help/{name.removeprefix('/')}"
+            assert f'href="{path}"' in front
+            assert body_of(await answer(where, get(f"/{path}"))) == page.text().encode()
         assert status_of(await answer(where, get("/help/nothing"))) == 404
 
 
