@@ -37,12 +37,9 @@ export function addHands({ start, hasHand, areAnswered }) {
     byId("h-preview").replaceChildren(...composed().flatMap((octets, k) => octets.length ? [mark(octets, classes[k], names[k])] : []));
   }
 
-  function mark(octets, kind, name) {
-    const box = document.createElement("span");
-    box.className = `p-${kind}`;
-    box.title = name;
-    box.textContent = octets.slice(0, MAX_SHOWN).map(hex).join(" ") + (octets.length > MAX_SHOWN ? " …" : "");
-    return box;
+  function mark(octets, kind, title) {
+    const textContent = octets.slice(0, MAX_SHOWN).map(hex).join(" ") + (octets.length > MAX_SHOWN ? " …" : "");
+    return make("span", { className: `p-${kind}`, title, textContent });
   }
 
   async function put(octets, query = "") {

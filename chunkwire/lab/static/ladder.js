@@ -81,16 +81,24 @@ export class Ladder {
     return view.from + (y - 8) / (this.height - 16) * (view.to - view.from);
   }
 
+  /** Where a frame is on each rail, NaN where that is not known. */
+  heights(n) {
+    const { stream } = this;
+    return [stream.base[n].at, stream.passAt[n], stream.hadAt[n]].map((moment) => moment === undefined ? NaN : this.y(moment - stream.start));
+  }
+
+  /** The points of a frame's line that are known. */
+  points(n, ys = this.heights(n)) {
+    return ys.map((y, k) => [this.rails[k], y]).filter(([, y]) => !isNaN(y));
+  }
+
   /** The index of the frame whose line passes nearest to a point; -1 without frames. */
   nearest(x, y) {
-    const { stream, rails } = this;
-    const base = stream.base;
+    const { stream, rails } = this, side = x < rails[1] ? 0 : 1;
     let best = -1, least = Infinity;
-    for (let n = 0; n < base.length; n++) {
-      const at = [base[n].at, stream.passAt[n], stream.hadAt[n]].map((moment) => moment === undefined ? undefined : this.y(moment - stream.start));
-      const side = x < rails[1] ? 0 : 1;
-      const known = at.filter((each) => each !== undefined);
-      const [a, b] = [at[side] ?? known[known.length - 1], at[side + 1] ?? at[side] ?? known[known.length - 1]];
+    for (let n = 0; n < stream.base.length; n++) {
+      const at = this.heights(n), last = this.points(n).pop()[1];
+      const a = isNaN(at[side]) ? last : at[side], b = isNaN(at[side + 1]) ? a : at[side + 1];
       const share = Math.min(1, Math.max(0, (x - rails[side]) / (rails[side + 1] - rails[side])));
       const away = Math.abs(a + (b - a) * share - y);
       if (away < least) [best, least] = [n, away];
@@ -128,13 +136,18 @@ export class Ladder {
     for (const x of rails) this.line([[x + 0.5, 2], [x + 0.5, height - 2]], ink.rule, 1);
   }
 
-  line(points, colour, thick, dash = []) {
+  line(points, colour, thick, dash) {
+    this.stroke([points], colour, thick, dash);
+  }
+
+  /** Draw lines in one path. */
+  stroke(lines, colour, thick, dash = []) {
     const { pen } = this;
     pen.strokeStyle = colour;
     pen.lineWidth = thick;
     pen.setLineDash(dash);
     pen.beginPath();
-    points.forEach(([x, y], n) => n ? pen.lineTo(x, y) : pen.moveTo(x, y));
+    for (const points of lines) points.forEach(([x, y], n) => n ? pen.lineTo(x, y) : pen.moveTo(x, y));
     pen.stroke();
     pen.setLineDash([]);
   }
@@ -164,7 +177,7 @@ export class Ladder {
     let drawn = [NaN, NaN, NaN], labelled = -Infinity;
     pen.globalAlpha = beyond - first > 1500 ? 0.75 : 1;
     for (let n = first; n < beyond; n++) {
-      const ys = [base[n].at, stream.passAt[n], stream.hadAt[n]].map((moment) => moment === undefined ? NaN : this.y(moment - start));
+      const ys = this.heights(n);
       if (!hasDots && ys.every((y, k) => Math.abs(y - drawn[k]) < 0.7 || (isNaN(y) && isNaN(drawn[k])))) continue;
       drawn = ys;
       this.putFrame(n, ys, put, hasDots);
@@ -175,7 +188,10 @@ export class Ladder {
         pen.fillText(base[n].isLast ? "end" : String(base[n].n), this.rails[0] - 7, ys[0]);
       }
     }
-    for (const [look, lines] of strokes) this.stroke(lines, look.startsWith("hold") ? ink.hold : ink.pass, look, thick);
+    for (const [look, lines] of strokes) {
+      const dash = look.endsWith("last") ? [5, 3] : look.endsWith("waits") ? [2, 4] : [];
+      this.stroke(lines, look.startsWith("hold") ? ink.hold : ink.pass, look.includes("wait") ? 1 : thick, dash);
+    }
     if (hasDots) for (let n = first; n < beyond; n++) this.drawDots(n);
     pen.globalAlpha = 1;
     this.drawReads();
@@ -189,30 +205,16 @@ export class Ladder {
 
   /** Put the line of a frame among those to be drawn; one that waits in the gateway grows as time passes. */
   putFrame(n, ys, put, isDashed) {
-    const { stream, rails } = this, kind = this.isHeld(n) ? "hold" : "pass";
-    const known = ys.map((y, k) => [rails[k], y]).filter(([, y]) => !isNaN(y));
+    const { stream, rails } = this, kind = this.isHeld(n) ? "hold" : "pass", known = this.points(n, ys);
     if (known.length > 1) put(stream.base[n].isLast ? `${kind} last` : kind, known);
     if (this.now !== null && isNaN(ys[1]) && !isNaN(ys[0]) && isNaN(ys[2])) {
       put(`${kind} ${isDashed ? "waits" : "wait in a crowd"}`, [[rails[0], ys[0]], [rails[1], Math.max(ys[0], this.y(this.now))]]);
     }
   }
 
-  stroke(lines, colour, look, thick) {
-    const { pen } = this;
-    pen.strokeStyle = colour;
-    pen.lineWidth = look.includes("wait") ? 1 : thick;
-    pen.setLineDash(look.endsWith("last") ? [5, 3] : look.endsWith("waits") ? [2, 4] : []);
-    pen.beginPath();
-    for (const points of lines) points.forEach(([x, y], n) => n ? pen.lineTo(x, y) : pen.moveTo(x, y));
-    pen.stroke();
-    pen.setLineDash([]);
-  }
-
   drawDots(n) {
-    const { stream } = this, colour = this.isHeld(n) ? ink.hold : ink.pass;
-    [stream.base[n].at, stream.passAt[n], stream.hadAt[n]].forEach((moment, k) => {
-      if (moment !== undefined) this.dot(this.rails[k], this.y(moment - stream.start), 2.6, colour);
-    });
+    const colour = this.isHeld(n) ? ink.hold : ink.pass;
+    for (const [x, y] of this.points(n)) this.dot(x, y, 2.6, colour);
   }
 
   /** What this page read: a ring a read, and how many frames came in it. */
@@ -243,9 +245,8 @@ export class Ladder {
   }
 
   drawSelected() {
-    const { stream, rails, pen } = this, n = this.selected;
+    const { stream, rails, pen } = this, n = this.selected, known = this.points(n);
     const moments = [stream.base[n].at, stream.passAt[n], stream.hadAt[n]];
-    const known = moments.map((moment, k) => [rails[k], moment === undefined ? NaN : this.y(moment - stream.start)]).filter(([, y]) => !isNaN(y));
     if (known.length > 1) this.line(known, ink.ink, 2.5);
     for (const [x, y] of known) this.dot(x, y, 4.5, ink.ink);
     if (this.isSmall) return;

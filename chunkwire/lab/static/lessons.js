@@ -2,7 +2,7 @@
 // Everything is judged by the server; this file only shows it, as text.
 
 import { byId, make } from "./dom.js";
-import { act, config } from "./server.js";
+import { act, actEvents } from "./server.js";
 
 const section = byId("lessons");
 const state = { leave: null };
@@ -38,28 +38,10 @@ async function run(number, kind, parts) {
   parts.log.replaceChildren();
   parts.log.hidden = false;
   try {
-    const response = await fetch(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, { method: "POST", headers: { "Chunkwire-Token": config.token }, signal: leave.signal });
-    if (!response.ok) throw new Error((await response.text()).trim());
-    for await (const [name, data] of events(response.body)) show(name, data, parts);
+    for await (const [name, data] of actEvents(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, leave.signal)) show(name, data, parts);
   } catch (error) {
     if (leave.signal.aborted) return;
     addLine(parts.log, "bad", `The lesson has ended: ${error.message}`);
-  }
-}
-
-/** Yield the events of a stream as [name, data]; a character that two reads share is kept whole. */
-export async function* events(body) {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let held = "";
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    const blocks = (held + decoder.decode(read.value, { stream: true })).split("\n\n");
-    held = blocks.pop();
-    for (const block of blocks) {
-      const name = /^event: (.*)$/m.exec(block)?.[1];
-      const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (name && data) yield [name, JSON.parse(data)];
-    }
   }
 }
 

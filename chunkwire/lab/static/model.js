@@ -178,26 +178,20 @@ export function wireOf(frame) {
     parts.push({ name, from: octets.length, to: octets.length + raw.length });
     for (const octet of raw) octets.push(octet);
   };
-  if (frame.broken) {
-    put("broken", frame.broken);
-    return { octets: Uint8Array.from(octets), parts };
-  }
-  if (frame.line === undefined) {
-    put("content", dataOf(frame.record));
-    return { octets: Uint8Array.from(octets), parts };
-  }
-  const line = latin1(frame.line);
-  let digits = 0;
-  while (digits < line.length && /[0-9a-f]/i.test(String.fromCharCode(line[digits]))) digits++;
-  put(frame.isLast ? "last-chunk" : "chunk-size", line.slice(0, digits));
-  put("chunk-ext", line.slice(digits));
-  put("crlf-size", [13, 10]);
-  if (frame.isLast) {
-    put("trailer", frame.trailers ?? []);
-    put("crlf-end", [13, 10]);
-  } else {
-    put("chunk-data", dataOf(frame.record));
-    if (!frame.partial && !frame.cut) put("crlf-data", [13, 10]);
+  if (frame.broken) put("broken", frame.broken);
+  else if (frame.line === undefined) put("content", dataOf(frame.record));
+  else {
+    const [digits] = /^[0-9a-f]*/i.exec(frame.line);
+    put(frame.isLast ? "last-chunk" : "chunk-size", latin1(digits));
+    put("chunk-ext", latin1(frame.line.slice(digits.length)));
+    put("crlf-size", [13, 10]);
+    if (frame.isLast) {
+      put("trailer", frame.trailers ?? []);
+      put("crlf-end", [13, 10]);
+    } else {
+      put("chunk-data", dataOf(frame.record));
+      if (!frame.partial && !frame.cut) put("crlf-data", [13, 10]);
+    }
   }
   return { octets: Uint8Array.from(octets), parts };
 }

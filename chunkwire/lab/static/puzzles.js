@@ -1,8 +1,8 @@
 // The puzzles: three hops, one of them faulty. The server sets them up and judges answers; this file shows what it says.
 
 import { byId, make } from "./dom.js";
-import { addLine, events, showJudgement } from "./lessons.js";
-import { act, config } from "./server.js";
+import { addLine, showJudgement } from "./lessons.js";
+import { act, actEvents } from "./server.js";
 
 const section = byId("puzzles");
 let leave = null;
@@ -42,9 +42,7 @@ async function run(number, seed, { text, log }) {
   const query = new URLSearchParams({ nc: byId("lesson-nc")?.value ?? "" });
   if (seed) query.set("seed", seed);
   try {
-    const response = await fetch(`lab/puzzle/${number}?${query}`, { method: "POST", headers: { "Chunkwire-Token": config.token }, signal });
-    if (!response.ok) throw new Error((await response.text()).trim());
-    for await (const [, puzzle] of events(response.body)) showPuzzle(puzzle, { text, log });
+    for await (const [, puzzle] of actEvents(`lab/puzzle/${number}?${query}`, signal)) showPuzzle(puzzle, { text, log });
     throw new Error("the server ended it");
   } catch (error) {
     if (signal.aborted) return;
