@@ -18,40 +18,15 @@ A judge sees only octets, their times and the ends of a connection, so that any 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from itertools import zip_longest
 from typing import Any, Final
 
 from chunkwire.lab.lessons import bodies, ends
-from chunkwire.lab.lessons.lesson import (
-    AnswerJudge,
-    Command,
-    CurlCommand,
-    Judge,
-    Lesson,
-    LessonStep,
-    ListenCommand,
-    PipedCommand,
-    TypedCommand,
-)
+from chunkwire.lab.lessons.lesson import CommandKind, Lesson, LessonCommand, LessonStep
 
-POST_HEAD: Final = ("POST /echo HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "")
-"""The head that begins every chunked body of the lessons."""
-
-# By a lesson's number, the judges of its steps: of connections, or of answers.
-_JUDGES: Final[Mapping[int, Sequence[Judge]]] = {
-    1: bodies.REQUEST_BY_HAND,
-    2: bodies.WHAT_THE_NUMBERS_ARE,
-    3: bodies.WHO_WRITES_ZERO,
-    5: bodies.FRAMES_ARE_NOT_MESSAGES,
-    6: bodies.FRAMES_ARE_NOT_READS,
-    8: ends.YOU_ARE_THE_SERVER,
-    9: bodies.CUT_INSIDE_UTF8,
-    10: ends.CLIENT_THAT_LEAVES,
-}
-_ANSWER_JUDGES: Final[Mapping[int, Sequence[AnswerJudge]]] = {4: ends.CUT_OR_EARLY_END, 7: ends.HOP_THAT_HOLDS}
+_POST_HEAD: Final = ("POST /echo HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "")
 
 
 @cache
@@ -62,7 +37,8 @@ def all_lessons() -> tuple[Lesson, ...]:
 
 
 def _lesson(number: int, row: dict[str, Any]) -> Lesson:
-    judges, answers = _JUDGES.get(number, ()), _ANSWER_JUDGES.get(number, ())
+    judges = {**bodies.JUDGES, **ends.JUDGES}.get(number, ())
+    answers = ends.ANSWER_JUDGES.get(number, ())
     steps = tuple(
         LessonStep(tuple(step["task"]), tuple(map(_command, step["commands"])), tuple(step["learned"]), judge, answer)
         for step, judge, answer in zip_longest(row["steps"], judges, answers)
@@ -71,14 +47,9 @@ def _lesson(number: int, row: dict[str, Any]) -> Lesson:
     return Lesson(number, row["title"], tuple(row["intro"]), steps, row.get("hops", {}), is_served)
 
 
-def _command(row: dict[str, Any]) -> Command:
-    match row:
-        case {"type": lines}:
-            return TypedCommand(tuple(lines))
-        case {"post": lines}:
-            return TypedCommand((*POST_HEAD, *lines))
-        case {"pipe": text}:
-            return PipedCommand(text.encode())
-        case {"listen": lines}:
-            return ListenCommand(tuple(lines))
-    return CurlCommand(row["curl"], row.get("note", ""))
+def _command(row: dict[str, Any]) -> LessonCommand:
+    """Return a command; the lines of `post` are a chunked body, typed after its head."""
+    if "post" in row:
+        return LessonCommand(CommandKind.TYPE, (*_POST_HEAD, *row["post"]))
+    kind = next(each for each in CommandKind if each in row)
+    return LessonCommand(kind, (row[kind],) if isinstance(row[kind], str) else tuple(row[kind]), row.get("note", ""))

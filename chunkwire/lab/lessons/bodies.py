@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
-from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request
+from chunkwire.lab.lessons.lesson import Judge
+from chunkwire.lab.lessons.reading import ReadMessage, read_request
 from chunkwire.lab.lessons.typed import post, request, whole_post, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.tools.paint import number
@@ -21,7 +23,9 @@ def _asked(message: ReadMessage, connection: WatchedConnection) -> Judgement | N
         return mistake
     bare = b"\r\n" not in message.octets[: message.body_at]
     ends = "LF alone; this server forgives that in a head" if bare else "CRLF, as RFC 9112 asks"
-    return right(f"That is a whole request: {octets_of(message.body_at or 0)} of text, each line ended by {ends}.")
+    return right(
+        f"That is a whole request: {number(message.body_at or 0, 'octet')} of text, each line ended by {ends}."
+    )
 
 
 def _without_host(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -48,9 +52,6 @@ def _twice(message: ReadMessage, connection: WatchedConnection) -> Judgement | N
         sentence = "The connection has ended without two answers of status 200."
         return wrong(sentence) if connection.is_over else None
     return right("Two requests and two answers, on one connection.")
-
-
-REQUEST_BY_HAND: Final = (request(_asked), request(_without_host, needs_host=False), request(_twice))
 
 
 def _fetched_numbers(message: ReadMessage, connection: WatchedConnection) -> Judgement:
@@ -83,14 +84,6 @@ def _broken(message: ReadMessage, connection: WatchedConnection) -> Judgement | 
     return wrong(sentence) if message.is_complete or connection.has_said_all else None
 
 
-WHAT_THE_NUMBERS_ARE: Final = (
-    request(_fetched_numbers),
-    request(_broken),
-    whole_post(_sized, _TEXT),
-    whole_post(_accented, _ACCENT),
-)
-
-
 def _left_open(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     if message.is_complete:
         last = message.ends_at - len(message.frames[-1].raw)
@@ -99,16 +92,13 @@ def _left_open(message: ReadMessage, connection: WatchedConnection) -> Judgement
         return None
     if not message.chunks:
         return message.wrong("You left before the first chunk was whole.", len(message.octets))
-    return right(f"The server has {octets_of(len(message.content))}, and no end: it counts this body as cut.")
+    return right(f"The server has {number(len(message.content), 'octet')}, and no end: it counts this body as cut.")
 
 
 def _ended(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     if not message.chunks:
         return message.wrong("The body has ended without a chunk; send hello first.")
     return right("The last-chunk and the empty line came: the server knows that this is all.")
-
-
-WHO_WRITES_ZERO: Final = (post(_left_open), whole_post(_ended))
 
 
 _MESSAGE: Final = b'{"n":1}'
@@ -142,9 +132,6 @@ def _joined_messages(message: ReadMessage, connection: WatchedConnection) -> Jud
         content = shown_octets(message.content[:40])
         return message.wrong(f"The one chunk should hold two lines of JSON; it holds {content}")
     return right(f"Two messages in one frame of {len(message.content)} octets: the line end between them is data, too.")
-
-
-FRAMES_ARE_NOT_MESSAGES: Final = (whole_post(_split_message), whole_post(_joined_messages))
 
 
 def _reads_of_frames(message: ReadMessage, connection: WatchedConnection) -> list[set[int]]:
@@ -186,9 +173,6 @@ def _two_in_one_read(message: ReadMessage, connection: WatchedConnection) -> Jud
     return right(f"{len(spans)} frames came in {reads}:", *_read_lines(connection))
 
 
-FRAMES_ARE_NOT_READS: Final = (whole_post(_one_in_two_reads), whole_post(_two_in_one_read))
-
-
 def _decoders(message: ReadMessage) -> tuple[str, ...]:
     """Return what two decoders make of the chunks, a line each: one is new for each chunk, the other is kept."""
     forgetful = "".join(chunk.data.decode("utf-8", "replace") for chunk in message.chunks)
@@ -222,4 +206,12 @@ def _cut_inside(message: ReadMessage, connection: WatchedConnection) -> Judgemen
     return message.wrong(sentence)
 
 
-CUT_INSIDE_UTF8: Final = (whole_post(_uncut), whole_post(_cut_inside))
+JUDGES: Final[Mapping[int, Sequence[Judge]]] = {
+    1: (request(_asked), request(_without_host, needs_host=False), request(_twice)),
+    2: (request(_fetched_numbers), request(_broken), whole_post(_sized, _TEXT), whole_post(_accented, _ACCENT)),
+    3: (post(_left_open), whole_post(_ended)),
+    5: (whole_post(_split_message), whole_post(_joined_messages)),
+    6: (whole_post(_one_in_two_reads), whole_post(_two_in_one_read)),
+    9: (whole_post(_uncut), whole_post(_cut_inside)),
+}
+"""Those of each step, by the number of the lesson."""

@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
+from chunkwire.lab.lessons.lesson import AnswerJudge, Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
-from chunkwire.lab.lessons.typed import answer_of, request, target_of, wrong_target
+from chunkwire.lab.lessons.typed import request, target_of, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 
-_STREAMS: Final = ("first", "second", "third")
+_STREAMS: Final = {
+    "first": 'first:  "line 4 of 6", then the last-chunk: 0 and an empty line',
+    "second": 'second: "line 6 of 6", then the last-chunk: 0 and an empty line',
+    "third": 'third:  "line 4 of 6", then the end of the connection; no last-chunk came',
+}
+"""What each stream of lesson 4 ends with."""
 
 
-def _unseen(connections: Sequence[WatchedConnection]) -> str | None:
-    """Return the first stream of which nothing has come yet; None where all have been fetched."""
-    seen = {target_of(connection) for connection in connections if connection.answered}
-    return next((name for name in _STREAMS if f"/{name}".encode() not in seen), None)
+def _which_stream(wanted: str, **said: str) -> AnswerJudge:
+    """Return the judge of a question whose answer is a stream; `said` is what is said to each answer."""
 
+    def judge(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
+        answer = given.strip().lower()
+        if answer not in _STREAMS:
+            return wrong("Answer with first, second or third.")
+        seen = {target_of(connection) for connection in connections if connection.answered}
+        for name in _STREAMS:
+            if f"/{name}".encode() not in seen:
+                return wrong(f"Look first: you have not fetched /{name} yet.")
+        return Judgement(answer == wanted, said[answer], evidence=(_STREAMS[answer],))
 
-def _evidence(name: str) -> tuple[str, ...]:
-    return {
-        "first": ('first:  "line 4 of 6", then the last-chunk: 0 and an empty line',),
-        "second": ('second: "line 6 of 6", then the last-chunk: 0 and an empty line',),
-        "third": ('third:  "line 4 of 6", then the end of the connection; no last-chunk came',),
-    }[name]
-
-
-def _judge_answer(given: str, connections: Sequence[WatchedConnection], wanted: str, why: dict[str, str]) -> Judgement:
-    answer = answer_of(_STREAMS, given)
-    if answer is None:
-        return wrong("Answer with first, second or third.")
-    unseen = _unseen(connections)
-    if unseen is not None:
-        return wrong(f"Look first: you have not fetched /{unseen} yet.")
-    if answer != wanted:
-        return wrong(why[answer], evidence=_evidence(answer))
-    return right(why[wanted], *_evidence(wanted))
-
-
-def _which_is_cut(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
-    why = {
-        "first": "The first one has a last-chunk: whoever sent it wrote an end.",
-        "second": "The second one is all there.",
-        "third": "Yes: the third has no last-chunk, so every client must report an error (curl: exit 18).",
-    }
-    return _judge_answer(given, connections, "third", why)
-
-
-def _which_is_short(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
-    why = {
-        "first": "Yes: the framing of the first is whole, and two lines are missing.",
-        "second": "The second one has all six lines.",
-        "third": "The third is cut: its framing is not whole, so curl did complain.",
-    }
-    return _judge_answer(given, connections, "first", why)
-
-
-CUT_OR_EARLY_END: Final = (_which_is_cut, _which_is_short)
+    return judge
 
 
 def _left(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -92,9 +67,6 @@ def _half_closed(message: ReadMessage, connection: WatchedConnection) -> Judgeme
     return right(f"Your FIN came at {when}; {count} more writes followed, and you read them all.")
 
 
-CLIENT_THAT_LEAVES: Final = (request(_left), request(_half_closed))
-
-
 _HOPS: Final = ("hop-a", "hop-b")
 _HELD: Final = "hop-b"
 
@@ -120,8 +92,8 @@ def _unread(seen: dict[str, WatchedConnection]) -> Judgement | None:
 
 def _which_holds(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
     seen = _whole_streams(connections)
-    answer = answer_of(tuple(_HOPS), given)
-    if answer is None:
+    answer = given.strip().lower()
+    if answer not in _HOPS:
         return wrong("Answer with hop-a or hop-b.")
     unseen = _unread(seen)
     if unseen is not None:
@@ -141,9 +113,6 @@ def _how_many(given: str, connections: Sequence[WatchedConnection]) -> Judgement
     if given.strip() != "1":
         return wrong("Look at the output of --raw: each size line begins a chunk. How many are there before the 0?")
     return right("One: hop-b joined five chunks to a single one.")
-
-
-HOP_THAT_HOLDS: Final = (_which_holds, _how_many)
 
 
 NOBODY_LISTENS: Final = "Nobody listens there yet: start the first command, then curl."
@@ -199,4 +168,23 @@ def _cut_short(connection: WatchedConnection) -> Judgement | None:
     return right("curl printed what had come, and took it for cut: exit 18.")
 
 
-YOU_ARE_THE_SERVER: Final = (_served, _cut_short)
+JUDGES: Final[Mapping[int, Sequence[Judge]]] = {8: (_served, _cut_short), 10: (request(_left), request(_half_closed))}
+"""Those of each step, by the number of the lesson."""
+ANSWER_JUDGES: Final[Mapping[int, Sequence[AnswerJudge]]] = {
+    4: (
+        _which_stream(
+            "third",
+            first="The first one has a last-chunk: whoever sent it wrote an end.",
+            second="The second one is all there.",
+            third="Yes: the third has no last-chunk, so every client must report an error (curl: exit 18).",
+        ),
+        _which_stream(
+            "first",
+            first="Yes: the framing of the first is whole, and two lines are missing.",
+            second="The second one has all six lines.",
+            third="The third is cut: its framing is not whole, so curl did complain.",
+        ),
+    ),
+    7: (_which_holds, _how_many),
+}
+"""Those of answers, likewise."""

@@ -36,7 +36,7 @@ class ClassFront:
         self._name = name.strip("[]")  # an Address has its brackets itself
         self._lab: Tee | None = None
         self._public = Address(self._name, 0)
-        self._tees: dict[bytes, Tee] = {}
+        self._tees: dict[bytes, Tee] = {}  # by what a first line for their path contains
 
     async def serve(
         self,
@@ -59,7 +59,7 @@ class ClassFront:
 
     def of(self, seat: Seat) -> Front:
         """Return one learner's part; `serve` must have begun."""
-        return Front(self, self._public, seat.path)
+        return Front(self._tees, self._public, seat.path)
 
     async def handle(self, client: trio.SocketStream) -> None:
         """Serve one connection: to the tee of the path in its first line, else to the lab."""
@@ -83,33 +83,21 @@ class ClassFront:
         if tee is not None:
             await tee.handle(client, first)
 
-    def open(self, path: str, tee: Tee) -> None:
-        """Send connections that ask for this path to a tee."""
-        self._tees[_key(path)] = tee
-
-    def close(self, path: str) -> None:
-        """Send connections that ask for this path to the lab again."""
-        self._tees.pop(_key(path), None)
-
-
-def _key(path: str) -> bytes:
-    """Return what a first line for this path contains, typed with a leading slash or without."""
-    return path.strip("/").encode()
-
 
 class Front:
     """The part of a class's front that is one learner's.
 
     Args:
+        tees: of the whole class.
         public: how learners reach the class.
         seat_path: what the learner's addresses begin with.
     """
 
-    def __init__(self, whole: ClassFront, public: Address, seat_path: str) -> None:
-        self._whole = whole
+    def __init__(self, tees: dict[bytes, Tee], public: Address, seat_path: str) -> None:
+        self._tees = tees
         self._public = public
         self._path = seat_path + LESSON_PATH
-        self._opened: list[str] = []
+        self._opened: list[bytes] = []
 
     def paths(self, hops: Iterable[str]) -> tuple[str, ...]:
         """Return what targets begin with at the origin: asked directly, and through each hop."""
@@ -118,12 +106,13 @@ class Front:
     def open(self, name: str, server: Address, happened: Happened) -> LessonAddress:
         """Open the address of a server to this learner, and return it."""
         path = self._path if name == ORIGIN else f"{self._path}/{name}"
-        self._whole.open(path, Tee(name, server, happened, path=path))
-        self._opened.append(path)
+        key = path.strip("/").encode()  # the first line may be typed with a leading slash or without
+        self._tees[key] = Tee(name, server, happened, path=path)
+        self._opened.append(key)
         return LessonAddress(self._public, path)
 
     def close(self) -> None:
-        """Close all addresses."""
-        for path in self._opened:
-            self._whole.close(path)
+        """Close all addresses: connections that ask for their paths go to the lab again."""
+        for key in self._opened:
+            self._tees.pop(key, None)
         self._opened.clear()

@@ -11,17 +11,7 @@ from typing import Final
 
 from chunkwire.lab.assets import assets
 from chunkwire.lab.lessons import all_lessons
-from chunkwire.lab.lessons.lesson import (
-    CurlCommand,
-    Lesson,
-    LessonAddress,
-    ListenCommand,
-    PipedCommand,
-    ShownCommand,
-    TypedCommand,
-    shown_command,
-    with_addresses,
-)
+from chunkwire.lab.lessons.lesson import CommandKind, Lesson, LessonAddress, shown_command, with_addresses
 from chunkwire.lab.lessons.netcats import NETCATS, TALK, InstalledNetcat, Netcat
 from chunkwire.net.listen import Address
 
@@ -30,6 +20,11 @@ ADDRESSES: Final = {
     for name, port in (("origin", 8081), ("hop-a", 8082), ("hop-b", 8083), ("learner", 8081), ("own", 9000))
 }
 """The ports on paper; `chunkwire lesson` prints the real ones."""
+_COLUMNS: Final = (
+    ("connect and type", CommandKind.TYPE),
+    ("send in one go", CommandKind.PIPE),
+    ("be the server", CommandKind.LISTEN),
+)
 
 
 def handout_page() -> str:
@@ -69,16 +64,8 @@ def _paragraphs(texts: tuple[str, ...]) -> Iterator[str]:
 
 def _flags(lesson: Lesson) -> str:
     """Return the table of the commands that this lesson needs, a row for each kind of nc."""
-    kinds = [type(command) for step in lesson.steps for command in step.commands]
-    columns = [
-        (title, kind)
-        for title, kind in (
-            ("connect and type", TypedCommand),
-            ("send in one go", PipedCommand),
-            ("be the server", ListenCommand),
-        )
-        if kind in kinds
-    ]
+    kinds = [command.kind for step in lesson.steps for command in step.commands]
+    columns = [(title, kind) for title, kind in _COLUMNS if kind in kinds]
     if not columns:
         return "<p><code>curl</code> will do for this lesson.</p>"
     head = "".join(f"<th>{title}</th>" for title, _ in columns)
@@ -91,11 +78,11 @@ def _flags(lesson: Lesson) -> str:
     return f"<table><tr><th></th>{head}</tr>{rows}</table>"
 
 
-def _flag(nc: Netcat, kind: type) -> str:
+def _flag(nc: Netcat, kind: CommandKind) -> str:
     installed, where = InstalledNetcat(nc, nc.program), ADDRESSES["origin"].address
-    if kind is TypedCommand:
+    if kind is CommandKind.TYPE:
         return installed.by_hand(where)
-    if kind is ListenCommand:
+    if kind is CommandKind.LISTEN:
         return installed.listening(ADDRESSES["own"].address)
     return "… | " + installed.piped(b"", where).partition(" | ")[2]
 
@@ -105,15 +92,11 @@ def _commands(lesson: Lesson, number: int) -> Iterator[str]:
     nc = InstalledNetcat(TALK, TALK.program)
     for command in lesson.steps[number - 1].commands:
         shown = shown_command(command, nc, ADDRESSES, has_curl=True)
-        match command:
-            case TypedCommand() | ListenCommand():
-                yield f"<pre>{_lines(shown)}</pre>"
-            case PipedCommand():
-                yield f"<pre>{escape(shown.run.partition(' | ')[0])} | …</pre>"
-            case CurlCommand(_, note):
-                said = f"<b>{escape(note)}:</b>\n" if note else ""
-                yield f"<pre>{said}{escape(shown.run)}</pre>"
-
-
-def _lines(shown: ShownCommand) -> str:
-    return "\n".join(escape(line) if line else "<b>(an empty line)</b>" for line in shown.lines)
+        match command.kind:
+            case CommandKind.PIPE:
+                said = f"{escape(shown.run.partition(' | ')[0])} | …"
+            case CommandKind.CURL:
+                said = (f"<b>{escape(shown.note)}:</b>\n" if shown.note else "") + escape(shown.run)
+            case _:
+                said = "\n".join(escape(line) if line else "<b>(an empty line)</b>" for line in shown.lines)
+        yield f"<pre>{said}</pre>"

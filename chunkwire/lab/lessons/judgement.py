@@ -9,7 +9,6 @@ CARET_COLUMNS: Final = 64
 """Columns of octets shown around a caret: with its indent a line of 80."""
 
 _LF: Final = b"\n"
-_SHORT: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def wrong(sentence: str, octets: bytes = b"", at: int | None = None, *, evidence
 
 def escaped_octets(octets: bytes) -> list[str]:
     r"""Return each octet as text: itself where it is printable ASCII, else an escape such as \r or \xc3."""
-    return [_SHORT.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets]
+    return [chr(octet).encode("unicode_escape").decode("ascii") for octet in octets]
 
 
 def shown_octets(octets: bytes) -> str:

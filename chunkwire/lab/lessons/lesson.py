@@ -6,6 +6,7 @@ replaced by the real HOST:PORT, in a class followed by the learner's own path.
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,36 +50,26 @@ class LessonAddress:
         return _TARGET.sub(rf"\g<1>{self.path}/", text) if self.path else text
 
 
-@dataclass(frozen=True, slots=True)
-class TypedCommand:
-    """Connect to the origin and type these lines, each with CRLF; `…` is what the learner has to find."""
+class CommandKind(enum.StrEnum):
+    """What a learner does with a command."""
 
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PipedCommand:
-    """Send these octets to the origin in one go."""
-
-    octets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CurlCommand:
-    """Run curl, or `chunkwire watch` without it; `words` may name places as `{origin}`, `note` is the purpose."""
-
-    words: str
-    note: str = ""
+    TYPE = "type"
+    """Connect to the origin and type the lines, each with CRLF; `…` is what the learner has to find."""
+    PIPE = "pipe"
+    """Send the text to the origin in one go."""
+    CURL = "curl"
+    """Run curl with the text, which may name places as `{origin}`; `chunkwire watch` without it."""
+    LISTEN = "listen"
+    """Listen on the learner's port, and type the lines once a request has come."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListenCommand:
-    """Listen on the learner's port, and type these lines once a request has come."""
+class LessonCommand:
+    """One command of a step."""
 
-    lines: tuple[str, ...]
-
-
-Command: TypeAlias = TypedCommand | PipedCommand | CurlCommand | ListenCommand
+    kind: CommandKind
+    lines: tuple[str, ...]  # or one text
+    note: str = ""  # its purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +77,7 @@ class LessonStep:
     """One thing to do."""
 
     task: tuple[str, ...]  # paragraphs
-    commands: tuple[Command, ...]  # what to run, in this order
+    commands: tuple[LessonCommand, ...]  # what to run, in this order
     lesson_learned: tuple[str, ...]  # what is right, and why: said after the judgement that it is
     judge: Judge | None = None  # of each connection; None where only answers count
     answer: AnswerJudge | None = None  # of what is asked for under `/answer/`; None where the step has no question
@@ -115,22 +106,21 @@ class ShownCommand:
 
 
 def shown_command(
-    command: Command, nc: InstalledNetcat, addresses: Mapping[str, LessonAddress], *, has_curl: bool
+    command: LessonCommand, nc: InstalledNetcat, addresses: Mapping[str, LessonAddress], *, has_curl: bool
 ) -> ShownCommand:
     """Return a command for one kind of nc, with the real addresses."""
-    match command:
-        case TypedCommand(lines):
+    match command.kind:
+        case CommandKind.TYPE:
             origin = addresses[ORIGIN]
-            return ShownCommand(nc.by_hand(origin.address), tuple(map(origin.addressed, lines)))
-        case PipedCommand(octets):
+            return ShownCommand(nc.by_hand(origin.address), tuple(map(origin.addressed, command.lines)))
+        case CommandKind.PIPE:
             origin = addresses[ORIGIN]
-            addressed = origin.addressed(octets.decode("latin-1")).encode("latin-1")
-            return ShownCommand(nc.piped(addressed, origin.address))
-        case ListenCommand(lines):
-            return ShownCommand(nc.listening(addresses[OWN].address), lines)
-        case CurlCommand(words, note):
+            return ShownCommand(nc.piped(origin.addressed(command.lines[0]).encode(), origin.address))
+        case CommandKind.LISTEN:
+            return ShownCommand(nc.listening(addresses[OWN].address), command.lines)
+        case CommandKind.CURL:
             program = "curl -sN" if has_curl else "chunkwire watch"
-            return ShownCommand(f"{program} {with_addresses(words, addresses)}", note=note)
+            return ShownCommand(f"{program} {with_addresses(command.lines[0], addresses)}", note=command.note)
 
 
 def with_addresses(text: str, addresses: Mapping[str, LessonAddress]) -> str:

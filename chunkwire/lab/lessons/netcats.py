@@ -175,9 +175,5 @@ def _kind_of(program: str) -> str | None:
 
 def printf_text(octets: bytes) -> str:
     """Return octets as the format of a shell's printf in single quotes; those that do not print in octal."""
-    return "".join(_printf_octet(octet) for octet in octets)
-
-
-def _printf_octet(octet: int) -> str:
     short = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t", 0x5C: "\\\\", 0x25: "%%", 0x27: "'\\''"}
-    return short.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03o}")
+    return "".join(short.get(n) or (chr(n) if 0x20 <= n < 0x7F else f"\\{n:03o}") for n in octets)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
+from chunkwire.tools.paint import number
 from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
 from chunkwire.wire.frames import Chunk, Frame
 from chunkwire.wire.reader import FrameReader
@@ -270,11 +271,6 @@ def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
     return message.wrong(sentence, at)
 
 
-def octets_of(count: int) -> str:
-    """Return a count of octets in words."""
-    return f"{count} octet" if count == 1 else f"{count} octets"
-
-
 def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | None:
     """Say by how much a size line is wrong, where no line end stands behind so many octets; None for another error."""
     start = (message.body_at or 0) + sum(len(frame.raw) for frame in message.frames)
@@ -291,6 +287,6 @@ def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | Non
     says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
     if not lf:
         return message.wrong(f"The size line says {says}; after so many octets more data comes.", at)
-    has = octets_of(count) if f"{count:x}" == str(count) else f"{octets_of(count)}: {count:x} in hex"
+    has = number(count, "octet") + ("" if f"{count:x}" == str(count) else f": {count:x} in hex")
     sentence = f"The size line says {says}; the data up to its line end has {has}."
     return message.wrong(sentence, at)

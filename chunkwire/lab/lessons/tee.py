@@ -38,7 +38,7 @@ class Tee:
     ) -> None:
         self._place = place
         self._server = server
-        self._happened = happened or _nothing
+        self._happened: Happened = happened or (lambda _: None)
         self._is_watched = happened is not None
         self._path = path
         self._refused = f"{refused}\n".encode()
@@ -48,8 +48,7 @@ class Tee:
 
         Cancellation: both connections are ended.
         """
-        connection = WatchedConnection(self._place, self._path)
-        began = trio.current_time()
+        connection = WatchedConnection(self._place, self._path, began=trio.current_time())
         try:
             server = await trio.open_tcp_stream(self._server.host, self._server.port)
         except OSError:
@@ -57,10 +56,8 @@ class Tee:
             return
         async with client, server:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(
-                    self._requests, client, server, connection, began, first, name="octets of the client"
-                )
-                await self._responses(server, client, connection, began)
+                nursery.start_soon(self._requests, client, server, connection, first, name="octets of the client")
+                await self._responses(server, client, connection)
                 nursery.cancel_scope.cancel()
             connection.is_over = True
             self._happened(connection)
@@ -78,79 +75,60 @@ class Tee:
         self._happened(connection)
 
     async def _requests(
-        self,
-        client: trio.SocketStream,
-        server: trio.SocketStream,
-        connection: WatchedConnection,
-        began: float,
-        first: bytes,
+        self, client: trio.SocketStream, server: trio.SocketStream, connection: WatchedConnection, first: bytes
     ) -> None:
         """Pass on what the client sends, to its end."""
         try:
             while octets := first or await client.receive_some():
                 first = b""
-                is_kept = self._keep(connection.received, trio.current_time() - began, octets)
+                is_kept = self._keep(connection, connection.received, octets)
                 await server.send_all(octets)
                 if is_kept:
                     self._happened(connection)
-            self._client_ended(connection, "fin", began)
+            self._client_ended(connection, "fin")
             await server.send_eof()
         except _GONE:
-            self._client_ended(connection, "reset", began)
-            abort(server)
+            self._client_ended(connection, "reset")
+            Connection(server).reset()
 
     async def _responses(
-        self, server: trio.SocketStream, client: trio.SocketStream, connection: WatchedConnection, began: float
+        self, server: trio.SocketStream, client: trio.SocketStream, connection: WatchedConnection
     ) -> None:
         """Pass on what the server sends, until it ends, or the client takes no more."""
         try:
             while octets := await server.receive_some():
                 # Before they are sent: a client that has what it wants may leave at once.
-                is_kept = self._keep(connection.answered, trio.current_time() - began, octets)
+                is_kept = self._keep(connection, connection.answered, octets)
                 try:
                     await client.send_all(octets)
                 except _GONE:
-                    self._client_ended(connection, "reset", began)
-                    abort(server)
+                    self._client_ended(connection, "reset")
+                    Connection(server).reset()
                     return
                 connection.writes_after_fin += connection.client_end == "fin"
                 if is_kept:
                     self._happened(connection)
         except _GONE:
             connection.server_end = "reset"
-            abort(client)
+            Connection(client).reset()
         else:
             connection.server_end = "fin"
-            await _end(client, connection)
+            try:
+                await client.send_eof()
+            except _GONE:
+                connection.client_end = connection.client_end or "reset"
         self._happened(connection)
 
-    def _keep(self, reads: list[WatchedRead], t: float, octets: bytes) -> bool:
+    def _keep(self, connection: WatchedConnection, reads: list[WatchedRead], octets: bytes) -> bool:
         """Keep a read unless there are enough; say whether it was kept."""
         room = KEPT_OCTETS - sum(len(read.octets) for read in reads) if len(reads) < KEPT_READS else 0
         if room <= 0 or not self._is_watched:
             return False
-        reads.append(WatchedRead(t, octets[:room]))
+        reads.append(WatchedRead(trio.current_time() - connection.began, octets[:room]))
         return True
 
-    def _client_ended(self, connection: WatchedConnection, how: Ending, began: float) -> None:
+    def _client_ended(self, connection: WatchedConnection, how: Ending) -> None:
         if connection.client_ended_at is None:
-            connection.client_ended_at = trio.current_time() - began
+            connection.client_ended_at = trio.current_time() - connection.began
         connection.client_end = how
         self._happened(connection)
-
-
-def _nothing(_: WatchedConnection) -> None:
-    """Do nothing: for connections that are passed on and not watched."""
-
-
-async def _end(client: trio.SocketStream, connection: WatchedConnection) -> None:
-    """Report to the client that the server has ended, unless the client is gone."""
-    try:
-        await client.send_eof()
-    except _GONE:
-        connection.client_end = connection.client_end or "reset"
-
-
-def abort(stream: trio.SocketStream) -> None:
-    """End a connection with a reset."""
-    Connection(stream).reset()

@@ -6,13 +6,14 @@ The rule here: what several lessons ask of a connection. What a lesson alone ask
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
 from chunkwire.lab.lessons.lesson import Judge
-from chunkwire.lab.lessons.reading import ReadMessage, octets_of, read_request, read_response
+from chunkwire.lab.lessons.reading import ReadMessage, read_request, read_response
 from chunkwire.lab.lessons.watched import WatchedConnection
+from chunkwire.tools.paint import number
 
 MessageJudge: TypeAlias = Callable[[ReadMessage, WatchedConnection], Judgement | None]
 
@@ -101,7 +102,7 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
         return None
     what = _MISSING.get(message.missing)
     if what is None:  # in chunk-data
-        what = f"of the last chunk {octets_of(len(message.partial))} came, and its size line announced more"
+        what = f"of the last chunk {number(len(message.partial), 'octet')} came, and its size line announced more"
     return message.wrong(f"The body is not finished: {what}.", len(message.octets))
 
 
@@ -129,9 +130,4 @@ def _size_sentence(line: bytes, size: int, text: bytes) -> str:
         return f"{written} counts the line end too. The size is that of the data alone: {digits}."
     if size < 0:
         return f"A size is hex digits alone on a line; {digits} for these {count} octets."
-    return f'{written} says {octets_of(size)}, and "{name}" has {count}: {digits} in hex.'
-
-
-def answer_of(answers: Sequence[str], given: str) -> str | None:
-    """Return which of the answers is meant, whatever its case; None for none of them."""
-    return next((answer for answer in answers if answer.lower() == given.strip().lower()), None)
+    return f'{written} says {number(size, "octet")}, and "{name}" has {count}: {digits} in hex.'

@@ -37,6 +37,7 @@ class WatchedConnection:
     writes_after_fin: int = 0  # writes to the client after its FIN that the kernel took
     is_refused: bool = False  # nobody listened at the server
     is_over: bool = False  # nothing more will be seen
+    began: float = 0.0  # when it was taken, on trio's clock; the other times are seconds since then
 
     @property
     def has_said_all(self) -> bool:
@@ -46,14 +47,9 @@ class WatchedConnection:
     @property
     def request_octets(self) -> bytes:
         """All octets from the client, up to `KEPT_OCTETS`."""
-        return joined(self.received)
+        return b"".join(read.octets for read in self.received)
 
     @property
     def response_octets(self) -> bytes:
         """All octets from the server, up to `KEPT_OCTETS`."""
-        return joined(self.answered)
-
-
-def joined(reads: list[WatchedRead]) -> bytes:
-    """Return the octets of reads in one piece."""
-    return b"".join(read.octets for read in reads)
+        return b"".join(read.octets for read in self.answered)
