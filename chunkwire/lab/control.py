@@ -6,6 +6,8 @@ step to the next moment. So any paced resource of the origin can be stepped, wit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
@@ -25,7 +27,7 @@ class RunControl:
         self._waits: set[trio.CancelScope] = set()
 
     def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
-        """Change what is given, add `steps`, and cancel every scope of `wait_scope`."""
+        """Change what is given, add `steps`, and cancel every block of `until_change`."""
         if rate is not None:
             self.rate = rate
         if is_paused is not None:
@@ -33,17 +35,16 @@ class RunControl:
         self.steps += steps
         for scope in self._waits:
             scope.cancel()
-        self._waits.clear()
 
-    def wait_scope(self) -> trio.CancelScope:
-        """Return a scope that the next change cancels; `forget` it once it has been left."""
-        scope = trio.CancelScope()
-        self._waits.add(scope)
-        return scope
-
-    def forget(self, scope: trio.CancelScope) -> None:
-        """Keep the next change from cancelling this scope."""
-        self._waits.discard(scope)
+    @contextmanager
+    def until_change(self) -> Iterator[trio.CancelScope]:
+        """Cancel the block at the next change."""
+        with trio.CancelScope() as scope:
+            self._waits.add(scope)
+            try:
+                yield scope
+            finally:
+                self._waits.discard(scope)
 
 
 class RunPacer:
@@ -73,12 +74,11 @@ class RunPacer:
                 self._plan_s = max(self._plan_s, moment)
                 await trio.lowlevel.checkpoint()
                 return
-            with control.wait_scope() as scope:
+            with control.until_change() as scope:
                 if self._is_paused:
                     await trio.sleep_forever()
                 else:
                     await self._real.wait_until(self._real_s + max(0.0, moment - self._plan_s) / self._rate)
-            control.forget(scope)
             if not scope.cancelled_caught:
                 return
 

@@ -38,7 +38,7 @@ JSON: Final[Field] = (b"Content-Type", b"application/json")
 SeatResponder: TypeAlias = Callable[[Seat, IncomingRequest, Responder], Awaitable[None]]
 RUN_FIELD: Final = b"chunkwire-run"
 _RUN_NAME_CHARACTERS: Final = 64
-_STREAMS: Final = ("/direct/", "/via/", "/up/")
+_STREAMS: Final = ("/direct/", "/via/", "/up/")  # the content is a stream's, which a browser must not run as a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,6 @@ class LabResource:
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()  # as `Resource.parameters`
     any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, send its address
-
-    @property
-    def is_stream(self) -> bool:
-        """Its content is a stream's, which a browser must not run as a page."""
-        return self.path.startswith(_STREAMS)
 
 
 class Lab:
@@ -161,7 +156,7 @@ class Lab:
                 self.guard.check_site(request.head)
             if own.acts:
                 self.guard.check_token(request.head, seat.token)
-            response.always = SANDBOXED if own.is_stream else page_fields(request.head)
+            response.always = SANDBOXED if own.path.startswith(_STREAMS) else page_fields(request.head)
             await own.responder(seat, request, response)
 
         methods = ("POST",) if own.acts else own.methods

@@ -76,17 +76,14 @@ async def talk(
 
     async def send() -> None:
         ends = LineEnds()
-        while octets := await trio.to_thread.run_sync(os.read, source, READ_OCTETS, abandon_on_cancel=True):
-            octets = octets if as_is else ends.with_cr(octets)
-            try:
-                await stream.send_all(octets)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return  # the receiving side says so
-            shown(octets, is_ours=True)
         try:
+            while octets := await trio.to_thread.run_sync(os.read, source, READ_OCTETS, abandon_on_cancel=True):
+                octets = octets if as_is else ends.with_cr(octets)
+                await stream.send_all(octets)
+                shown(octets, is_ours=True)
             await stream.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+            return  # the receiving side says so
         note("you ended what you send (FIN); what comes is still read")
 
     async with stream, trio.open_nursery() as nursery:
