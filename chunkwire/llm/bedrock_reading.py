@@ -6,7 +6,7 @@ The rule here: what the messages mean. InvokeModel's messages have Anthropic's o
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -124,20 +124,14 @@ class BedrockReader(AnswerReader):
         super().__init__(ConverseInterpreter())
         self._decoder = MessageDecoder()
 
-    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
-        if not self._units and self._is_no_stream():
-            return
+    def _decode(self, octets: bytes) -> tuple[Sequence[BinaryMessage], str]:
         messages: list[BinaryMessage] = []
-        broken: BrokenMessage | None = None
         try:
-            self._decoder.feed(octets, messages)
+            if self._units or not self._is_no_stream():
+                self._decoder.feed(octets, messages)
         except BrokenMessage as error:
-            broken = error
-        for message in messages:
-            if not self._take(self._meanings(message), found):
-                return
-        if broken is not None and not self.is_complete:
-            found.append(self._fail(ErrorKind.BROKEN, str(broken)))
+            return messages, str(error)
+        return messages, ""
 
     def _is_no_stream(self) -> bool:
         """Say whether the body is text: a message begins with the highest octet of its length, which is 0 or 1."""

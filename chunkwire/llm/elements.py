@@ -19,7 +19,11 @@ _FORM: Final = re.compile(rb"[\s,\x1e\xef\xbb\xbf]*")
 
 
 class ElementDecoder:
-    """Turn octets into objects, however they are cut; work is linear in the octets."""
+    """Turn octets into objects, however they are cut; work is linear in the octets.
+
+    Attributes:
+        is_in_array: an array is open.
+    """
 
     def __init__(self, *, max_octets: int = MAX_EVENT_OCTETS) -> None:
         self._max = max_octets
@@ -27,17 +31,12 @@ class ElementDecoder:
         self._seen = 0  # how many held octets were scanned
         self._depth = 0  # of brackets, without the outer array
         self._is_in_string = False
-        self._is_in_array = False
+        self.is_in_array = False
 
     @property
     def is_between(self) -> bool:
         """Nothing is held and no array is open: the end of input here loses nothing."""
-        return not self._held and not self._is_in_array
-
-    @property
-    def is_in_array(self) -> bool:
-        """An array is open."""
-        return self._is_in_array
+        return not self._held and not self.is_in_array
 
     def feed(self, octets: bytes, found: list[bytes]) -> None:
         """Append to `found` the objects that these octets complete.
@@ -65,10 +64,10 @@ class ElementDecoder:
             blank = _FORM.match(self._held)
             del self._held[: blank.end() if blank is not None else 0]
             first = bytes(self._held[:1])
-            if first == b"[" and not self._is_in_array:
-                self._is_in_array = True
-            elif first == b"]" and self._is_in_array:
-                self._is_in_array = False
+            if first == b"[" and not self.is_in_array:
+                self.is_in_array = True
+            elif first == b"]" and self.is_in_array:
+                self.is_in_array = False
             else:
                 break
             del self._held[:1]

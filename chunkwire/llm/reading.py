@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Final
 
 from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError, Stop, StopReason, Text, ToolCall, Usage
 from chunkwire.llm.elements import ElementDecoder
@@ -139,15 +139,21 @@ class AnswerReader(ABC):
                 self._is_whole = True
                 found += [ToolCall(index, "", "", "{}") for index in sorted(self._without_arguments)]
             else:
-                found.append(self._fail(ErrorKind.EMPTY, self._empty_message()))
+                reason = "" if self._stop is None else f", and {self._stop.value!r} as the reason to stop"
+                got = f"got the end of an answer without either{reason}"
+                found.append(self._fail(ErrorKind.EMPTY, f"expected text or a tool call, {got}"))
             return found
         self._is_failed = True
         found.append(broken or self._incomplete_error())
         return found
 
     @abstractmethod
-    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
-        """Add what these octets complete."""
+    def _decode(self, octets: bytes) -> tuple[Sequence[Any], str]:
+        """Return the units that these octets complete, and why no more can follow them; "" where more can."""
+
+    @abstractmethod
+    def _meanings(self, unit: Any) -> Iterable[AnswerEvent]:
+        """Return what a unit means. Iterating raises ValueError if it is broken."""
 
     def _read_last(self, found: list[AnswerEvent]) -> bool:
         """Add what only the end of input completes; return False after an error."""
@@ -162,16 +168,22 @@ class AnswerReader(ABC):
     def _is_no_stream(self) -> bool:
         """Say whether the body begins as something else than a stream."""
 
-    def _take(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent]) -> bool:
-        """Add what one unit means; return False after an error. Iterating raises ValueError if the unit is broken."""
-        self._units += 1
-        return self._add(meanings, found, is_after=self._interpreter.is_complete)
+    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
+        """Add what these octets complete."""
+        units, broken = self._decode(octets)
+        for unit in units:
+            if not self._take(self._meanings(unit), found, is_after=self._interpreter.is_complete):
+                return
+        if broken and not self._interpreter.is_complete:
+            found.append(self._fail(ErrorKind.BROKEN, broken))
 
-    def _add(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent], *, is_after: bool) -> bool:
-        """Add events up to an error, or to a broken part; after the terminal event, only usage.
+    def _take(self, meanings: Iterable[AnswerEvent], found: list[AnswerEvent], *, is_after: bool) -> bool:
+        """Add what one unit means, up to an error, or to a broken part; return False after an error.
 
-        Return False after an error.
+        Args:
+            is_after: the terminal event was seen before; of what follows, only usage counts.
         """
+        self._units += 1
         try:
             for meaning in meanings:
                 if isinstance(meaning, ProviderError):
@@ -209,8 +221,7 @@ class AnswerReader(ABC):
         except ValueError as error:
             broken = error
         for unit in units:
-            self._units += 1
-            if not self._add(self._object(unit), found, is_after=self._interpreter.is_complete):
+            if not self._take(self._object(unit), found, is_after=self._interpreter.is_complete):
                 return
         if broken is not None and self._interpreter.is_finished and not elements.is_in_array:
             self._elements, self._is_past_end = ElementDecoder(), True  # an unused one: nothing of an object is held
@@ -242,10 +253,6 @@ class AnswerReader(ABC):
         self._is_failed = True
         return read_error(200, (), self._head)
 
-    def _empty_message(self) -> str:
-        reason = "" if self._stop is None else f", and {self._stop.value!r} as the reason to stop"
-        return f"expected text or a tool call, got the end of an answer without either{reason}"
-
     def _incomplete_error(self) -> ProviderError:
         if not self._units and self._is_no_stream() and self._elements is None:
             return self._no_stream_error()
@@ -270,18 +277,11 @@ class SseReader(AnswerReader):
         self._is_cut = False
         self._decoder = SseDecoder(is_lenient=True)
 
-    def _read(self, octets: bytes, found: list[AnswerEvent]) -> None:
-        too_long: EventTooLong | None = None
+    def _decode(self, octets: bytes) -> tuple[Sequence[SseEvent], str]:
         try:
-            events = self._decoder.feed(octets)
+            return self._decoder.feed(octets), ""
         except EventTooLong as error:
-            too_long = error
-            events = [item for item in error.received if isinstance(item, SseEvent)]
-        for event in events:
-            if not self._take(self._meanings(event), found):
-                return
-        if too_long is not None and not self._interpreter.is_complete:
-            found.append(self._fail(ErrorKind.BROKEN, str(too_long)))
+            return [item for item in error.received if isinstance(item, SseEvent)], str(error)
 
     def _read_last(self, found: list[AnswerEvent]) -> bool:
         """Take a last event without its blank line, which a browser would drop, unless its JSON is cut."""
@@ -294,8 +294,7 @@ class SseReader(AnswerReader):
             except ValueError:
                 self._is_cut = True
             else:
-                self._units += 1
-                self._add(meanings, found, is_after=is_after)
+                self._take(meanings, found, is_after=is_after)
         return not self._is_failed
 
     @property
