@@ -34,7 +34,8 @@ def chat_body(question: Question) -> dict[str, object]:
     }
     if question.is_stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return body | _choice(question, {"type": "function", "function": {"name": question.named_tool}}, "required", "none")
+    named = {"type": "function", "function": {"name": question.named_tool}}
+    return body | _given(tool_choice=_choice(question, named, "required", "none"))
 
 
 def responses_body(question: Question) -> dict[str, object]:
@@ -49,8 +50,8 @@ def responses_body(question: Question) -> dict[str, object]:
             temperature=question.temperature,
             top_p=question.top_p,
             tools=tools,
+            tool_choice=_choice(question, {"type": "function", "name": question.named_tool}, "required", "none"),
         ),
-        **_choice(question, {"type": "function", "name": question.named_tool}, "required", "none"),
     }
 
 
@@ -70,8 +71,10 @@ def messages_body(question: Question) -> dict[str, object]:
             top_p=question.top_p,
             stop_sequences=list(question.stop),
             tools=[_function(tool, "input_schema", {"type": "object"}) for tool in question.tools],
+            tool_choice=_choice(
+                question, {"type": "tool", "name": question.named_tool}, {"type": "any"}, {"type": "none"}
+            ),
         ),
-        **_choice(question, {"type": "tool", "name": question.named_tool}, {"type": "any"}, {"type": "none"}),
     }
 
 
@@ -86,7 +89,7 @@ def gemini_body(question: Question) -> dict[str, object]:
     )
     declarations = [_function(tool, "parametersJsonSchema") for tool in question.tools]
     named = {"mode": "ANY", "allowedFunctionNames": [question.named_tool]}
-    choice = _choice(question, named, {"mode": "ANY"}, {"mode": "NONE"}).get("tool_choice")
+    choice = _choice(question, named, {"mode": "ANY"}, {"mode": "NONE"})
     system = _system(question)
     return {
         "contents": [
@@ -109,7 +112,7 @@ def converse_body(question: Question) -> dict[str, object]:
         for tool in question.tools
         if question.tool_choice != "none"
     ]
-    choice = _choice(question, {"tool": {"name": question.named_tool}}, {"any": {}}, None).get("tool_choice")
+    choice = _choice(question, {"tool": {"name": question.named_tool}}, {"any": {}}, None)
     return {
         "messages": [{"role": side, "content": _converse_blocks(said)} for side, said in _sides(question)],
         **_given(
@@ -130,13 +133,13 @@ def _given(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None and value not in ([], {}, "")}
 
 
-def _choice(question: Question, named: object, required: object, none: object) -> dict[str, object]:
-    """Return `tool_choice`, one of these values of a dialect; nothing for auto, or without tools."""
+def _choice(question: Question, named: object, required: object, none: object) -> object:
+    """Return one of these values of a dialect; None for auto, or without tools."""
     if not question.tools or question.tool_choice == "auto":
-        return {}
+        return None
     if question.tool_choice == "none":
-        return _given(tool_choice=none)
-    return {"tool_choice": named if question.named_tool else required}
+        return none
+    return named if question.named_tool else required
 
 
 def _function(tool: Tool, schema_name: str, default: object = None, *inner: str) -> dict[str, object]:

@@ -132,12 +132,14 @@ class Bedrock(Dialect):
             for payload, is_token in _MESSAGES.payloads(answer, question):
                 if payload["type"] != "error":
                     wrapped = {"bytes": base64.b64encode(dump(payload).encode()).decode()}
-                    pieces.append(Piece(_event("chunk", wrapped), is_token))
+                    pieces.append(Piece(_message("event", "chunk", wrapped), is_token))
         else:
             events = _events(answer, question)
-            pieces += [Piece(_event(name, payload), is_token) for name, payload, is_token in events]
+            pieces += [Piece(_message("event", name, payload), is_token) for name, payload, is_token in events]
         if answer.error is not None:
-            pieces.append(Piece(_exception(answer.error)))
+            name = _exception_name(answer.error)
+            name = name[0].lower() + name[1:]
+            pieces.append(Piece(_message("exception", name, self.error_body(answer.error, 0))))
         return pieces
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
@@ -250,20 +252,11 @@ def _metadata(answer: Answer) -> dict[str, object]:
     return {"usage": usage, "metrics": {"latencyMs": answer.latency_ms}}
 
 
-def _event(name: str, payload: Mapping[str, object]) -> bytes:
-    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
+def _message(kind: str, name: str, payload: Mapping[str, object]) -> bytes:
+    """Return a message; `kind` is event or exception."""
+    headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
     return encode_message(headers, dump(payload).encode())
 
 
 def _exception_name(error: ProviderError) -> str:
     return _EXCEPTION.get(error.kind, "InternalServerException")
-
-
-def _exception(error: ProviderError) -> bytes:
-    name = _exception_name(error)
-    headers = {
-        ":exception-type": name[0].lower() + name[1:],
-        ":content-type": "application/json",
-        ":message-type": "exception",
-    }
-    return encode_message(headers, dump({"message": error.message}).encode())

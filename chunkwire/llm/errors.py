@@ -127,22 +127,8 @@ _NAMED_CREDENTIAL: Final = re.compile(
 )
 # The members that may have an error's text, the best ones first.
 _TEXT_KEYS: Final = (
-    "message",
-    "Message",
-    "msg",
-    "error_msg",
-    "detail",
-    "error_description",
-    "errorMessage",
-    "status_msg",
-    "faultstring",
-    "reason",
-    "error",
-    "errors",
-    "fault",
-    "title",
-    "type",
-    "code",
+    *("message", "Message", "msg", "error_msg", "detail", "error_description", "errorMessage", "status_msg"),
+    *("faultstring", "reason", "error", "errors", "fault", "title", "type", "code"),
 )
 # Members of answers, not of errors.
 _ANSWER_KEYS: Final = frozenset(

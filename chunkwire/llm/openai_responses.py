@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import (
     Answer,
@@ -39,6 +38,8 @@ from chunkwire.wire.sse import encode_event
 _INCOMPLETE_REASON: Final = {StopReason.LENGTH: "max_output_tokens", StopReason.FILTER: "content_filter"}
 _INCOMPLETE: Final = {text: reason for reason, text in _INCOMPLETE_REASON.items()}
 _CALLS: Final = ("function_call", "custom_tool_call")
+_Event: TypeAlias = tuple[str, Mapping[str, object], bool]
+"""The type of an event, its other members, and its `Piece.is_token`."""
 
 
 class _ResponsesInterpreter(Interpreter):
@@ -201,16 +202,15 @@ class OpenAIResponses(OpenAIDialect):
 
     def write(self, answer: Answer, question: Question) -> list[Piece]:
         """Return the stream, one piece per event; see `Dialect`."""
-        pieces: list[Piece] = []
-        for number, event in enumerate(self._events(answer, question)):
-            payload = {"type": event.type, "sequence_number": number, **event.members}
-            pieces.append(Piece(encode_event(dump(payload), event.type), event.is_token))
-        return pieces
+        return [
+            Piece(encode_event(dump({"type": kind, "sequence_number": number, **members}), kind), is_token)
+            for number, (kind, members, is_token) in enumerate(self._events(answer, question))
+        ]
 
     def _events(self, answer: Answer, question: Question) -> Iterator[_Event]:
         begun = _response(answer, "in_progress", [])
-        yield _Event("response.created", {"response": begun})
-        yield _Event("response.in_progress", {"response": begun})
+        yield "response.created", {"response": begun}, False
+        yield "response.in_progress", {"response": begun}, False
         output: list[object] = []
         if answer.reasoning:
             yield from _reasoning_events(answer, output)
@@ -220,12 +220,12 @@ class OpenAIResponses(OpenAIDialect):
             yield from _call_events(answer, call, number, output)
         if answer.error is not None:
             code = code_of(answer.error)
-            yield _Event("error", {"code": code, "message": answer.error.message, "param": None})
+            yield "error", {"code": code, "message": answer.error.message, "param": None}, False
             error = {"code": code, "message": answer.error.message}
-            yield _Event("response.failed", {"response": {**_response(answer, "failed", output), "error": error}})
+            yield "response.failed", {"response": {**_response(answer, "failed", output), "error": error}}, False
         else:
             response = self.whole(answer, question)
-            yield _Event(f"response.{response['status']}", {"response": response})
+            yield f"response.{response['status']}", {"response": response}, False
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
@@ -245,24 +245,17 @@ class OpenAIResponses(OpenAIDialect):
         return {**_response(answer, "incomplete", output), "incomplete_details": {"reason": reason}, "usage": usage}
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    type: str
-    members: Mapping[str, object]
-    is_token: bool = False
-
-
 def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
     """Yield a reasoning item's events, its text as a summary."""
     item, whole = _reasoning_item(answer), "".join(answer.reasoning)
     place: dict[str, object] = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
-    yield _Event("response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}})
-    yield _Event("response.reasoning_summary_part.added", {**place, "part": {"type": "summary_text", "text": ""}})
+    yield "response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}}, False
+    yield "response.reasoning_summary_part.added", {**place, "part": {"type": "summary_text", "text": ""}}, False
     for text in answer.reasoning:
-        yield _Event("response.reasoning_summary_text.delta", {**place, "delta": text}, is_token=True)
-    yield _Event("response.reasoning_summary_text.done", {**place, "text": whole})
-    yield _Event("response.reasoning_summary_part.done", {**place, "part": {"type": "summary_text", "text": whole}})
-    yield _Event("response.output_item.done", {"output_index": 0, "item": item})
+        yield "response.reasoning_summary_text.delta", {**place, "delta": text}, True
+    yield "response.reasoning_summary_text.done", {**place, "text": whole}, False
+    yield "response.reasoning_summary_part.done", {**place, "part": {"type": "summary_text", "text": whole}}, False
+    yield "response.output_item.done", {"output_index": 0, "item": item}, False
     output.append(item)
 
 
@@ -272,17 +265,15 @@ def _message_events(answer: Answer, question: Question, output: list[object]) ->
     place: dict[str, object] = {"item_id": item["id"], "output_index": index, "content_index": 0}
     kind, member = ("refusal", "refusal") if answer.stop is StopReason.REFUSAL else ("output_text", "text")
     begun = {**item, "status": "in_progress", "content": []}
-    yield _Event("response.output_item.added", {"output_index": index, "item": begun})
-    yield _Event("response.content_part.added", {**place, "part": _part(answer, question, ())})
+    yield "response.output_item.added", {"output_index": index, "item": begun}, False
+    yield "response.content_part.added", {**place, "part": _part(answer, question, ())}, False
     for text in answer.text:
-        yield _Event(
-            f"response.{kind}.delta", {**place, "delta": text, **_said((text,), question, kind)}, is_token=True
-        )
+        yield f"response.{kind}.delta", {**place, "delta": text, **_said((text,), question, kind)}, True
     if answer.error is None or answer.tool_calls:
         whole = {member: "".join(answer.text), **_said(answer.text, question, kind)}
-        yield _Event(f"response.{kind}.done", {**place, **whole})
-        yield _Event("response.content_part.done", {**place, "part": _part(answer, question, answer.text)})
-        yield _Event("response.output_item.done", {"output_index": index, "item": item})
+        yield f"response.{kind}.done", {**place, **whole}, False
+        yield "response.content_part.done", {**place, "part": _part(answer, question, answer.text)}, False
+        yield "response.output_item.done", {"output_index": index, "item": item}, False
         output.append(item)
 
 
@@ -295,12 +286,12 @@ def _call_events(answer: Answer, call: WholeToolCall, number: int, output: list[
     item = _call_item(answer, call, number)
     place: dict[str, object] = {"item_id": item["id"], "output_index": index}
     begun = {**item, "status": "in_progress", "arguments": ""}
-    yield _Event("response.output_item.added", {"output_index": index, "item": begun}, is_token=True)
+    yield "response.output_item.added", {"output_index": index, "item": begun}, True
     for more in call.arguments:
-        yield _Event("response.function_call_arguments.delta", {**place, "delta": more}, is_token=True)
+        yield "response.function_call_arguments.delta", {**place, "delta": more}, True
     done = {**place, "name": call.name, "arguments": item["arguments"]}
-    yield _Event("response.function_call_arguments.done", done)
-    yield _Event("response.output_item.done", {"output_index": index, "item": item})
+    yield "response.function_call_arguments.done", done, False
+    yield "response.output_item.done", {"output_index": index, "item": item}, False
     output.append(item)
 
 
