@@ -42,7 +42,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A response as octets: its head, the writes after it, and the content that these carry."""
+    """A response as octets.
+
+    Attributes:
+        head: status-line, field lines and empty line, a 1xx before them where there is one.
+        writes: what follows the head, each in a write of its own.
+        content: all of the content, decoded.
+    """
 
     head: bytes
     writes: tuple[Write, ...]
@@ -69,7 +75,8 @@ class Scenario:
             that `breaks_head` its head, which replaces theirs; None for one that is no fault of a chunked body.
         slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0: as it is.
         events: the content, each event with its end.
-        written: what `build` makes of them.
+        head, writes, content: as of the `Written` that `build` makes of them; of a broken one, `head` may be cut or
+            empty, and `content` is what a client may have been given before its error.
     """
 
     title: str
@@ -85,27 +92,16 @@ class Scenario:
     name: str = field(init=False)
     summary: str = field(init=False)
     clause: str = field(init=False)
-    written: Written = field(init=False)
+    head: bytes = field(init=False)
+    writes: tuple[Write, ...] = field(init=False)
+    content: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        for attribute, text in zip(("name", "summary", "clause"), self.title.split(" | "), strict=True):
-            object.__setattr__(self, attribute, text)
-        object.__setattr__(self, "written", self.build(self.events, self.content_type))
-
-    @property
-    def head(self) -> bytes:
-        """Status-line, field lines and empty line, a 1xx before them where there is one; perhaps cut or empty."""
-        return self.written.head
-
-    @property
-    def writes(self) -> tuple[Write, ...]:
-        """What follows the head, each in a write of its own."""
-        return self.written.writes
-
-    @property
-    def content(self) -> bytes:
-        """All of the content, decoded; of a broken one what a client may have been given before its error."""
-        return self.written.content
+        made = self.build(self.events, self.content_type)
+        values = (*self.title.split(" | "), made.head, made.writes, made.content)
+        names = ("name", "summary", "clause", "head", "writes", "content")
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(self, name, value)
 
     @property
     def octets(self) -> bytes:
