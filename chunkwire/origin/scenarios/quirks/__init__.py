@@ -15,13 +15,12 @@ from chunkwire.origin.scenarios.quirks.bedrock import BEDROCK
 from chunkwire.origin.scenarios.quirks.chat_contents import CONTENTS
 from chunkwire.origin.scenarios.quirks.chat_failures import FAILURES
 from chunkwire.origin.scenarios.quirks.chat_forms import FORMS
-from chunkwire.origin.scenarios.quirks.chat_usage import USAGES
 from chunkwire.origin.scenarios.quirks.gemini import GEMINI
 from chunkwire.origin.scenarios.quirks.responses import RESPONSES
 from chunkwire.origin.scenarios.quirks.values import Quirk, Said
 
 QUIRKS: Final[Mapping[str, Quirk]] = MappingProxyType(
-    {quirk.name: quirk for quirk in (*FORMS, *USAGES, *CONTENTS, *FAILURES, *RESPONSES, *ANTHROPIC, *GEMINI, *BEDROCK)}
+    {quirk.name: quirk for quirk in (*FORMS, *CONTENTS, *FAILURES, *RESPONSES, *ANTHROPIC, *GEMINI, *BEDROCK)}
 )
 """Every quirk by its name."""
 
