@@ -2,5 +2,5 @@
 
 `settings` can be set by flags for all requests and by `x-chunkwire-…` fields for one; `composition` makes the answer,
 by `schema` where it is JSON; `framing` gives its events their moments and frames; `responder` sends them. `catalog`
-lists models and counts tokens; `pages` is CORS; `resources` is the table of paths.
+lists models and counts tokens; `resources` is the table of paths, with CORS.
 """

@@ -1,110 +1,109 @@
-"""The resources of the providers' mocks: their paths, and an example each.
+"""The resources of the providers' mocks: their paths, an example each, and CORS.
 
-The rule here: only the table.
+The rule here: only the table, and what the providers allow to pages of another origin: any page, since a key is needed
+anyway; Anthropic only with an opt-in field in the request. With `--cors`, only the origins that it names are allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
 
 from chunkwire.origin.mock.catalog import count_tokens, list_models, list_quirks
-from chunkwire.origin.mock.pages import answer_pages
 from chunkwire.origin.mock.responder import answer_question
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
+from chunkwire.server.cors import ANY, cors_fields, preflight_fields
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
-from chunkwire.server.routes import Resource
+from chunkwire.server.routes import Resource, ResponderFunction
 
 Mock: TypeAlias = Callable[[MockSettings, IncomingRequest, Responder], Awaitable[None]]
+_OPT_IN: Final = b"anthropic-dangerous-direct-browser-access"
+_METHODS: Final = b"GET, POST, OPTIONS"
 
-
-def _responder(mock: Mock, settings: MockSettings) -> Callable[[IncomingRequest, Responder], Awaitable[None]]:
-    return partial(answer_pages, partial(mock, settings))
-
-
-def _row(mock: Mock, path: str, summary: str, *, method: str, options: str = "") -> tuple[Mock, Resource]:
-    """Return a row of the table; `options` are those of curl in the example."""
-    example = f"{options}'{{origin}}{path.replace('{model}', 'm')}'"
-    resource = Resource(path, _responder(mock, DEFAULT_MOCK), summary, example, (method, "OPTIONS"), parameters=None)
-    return mock, resource
-
-
-def _asked(
-    path: str, summary: str, *, body: str, more: str = "", mock: Mock = answer_question
-) -> tuple[Mock, Resource]:
-    return _row(mock, path, summary, method="POST", options=f"-d '{body}' {more}")
-
-
-def _listed(path: str, summary: str, mock: Mock = list_models) -> tuple[Mock, Resource]:
-    return _row(mock, path, summary, method="GET")
-
-
-_CHAT_BODY: Final = '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}'
-_RESPONSES_BODY: Final = '{"model":"m","stream":true,"input":"Say hello"}'
-_MESSAGES_BODY: Final = '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
-_GEMINI_BODY: Final = '{"contents":[{"role":"user","parts":[{"text":"Say hello"}]}]}'
-_CONVERSE_BODY: Final = '{"messages":[{"role":"user","content":[{"text":"Say hello"}]}]}'
-_INVOKE_BODY: Final = (
-    '{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}'
+_CHAT: Final = """-d '{"model":"m","stream":true,"messages":[{"role":"user","content":"Say hello"}]}' """
+_RESPONSES: Final = """-d '{"model":"m","stream":true,"input":"Say hello"}' """
+_MESSAGES: Final = (
+    """-d '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Say hello"}]}' """
+    "-H 'anthropic-version: 2023-06-01' "
+)
+_GEMINI: Final = """-d '{"contents":[{"role":"user","parts":[{"text":"Say hello"}]}]}' """
+_CONVERSE: Final = """-d '{"messages":[{"role":"user","content":[{"text":"Say hello"}]}]}' """
+_COUNT: Final = """-d '{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Say hello"}]}]}}}' """
+_INVOKE: Final = (
+    """-d '{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"""
+    """"messages":[{"role":"user","content":"Say hello"}]}' """
 )
 
-_TABLE: Final = (
-    _asked("/v1/chat/completions", "OpenAI chat completions, mocked", body=_CHAT_BODY),
-    _asked("/openai/deployments/{model}/chat/completions", "the same at Azure's path", body=_CHAT_BODY),
-    _asked("/v1/responses", "OpenAI responses, mocked", body=_RESPONSES_BODY),
-    _asked(
-        "/v1/messages",
-        "Anthropic messages, mocked",
-        body=_MESSAGES_BODY,
-        more="-H 'anthropic-version: 2023-06-01' ",
-    ),
+# Of each resource: path, summary, the responder, and curl's options in the example, which are "" for a GET.
+_TABLE: Final[tuple[tuple[str, str, Mock, str], ...]] = (
+    ("/v1/chat/completions", "OpenAI chat completions, mocked", answer_question, _CHAT),
+    ("/openai/deployments/{model}/chat/completions", "the same at Azure's path", answer_question, _CHAT),
+    ("/v1/responses", "OpenAI responses, mocked", answer_question, _RESPONSES),
+    ("/v1/messages", "Anthropic messages, mocked", answer_question, _MESSAGES),
     *(
-        _asked(f"{version}/models/{{model}}:{method}", summary, body=_GEMINI_BODY)
+        (f"{version}/models/{{model}}:{method}", summary, answer_question, _GEMINI)
         for version in ("/v1beta", "/v1", "")  # LiteLLM puts none behind an api_base
         for method, summary in (
             ("streamGenerateContent", "Gemini, mocked; with ?alt=sse as events"),
             ("generateContent", "Gemini in one body"),
         )
     ),
-    _asked("/model/{model}/converse-stream", "Bedrock ConverseStream, mocked", body=_CONVERSE_BODY),
-    _asked("/model/{model}/converse", "Bedrock Converse in one body", body=_CONVERSE_BODY),
-    _asked(
+    ("/model/{model}/converse-stream", "Bedrock ConverseStream, mocked", answer_question, _CONVERSE),
+    ("/model/{model}/converse", "Bedrock Converse in one body", answer_question, _CONVERSE),
+    (
         "/model/{model}/invoke-with-response-stream",
         "Bedrock InvokeModel of Anthropic's models",
-        body=_INVOKE_BODY,
+        answer_question,
+        _INVOKE,
     ),
-    _asked("/model/{model}/invoke", "the same in one body", body=_INVOKE_BODY),
-    _asked(
-        "/v1/messages/count_tokens",
-        "the tokens of a prompt, as Anthropic counts them",
-        body=_MESSAGES_BODY,
-        more="-H 'anthropic-version: 2023-06-01' ",
-        mock=count_tokens,
-    ),
-    _asked("/v1/responses/input_tokens", "the same as OpenAI counts them", body=_RESPONSES_BODY, mock=count_tokens),
-    *(
-        _asked(f"/{version}/models/{{model}}:countTokens", "the same for Gemini", body=_GEMINI_BODY, mock=count_tokens)
-        for version in ("v1beta", "v1")
-    ),
-    _asked(
-        "/model/{model}/count-tokens",
-        "the same for Bedrock",
-        body=f'{{"input":{{"converse":{_CONVERSE_BODY}}}}}',
-        mock=count_tokens,
-    ),
-    _listed("/v1/models", "the models, in OpenAI's form, or with its field in Anthropic's or Gemini's"),
-    _listed("/v1/models/{model}", "one of them"),
-    _listed("/v1beta/models", "the same for Gemini"),
-    _listed("/v1beta/models/{model}", "one of them"),
-    _listed("/openai/models", "the same at Azure's path"),
-    _listed("/foundation-models", "the same for Bedrock"),
-    _listed("/quirks", "streams as providers really send them, for `x-chunkwire-quirk: NAME`", list_quirks),
+    ("/model/{model}/invoke", "the same in one body", answer_question, _INVOKE),
+    ("/v1/messages/count_tokens", "the tokens of a prompt, as Anthropic counts them", count_tokens, _MESSAGES),
+    ("/v1/responses/input_tokens", "the same as OpenAI counts them", count_tokens, _RESPONSES),
+    ("/v1beta/models/{model}:countTokens", "the same for Gemini", count_tokens, _GEMINI),
+    ("/v1/models/{model}:countTokens", "the same for Gemini", count_tokens, _GEMINI),
+    ("/model/{model}/count-tokens", "the same for Bedrock", count_tokens, _COUNT),
+    ("/v1/models", "the models, in OpenAI's form, or with its field in Anthropic's or Gemini's", list_models, ""),
+    ("/v1/models/{model}", "one of them", list_models, ""),
+    ("/v1beta/models", "the same for Gemini", list_models, ""),
+    ("/v1beta/models/{model}", "one of them", list_models, ""),
+    ("/openai/models", "the same at Azure's path", list_models, ""),
+    ("/foundation-models", "the same for Bedrock", list_models, ""),
+    ("/quirks", "streams as providers really send them, for `x-chunkwire-quirk: NAME`", list_quirks, ""),
 )
 
 
 def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
     """Return the resources of all providers, answering as `settings` say where a request does not."""
-    return tuple(replace(resource, responder=_responder(mock, settings)) for mock, resource in _TABLE)
+    return tuple(
+        Resource(
+            path,
+            partial(_answer_pages, partial(mock, settings)),
+            summary,
+            f"{options}'{{origin}}{path.replace('{model}', 'm')}'",
+            ("POST" if options else "GET", "OPTIONS"),
+            parameters=None,
+        )
+        for path, summary, mock, options in _TABLE
+    )
+
+
+async def _answer_pages(answering: ResponderFunction, request: IncomingRequest, response: Responder) -> None:
+    """Answer an OPTIONS, or call `answering` with the provider's CORS fields added to its response."""
+    allowed = request.settings.cors
+    if not allowed and _is_open(request):
+        response.always = (*response.always, *cors_fields(request.head, frozenset({ANY})))
+        allowed = frozenset({ANY})
+    if request.head.method != b"OPTIONS":
+        await answering(request, response)
+        return
+    fields = preflight_fields(request.head, _METHODS) if allowed else ()
+    await response.fixed(204, ((b"Allow", _METHODS), *fields))
+
+
+def _is_open(request: IncomingRequest) -> bool:
+    head = request.head
+    is_anthropic = "/v1/messages" in request.path or head.get(b"anthropic-version") is not None
+    names = (head.get(b"access-control-request-headers") or b"").lower()
+    return not is_anthropic or head.get(_OPT_IN) is not None or _OPT_IN in names
