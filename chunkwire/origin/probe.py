@@ -82,10 +82,13 @@ async def probe(request: IncomingRequest, response: Responder) -> None:
 
 
 def _plan(request: IncomingRequest) -> _ProbePlan:
-    query = request.query
+    query, caps = request.query, caps_of(request)
     n, interval = paced(request, n=20, interval=0.0 if query.values("barrier") else 0.05)
-    delay = query.duration("delay", 0.0, at_most=caps_of(request).max_duration)
+    delay = query.duration("delay", 0.0, at_most=caps.max_duration)
     check_duration(request, n * interval + delay, "delay", "n x interval + delay")
+    size = query.count("size", 0, at_most=min(caps.max_chunk_octets, 1 << 20))
+    if n * size > caps.max_octets:
+        raise bad_value("size", f"n x size of at most {caps.max_octets} octets", str(size))
     nonce = query.text("nonce") or secrets.token_hex(8)
     if not _NONCE.fullmatch(nonce):
         raise bad_value("nonce", "1 to 64 letters, digits, or ._~-", nonce)
@@ -94,7 +97,7 @@ def _plan(request: IncomingRequest) -> _ProbePlan:
         interval=interval,
         delay=delay,
         burst=query.count("burst", 1, at_least=1, at_most=1000),
-        size=_size(request, n),
+        size=size,
         nonce=nonce,
         is_marked=bool(query.count("mark", 0, at_most=1)),
     )
@@ -136,14 +139,6 @@ async def _ack(request: IncomingRequest, response: Responder) -> None:
 
 async def _state(request: IncomingRequest, response: Responder) -> None:
     await response.fixed(200, STATE_FIELDS, await _BARRIERS.state(request.query))
-
-
-def _size(request: IncomingRequest, n: int) -> int:
-    settings = caps_of(request)
-    size = request.query.count("size", 0, at_most=min(settings.max_chunk_octets, 1 << 20))
-    if n * size > settings.max_octets:
-        raise bad_value("size", f"n x size of at most {settings.max_octets} octets", str(size))
-    return size
 
 
 def _fields(request: IncomingRequest) -> tuple[Field, ...]:

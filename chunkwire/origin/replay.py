@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, TypeAlias
+from typing import Final
 
 from chunkwire.net.heads import Field
 from chunkwire.record.values import (
@@ -48,15 +48,14 @@ class ReplayWrite:
         t: s from the response head, at the speed of the plan.
         octets: as on the wire.
         chunks: whole chunks in it; content: octets of chunk-data.
+        read: the number of the recorded read that its octets came in; 0 for none.
     """
 
     t: float
     octets: bytes
     chunks: int = 0
     content: int = 0
-
-
-_Piece: TypeAlias = tuple[int, ReplayWrite]  # the number of the read that brought it, and what one record had in it
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +107,15 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
 def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Record], speed: float) -> Replay:
     end = next((record for record in records if isinstance(record, EndRecord)), None)
     pieces = list(_pieces(records))
-    sha256 = hashlib.sha256(b"".join(piece.octets for _, piece in pieces)).hexdigest()
+    sha256 = hashlib.sha256(b"".join(piece.octets for piece in pieces)).hexdigest()
     last = end.t if end is not None else max((record.t for record in records), default=head.t)
     if end is not None and end.data:
-        pieces.append((0, ReplayWrite(end.t, end.data)))
+        pieces.append(ReplayWrite(end.t, end.data))
     status = head.status or 200
     has_last_chunk = status in BODYLESS or any(isinstance(record, FrameRecord) for record in records)
     is_last_chunk_added = end is not None and end.framing == "complete" and not has_last_chunk
     if end is not None and is_last_chunk_added:
-        pieces.append((0, ReplayWrite(end.t, encode_last_chunk())))
+        pieces.append(ReplayWrite(end.t, encode_last_chunk()))
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
         status=status,
@@ -132,17 +131,17 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
     )
 
 
-def _steps(pieces: Iterable[_Piece], *, began: float, speed: float) -> Iterator[ReplayWrite]:
+def _steps(pieces: Iterable[ReplayWrite], *, began: float, speed: float) -> Iterator[ReplayWrite]:
     """Yield a write for each read."""
-    for _, same in groupby(pieces, key=lambda piece: piece[0]):
-        read = [piece for _, piece in same]
+    for number, same in groupby(pieces, key=lambda piece: piece.read):
+        read = list(same)
         octets = b"".join(piece.octets for piece in read)
         chunks, content = sum(piece.chunks for piece in read), sum(piece.content for piece in read)
-        yield ReplayWrite(max(0.0, read[0].t - began) / speed, octets, chunks, content)
+        yield ReplayWrite(max(0.0, read[0].t - began) / speed, octets, chunks, content, number)
 
 
-def _pieces(records: Iterable[Record]) -> Iterator[_Piece]:
-    """Yield the write of each record of a body, with the number of its read."""
+def _pieces(records: Iterable[Record]) -> Iterator[ReplayWrite]:
+    """Yield the write of each record of a body."""
     last: FrameRecord | None = None
     for record in records:
         if isinstance(record, FrameRecord):
@@ -150,16 +149,16 @@ def _pieces(records: Iterable[Record]) -> Iterator[_Piece]:
             raw = record.line.encode("latin-1") + b"\r\n" + data
             is_whole = bool(record.size) and not record.partial
             end = b"\r\n" if is_whole else b""
-            yield record.read, ReplayWrite(record.t, raw + end, int(is_whole), len(data))
+            yield ReplayWrite(record.t, raw + end, int(is_whole), len(data), record.read)
             last = None if record.size else record
         elif isinstance(record, DataRecord) and record.size:
             data = _data(record)
-            yield record.read, ReplayWrite(record.t, encode_chunk(data), 1, len(data))
+            yield ReplayWrite(record.t, encode_chunk(data), 1, len(data), record.read)
         elif isinstance(record, TrailersRecord):
             lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in record.fields)
-            yield record.read, ReplayWrite(record.t, record.data if record.data is not None else lines)
+            yield ReplayWrite(record.t, record.data if record.data is not None else lines, read=record.read)
     if last is not None:
-        yield last.read, ReplayWrite(last.t, b"\r\n")  # the empty line after the last-chunk and its trailers
+        yield ReplayWrite(last.t, b"\r\n", read=last.read)  # the empty line after the last-chunk and its trailers
 
 
 def _data(record: FrameRecord | DataRecord) -> bytes:

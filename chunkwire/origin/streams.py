@@ -34,13 +34,11 @@ async def generate(request: IncomingRequest, response: Responder) -> None:
         for number in range(1, n + 1):
             moment = (number - 1) * interval
             await body.wait_until(moment)
-            now = _fixed_time(moment) if is_fixed else datetime.datetime.now().astimezone()
+            now = datetime.datetime.now().astimezone()
+            if is_fixed:
+                now = datetime.datetime.fromtimestamp(FIXED_NS / 1e9 + moment, datetime.UTC)
             stamp = f"{now:%H:%M:%S}.{now.microsecond // 1000:03d}"
             await body.send_chunk(f"Chunk {number} [{stamp}]\n".encode())
-
-
-def _fixed_time(moment: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(FIXED_NS / 1e9 + moment, datetime.UTC)
 
 
 async def stream(request: IncomingRequest, response: Responder) -> None:

@@ -36,8 +36,7 @@ async def list_models(settings: MockSettings, request: IncomingRequest, response
         check_key(dialect, asked, settings)
         if name:
             check_model(name, settings)
-        models = [name] if name else sorted(settings.models) or [_ANY_MODEL]
-        reply = json_reply(_one(dialect, name) if name else _all(dialect, models))
+        reply = json_reply(_one(dialect, name) if name else _all(dialect, sorted(settings.models) or [_ANY_MODEL]))
     except RequestRefused as refused:
         reply = dialect.write_error(refused.error)
     await response.fixed(reply.status, reply.fields, reply.body)

@@ -54,7 +54,9 @@ def compose(
         )
         stop = StopReason.TOOL_CALLS
     else:
-        words, stop = _limited(_words(question, settings, chance), question.max_tokens)
+        words = _words(question, settings, chance)
+        is_cut = question.max_tokens is not None and question.max_tokens < len(words)
+        words, stop = words[: question.max_tokens], StopReason.LENGTH if is_cut else StopReason.STOP
     failure = settings.failure
     if failure is not None and failure.after is not None:
         words = words[: failure.after]
@@ -94,12 +96,6 @@ def _called(question: Question) -> Sequence[Tool]:
     places = {name: match.start() for name, match in found.items() if match is not None}
     named = sorted((tool for tool in question.tools if tool.name in places), key=lambda tool: places[tool.name])
     return (named or question.tools)[: len(named) if named and question.is_parallel else 1]
-
-
-def _limited(words: list[str], most: int | None) -> tuple[list[str], StopReason]:
-    if most is None or most >= len(words):
-        return words, StopReason.STOP
-    return words[:most], StopReason.LENGTH
 
 
 def _words(question: Question, settings: MockSettings, chance: random.Random) -> list[str]:

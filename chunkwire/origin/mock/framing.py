@@ -26,15 +26,15 @@ def schedule(pieces: Sequence[Piece], settings: MockSettings, chance: random.Ran
 
     The opening events are sent with the first token.
     """
-    moments: list[float] = []
+    found: list[Due] = []
     moment = _wait(settings.time_to_first_token, settings.jitter, chance)
     has_token = False
     for piece in pieces:
         if piece.is_token and has_token:
             moment += _wait(settings.inter_token_latency, settings.jitter, chance)
         has_token = has_token or piece.is_token
-        moments.append(moment)
-    return [Due(moment, piece.octets) for moment, piece in zip(moments, pieces, strict=True)]
+        found.append(Due(moment, piece.octets))
+    return found
 
 
 def lay_out(events: Sequence[Due], framing: EventFraming, chance: random.Random) -> Iterator[Due]:

@@ -50,7 +50,9 @@ async def answer_question(settings: MockSettings, request: IncomingRequest, resp
     try:
         settings = with_fields(settings, asked.fields)
         chance.seed(settings.seed)
-        question = _understand(dialect, asked, settings)
+        check_key(dialect, asked, settings)
+        question = dialect.parse_request(asked)
+        check_model(question.model, settings)
         if chance.random() < settings.failures:
             picked = chance.choice(_FAILURES)
             if picked == "page":
@@ -96,13 +98,6 @@ def check_model(model: str, settings: MockSettings) -> None:
     """
     if settings.models and model not in settings.models:
         raise refuse(f"The model {model!r:.80} does not exist.", ErrorKind.NOT_FOUND)
-
-
-def _understand(dialect: Dialect, asked: ModelRequest, settings: MockSettings) -> Question:
-    check_key(dialect, asked, settings)
-    question = dialect.parse_request(asked)
-    check_model(question.model, settings)
-    return question
 
 
 def _failing(settings: MockSettings, picked: str) -> MockSettings:

@@ -65,23 +65,15 @@ class _Maker:
             case "array":
                 count = min(count_at(schema, "minItems"), _MAX_ITEMS)
                 return [self.value(at(schema, "items"), depth - 1) for _ in range(count)]
-            case kind:
-                return self._plain(kind, schema)
-
-    def _plain(self, kind: str, schema: dict[str, object]) -> object:
-        match kind:
             case "integer" | "number":
                 return _number(schema)
             case "boolean":
                 return True
             case "string":
-                return _FORMATS.get(text_at(schema, "format")) or self._text(schema)
-            case _:
-                return None
-
-    def _text(self, schema: dict[str, object]) -> str:
-        least, most = count_at(schema, "minLength"), number_at(schema, "maxLength")
-        return self._prompt.ljust(min(least, _MAX_LENGTH), ".")[:most]
+                least = min(count_at(schema, "minLength"), _MAX_LENGTH)
+                text = self._prompt.ljust(least, ".")[: number_at(schema, "maxLength")]
+                return _FORMATS.get(text_at(schema, "format")) or text
+        return None
 
 
 def _type_of(schema: dict[str, object]) -> str:

@@ -20,7 +20,6 @@ from chunkwire.origin.scenarios import FAULTS, find_scenario
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.server.query import shown
 from chunkwire.wire.durations import parse_duration
-from chunkwire.wire.errors import LocalError
 
 PREFIX: Final = "x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer; the largest limit that a provider publishes is 128 Ki
@@ -134,10 +133,7 @@ def parse_framing(text: str) -> EventFraming:
 def parse_fault(text: str) -> MockFault:
     """Read `NAME` or `NAME=N`: a fault, and after how many events it comes."""
     name, has_number, value = text.partition("=")
-    try:
-        find_scenario(name, _KNOWN_FAULTS)
-    except LocalError as error:
-        raise ValueError(str(error)) from error
+    find_scenario(name, _KNOWN_FAULTS)
     if has_number and not _NUMBER.fullmatch(value):
         raise ValueError(f"expected {name}=N, a whole number of events, got {shown(text)!r}")
     return MockFault(name, int(value) if has_number else None)
