@@ -18,7 +18,7 @@ from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import ModelRequest, Question
 from chunkwire.llm.shape import dump
 from chunkwire.net.heads import Field
-from chunkwire.origin.mock.composition import tokens
+from chunkwire.origin.mock.composition import prompt_tokens, tokens
 from chunkwire.origin.plan import parse_plan, with_data
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
 from chunkwire.origin.scenarios.values import head_of
@@ -164,14 +164,13 @@ def answer_of(step: ContentStep, question: Question) -> Answer:
         WholeToolCall(f"call_{chance.getrandbits(64):016x}", name, (dump(arguments),))
         for name, arguments in step.tool_calls
     )
-    asked = sum(len(tokens(message.text)) for message in question.messages)
     return Answer(
         f"answer-{chance.getrandbits(64):016x}",
         question.model,
         _CREATED,
         tuple(filter(None, words)),
         calls,
-        Usage(asked, len(words) + len(calls)),
+        Usage(prompt_tokens(question), len(words) + len(calls)),
         StopReason.TOOL_CALLS if calls else StopReason.STOP,
         error=ProviderError(ErrorKind(step.error), f"the test fails: {step.error}") if step.error else None,
     )

@@ -72,7 +72,7 @@ class Control:
         return 201, {"id": run.id, "url": f"{self._base_url()}/{run.id}"}
 
     async def _run(self, request: IncomingRequest) -> tuple[int, object]:
-        run = self._found(request)
+        run = self._runs.find(request.captures["id"])
         match request.head.method:
             case b"POST":
                 message = await _message(request)
@@ -87,12 +87,6 @@ class Control:
                 return (409 if failures else 200), _state(run)
             case _:
                 return 200, _state(run)
-
-    def _found(self, request: IncomingRequest) -> ServedRun:
-        try:
-            return self._runs.find(request.captures["id"])
-        except LocalError as error:
-            raise Refusal(404, "no-run", str(error)) from error
 
 
 async def _nothing(request: IncomingRequest, response: Responder) -> None:

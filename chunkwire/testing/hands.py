@@ -231,25 +231,24 @@ class _BodyWriter:
             return events_of(self._kind, ContentStep([value]), None)[0]
         self._words.append(str(value))
         # With one more word, as Gemini's event with the last one also ends the answer.
-        pieces = self._pieces([*self._words, _PLACEHOLDER])
+        pieces = _pieces(self._asked, [*self._words, _PLACEHOLDER])
         ends = [number for number, piece in enumerate(pieces, 1) if piece.is_token]
         return self._fresh(pieces[: ends[len(self._words) - 1]])
 
     def _closing(self) -> list[bytes]:
         if self._asked is None:
             return []
-        pieces = self._pieces(self._words)
+        pieces = _pieces(self._asked, self._words)
         if pieces[: len(self._written)] != self._written:  # Gemini: an event with an empty text ends the answer
-            pieces = self._pieces([*self._words, ""])
+            pieces = _pieces(self._asked, [*self._words, ""])
         return self._fresh(pieces)
-
-    def _pieces(self, words: list[str]) -> list[Piece]:
-        if self._asked is None:
-            return []
-        answer = replace(answer_of(ContentStep([]), self._asked.question), text=tuple(words))
-        return self._asked.dialect.write(answer, self._asked.question)
 
     def _fresh(self, pieces: list[Piece]) -> list[bytes]:
         fresh = pieces[len(self._written) :]
         self._written += fresh
         return [piece.octets for piece in fresh]
+
+
+def _pieces(asked: AskedModel, words: list[str]) -> list[Piece]:
+    answer = replace(answer_of(ContentStep([]), asked.question), text=tuple(words))
+    return asked.dialect.write(answer, asked.question)

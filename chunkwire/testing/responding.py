@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from chunkwire.llm.answer import ErrorKind, ProviderError
-from chunkwire.llm.question import ModelRequest, RequestRefused
+from chunkwire.llm.question import ModelRequest, RequestRefused, refuse
 from chunkwire.origin.scenarios import Write
 from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
-from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
@@ -18,7 +16,7 @@ from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
 from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError
 
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
 _STALL_S: Final = 3600.0  # of a requested stall, unless the client leaves or the origin ends before
@@ -38,24 +36,21 @@ def run_resources(runs: Runs) -> tuple[Resource, ...]:
 
 async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> None:
     """Answer with the run's next response; refuse and note a request that the run does not expect."""
-    try:
-        run = runs.find(f"run-{request.captures['id']}")
-    except LocalError as error:
-        raise Refusal(404, "no-run", str(error)) from error
+    run = runs.find(f"run-{request.captures['id']}")
     received = _received(run, request)
     try:
         received.body = await request.read_body(MAX_BODY_OCTETS)
         asked = _understood(run, request, received)
         taken = run.take()
         if taken is None:
-            raise _refused(f"all responses of the run were given ({len(run.steps)})")
-    except (ChunkwireError, Refusal) as error:
+            raise refuse(f"all responses of the run were given ({len(run.steps)})")
+    except ChunkwireError as error:
         received.note = str(error)
         run.note(received)
-        if isinstance(error, RequestRefused):
-            await _refuse(run, error, response)
-            return
-        raise
+        if not isinstance(error, RequestRefused):
+            raise
+        await response.text(_NOT_EXPECTED, f"chunkwire: not expected by {run.id}: {error}\n")
+        return
     run.note(received)
     await _write(run, taken, asked, request, response, received)
 
@@ -80,16 +75,8 @@ def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) 
         run.kind, ModelRequest(head.method, received.target.encode("latin-1"), head.fields, received.body)
     )
     if asked is None:
-        raise _refused(f"no path of {run.kind}")
+        raise refuse(f"no path of {run.kind}")
     return asked
-
-
-def _refused(message: str) -> RequestRefused:
-    return RequestRefused(ProviderError(ErrorKind.BAD_REQUEST, message))
-
-
-async def _refuse(run: ServedRun, refused: RequestRefused, response: Responder) -> None:
-    await response.text(_NOT_EXPECTED, f"chunkwire: not expected by {run.id}: {refused}\n")
 
 
 async def _write(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import trio
 
+from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
@@ -153,7 +154,9 @@ class ServedRun:
             RunFailed: the wait timed out.
             LocalError: the message is not valid, or the run has no response that it could wait for.
         """
-        what, timeout = str(message["do"]), read_timeout(message)
+        what, timeout = str(message["do"]), message.get("timeout", WAIT_S)
+        if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
+            raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
         hand = self._hand(what)
         with trio.move_on_after(timeout):
             match what:
@@ -189,18 +192,6 @@ class ServedRun:
         return (
             f"{what}: {'not all is written' if left is None else f'{left} octets are on their way'} after {timeout:g} s"
         )
-
-
-def read_timeout(message: Mapping[str, object]) -> float:
-    """Return how long a message waits, in seconds.
-
-    Raises:
-        LocalError: it is no number of seconds, or above MAX_WAIT_S.
-    """
-    timeout = message.get("timeout", WAIT_S)
-    if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
-        raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
-    return timeout
 
 
 def is_wait(message: Mapping[str, object]) -> bool:
@@ -256,10 +247,10 @@ class Runs:
         """Return the run of this id.
 
         Raises:
-            LocalError: there is none, or it has ended.
+            Refusal: 404, there is none, or it has ended.
         """
         if name not in self._runs:
-            raise LocalError(f"no run {name!r:.40}: it is over, or never began")
+            raise Refusal(404, "no-run", f"no run {name!r:.40}: it is over, or never began")
         return self._runs[name]
 
     def end(self, run: ServedRun) -> list[str]:

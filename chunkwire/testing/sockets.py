@@ -43,12 +43,11 @@ async def answer_websocket(
 def _actions(step: ContentStep) -> list[Action]:
     value = [step.value] if isinstance(step.value, str) else step.value
     messages = [str(each) for each in (value if isinstance(value, list) else _SAMPLE)]
-    fault = step.fault
-    if fault is None:
-        return [*(Action(Act.SEND_EVENT, each) for each in messages), Action(Act.FINISH)]
-    after = len(messages) // 2 if fault.after is None else fault.after
-    end = Act.RESET if fault.ending is Ending.RESET else Act.CUT
-    return [*(Action(Act.SEND_EVENT, each) for each in messages[:after]), Action(end)]
+    end = Act.FINISH
+    if step.fault is not None:
+        messages = messages[: len(messages) // 2 if step.fault.after is None else step.fault.after]
+        end = Act.RESET if step.fault.ending is Ending.RESET else Act.CUT
+    return [*(Action(Act.SEND_EVENT, each) for each in messages), Action(end)]
 
 
 async def _receive(socket: WebSocket, received: RunRequest, hand: HandwrittenResponse | None) -> None:

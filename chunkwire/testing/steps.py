@@ -36,7 +36,6 @@ _KINDS_OF: Final = {
     "framing": _FRAMED,
     "fault": (*_FRAMED, "websocket"),
 }
-_CUTS: Final = {"cut": Ending.CLOSE, "reset": Ending.RESET, "stall": Ending.HOLD}
 _ENDINGS: Final = {"keep": Ending.KEEP, "close": Ending.CLOSE, "reset": Ending.RESET, "hold": Ending.HOLD}
 _STATUS: Final = range(200, 600)
 _MAX_COUNT: Final = 1 << 30
@@ -66,12 +65,12 @@ class Break:
     @property
     def ending(self) -> Ending:
         """What happens to the connection."""
-        return _CUTS.get(self.name) or FAULTS[self.name].ending
+        return FAULTS[self.name].ending
 
     @property
     def tail(self) -> bytes:
         """The octets that the fault sends; b"" if it sends none."""
-        return b"" if self.name in _CUTS else FAULTS[self.name].tail or b""
+        return b"" if self.name == "cut" else FAULTS[self.name].tail or b""
 
     def __str__(self) -> str:
         return self.name if self.after is None else f"{self.name} after {self.after} {self.unit}"
@@ -177,7 +176,7 @@ def naming(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LocalError, Refusal, TypeError, ValueError, RecursionError) as error:
+    except (Refusal, TypeError, ValueError, RecursionError) as error:
         raise LocalError(f"{what}: {error}") from error
 
 
@@ -251,20 +250,15 @@ def _read_status(response: Mapping[str, object]) -> StatusReply:
     headers = response.get("headers") or {}
     if not isinstance(headers, Mapping):
         raise LocalError(f"headers: expected a mapping, got {headers!r:.40}")
-    fields = tuple(_field(name, value) for name, value in headers.items())
+    fields = tuple(
+        checked_header(f"{_text(name, 'headers')}:{_text(value, 'headers')}") for name, value in headers.items()
+    )
     wait = response.get("retry_after")
     if wait is not None and (not isinstance(wait, int | float) or not 0 <= wait <= _MAX_COUNT):
         raise LocalError(f"retry_after: expected seconds, 0 or more, got {wait!r:.40}")
     body = response.get("body")
     (body if isinstance(body, str) else dump(body)).encode()
     return StatusReply(code, body, fields, wait)
-
-
-def _field(name: object, value: object) -> tuple[bytes, bytes]:
-    try:
-        return checked_header(f"{_text(name, 'headers')}:{_text(value, 'headers')}")
-    except Refusal as error:
-        raise LocalError(str(error)) from error
 
 
 def _read_octets(response: Mapping[str, object]) -> Octets:
