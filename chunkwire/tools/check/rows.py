@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -97,9 +97,14 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class RowCase:
-    """A row; its subclasses add what their judges need."""
+    """A row; its subclasses add what their judges need.
+
+    Attributes:
+        runs_alone: no other row may be judged at the same time.
+    """
 
     row: CheckRow
+    runs_alone: bool = field(default=False, kw_only=True)
 
 
 T = TypeVar("T", bound=RowCase)

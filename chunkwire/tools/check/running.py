@@ -32,7 +32,7 @@ class RowRun(Generic[T]):
         report: Callable[[RowResult], None] = lambda _: None,
     ) -> None:
         self._cases, self._judge = cases, judge
-        self._jobs = trio.CapacityLimiter(jobs)
+        self._jobs = jobs
         self._report = report
         self._found: dict[int, RowResult] = {}
 
@@ -47,22 +47,25 @@ class RowRun(Generic[T]):
         return len(self._found) == len(self._cases)
 
     async def run(self) -> None:
-        """Judge every row.
+        """Judge every row, those that run alone last.
 
         Cancellation: the results so far stay.
         """
-        async with trio.open_nursery() as nursery:
-            for place, case in enumerate(self._cases):
-                await self._jobs.acquire_on_behalf_of(place)
-                nursery.start_soon(self._run_one, place, case, name=f"row {case.row.id}")
+        for is_alone in (False, True):
+            jobs = trio.CapacityLimiter(1 if is_alone else self._jobs)
+            async with trio.open_nursery() as nursery:
+                for place, case in enumerate(self._cases):
+                    if case.runs_alone is is_alone:
+                        await jobs.acquire_on_behalf_of(place)
+                        nursery.start_soon(self._run_one, place, case, jobs, name=f"row {case.row.id}")
 
-    async def _run_one(self, place: int, case: T) -> None:
+    async def _run_one(self, place: int, case: T, jobs: trio.CapacityLimiter) -> None:
         try:
             ruling = await self._judge(case)
             result = RowResult(case.row, ruling.outcome, ruling.why, ruling.octets)
         except ChunkwireError as error:
             result = RowResult(case.row, RowOutcome.UNDECIDED, " ".join(str(error).split()))
         finally:
-            self._jobs.release_on_behalf_of(place)
+            jobs.release_on_behalf_of(place)
         self._found[place] = result
         self._report(result)

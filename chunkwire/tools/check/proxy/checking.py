@@ -21,9 +21,8 @@ from chunkwire.tools.check.proxy import (
     departures,
     desync,
     endings,
+    heads,
     messages,
-    request_heads,
-    response_heads,
     reuse,
     streaming,
 )
@@ -46,8 +45,7 @@ PROXY_ROWS: Final[tuple[ProxyRow, ...]] = (
     *endings.ROWS,
     *broken.ROWS,
     *reuse.ROWS,
-    *request_heads.ROWS,
-    *response_heads.ROWS,
+    *heads.ROWS,
     *desync.ROWS,
 )
 _HELLO: Final = b"hello from the upstream"
@@ -66,7 +64,6 @@ class ProxyCheck:
 
     def __init__(self, proxy: CheckedProxy) -> None:
         self._proxy = proxy
-        self._slots = _RowSlots()
 
     async def see_alive(self) -> None:
         """Check that the proxy still accepts connections.
@@ -90,41 +87,15 @@ class ProxyCheck:
         if row.needs_1_1 and self._proxy.version == b"1.0":
             return inapplicable(_PLAIN_1_0)
         trial = ProxyTrial(self._proxy, row.row.id.replace("/", "-"))
-        async with self._slots.slot(alone=row.runs_alone):
-            try:
-                ruling = await row.check(trial)
-            except Decided as decided:
-                ruling = decided.ruling
-            except ChunkwireError as error:
-                ruling = undecided(" ".join(str(error).split()))
-            finally:
-                trial.close()
-        return replace(ruling, octets=trial.shown())
-
-
-class _RowSlots:
-    """Lets rows run at the same time, except for those that must run alone."""
-
-    def __init__(self) -> None:
-        self._condition = trio.Condition()
-        self._running = 0
-        self._is_one_alone = False
-
-    @asynccontextmanager
-    async def slot(self, *, alone: bool) -> AsyncGenerator[None, None]:
-        async with self._condition:
-            while self._is_one_alone or (alone and self._running):
-                await self._condition.wait()
-            self._running += 1
-            self._is_one_alone = alone
         try:
-            yield
+            ruling = await row.check(trial)
+        except Decided as decided:
+            ruling = decided.ruling
+        except ChunkwireError as error:
+            ruling = undecided(" ".join(str(error).split()))
         finally:
-            with trio.CancelScope(shield=True):
-                async with self._condition:
-                    self._running -= 1
-                    self._is_one_alone = False
-                    self._condition.notify_all()
+            trial.close()
+        return replace(ruling, octets=trial.shown())
 
 
 @asynccontextmanager

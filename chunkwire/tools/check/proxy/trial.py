@@ -216,18 +216,15 @@ class ProxyTrial:
         self.clients.append(client)
         return client
 
-    def target(self, expected: Expected) -> bytes:
-        """Return the target of a request, in origin-form."""
-        prefix, mark, query = self.proxy.url.target.partition(b"?")
-        return b"%b/chunkwire-check/%b%b%b" % (prefix.rstrip(b"/"), expected.token.encode(), mark, query)
-
     def request(
         self, expected: Expected, *lines: bytes, method: bytes = b"GET", version: bytes = b"1.1", body: bytes = b""
     ) -> bytes:
         """Return a request: its head with Host, token and these field lines, and the octets of its body."""
-        start = b"%b %b HTTP/%b" % (method, self.target(expected), version)
-        token = b"%b: %b" % (TOKEN_NAME, expected.token.encode())
-        head = (start, b"Host: " + self.proxy.authority, token, *self.proxy.lines, *lines)
+        prefix, mark, query = self.proxy.url.target.partition(b"?")
+        token = expected.token.encode()
+        target = b"%b/chunkwire-check/%b%b%b" % (prefix.rstrip(b"/"), token, mark, query)
+        own = (b"Host: " + self.proxy.authority, b"%b: %b" % (TOKEN_NAME, token), *self.proxy.lines)
+        head = (b"%b %b HTTP/%b" % (method, target, version), *own, *lines)
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
     async def send(
@@ -288,7 +285,8 @@ class ProxyTrial:
         """Cancel the row's responses, and reset its connections."""
         for expected in self._expected:
             del self.proxy.upstream.expected[expected.token]
-            expected.end()
+            for scope in expected.scopes:
+                scope.cancel()
         for client in self.clients:
             client.reset()
 
@@ -311,17 +309,19 @@ class ProxyRow(RowCase):
 
     Attributes:
         needs_1_1: it cannot be judged if the proxy sends HTTP/1.0 to the upstream.
-        runs_alone: it may leave octets on a connection that the proxy reuses for a request of another row.
     """
 
     check: Check
     needs_1_1: bool = False
-    runs_alone: bool = False
 
 
 def proxy_row(row: CheckRow, *, needs_1_1: bool = False, runs_alone: bool = False) -> Callable[[Check], ProxyRow]:
-    """Return a decorator that makes a row of the function that judges it."""
-    return lambda check: ProxyRow(row, check, needs_1_1, runs_alone)
+    """Return a decorator that makes a row of the function that judges it.
+
+    Args:
+        runs_alone: the row may leave octets on a connection that the proxy reuses for a request of another row.
+    """
+    return lambda check: ProxyRow(row, check, needs_1_1, runs_alone=runs_alone)
 
 
 def reply(content: bytes, *lines: bytes, status: bytes = b"200 OK") -> bytes:

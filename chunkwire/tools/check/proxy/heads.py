@@ -1,11 +1,20 @@
-"""Rows about request heads: what a proxy removes, adds, refuses, and must not relay."""
+"""Rows about heads, of requests and then of responses: what a proxy removes, adds, refuses, and must not relay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, proxy_row, saying
+from chunkwire.tools.check.proxy.trial import (
+    PatienceOver,
+    ProxyAnswer,
+    ProxyRow,
+    ProxyTrial,
+    proxy_row,
+    reply,
+    saying,
+    writing,
+)
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import CheckRow, Ruling, failed, inapplicable, must, passed, seen, should, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -106,23 +115,6 @@ def _first_field(line: bytes) -> Callable[[bytes], bytes]:
     return lambda octets: octets.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)
 
 
-_REFUSALS: Final = (
-    _refusing(must("9112/3.2/2", "no Host in HTTP/1.1: 400"), change=_without_host),
-    _refusing(must("9112/3.2/3", "two Hosts: 400"), b"Host: other.invalid"),
-    _refusing(must("9112/3.2/4", "a Host that is no host: 400"), change=_other_host(b"not a host")),
-    _refusing(must("9112/5.1/1", "a space before the colon of a field: 400"), b"X-Check : 1"),
-    _refusing(must("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400"),
-              b"Transfer-Encoding: chunked, identity", body=_CHUNKS),
-    _refusing(must("9112/6.3/8", "two Content-Lengths that differ: 400"),
-              b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
-    _refusing(must("9112/6.3/9", "a list of Content-Lengths that differ: 400"),
-              b"Content-Length: 5, 6", body=b"hello!"),
-    _refusing(must("9112/6.3/10", "Content-Length: +5: 400"), b"Content-Length: +5", body=b"hello"),
-    _refusing(must("9112/6.3/11", "Content-Length: 0x5: 400"), b"Content-Length: 0x5", body=b"hello"),
-    _refusing(must("9112/6.3/12", "Content-Length: -5: 400"), b"Content-Length: -5", body=b"hello"),
-)  # fmt: skip
-
-
 def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[[bytes], bytes] = bytes) -> ProxyRow:
     """Make a row about a request whose octets MUST NOT reach the upstream unchanged."""
 
@@ -136,18 +128,6 @@ def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[
         return passed("sent on without it")
 
     return check
-
-
-_CLEANED: Final = (
-    _never_sent_on(must("9112/5.2/1", "a folded line of a request goes on as one line, or not"),
-                   b"folded\r\n", b"X-Check: folded\r\n line"),
-    _never_sent_on(must("9112/2.2/1", "a bare CR of a request goes on as a space, or not"),
-                   b"bare\rreturn", b"X-Check: bare\rreturn"),
-    _never_sent_on(must("9110/5.5/1", "a NUL of a request goes on as a space, or not"),
-                   b"nul\0octet", b"X-Check: nul\0octet"),
-    _never_sent_on(must("9112/2.2/2", "a line with a space before the first field is dropped, or the request"),
-                   b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
-)  # fmt: skip
 
 
 @proxy_row(must("9112/6.3/13", "Content-Length: 5, 5 goes on as 5, or not"))
@@ -189,15 +169,6 @@ def _closing(row: CheckRow, *lines: bytes, version: bytes = b"1.1", body: bytes 
         return passed(f"{answer.summary}; the connection ended with {how}")
 
     return check
-
-
-_CLOSINGS: Final = (
-    _closing(must("9112/9.6/3", "the connection ends after a response to Connection: close"), b"Connection: close"),
-    _closing(must("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length"),
-             _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
-    _closing(must("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding"),
-             _TE, b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
-)  # fmt: skip
 
 
 @proxy_row(should("9110/5.3/1", "lines of one name keep their order, both ways"))
@@ -247,7 +218,102 @@ async def _incremental_field(trial: ProxyTrial) -> Ruling:
     return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")
 
 
+@proxy_row(must("9110/7.6.1/2", "a field that Connection names in a response goes no further"))
+async def _response_options(trial: ProxyTrial) -> Ruling:
+    answer = await trial.ask(saying(b"ok", b"Connection: x-hop", b"X-Hop: 1"))
+    head = answer.success()
+    reached = head.values(b"x-hop") or b"x-hop" in head.members(b"connection")
+    return failed("it reached the client") if reached else passed("X-Hop and the option were removed")
+
+
+def _never_sent_back(row: CheckRow, line: bytes, wrong: bytes) -> ProxyRow:
+    """Make a row about a response whose octets MUST NOT reach the client unchanged."""
+
+    @proxy_row(row)
+    async def check(trial: ProxyTrial) -> Ruling:
+        answer = await trial.ask(saying(b"ok", line))
+        if answer.is_success and answer.head is not None and wrong in answer.head.octets:
+            return failed(f"{quoted(wrong)} reached the client")
+        return passed(answer.summary)
+
+    return check
+
+
+@proxy_row(must("9112/6.3/15", "Transfer-Encoding goes back without a Content-Length beside it"), needs_1_1=True)
+async def _one_framing_back(trial: ProxyTrial) -> Ruling:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(_CHUNKS), _TE)
+    answer = await trial.ask(writing(head + _CHUNKS))
+    if answer.head is None or not answer.is_success:
+        return passed(answer.summary)
+    if answer.head.values(b"transfer-encoding") and answer.head.values(b"content-length"):
+        return failed("the client got both")
+    return passed("the client got one of them") if answer.content == b"hello" else failed("the content is another")
+
+
+@proxy_row(must("9110/6.6.1/1", "a response without Date gets one"))
+async def _date(trial: ProxyTrial) -> Ruling:
+    head = (await trial.ask(saying(b"ok"))).success()
+    return passed("the client got Date") if head.values(b"date") else failed("the client got no Date")
+
+
+@proxy_row(must("9112/2.3/1", "a response goes back with the proxy's own version"))
+async def _own_version(trial: ProxyTrial) -> Ruling:
+    older = reply(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0")
+    head = (await trial.ask(writing(older, is_last=True))).success()
+    own = trial.proxy.own_version.decode("latin-1")
+    if head.version == trial.proxy.own_version:
+        return passed(f"HTTP/{own}, as to a response of HTTP/1.1")
+    return failed(f"HTTP/{head.version.decode('latin-1')} came, and HTTP/{own} for a response of HTTP/1.1")
+
+
+@proxy_row(must("9110/7.8/1", "a 101 that was not asked for does not reach the client"), needs_1_1=True)
+async def _unasked_101(trial: ProxyTrial) -> Ruling:
+    head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x-check\r\n\r\n"
+    client, _ = await trial.send(writing(head, is_last=True))
+    _, answer = await client.final_head()
+    if answer is None:
+        return passed(f"the connection ended with {client.how}")
+    return failed("the client got it") if answer.status == 101 else passed(f"the client got {answer.status}")
+
+
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    _via, _connection_options, _hop_by_hop, _one_host, _absolute_form, *_REFUSALS, *_CLEANED, _equal_lengths,
-    _one_framing, *_CLOSINGS, _field_order, _empty_line, _long_line, _obs_text, _incremental_field,
+    _via, _connection_options, _hop_by_hop, _one_host, _absolute_form,
+    _refusing(must("9112/3.2/2", "no Host in HTTP/1.1: 400"), change=_without_host),
+    _refusing(must("9112/3.2/3", "two Hosts: 400"), b"Host: other.invalid"),
+    _refusing(must("9112/3.2/4", "a Host that is no host: 400"), change=_other_host(b"not a host")),
+    _refusing(must("9112/5.1/1", "a space before the colon of a field: 400"), b"X-Check : 1"),
+    _refusing(must("9112/6.3/7", "Transfer-Encoding that does not end in chunked: 400"),
+              b"Transfer-Encoding: chunked, identity", body=_CHUNKS),
+    _refusing(must("9112/6.3/8", "two Content-Lengths that differ: 400"),
+              b"Content-Length: 5", b"Content-Length: 6", body=b"hello!"),
+    _refusing(must("9112/6.3/9", "a list of Content-Lengths that differ: 400"),
+              b"Content-Length: 5, 6", body=b"hello!"),
+    _refusing(must("9112/6.3/10", "Content-Length: +5: 400"), b"Content-Length: +5", body=b"hello"),
+    _refusing(must("9112/6.3/11", "Content-Length: 0x5: 400"), b"Content-Length: 0x5", body=b"hello"),
+    _refusing(must("9112/6.3/12", "Content-Length: -5: 400"), b"Content-Length: -5", body=b"hello"),
+    _never_sent_on(must("9112/5.2/1", "a folded line of a request goes on as one line, or not"),
+                   b"folded\r\n", b"X-Check: folded\r\n line"),
+    _never_sent_on(must("9112/2.2/1", "a bare CR of a request goes on as a space, or not"),
+                   b"bare\rreturn", b"X-Check: bare\rreturn"),
+    _never_sent_on(must("9110/5.5/1", "a NUL of a request goes on as a space, or not"),
+                   b"nul\0octet", b"X-Check: nul\0octet"),
+    _never_sent_on(must("9112/2.2/2", "a line with a space before the first field is dropped, or the request"),
+                   b"X-Spaced", change=_first_field(b" X-Spaced: 1")),
+    _equal_lengths,
+    _one_framing,
+    _closing(must("9112/9.6/3", "the connection ends after a response to Connection: close"), b"Connection: close"),
+    _closing(must("9112/6.1/3", "the connection ends after Transfer-Encoding and Content-Length"),
+             _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS),
+    _closing(must("9112/6.1/4", "the connection ends after HTTP/1.0 with Transfer-Encoding"),
+             _TE, b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
+    _field_order, _empty_line, _long_line, _obs_text, _incremental_field,
+    _response_options,
+    _never_sent_back(must("9112/5.2/2", "a folded line of a response goes back as one line, or as 502"),
+                     b"X-Check: folded\r\n line", b"folded\r\n"),
+    _never_sent_back(must("9112/2.2/3", "a bare CR of a response goes back as a space, or not"),
+                     b"X-Check: bare\rreturn", b"bare\rreturn"),
+    _never_sent_back(must("9110/5.5/2", "a NUL of a response goes back as a space, or not"),
+                     b"X-Check: nul\0octet", b"nul\0octet"),
+    _never_sent_back(must("9112/5.1/2", "no space before a colon goes back"), b"X-Check : 1", b"X-Check :"),
+    _one_framing_back, _date, _own_version, _unasked_101,
 )  # fmt: skip
