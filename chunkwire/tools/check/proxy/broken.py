@@ -107,7 +107,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
         client, expected = await trial.send(saying(b"taken for whole"), framing, method=b"POST")
         await client.offer(octets)
         with trio.move_on_after(trial.proxy.patience / _BARRIER_SHARE):
-            await expected.wait_arrival()  # so that the end comes after the proxy has begun to relay
+            await expected.arrived.wait()  # so that the end comes after the proxy has begun to relay
         is_gone = ending is Ending.RESET or (ending is Ending.CLOSE and trial.proxy.tls is not None)
         if ending is Ending.RESET:
             client.reset()

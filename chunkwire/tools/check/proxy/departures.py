@@ -64,7 +64,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
     client, expected = await trial.send(respond)
     try:
         async with trial.within("the request"):
-            await expected.wait_arrival()
+            await expected.arrived.wait()
         await client.final_head()
     except PatienceOver:
         if not expected.arrivals:
@@ -95,7 +95,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
 
     client, expected = await trial.send(respond)
     async with trial.within("the request"):
-        await expected.wait_arrival()
+        await expected.arrived.wait()
     await client.finish()
     closed.set()
     answer = await client.answer()

@@ -87,12 +87,7 @@ async def _cut_to_1_0(trial: ProxyTrial) -> Ruling:
 
 
 def _bodiless(
-    row: CheckRow,
-    head: bytes,
-    *,
-    method: bytes = b"GET",
-    after: bytes = b"",
-    needs_1_1: bool = False,
+    row: CheckRow, head: bytes, *, method: bytes = b"GET", after: bytes = b"", needs_1_1: bool = False
 ) -> ProxyRow:
     """Make a row about a response without content: the next response on its connection must be that of a second
     request.
@@ -121,18 +116,6 @@ def _bodiless(
 
 
 _POISON: Final = reply(b"poison")
-_BODILESS: Final = (
-    _bodiless(must("9110/9.3.2/1", "a response to HEAD has no content, and the next response is right"),
-              b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method=b"HEAD"),
-    _bodiless(must("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", "9112 §6.3"), CHUNKED_HEAD,
-              method=b"HEAD", needs_1_1=True),
-    _bodiless(must("9112/6.3/2", "content that follows a response to HEAD goes to nobody"),
-              b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", method=b"HEAD", after=_POISON),
-    _bodiless(must("9112/6.3/3", "content that follows a 204 goes to nobody"), b"HTTP/1.1 204 No Content\r\n\r\n",
-              after=_POISON),
-    _bodiless(must("9112/6.3/4", "content that follows a 304 goes to nobody"),
-              b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', after=_POISON),
-)  # fmt: skip
 
 
 @proxy_row(must("9112/6.1/2", "a 204 goes on without Transfer-Encoding"), needs_1_1=True)
@@ -145,5 +128,16 @@ async def _no_coding_in_204(trial: ProxyTrial) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    _no_interim_to_1_0, _no_chunks_to_1_0, _closes_1_0, _cut_to_1_0, *_BODILESS, _no_coding_in_204,
+    _no_interim_to_1_0, _no_chunks_to_1_0, _closes_1_0, _cut_to_1_0,
+    _bodiless(must("9110/9.3.2/1", "a response to HEAD has no content, and the next response is right"),
+              b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method=b"HEAD"),
+    _bodiless(must("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", "9112 §6.3"), CHUNKED_HEAD,
+              method=b"HEAD", needs_1_1=True),
+    _bodiless(must("9112/6.3/2", "content that follows a response to HEAD goes to nobody"),
+              b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", method=b"HEAD", after=_POISON),
+    _bodiless(must("9112/6.3/3", "content that follows a 204 goes to nobody"), b"HTTP/1.1 204 No Content\r\n\r\n",
+              after=_POISON),
+    _bodiless(must("9112/6.3/4", "content that follows a 304 goes to nobody"),
+              b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', after=_POISON),
+    _no_coding_in_204,
 )  # fmt: skip

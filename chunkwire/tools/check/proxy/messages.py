@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkwire.tools.check.proxy.trial import (
-    PatienceOver,
-    ProxyAnswer,
-    ProxyRow,
-    ProxyTrial,
-    proxy_row,
-    reply,
-    saying,
-    writing,
-)
+from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyAnswer, ProxyTrial, proxy_row, reply, saying, writing
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Ruling, failed, inapplicable, must, passed, seen, undecided
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -175,7 +166,7 @@ async def _expect_refused(trial: ProxyTrial) -> Ruling:
     return passed("403 came") if head.status == 403 else failed(f"{head.status} came")
 
 
-ROWS: Final[tuple[ProxyRow, ...]] = (
+ROWS: Final = (
     _same_chunks, _extensions, _extensions_ignored, _response_trailers, _request_trailers, _trailers_apart,
     _chunked_upload, _early_100, _early_103, _forwards_103, _expect_continue, _expect_refused,
 )  # fmt: skip

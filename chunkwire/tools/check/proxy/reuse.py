@@ -77,7 +77,7 @@ async def _after_cut_response(trial: ProxyTrial) -> Ruling:
 async def _after_cut_upload(trial: ProxyTrial) -> Ruling:
     client, outer = await trial.send(saying(b"outer"), b"Content-Length: 1000", method=b"POST", body=b"half")
     with trio.move_on_after(1):
-        await outer.wait_arrival()
+        await outer.arrived.wait()
     client.reset()
     return await _follow(trial, "what the cut upload was answered")
 

@@ -6,6 +6,7 @@ RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with `In
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -18,10 +19,11 @@ from chunkwire.tools.check.rows import Ruling, failed, inapplicable, passed, see
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 FRAMES: Final = tuple(b"data: frame %d\n\n" % number for number in range(1, 5))
+_ENDS: Final = tuple(itertools.accumulate(map(len, FRAMES)))  # of each frame, in octets of the whole content
 _SSE: Final = b"Content-Type: text/event-stream"
 _PLAIN: Final = b"Content-Type: application/octet-stream"
 _CHUNKED: Final = b"Transfer-Encoding: chunked"
-_SIZED: Final = b"Content-Length: %d" % sum(map(len, FRAMES))
+_SIZED: Final = b"Content-Length: %d" % _ENDS[-1]
 INCREMENTAL: Final = b"Incremental: ?1"
 _REFUSED: Final = (501, 429)  # the answers of a proxy that does not forward incrementally (RFC 10036)
 
@@ -83,13 +85,11 @@ def _refused(status: int) -> Ruling:
 
 async def _follow(trial: ProxyTrial, body: RawBody, came: Sequence[trio.Event], held: str) -> Ruling:
     """Read the frames of a response, and set the event of each; say whether one came late."""
-    octets = 0
-    for number, frame in enumerate(FRAMES, 1):
-        octets += len(frame)
+    for number, end in enumerate(_ENDS, 1):
         if not held:
             try:
                 async with trial.within(f"frame {number}"):
-                    await body.until(octets)
+                    await body.until(end)
                 came[number - 1].set()
             except PatienceOver:
                 held = f"frame {number}"
@@ -131,12 +131,10 @@ async def _stream_up(trial: ProxyTrial, *lines: bytes, framing: bytes = _CHUNKED
     whole: list[bytes] = []
 
     async def respond(arrival: Arrival) -> None:
-        octets = 0
         came[0].set()
-        for number, frame in enumerate(FRAMES, 1):
-            octets += len(frame)
-            if await arrival.body.until(octets):
-                came[number].set()
+        for end, its_arrival in zip(_ENDS, came[1:], strict=True):
+            if await arrival.body.until(end):
+                its_arrival.set()
         if await arrival.body.rest():
             whole.append(bytes(arrival.body.content))
         await arrival.send(reply(b"ok"))
@@ -169,10 +167,8 @@ async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
 
     async def respond(arrival: Arrival) -> None:
         await arrival.send(b"\r\n".join([b"HTTP/1.1 200 OK", _SSE, *lines, _CHUNKED, b"", b""]))
-        octets = 0
-        for frame in FRAMES:
-            octets += len(frame)
-            if await arrival.body.until(octets):
+        for frame, end in zip(FRAMES, _ENDS, strict=True):
+            if await arrival.body.until(end):
                 await arrival.send(encode_chunk(frame))
         if await arrival.body.rest():
             await arrival.send(encode_last_chunk())
@@ -182,9 +178,7 @@ async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
     try:
         _, head = await client.final_head()
     except PatienceOver:
-        for frame in FRAMES[1:]:
-            await client.offer(encode_chunk(frame))
-        await client.offer(encode_last_chunk())
+        await client.offer(b"".join(map(encode_chunk, FRAMES[1:])) + encode_last_chunk())
         answer = await client.answer(b"POST", "a response, after the whole request had been sent,")
         if answer.status in _REFUSED and lines:
             return _refused(answer.status)
@@ -197,18 +191,14 @@ async def _both_ways(trial: ProxyTrial, *lines: bytes) -> Ruling:
 
 async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
     client = trial.clients[-1]
-    octets = 0
-    for number, frame in enumerate(FRAMES, 1):
-        octets += len(frame)
+    for number, end in enumerate(_ENDS, 1):
         try:
             async with trial.within(f"frame {number}"):
-                arrived = await client_body.until(octets)
+                arrived = await client_body.until(end)
         except PatienceOver:
-            for later in FRAMES[number:]:
-                await client.offer(encode_chunk(later))
-            await client.offer(encode_last_chunk())
+            await client.offer(b"".join(map(encode_chunk, FRAMES[number:])) + encode_last_chunk())
             async with trial.within(f"frame {number}, after the whole request had been sent,"):
-                arrived = await client_body.until(octets)
+                await client_body.until(end)
             return failed(f"frame {number} came back only once the whole request had been sent")
         if not arrived:
             return undecided(f"the response ended at frame {number}: {client_body.problem or 'whole'}")

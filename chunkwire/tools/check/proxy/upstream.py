@@ -59,30 +59,16 @@ class Expected:
     Attributes:
         row_arrivals: those of all requests of its row.
         arrivals: the requests that came; a second one is a retry by the proxy, or one message that was split into two.
+        arrived: set by the first of them.
+        scopes: of the responses that are being written; if they are cancelled, their connections are reset.
     """
 
     token: str
     respond: Responder
     row_arrivals: list[Arrival]
     arrivals: list[Arrival] = field(default_factory=list)
+    arrived: trio.Event = field(default_factory=trio.Event)
     scopes: set[trio.CancelScope] = field(default_factory=set)
-    _arrived: trio.Event = field(default_factory=trio.Event)
-
-    def take(self, arrival: Arrival) -> None:
-        """Note an arrival."""
-        self.row_arrivals.append(arrival)
-        self.arrivals.append(arrival)
-        self._arrived.set()
-
-    def end(self) -> None:
-        """Cancel the responses that are being written; their connections are reset."""
-        for scope in self.scopes:
-            scope.cancel()
-
-    async def wait_arrival(self) -> Arrival:
-        """Wait for the first arrival."""
-        await self._arrived.wait()
-        return self.arrivals[0]
 
 
 def token_of(head: RawHead) -> str:
@@ -115,7 +101,9 @@ class UpstreamSide:
         if expected is None:
             await arrival.send(STRANGER)
             return await arrival.body.rest()
-        expected.take(arrival)
+        expected.row_arrivals.append(arrival)
+        expected.arrivals.append(arrival)
+        expected.arrived.set()
         with trio.CancelScope() as scope:
             expected.scopes.add(scope)
             try:
