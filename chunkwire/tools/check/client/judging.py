@@ -25,7 +25,6 @@ from chunkwire.wire.errors import LocalError
 
 PLAIN_SCENARIO = "content-length"
 TEXT = "".join(WORDS)
-_GZIP_SCENARIOS = frozenset({"gzip", "cut-gzip"})
 _HOLD_SECONDS: Final = 3600.0  # of a stall; longer than a command may run
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -107,7 +106,7 @@ class CheckedClient:
     def _rule(self, scenario: Scenario, run: CommandRun, asked: Sequence[Request]) -> tuple[RowOutcome, str]:
         if not asked:
             return RowOutcome.UNDECIDED, f"{run.how} without asking"
-        if scenario.name in _GZIP_SCENARIOS and not any(map(accepts_gzip, asked)):
+        if scenario.is_gzip and not any(map(accepts_gzip, asked)):
             return RowOutcome.NOT_APPLICABLE, "asked for no gzip"
         if scenario.is_chunked and all(request.version == b"1.0" for request in asked):
             return RowOutcome.NOT_APPLICABLE, "asked in HTTP/1.0, to which no chunks may be sent"

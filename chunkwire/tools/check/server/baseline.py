@@ -35,11 +35,6 @@ class CheckedServer:
     gives_back: bool
     talks: tuple[Talk, ...]
 
-    @property
-    def takes_bodies(self) -> bool:
-        """Say whether a request with a body is answered with success."""
-        return self.post is not None and 200 <= self.post.status < 300
-
 
 async def learn(target: ServerTarget) -> CheckedServer:
     """Send the first requests to the server.

@@ -9,16 +9,16 @@ and no incomplete body for whole. That other malformed octets get a 400 and a cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import CheckedServer
-from chunkwire.tools.check.server.cases import ServerCase, case_of_each
+from chunkwire.tools.check.server.cases import ServerCase, case_of_each, posts
 from chunkwire.tools.check.server.rulings import rule_broken, rule_legal, worst
-from chunkwire.tools.check.server.talk import ServerTarget, talk
+from chunkwire.tools.check.server.talk import talk
 
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _TRUE_LENGTH: Final = b"Content-Length: %d\r\n"
@@ -53,7 +53,7 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
 
 def broken(row: CheckRow, *bodies: bytes) -> ServerCase:
     """Return a case of chunked bodies, each followed by a GET. A body that is taken for whole fails the row."""
-    return case_of_each(row, _posts(_CHUNKED, bodies), rule_broken)
+    return case_of_each(row, posts([(_CHUNKED, body) for body in bodies]), rule_broken)
 
 
 def _should_refuse(row_id: str, title: str) -> CheckRow:
@@ -65,14 +65,12 @@ def _should_refuse(row_id: str, title: str) -> CheckRow:
 def incomplete(row: CheckRow, *bodies: bytes, fields: bytes = _CHUNKED) -> ServerCase:
     """Return a case of bodies that our FIN cuts, without a GET behind them; over TLS it does not apply."""
     rule = partial(rule_broken, is_cut=True)
-    return case_of_each(row, _posts(fields, bodies), rule, is_followed=False, fin=True)
+    return case_of_each(row, posts([(fields, body) for body in bodies]), rule, is_followed=False, fin=True)
 
 
-def _posts(fields: bytes, bodies: Iterable[bytes]) -> Callable[[ServerTarget], Iterable[bytes]]:
-    return lambda target: [target.request(fields, body, method=target.method) for body in bodies]
+_END: Final = b"5\r\nhello\r\n"
 
-
-LEGAL_BODIES: Final = (
+BODIES: Final = (
     legal(must("9112/6.2/1", "takes a body of known length"), lambda data: data, fields=_TRUE_LENGTH),
     legal(must("9112/7/1", "takes the coding's name in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
     legal(must("9112/7.1/1", "takes one chunk, and two"), chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
@@ -95,9 +93,6 @@ LEGAL_BODIES: Final = (
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\n\r\n"),
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\nX-Sum:\r\n\r\n"),
     ),
-)
-
-BROKEN_BODIES: Final = (
     broken(
         _should_refuse("9112/7.1/5", "refuses a size that is no 1*HEXDIG"),
         *(
@@ -157,11 +152,6 @@ BROKEN_BODIES: Final = (
     broken(
         _should_refuse("9112/7.1.2/3", "refuses a blank before a trailer's colon"), b"5\r\nhello\r\n0\r\nA : 1\r\n\r\n"
     ),
-)
-
-_END: Final = b"5\r\nhello\r\n"
-
-INCOMPLETE_BODIES: Final = (
     incomplete(
         must("9112/6.3/1", "takes fewer octets than Content-Length for an incomplete request"),
         b"hello",

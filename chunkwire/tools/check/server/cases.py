@@ -22,6 +22,15 @@ class ServerCase(RowCase):
     judge: Callable[[CheckedServer], Awaitable[Ruling]]
 
 
+def posts(
+    variants: Iterable[tuple[bytes, bytes]], version: bytes = b"1.1"
+) -> Callable[[ServerTarget], Iterable[bytes]]:
+    """Return what makes requests with the target's method of these field lines and bodies, for `case_of_each`."""
+    return lambda target: [
+        target.request(lines, body, method=target.method, version=version) for lines, body in variants
+    ]
+
+
 def case_of_each(
     row: CheckRow,
     requests: Callable[[ServerTarget], Iterable[bytes]],

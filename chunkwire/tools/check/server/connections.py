@@ -90,22 +90,18 @@ async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
 
 async def judge_own_messages(server: CheckedServer) -> Ruling:
     """Judge the answers to plain requests: legal HTTP, framed by one field, without octets after them."""
-    rulings = []
-    for said in server.talks:
-        if said.answers.trouble:
-            rulings.append(said.failed(said.answers.trouble))
-        elif len(said.finals) > 1:
-            rulings.append(said.failed(f"{len(said.finals)} answers to one request"))
-        elif not said.finals:
-            rulings.append(said.undecided(said.how))
-        elif not said.finals[0].is_whole:
-            rulings.append(_incomplete(said))
-        else:
-            rulings.append(said.passed("whole, by its own framing"))
-    return worst(rulings)
+    return worst(list(map(_judge_messages, server.talks)))
 
 
-def _incomplete(said: Talk) -> Ruling:
+def _judge_messages(said: Talk) -> Ruling:
+    if said.answers.trouble:
+        return said.failed(said.answers.trouble)
+    if len(said.finals) > 1:
+        return said.failed(f"{len(said.finals)} answers to one request")
+    if not said.finals:
+        return said.undecided(said.how)
+    if said.finals[0].is_whole:
+        return said.passed("whole, by its own framing")
     if said.end is TalkEnd.CLOSED:
         return said.failed("closed before the end that its framing promised")
     return said.undecided(f"its end did not come; {said.end.value}")

@@ -6,13 +6,13 @@ same request without the fault also gets proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, RowOutcome, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import CheckedServer
-from chunkwire.tools.check.server.cases import ServerCase, case_of_each
+from chunkwire.tools.check.server.cases import ServerCase, case_of_each, posts
 from chunkwire.tools.check.server.rulings import (
     BAD_REQUEST,
     OTHER_REASONS,
@@ -123,7 +123,7 @@ def framed(row: CheckRow, *variants: tuple[bytes, bytes], statuses: Collection[i
         usual = server.post.status if server.post is not None else 0
         return rule_refused(said, usual, statuses=statuses, must_close=True)
 
-    return case_of_each(row, _posts(variants), rule)
+    return case_of_each(row, posts(variants), rule)
 
 
 def closing(row: CheckRow, why: str, *variants: tuple[bytes, bytes], version: bytes = b"1.1") -> ServerCase:
@@ -132,15 +132,7 @@ def closing(row: CheckRow, why: str, *variants: tuple[bytes, bytes], version: by
     Args:
         variants: field lines and body of each.
     """
-    return case_of_each(row, _posts(variants, version), lambda said, _: rule_one_answer(said, why))
-
-
-def _posts(
-    variants: Sequence[tuple[bytes, bytes]], version: bytes = b"1.1"
-) -> Callable[[ServerTarget], Iterable[bytes]]:
-    return lambda target: [
-        target.request(lines, body, method=target.method, version=version) for lines, body in variants
-    ]
+    return case_of_each(row, posts(variants, version), lambda said, _: rule_one_answer(said, why))
 
 
 HEADS: Final = (
@@ -196,9 +188,6 @@ HEADS: Final = (
     ServerCase(
         must("9112/5.2/1", "refuses a folded Transfer-Encoding, or takes it for its value"), judge_folded_coding
     ),
-)
-
-FRAMINGS: Final = (
     framed(
         must("9112/6.3/2", "answers a Content-Length that is no number with 400, and closes"),
         *(
@@ -247,4 +236,3 @@ FRAMINGS: Final = (
         version=b"1.0",
     ),
 )
-"""Rows about the fields that frame a body."""

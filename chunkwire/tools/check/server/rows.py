@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkwire.tools.check.server.bodies import BROKEN_BODIES, INCOMPLETE_BODIES, LEGAL_BODIES
+from chunkwire.tools.check.server.bodies import BODIES
 from chunkwire.tools.check.server.cases import ServerCase
 from chunkwire.tools.check.server.connections import CONNECTIONS
-from chunkwire.tools.check.server.heads import FRAMINGS, HEADS
+from chunkwire.tools.check.server.heads import HEADS
 
 
 def _place(each: ServerCase) -> tuple[str, list[int]]:
@@ -16,6 +16,4 @@ def _place(each: ServerCase) -> tuple[str, list[int]]:
     return document, [*map(int, section.split(".")), -1, int(number)]
 
 
-SERVER_CASES: Final = tuple(
-    sorted((*LEGAL_BODIES, *BROKEN_BODIES, *INCOMPLETE_BODIES, *HEADS, *FRAMINGS, *CONNECTIONS), key=_place)
-)
+SERVER_CASES: Final = tuple(sorted((*BODIES, *HEADS, *CONNECTIONS), key=_place))
