@@ -1,11 +1,14 @@
-"""pytest's plugin: the fixture `chunkwire`, an origin for one test, and the marker that runs a test for each scenario.
+"""The pytest plugin: the fixture `chunkwire` is an origin for one test, the marker `chunkwire` parametrizes a test.
 
-    @pytest.mark.chunkwire(LEGAL)
+    from chunkwire.testing import LEGAL
+
+    @pytest.mark.chunkwire(LEGAL)  # the test is run once with each scenario in LEGAL
     def test_it_reads_every_framing(chunkwire, scenario):
         run = chunkwire.openai("Grüße, 世界!", framing=scenario)
-        assert ask(run.url) == "Grüße, 世界!"
+        assert ask(run.url) == "Grüße, 世界!"  # `ask` calls the client under test
 
-The rule here: pytest loads this module in every project, so it loads other modules of ours only when a test needs them.
+The rule here: pytest loads this module in every project, so it imports other modules of ours inside functions, when a
+test needs them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from chunkwire.origin.scenarios import Scenario
+    from chunkwire.origin.scenarios.quirks import Quirk
     from chunkwire.testing.origin import Origin
 
 _MARKER = "chunkwire"
@@ -27,13 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
     config.addinivalue_line(
         "markers",
-        "chunkwire(scenarios, …): run the test once for each of these (or of QUIRKS), as its argument `scenario`",
+        "chunkwire(scenarios, …): run the test once with each of these scenarios or quirks as its argument `scenario`",
     )
 
 
 @pytest.fixture
 def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
-    """Give an origin (`chunkwire.testing.Origin`); the test fails if one of its runs did not go as planned."""
+    """Give an origin (`chunkwire.testing.Origin`); the test fails if a run of this origin did not go as planned."""
     from chunkwire.testing.origin import Origin
 
     with Origin() as origin:
@@ -43,33 +48,38 @@ def chunkwire(request: pytest.FixtureRequest) -> Generator[Origin, None, None]:
 
 @pytest.fixture
 def scenario() -> None:
-    """Fail a test without the marker `chunkwire`, whose scenarios replace this fixture."""
+    """Fail a test that has no marker `chunkwire`; the scenarios of a marker replace this fixture."""
     wanted = "expected the marker chunkwire beside the argument `scenario`, as in @pytest.mark.chunkwire(LEGAL)"
     pytest.fail(wanted, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """End the runs as part of the test, so that their deviations fail the test and are no errors of the teardown."""
+    """End the runs of the origin before the test is over: a run that did not go as planned fails the test.
+
+    At the teardown it would be an error beside a test that passed.
+    """
     origin = item.stash.get(_ORIGIN, None)
     try:
         result = yield
     except BaseException as error:
         if origin is not None:
             origin.end_after(error)
-        _describe_scenario(item, error)
+        if about := _about_scenario(item):
+            error.add_note(about)
         raise
     if origin is not None:
         try:
             origin.end()
         except AssertionError as failed:
-            pytest.fail(f"chunkwire: {failed}", pytrace=False)
+            about = _about_scenario(item)
+            pytest.fail(f"chunkwire: {failed}" + (f"\n{about}" if about else ""), pytrace=False)
     return result
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """End the traceback of a wrong call of `chunkwire.testing` at the line of the test; --full-trace shows all."""
+    """End the traceback of a chunkwire error at the line that called `chunkwire.testing`; --full-trace shows all."""
     error = call.excinfo.value if call.excinfo is not None else None
     if error is None or not type(error).__module__.startswith("chunkwire.") or item.config.getoption("fulltrace"):
         return
@@ -77,25 +87,30 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     while trace is not None and trace.tb_next is not None:
         module = trace.tb_next.tb_frame.f_globals.get("__name__", "")
         if module.startswith("chunkwire.testing.") and module != __name__:
-            trace.tb_next = error.__cause__ = None
+            trace.tb_next = None
+            error.__cause__ = None  # this also hides `__context__`
         trace = trace.tb_next
 
 
-def _describe_scenario(item: pytest.Item, error: BaseException) -> None:
-    """Add a note to the error of a test with a scenario: what it is, and what a correct client does."""
-    if item.get_closest_marker(_MARKER) is not None and isinstance(item, pytest.Function):
-        from chunkwire.origin.scenarios.quirks import Quirk
+def _about_scenario(item: pytest.Item) -> str:
+    """Return a line about the scenario or quirk of a marked test; "" for a test that the marker did not parametrize."""
+    if item.get_closest_marker(_MARKER) is None:
+        return ""
+    from chunkwire.origin.scenarios import Scenario
+    from chunkwire.origin.scenarios.quirks import Quirk
 
-        scenario: Any = item.callspec.params[_SCENARIO]
-        if isinstance(scenario, Quirk):
-            error.add_note(f"chunkwire: {scenario.name}: {scenario.summary}; sent by {scenario.who} ({scenario.seen})")
-            return
-        where = scenario.clause if scenario.clause[:1].isalpha() else f"RFC {scenario.clause}"
-        error.add_note(f"chunkwire: {scenario}: {scenario.summary}; a sound client must {scenario.demand} ({where})")
+    callspec = getattr(item, "callspec", None)  # none if the marker was added after the collection
+    given = None if callspec is None else callspec.params.get(_SCENARIO)
+    if isinstance(given, Quirk):
+        return f"chunkwire: {given.name}: {given.summary}; sent by {given.who} ({given.seen})"
+    if isinstance(given, Scenario):
+        where = given.clause if given.clause[:1].isalpha() else f"RFC {given.clause}"
+        return f"chunkwire: {given.name}: {given.summary}; a sound client must {given.demand} ({where})"
+    return ""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a marked test once for each scenario of its marker."""
+    """Parametrize a marked test: it is run once with each scenario or quirk in the arguments of its markers."""
     markers = list(metafunc.definition.iter_markers(_MARKER))
     if not markers:
         return
@@ -104,30 +119,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         if _SCENARIO not in metafunc.fixturenames:
             raise LocalError("expected an argument `scenario` beside the marker chunkwire")
-        scenarios = [each for marker in markers for given in marker.args for each in _listed(given)]
-        if not scenarios:
+        given = [each for marker in markers for argument in marker.args for each in _scenarios_in(argument)]
+        if not given:
             raise LocalError("expected scenarios in the marker, as in chunkwire(LEGAL)")
     except LocalError as error:  # pytest prints a CollectError without a traceback
         raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from error
-    metafunc.parametrize(_SCENARIO, scenarios, ids=[str(getattr(each, "name", each)) for each in scenarios])
+    metafunc.parametrize(_SCENARIO, given, ids=[each.name for each in given])
 
 
-def _listed(given: object) -> Sequence[object]:
-    """Return the scenarios or quirks in an argument of the marker: one, its name, or several of either.
+def _scenarios_in(argument: object) -> Sequence[Scenario | Quirk]:
+    """Return the scenarios and quirks in an argument of the marker: one, its name, or a collection of these.
 
     Raises:
         LocalError: it is something else.
     """
-    from chunkwire.origin.scenarios import SCENARIOS, Scenario, nearest
+    from chunkwire.origin.scenarios import SCENARIOS, Scenario, known_name
     from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
     from chunkwire.wire.errors import LocalError
 
-    if isinstance(given, Scenario | Quirk):
-        return [given]
-    if isinstance(given, str):
-        known = {**QUIRKS, **SCENARIOS}
-        return [known[nearest(given, [*SCENARIOS, *QUIRKS], "scenario")]]
-    if isinstance(given, Iterable):
-        several = given.values() if isinstance(given, Mapping) else given
-        return [scenario for each in several for scenario in _listed(each)]
-    raise LocalError(f"expected scenarios in the marker, got {given!r:.60}")
+    if isinstance(argument, Scenario | Quirk):
+        return [argument]
+    if isinstance(argument, str):
+        name = known_name(argument, [*SCENARIOS, *QUIRKS], "scenario")
+        return [SCENARIOS[name] if name in SCENARIOS else QUIRKS[name]]
+    if isinstance(argument, Iterable):
+        several = argument.values() if isinstance(argument, Mapping) else argument
+        return [each for inner in several for each in _scenarios_in(inner)]
+    raise LocalError(f"expected scenarios in the marker, got {argument!r:.60}")

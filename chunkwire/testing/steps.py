@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.llm.shape import dump
 from chunkwire.origin.plan import checked_header
-from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, nearest
+from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, known_name
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import LocalError
@@ -290,7 +290,7 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
     """Raise a LocalError if a message has unknown members."""
     for name in response:
-        nearest(str(name), known, "member")
+        known_name(str(name), known, "member")
 
 
 def _content(value: object, kind: str) -> object:
@@ -313,7 +313,7 @@ def _call(call: object) -> tuple[str, object]:
 
 
 def _quirk(value: object, kind: str) -> Quirk:
-    quirk = QUIRKS[nearest(_text(value, "quirk"), QUIRKS, "quirk")]
+    quirk = QUIRKS[known_name(_text(value, "quirk"), QUIRKS, "quirk")]
     if kind not in [dialect.partition("-")[0] for dialect in quirk.dialects]:
         raise LocalError(f"expected a quirk of {kind}, got {quirk.name} of {', '.join(quirk.dialects)}")
     return quirk

@@ -147,6 +147,29 @@ def test_a_wrong_call_is_shown_at_the_line_of_the_test_and_whole_if_asked_for(tm
     assert re.search(r"^.*steps\.py:\d+", run_pytest(tmp_path, WRONG_CALLS, *ALONE, "--full-trace"), re.MULTILINE)
 
 
+SCENARIOS_THAT_FAIL = """
+import pytest
+
+@pytest.mark.chunkwire("reset")
+def test_itself(scenario): assert not "itself"
+@pytest.mark.chunkwire("reset", "no-done")
+def test_never_asked(chunkwire, scenario): chunkwire.sse("a")
+def test_marked_late(): assert not "late"
+"""
+
+
+def test_a_test_that_fails_names_its_scenario_and_what_a_client_must_do(tmp_path: Path) -> None:
+    """Fails where only an error of the test itself does, or where a marker added after the collection is an error."""
+    marking = "def pytest_collection_modifyitems(items): items[-1].add_marker('chunkwire')\n"
+    tmp_path.joinpath("conftest.py").write_text(marking)
+    printed = run_pytest(tmp_path, SCENARIOS_THAT_FAIL, *ALONE)
+    demand = "a sound client must report an incomplete message: the zero-sized chunk has not come (RFC 9112 §8)"
+    assert printed.count(f"chunkwire: reset: RST between two chunks; {demand}\n") == 2
+    assert printed.count("never asked for: response 1: 'a'\nchunkwire: no-done: ") == 1
+    assert "AttributeError" not in printed
+    assert "4 failed" in printed
+
+
 def test_the_argument_scenario_without_the_marker_is_one_line(tmp_path: Path) -> None:
     source = """
 import pytest

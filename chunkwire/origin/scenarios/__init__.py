@@ -33,11 +33,11 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
     Raises:
         LocalError: there is none; the message suggests the nearest name, or lists them.
     """
-    return among[nearest(name, among, "scenario")]
+    return among[known_name(name, among, "scenario")]
 
 
-def nearest(name: str, among: Collection[str], what: str) -> str:
-    """Return the name if it is among these.
+def known_name(name: str, among: Collection[str], what: str) -> str:
+    """Return the name, which must be among these.
 
     Raises:
         LocalError: it is not; the message suggests the nearest one, or lists the first `_LISTED`.
@@ -60,5 +60,5 @@ __all__ = [
     "Scenario",
     "Write",
     "find_scenario",
-    "nearest",
+    "known_name",
 ]
