@@ -13,7 +13,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 import trio
 
@@ -31,7 +31,13 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class DialError(ChunkwireError):
-    """No connection could be opened; `kind` says why: `files` is a lack of descriptors or memory."""
+    """No connection could be opened.
+
+    Attributes:
+        kind: why. `dns`: no address for the name; `unreachable`: any other error of the system, also a Unix socket that
+            is missing; `timeout`: of the caller or the kernel; `tls`: in the handshake; `files`: no descriptor or
+            memory is left here.
+    """
 
     def __init__(self, kind: DialErrorKind, message: str) -> None:
         super().__init__(message)
@@ -43,8 +49,10 @@ class Url:
     """An http or https URL in the parts that a request needs.
 
     Attributes:
-        host: as in the URL, IPv6 without its brackets; the path of a Unix socket begins with `/`.
-        target: path and query, at least `/`; percent-encoded octets as given.
+        host: a name or an address, IPv6 without its brackets; or the path of a Unix socket, which begins with `/`.
+        port: of a Unix socket 80, which is not used.
+        target: path and query, at least `/`. What is percent-encoded in the URL stays so; octets that no target may
+            contain are percent-encoded.
     """
 
     scheme: str
@@ -54,18 +62,18 @@ class Url:
 
     @property
     def is_unix(self) -> bool:
-        """It names a Unix socket."""
+        """`host` is the path of a Unix socket."""
         return self.host.startswith("/")
 
     @property
     def authority(self) -> bytes:
         """The value of Host, without the scheme's default port (RFC 9110 §7.2); `localhost` for a Unix socket."""
-        host = f"[{self.host}]" if ":" in self.host else "localhost" if self.is_unix else self.host
+        host = "localhost" if self.is_unix else f"[{self.host}]" if ":" in self.host else self.host
         return (host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}").encode("ascii")
 
     def __str__(self) -> str:
         if self.is_unix:
-            return f"http+unix://{quote(self.host, safe='')}{self.target.decode('latin-1')}"
+            return f"http+unix://{quote(os.fsencode(self.host), safe='')}{self.target.decode('latin-1')}"
         return f"{self.scheme}://{self.authority.decode('ascii')}{self.target.decode('latin-1')}"
 
 
@@ -75,13 +83,13 @@ _URL = re.compile(
 )
 _NOT_IN_A_TARGET = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._~\-]+")
-_HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]")
 
 
 def parse_url(text: str) -> Url:
     """Return the parts of a URL; `http://` may be omitted, and `:8081/sse` means 127.0.0.1. A fragment is dropped.
 
-    `unix:PATH` and `http+unix://PATH/target` (PATH percent-encoded) name a Unix socket.
+    `unix:PATH` and `http+unix://PATH/target` (PATH percent-encoded, also its `:`) name a Unix socket.
 
     Raises:
         LocalError: one line that names what is wrong.
@@ -92,15 +100,17 @@ def parse_url(text: str) -> Url:
     if not found:
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
     scheme = (found["scheme"] or "http").lower()
-    if scheme == "http+unix" and found["port"] is None:
-        path = unix_path(unquote(found["host"] or ""), text)
+    if scheme == "http+unix":
+        if found["port"] is not None:
+            raise LocalError(f"expected no port after http+unix://PATH (%3A is a colon in PATH), got {text!r}")
+        path = unix_path(os.fsdecode(unquote_to_bytes(os.fsencode(found["host"]))), text)
         return Url("http", path, _PORTS["http"], _encode_target(found["target"] or "/"))
     if scheme not in _PORTS:
         raise LocalError(f"expected http://, https:// or http+unix://, got {text!r}")
     host = found["host"] or ("" if found["scheme"] else "127.0.0.1")
     if not (_HOST_NAME.fullmatch(host) or _HOST_IPV6.fullmatch(host)):
         raise LocalError(f"expected a host name or address in {text!r}, got {host!r}")
-    if found["host"] == "" and found["port"] is None:
+    if found["host"] == "" and found["port"] is None:  # nothing, or a path alone
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
     port = found["port"]
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
@@ -159,7 +169,7 @@ async def dial_stream(
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:
-    """Connect; without trio's Happy Eyeballs if the host is an address, which takes a third of the time."""
+    """Connect. An address needs no Happy Eyeballs (trio's); connecting without them takes a third of the time."""
     if host.startswith("/"):
         return await _connect_unix(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -177,16 +187,16 @@ async def _connect(host: str, port: int) -> trio.SocketStream:
 
 
 async def _connect_unix(path: str) -> trio.SocketStream:
-    """Connect to a path.
+    """Connect to the Unix socket at a path.
 
-    If the server's backlog is full, connect(2) gives EAGAIN, which trio takes for a connection in progress: it returns
-    a socket without a peer.
+    If the server's backlog is full, connect(2) fails with EAGAIN. trio handles that as EINPROGRESS and returns a socket
+    that is not connected.
     """
     stream = await trio.open_unix_socket(path)
     try:
         stream.socket.getpeername()
     except OSError as error:
-        stream.socket.close()
+        await stream.aclose()
         raise ConnectionRefusedError(errno.ECONNREFUSED, "its backlog is full") from error
     return stream
 
@@ -205,18 +215,17 @@ def _dial_error(shown: str, error: OSError) -> DialError:
         return DialError("files", f"no descriptor or memory left for a connection to {shown}")
     if errno.ECONNREFUSED in numbers:
         return DialError("refused", f"{shown} refused the connection")
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    if any(isinstance(cause, socket.gaierror) for cause in causes):  # trio resolves an IPv6 zone when it connects
         return DialError("dns", f"no address for {shown}")
     if errno.ETIMEDOUT in numbers:
         return DialError("timeout", f"{shown} did not answer")
-    # Not the text of the error: that of trio's has the address as Python shows it.
+    # The text of the number, since the text of trio's error contains the repr of a Python tuple, the address.
     reason = next((os.strerror(cause.errno) for cause in causes if cause.errno), error)
     return DialError("unreachable", f"{shown} cannot be reached: {reason}")
 
 
 def _causes(error: OSError) -> list[OSError]:
-    """Return the errors of each address that `trio.open_tcp_stream` tried."""
+    """Return the errors of the addresses that were tried: `trio.open_tcp_stream` has them in a group."""
     group = error.__cause__
-    if isinstance(group, BaseExceptionGroup):
-        return [inner for inner in group.exceptions if isinstance(inner, OSError)]
-    return [group] if isinstance(group, OSError) else []
+    errors = group.exceptions if isinstance(group, BaseExceptionGroup) else ()
+    return [each for each in errors if isinstance(each, OSError)]

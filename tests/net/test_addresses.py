@@ -46,6 +46,9 @@ def test_a_url_is_taken_apart(text: str, url: Url) -> None:
         ("https://h:80", b"h:80", "https://h:80/"),
         (":8081/sse", b"127.0.0.1:8081", "http://127.0.0.1:8081/sse"),
         ("[::1]:8081", b"[::1]:8081", "http://[::1]:8081/"),
+        ("unix:/run/a.sock", b"localhost", "http+unix://%2Frun%2Fa.sock/"),
+        ("unix:/run/é:1.sock", b"localhost", "http+unix://%2Frun%2F%C3%A9%3A1.sock/"),
+        ("unix:/run/\udcff", b"localhost", "http+unix://%2Frun%2F%FF/"),  # a name that is no UTF-8
     ],
 )
 def test_a_url_gives_the_host_field_and_itself(text: str, authority: bytes, shown: str) -> None:
@@ -120,6 +123,9 @@ def test_what_is_no_host_alone_is_refused_with_a_default_port_too(text: str) -> 
         (parse_url, "http://a b/", "host"),
         (parse_url, "http://[::1/", "URL"),
         (parse_url, "http://[g]/", "host"),
+        (parse_url, "http://[abc]/", "host"),
+        (parse_url, "http://[1.2.3.4]/", "host"),
+        (parse_url, "http+unix://%2Frun:80/", "port"),
         (parse_url, "http://::1/", "host"),
         (parse_url, "http://u@h/", "URL"),
         (parse_url, "http://m\u00fcnchen.example/", "host"),
