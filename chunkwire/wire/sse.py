@@ -1,8 +1,8 @@
 """Decode and encode server-sent events (WHATWG HTML §9.2).
 
 The rule here: decoding accepts everything that the standard accepts (§9.2.6 defines the result of every input), with a
-limit on what is held. Encoding is strict: a value that would be decoded as another one is refused. What this module
-must not know: chunks, connections, reconnecting, and what the data means.
+limit on the octets of one event or line. Encoding is strict: the value of a field that would be decoded as another one
+is refused. What this module must not know: chunks, connections, reconnecting, and what the data means.
 
     stream  = [ bom ] *event
     event   = *( comment / field ) end-of-line
@@ -35,7 +35,7 @@ class SseEvent:
     Attributes:
         event: its type; "message" if the stream names none.
         data: the data lines joined by LF.
-        id: the last event ID at this event, perhaps set by an earlier event; "" for none.
+        id: the latest id in the stream so far, of this event or of an earlier one; "" for none.
         retry: the reconnection time in this event's lines, in ms; None for none.
     """
 
@@ -47,17 +47,17 @@ class SseEvent:
 
 @dataclass(frozen=True, slots=True)
 class SseComment:
-    """A comment line, which many servers send as a heartbeat; `text` is everything after its colon."""
+    """A comment line, which many servers send as a heartbeat; `text` is all after its colon, also a leading blank."""
 
     text: str
 
 
 class EventTooLong(ChunkwireError):
-    """One event or one line is longer than the limit; nothing after it is decoded.
+    """One event or one line is longer than the limit; neither it nor anything after it is decoded.
 
     Attributes:
         limit: of octets of one event.
-        received: the events and comments that the same call had decoded before; () on later calls.
+        received: the events and comments before it that the same call has decoded; () on later calls.
     """
 
     def __init__(self, limit: int, received: tuple[SseEvent | SseComment, ...] = ()) -> None:
@@ -69,17 +69,19 @@ class EventTooLong(ChunkwireError):
 class SseDecoder:
     """Decodes an event stream, which may be fed in any pieces.
 
-    An event without a data line is dropped, and also one that the end of input cuts (WHATWG HTML §9.2.6). The work is
-    linear in the octets; the memory is bounded by a small multiple of `max_event_octets`.
+    An event without a data line is dropped, and so is one whose empty line never comes (WHATWG HTML §9.2.6), unless
+    `end_of_input` is called. The work is linear in the octets; the memory is bounded by a small multiple of
+    `max_event_octets`.
 
     Attributes:
         last_event_id: the value of Last-Event-ID for a reconnection (§9.2.4); "" for none.
         retry: the latest reconnection time of the stream, in ms; None for none.
 
     Args:
-        is_lenient: accept what the standard ignores: a field `error`, as the data of an event of type `error`; an event
-            of that type without data; field names in any case and with blanks around them; and lines from one that
-            begins with `{` to the next empty one, as data.
+        is_lenient: decode more than the standard, for streams of language models: a field `error` sets the type
+            `error` and is a data line; an event of that type is not dropped where it has no data; field names may have
+            any case, and blanks around them; from a line that begins with `{` to the next empty line, all lines are
+            data.
     """
 
     def __init__(self, *, max_event_octets: int = MAX_EVENT_OCTETS, is_lenient: bool = False) -> None:
@@ -87,7 +89,7 @@ class SseDecoder:
         self.retry: int | None = None
         self._max = max_event_octets
         self._is_lenient = is_lenient
-        self._is_bare = False  # in lines of JSON without field names
+        self._is_in_json = False  # in lines of JSON without field names (`is_lenient`)
         self._line = bytearray()  # a line whose end has not come
         self._is_first_line = True
         self._is_after_cr = False
@@ -95,13 +97,13 @@ class SseDecoder:
         self._event = b""
         self._id = ""
         self._retry: int | None = None
-        self._has_fields = False  # since the latest empty line
+        self._has_begun = False  # a line of an event, other than a comment, has come since the latest empty line
         self._is_failed = False
 
     @property
     def is_in_event(self) -> bool:
-        """A field of an event, or a part of any line, has come, and not yet its end."""
-        return self._has_fields or bool(self._line)
+        """A line of an event has come and its empty line has not, or a line has come in part."""
+        return self._has_begun or bool(self._line)
 
     def feed(self, octets: bytes) -> list[SseEvent]:
         """Return the events that these octets complete.
@@ -136,11 +138,13 @@ class SseDecoder:
         return found
 
     def end_of_input(self) -> list[SseEvent | SseComment]:
-        """Return the event that the end of input cut, as if an empty line followed.
+        """Return the event or comment that the end of input cuts, as if an empty line followed; [] after an error.
 
         The standard drops it; this is for callers that can tell from its data whether it is complete.
         """
         found: list[SseEvent | SseComment] = []
+        if self._is_failed:
+            return found
         if self._line:
             self._take_line(bytes(self._line), found)
             self._line.clear()
@@ -159,8 +163,8 @@ class SseDecoder:
         if not line:
             self._dispatch(found)
             return
-        if self._is_lenient and (self._is_bare or line.startswith(b"{")):
-            self._is_bare = True
+        if self._is_lenient and (self._is_in_json or line.startswith(b"{")):
+            self._is_in_json = self._has_begun = True
             self._data += line + _LF
             return
         name, _, value = line.partition(b":")
@@ -170,7 +174,7 @@ class SseDecoder:
         value = value.removeprefix(b" ")
         if self._is_lenient:
             name = name.strip().lower()
-        self._has_fields = True
+        self._has_begun = True
         if name == b"data":
             self._data += value + _LF
         elif name == b"event":
@@ -191,8 +195,8 @@ class SseDecoder:
             self._data.clear()
         self._event = b""
         self._retry = None
-        self._has_fields = False
-        self._is_bare = False
+        self._has_begun = False
+        self._is_in_json = False
 
 
 def encode_event(
@@ -205,9 +209,9 @@ def encode_event(
     r"""Return one event with its blank line, LF throughout: `b"event: token\ndata: hello\n\n"`.
 
     Args:
-        data: each of its lines becomes a data line. None writes no data line: such an event only sets `id` or `retry`,
-            and is not dispatched.
-        event: the type; None omits it. None and "" are decoded as "message".
+        data: each of its lines becomes a data line. None writes no data line: readers take `id` and `retry` of such an
+            event, and drop it.
+        event: the type; None omits it. None and "" are decoded as "message", the default.
         id: the last event ID; "" resets it.
         retry: reconnection time in ms, 0 or more, at most 15 digits.
 
@@ -236,8 +240,10 @@ def encode_event(
 def encode_comment(text: str = "") -> bytes:
     r"""Return a comment and an empty line, `b": text\n\n"`: a heartbeat, which readers ignore.
 
+    The blank after the colon is part of the comment: `SseComment.text` is `" text"`.
+
     Raises:
-        LocalError: CR or LF in the text, or text that UTF-8 cannot write.
+        LocalError: CR or LF in the text, or text that UTF-8 cannot represent.
     """
     return _octets(f": {_one_line(text, 'comment')}\n\n")
 

@@ -172,6 +172,14 @@ def test_an_event_over_the_limit_is_refused_for_good(stream: bytes) -> None:
         decoder.feed(b"\n\ndata: 1\n\n")
 
 
+@pytest.mark.parametrize("stream", [b"data: 12345", b"data: 12\ndata: 34\n"])
+def test_no_part_of_an_event_over_the_limit_can_be_asked_for(stream: bytes) -> None:
+    decoder = SseDecoder(max_event_octets=10)
+    with pytest.raises(EventTooLong):
+        decoder.feed(stream)
+    assert decoder.end_of_input() == []
+
+
 def test_what_came_before_an_event_over_the_limit_is_on_the_error() -> None:
     with pytest.raises(EventTooLong) as caught:
         SseDecoder(max_event_octets=10).feed(b"data: 1\n\n: hi\ndata: 12345\n\n")
@@ -295,6 +303,15 @@ def test_a_lenient_decoder_takes_an_error_field_and_bare_json_as_data_and_a_stri
         SseEvent("message", "3"),
     ]
     assert decode(LENIENT) == [SseEvent("message", "3")]
+
+
+def test_bare_json_is_an_event_that_has_begun_until_its_empty_line() -> None:
+    decoder = SseDecoder(is_lenient=True)
+    claims = []
+    for octets in (b"{", b'"a":1}\n', b": 2\n", b"\n"):
+        decoder.feed(octets)
+        claims.append(decoder.is_in_event)
+    assert claims == [True, True, True, False]
 
 
 @pytest.mark.parametrize("cut", [b"data: 1", b"data: 1\n", b"data: 1\r"])
