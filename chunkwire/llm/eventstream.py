@@ -1,7 +1,7 @@
 """Encode and decode the binary messages of `application/vnd.amazon.eventstream`.
 
-The rule here: lengths, headers and CRCs, read strictly; not the meaning of a message. A message may span many chunks,
-and a chunk may have many messages. All numbers are big-endian.
+The rule here: a message whose lengths, CRCs or headers are wrong is refused. What this module must not know: what a
+message means. A message may span many chunks, and a chunk may have many messages. All numbers are big-endian.
 
     message = total-length headers-length prelude-crc *header payload message-crc   ; u32 u32 u32 … u32
     header  = name-length name value-type value                                    ; u8 *OCTET u8 …
@@ -16,14 +16,16 @@ from typing import Final
 
 from chunkwire.wire.errors import quoted
 
+_LENGTHS: Final = Struct(">II")
 _PRELUDE: Final = Struct(">III")
 _CRC: Final = Struct(">I")
 _SMALLEST: Final = _PRELUDE.size + _CRC.size
 
 MAX_HEADERS_OCTETS: Final = 128 * 1024
-"""Octets of a message's headers: AWS's own limit."""
+"""Octets of a message's headers: the limit that AWS documents."""
 MAX_MESSAGE_OCTETS: Final = 16 * 1024 * 1024
-"""Octets of a message: the same limit as of an event (`wire.sse`); AWS allows 24 MiB of payload."""
+"""Octets of a message: a limit of ours, the same as of an event (`wire.sse`). AWS allows 24 MiB of payload; those of an
+answer are far smaller."""
 
 _STRING: Final = 7
 # Octets of the values that have a fixed length: booleans, byte, short, integer, long, timestamp, UUID.
@@ -32,22 +34,22 @@ _COUNTED: Final = frozenset({6, _STRING})
 
 
 class BrokenMessage(Exception):
-    """The octets are out of the framing; nothing after them can be read."""
+    """The octets are no message; where the next one begins is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class BinaryMessage:
-    """One message; `headers` are those whose value is a string."""
+    """One message; `headers` has only the headers whose value is a string."""
 
     headers: dict[str, str]
     payload: bytes
 
 
 def encode_message(headers: dict[str, str], payload: bytes) -> bytes:
-    """Return a message with its CRCs; every header value a string."""
+    """Return a message with its CRCs. Limits are not checked."""
     octets = b"".join(_encode_header(name, value) for name, value in headers.items())
     total = _SMALLEST + len(octets) + len(payload)
-    lengths = Struct(">II").pack(total, len(octets))
+    lengths = _LENGTHS.pack(total, len(octets))
     prelude = lengths + _CRC.pack(zlib.crc32(lengths))
     message = prelude + octets + payload
     return message + _CRC.pack(zlib.crc32(message))
@@ -59,19 +61,19 @@ class MessageDecoder:
     def __init__(self, *, max_message_octets: int = MAX_MESSAGE_OCTETS) -> None:
         self._max = max_message_octets
         self._held = bytearray()
-        self._total: int | None = None  # of the message whose prelude was read
+        self._total: int | None = None  # octets of the message whose prelude has come; None before that
 
     @property
     def is_between_messages(self) -> bool:
         """Nothing is held: the end of input here loses no message."""
         return not self._held
 
-    def feed(self, octets: bytes, found: list[BinaryMessage]) -> None:
-        """Append to `found` the messages that these octets complete.
+    def feed(self, octets: bytes, messages: list[BinaryMessage]) -> None:
+        """Append to `messages` those that these octets complete.
 
         Raises:
-            BrokenMessage: a CRC, a length or a header is wrong; `found` holds the messages before it. The decoder must
-                not be used again.
+            BrokenMessage: a CRC, a length or a header is wrong; the messages before it are in `messages`. The decoder
+                must not be used again.
         """
         self._held += octets
         start = 0
@@ -81,7 +83,7 @@ class MessageDecoder:
                     self._total = self._read_prelude(start)
                 if self._total is None or len(self._held) - start < self._total:
                     return
-                found.append(_read_message(bytes(self._held[start : start + self._total])))
+                messages.append(_read_message(bytes(self._held[start : start + self._total])))
                 start += self._total
                 self._total = None
         finally:
@@ -89,10 +91,13 @@ class MessageDecoder:
 
     def _read_prelude(self, start: int) -> int:
         total, headers, crc = _PRELUDE.unpack_from(self._held, start)
-        if zlib.crc32(self._held[start : start + 8]) != crc:
+        if zlib.crc32(self._held[start : start + _LENGTHS.size]) != crc:
             raise BrokenMessage(f"expected the CRC of a prelude, got {crc:08x}")
-        if not _SMALLEST + headers <= total <= self._max or headers > MAX_HEADERS_OCTETS:
-            raise BrokenMessage(f"expected a message of at most {self._max} octets, got {total}, {headers} of headers")
+        if not _SMALLEST <= total <= self._max:
+            raise BrokenMessage(f"expected a message of {_SMALLEST} to {self._max} octets, got {total}")
+        room = min(total - _SMALLEST, MAX_HEADERS_OCTETS)
+        if headers > room:
+            raise BrokenMessage(f"expected at most {room} octets of headers in a message of {total}, got {headers}")
         return int(total)
 
 
@@ -107,9 +112,10 @@ def _read_message(octets: bytes) -> BinaryMessage:
 
 def _read_headers(octets: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
-    at = 0
+    at = start = 0
     try:
         while at < len(octets):
+            start = at
             name = octets[at + 1 : at + 1 + octets[at]]
             at += 1 + octets[at]
             kind = octets[at]
@@ -123,12 +129,12 @@ def _read_headers(octets: bytes) -> dict[str, str]:
                 headers[name.decode("utf-8", "replace")] = octets[at : at + length].decode("utf-8", "replace")
             at += length
     except (IndexError, KeyError) as error:
-        raise BrokenMessage(f"expected a header at {at}, got {quoted(octets[at : at + 16])}") from error
+        raise BrokenMessage(f"expected a header at {start}, got {quoted(octets[start : start + 16])}") from error
     if at > len(octets):
         raise BrokenMessage(f"expected the headers to end at {len(octets)}, got a header up to {at}")
     return headers
 
 
 def _encode_header(name: str, value: str) -> bytes:
-    name_octets, octets = name.encode(), value.encode()
+    name_octets, octets = name.encode(), value.encode()  # at most 255 and 65,535
     return bytes([len(name_octets)]) + name_octets + bytes([_STRING]) + len(octets).to_bytes(2) + octets

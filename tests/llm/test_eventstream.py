@@ -70,14 +70,27 @@ def test_a_message_of_exactly_the_limit_is_read_and_one_octet_more_refused() -> 
     found: list[BinaryMessage] = []
     MessageDecoder(max_message_octets=len(OCTETS)).feed(OCTETS, found)
     assert len(found) == 1
-    with pytest.raises(BrokenMessage, match="at most"):
+    with pytest.raises(BrokenMessage, match=f"expected a message of 16 to {len(OCTETS) - 1} octets, got {len(OCTETS)}"):
         MessageDecoder(max_message_octets=len(OCTETS) - 1).feed(OCTETS[:12], found)
 
 
-@pytest.mark.parametrize("total, headers", [(0, 0), (15, 0), (16, 1), (2**32 - 1, 0), (2**31, MAX_HEADERS_OCTETS + 1)])
-def test_lengths_that_cannot_be_are_refused_with_the_prelude(total: int, headers: int) -> None:
-    with pytest.raises(BrokenMessage, match="expected a message of"):
+@pytest.mark.parametrize(
+    "total, headers, expected",
+    [
+        (0, 0, "expected a message of 16 to 16777216 octets, got 0"),
+        (15, 0, "expected a message of 16 to 16777216 octets, got 15"),
+        (2**32 - 1, 0, "expected a message of 16 to 16777216 octets, got 4294967295"),
+        (16, 1, "expected at most 0 octets of headers in a message of 16, got 1"),
+        (2**20, 2**17 + 1, "expected at most 131072 octets of headers in a message of 1048576, got 131073"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused_with_the_prelude(total: int, headers: int, expected: str) -> None:
+    with pytest.raises(BrokenMessage, match=f"^{expected}$"):
         decode(seal(b"", total=total, headers_octets=headers)[:12])
+
+
+def test_headers_of_exactly_the_limit_are_waited_for() -> None:
+    assert decode(seal(b"", total=2**20, headers_octets=MAX_HEADERS_OCTETS)[:12]) == []
 
 
 def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
@@ -94,6 +107,11 @@ def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
     }
     octets = b"".join(b"\1n" + bytes([kind]) + value for kind, value in values.items()) + b"\1t\7\0\1x"
     assert decode(seal(octets, b"p")) == [BinaryMessage({"t": "x"}, b"p")]
+
+
+def test_a_broken_header_is_named_by_its_start() -> None:
+    with pytest.raises(BrokenMessage, match=r'expected a header at 6, got "\\x01n\\n"'):
+        decode(seal(b"\1t\7\0\1x" + b"\1n\x0a"))
 
 
 @pytest.mark.parametrize("header", [b"\1", b"\1n", b"\1n\x0a", b"\1n\7\0\5abc", b"\1n\7\0", b"\1n\4\0", b"\5n"])
