@@ -1,7 +1,8 @@
-"""What the terminal can do: colours, width, a line of progress that is rewritten in place; and standard error.
+"""Colours, widths and a line of progress, as far as the terminal has them; and what to do if nobody reads the output.
 
-The rule here: plain in case of doubt. NO_COLOR (any value but empty), TERM=dumb or none, a pipe and `--no-color` are
-plain.
+The rule here: no escape sequence goes to a pipe or a file, or where TERM is `dumb` or not set. NO_COLOR (any value but
+empty) and `--no-color` turn off colours. Functions import `paint`, so that a command that prints no message starts
+sooner.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import argparse
 import io
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from chunkwire.wire.abnf import number_of
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
     from chunkwire.tools.paint import Paint
 
 MAX_WORD: Final = 200
-"""The most characters of a word, or between quotes, in a message: three lines of a terminal."""
-_LONG: Final = re.compile(rf"(?<!\w)'[^']{{{MAX_WORD},}}'|(?<!\w)\"[^\"]{{{MAX_WORD},}}\"|\S{{{MAX_WORD + 1},}}")
+"""The most characters of a word, or between two quotes, in a message: three lines of a terminal."""
+_LONGER: Final = f"{{{MAX_WORD + 1},}}"
+_LONG: Final = re.compile(rf"(?<!\w)'[^']{_LONGER}'|(?<!\w)\"[^\"]{_LONGER}\"|\S{_LONGER}")
+
+_USUAL_COLUMNS: Final = 80
 
 
 class StandardError(io.FileIO):
-    """Standard error, which drops what it cannot write: no message changes an exit code."""
+    """Standard error, which drops what it cannot write: a message that is lost changes no exit code."""
 
     def write(self, octets: Any) -> int:
-        """Write octets; return how many were written, or the number of all if they are dropped."""
-        try:
-            return super().write(octets) or memoryview(octets).nbytes
-        except OSError:
-            return memoryview(octets).nbytes
+        """Write octets; return how many were written. If all are dropped, return their number as if they were."""
+        written: int | None = None
+        with suppress(OSError):
+            written = super().write(octets)  # None where the descriptor is non-blocking and would block
+        return memoryview(octets).nbytes if written is None else written
 
 
 def drop_unwritable_messages() -> None:
@@ -48,12 +51,12 @@ def say(line: str) -> None:
     """Print a message on standard error: long words shortened, and on a terminal in lines of whole words."""
     from chunkwire.tools.paint import PLAIN, wrapped
 
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    width = width_of(sys.stderr) if sys.stderr.isatty() else None
     print(*wrapped("chunkwire: ", PLAIN.text(shortened(line)), width), sep="\n", file=sys.stderr, flush=True)
 
 
 def shortened(line: str) -> str:
-    """Return a line with the middle of longer words and quoted texts left out: an argument may have megabytes."""
+    """Return a line with `…` for the middle of each longer word and quoted text, as an argument may have megabytes."""
     return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)
 
 
@@ -66,20 +69,25 @@ def paint_of(options: argparse.Namespace) -> Paint:
 
 def is_coloured(stream: TextIO, *, no_color: bool = False) -> bool:
     """Say whether colours may go to this stream."""
-    if no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb"):
-        return False
-    return stream.isatty()
+    return not (no_color or os.environ.get("NO_COLOR")) and takes_escapes(stream)
+
+
+def takes_escapes(stream: TextIO) -> bool:
+    """Say whether escape sequences may go to this stream."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def width_of(stream: TextIO) -> int | None:
     """Return COLUMNS, or else the columns of a terminal; None for a pipe or a file, whose lines may have any length."""
     if columns := number_of(os.environ.get("COLUMNS", "")):
         return columns
-    return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+    if not stream.isatty():
+        return None
+    return os.get_terminal_size(stream.fileno()).columns or None  # a terminal that does not know says 0
 
 
 def drop_output() -> None:
-    """Let standard output drop what is printed from here on: flushing it at the end of the process would fail."""
+    """Drop what standard output has buffered and what is printed later, so that the flush at the exit does not fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
@@ -87,7 +95,7 @@ def drop_output() -> None:
 
 @contextmanager
 def result_printed() -> Iterator[None]:
-    """Catch the BrokenPipeError of printing a result (`| head`): it changes no exit code and no other output."""
+    """Catch the BrokenPipeError of printing a result (`| head`): the exit code stays, and other files are written."""
     try:
         yield
         sys.stdout.flush()
@@ -97,13 +105,16 @@ def result_printed() -> Iterator[None]:
 
 @contextmanager
 def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
-    """Give a function that replaces the line of progress shown; without a terminal, and with -q, it does nothing."""
+    """Give a function that replaces the line of progress on standard error; the line is erased at the end.
+
+    The function does nothing with -q, or where standard error does not take escape sequences.
+    """
     from chunkwire.tools.paint import PLAIN
 
-    if options.quiet or not sys.stderr.isatty():
+    if options.quiet or not takes_escapes(sys.stderr):
         yield lambda _: None
         return
-    width = shutil.get_terminal_size().columns - 1  # a wrapped line would not be rewritten
+    width = (width_of(sys.stderr) or _USUAL_COLUMNS) - 1  # a line that the terminal wraps cannot be replaced
     try:
         yield lambda line: print(f"\r\x1b[K{PLAIN.text(line, width)}", end="", file=sys.stderr, flush=True)
     finally:

@@ -156,9 +156,10 @@ def test_a_flag_cut_short_or_misspelt_suggests_the_whole_one(word: str, flag: st
     [
         ("a" * 200, True),
         ("a" * 201, False),
-        (f"got '{'a b ' * 49}12'", True),
-        (f"got '{'a b ' * 50}'", False),
-        (f'got "{"a b " * 50}"', False),
+        (f"got '{'a b ' * 50}'", True),
+        (f"got '{'a b ' * 50}c'", False),
+        (f'got "{"a b " * 50}"', True),
+        (f'got "{"a b " * 50}c"', False),
         (f"the hop's {'words ' * 50} are the caller's", True),
     ],
 )
