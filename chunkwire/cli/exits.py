@@ -1,6 +1,6 @@
-"""Exit codes, and the exit code of each error: curl's numbers where curl has one.
+"""The exit codes, and for each error its exit code and the line that is printed about it.
 
-The rule here: an exception to which `exit_code_of` gives no code is a bug of chunkwire, and is reported as one.
+The rule here: an exception for which `exit_code_of` returns None is a bug of chunkwire, and is reported as one.
 """
 
 from __future__ import annotations
@@ -17,25 +17,37 @@ from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, 
 
 
 class ExitCode(enum.IntEnum):
-    """The exit codes of all verbs, but for `serve --exec`; stable, for scripts. 7 to 56 are curl's."""
+    """The exit codes of all verbs; stable, for scripts. `serve --exec` can also exit with the code of its command.
+
+    7 to 56 are curl's numbers, with fewer distinctions than curl makes: NO_CONNECTION is also its 6, 35 and 60. Each
+    docstring is about the member above it.
+    """
 
     OK = 0
     FINDING = 1
-    """The verb worked and found something: a hop that holds, a missed limit, two recordings that differ."""
+    """The verb worked and found something: a hop that holds the stream, a missed limit, recordings that differ."""
     USAGE = 2
     """A wrong command line or input, a file that cannot be used, or too little memory."""
     NO_CONNECTION = 7
+    """No address for the host (curl's 6), no connection, or no TLS (curl's 35 and 60)."""
     CUT = 18
+    """The body ended before it was complete."""
     HTTP_ERROR = 22
+    """A status of 400 or above, and a complete body."""
     TIMEOUT = 28
+    """A timeout, also one for connecting."""
     EMPTY = 52
+    """The connection ended before the first octet of a response; or the input is empty."""
     BROKEN = 56
-    """Malformed framing, a malformed or incomplete head, a reset, or an error of ours that has no other code."""
+    """Malformed framing, a malformed or incomplete head, a reset; also any `ChunkwireError` without another code."""
     BUG = 70
+    """An exception that is a bug of chunkwire."""
     CANNOT_BIND = 71
+    """An address to listen on cannot be bound."""
     INTERRUPTED = 130
+    """SIGINT: Ctrl-C."""
     TERMINATED = 143
-    """SIGTERM."""
+    """SIGTERM; servers exit with OK after it."""
 
 
 FRAMING_EXITS = {
@@ -46,10 +58,10 @@ FRAMING_EXITS = {
     "timeout": ExitCode.TIMEOUT,
     "client-gone": ExitCode.OK,  # the reader had enough
     "stopped": ExitCode.OK,
-    "missing": ExitCode.FINDING,  # the capture lacks octets: it is not known how the body ended
+    "missing": ExitCode.FINDING,  # the capture lacks octets of the body: how it ended is not known
     "unknown": ExitCode.FINDING,  # a verdict of a later version: it may be incomplete
 }
-"""The exit code of `watch` for this verdict on a body (the record's `FRAMING_VERDICTS`, `UNKNOWN`)."""
+"""The exit code of `watch` for each verdict on a body: `FRAMING_VERDICTS` and `UNKNOWN` of `record.values`."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
@@ -95,7 +107,7 @@ def shown_path(path: str | bytes | int) -> str:
 
 
 def message_of(error: BaseException, options: argparse.Namespace) -> str:
-    """Return one line about an error, with the flag that helps, if any."""
+    """Return one line about an error; for an address in use it names the flag that sets another one."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{shown_path(error.filename)}: " if error.filename is not None else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
