@@ -1,10 +1,12 @@
 """The rows of `check client`: one for each scenario, with its id and level.
 
-The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); this file decides their levels. `must` is
-what RFC 9112 requires of clients: to parse chunked, ignore extensions, parse sizes without overflow, record a message
-as incomplete (§8), discard one with invalid framing (§6.3). Two sentences allow more: §8 calls a chunked body complete
-once the zero-sized chunk has come, and RFC 9110 §2.4 lets a recipient recover from invalid constructs. The rows that
-rest on them are `should` if the content is changed, else `seen`; and so are those that only the content decides.
+The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); this file gives each an id and a level.
+
+- `must`: the document in the row's id requires it. RFC 9112 requires of a client to parse chunked, ignore extensions,
+  parse sizes without overflow, record a message as incomplete (§8), and discard one with invalid framing (§6.3).
+- `should`: a client may recover from an invalid construct (RFC 9110 §2.4), but here that changes the content.
+- `seen`: a client may take the response or refuse it. Recovery leaves the content as it is; or the response is cut
+  after the zero-sized chunk, with which a chunked body is complete (RFC 9112 §8); or only its content shows the cut.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from chunkwire.tools.check.rows import CheckRow, Level, RowCase
 
 SSE: Final = "sse"
 FORMS: Final = (SSE, *DIALECTS)
-"""The forms of the content: plain server-sent events, or the stream of a provider of language models."""
+"""The forms of the content: plain server-sent events, or the stream of a dialect of language models."""
 
 WORDS: Final = ("Grüße", ", 世界", " 🌍", "!")
-"""The text in the events of every scenario, in every form."""
+"""The text in the content of a scenario, in deltas; the same in every form, also in `EVENTS`."""
 
-_WEIGHED: Final[Mapping[str, tuple[str, Level]]] = {
+_IDS_AND_LEVELS: Final[Mapping[str, tuple[str, Level]]] = {
     "content-length": ("9112/6.2/1", Level.MUST),
     "close-delimited": ("9112/6.3/1", Level.MUST),
     "event-per-chunk": ("9112/7.1/1", Level.MUST),
@@ -86,14 +88,15 @@ class ClientCase(RowCase):
 
 
 def client_cases(form: str = SSE) -> tuple[ClientCase, ...]:
-    """Return the rows with their scenarios, whose content is of one of `FORMS`."""
+    """Return the rows with their scenarios; the content of the scenarios has this form, one of `FORMS`."""
     cases: list[ClientCase] = []
     events, content_type = content_of(form)
-    for name, (row_id, level) in _WEIGHED.items():
+    for name, (row_id, level) in _IDS_AND_LEVELS.items():
         scenario = SCENARIOS[name]
         if form != SSE:
             scenario = scenario.of(events, content_type)
-            level = Level.SEEN if row_id.startswith("html/") else level  # no provider promises all of EventSource
+            # A client of a provider need not parse all that an event stream of HTML may contain.
+            level = Level.SEEN if row_id.startswith("html/") else level
         verb = "takes" if scenario.is_legal else "refuses"
         row = CheckRow(row_id, level, f"{verb} {name}: {scenario.summary}", scenario.clause, name)
         cases.append(ClientCase(row, scenario))
@@ -106,6 +109,7 @@ def content_of(form: str) -> tuple[tuple[bytes, ...], bytes]:
         return EVENTS, b"text/event-stream"
     dialect = DIALECTS[form]
     question = Question("check", (Message("user", "Say hello"),))
-    answer = Answer("check", "check", 1, WORDS, (), Usage(2, len(WORDS)), StopReason.STOP, latency_ms=1)
+    usage = Usage(2, len(WORDS))
+    answer = Answer("check", "check", created=1, text=WORDS, usage=usage, stop=StopReason.STOP, latency_ms=1)
     pieces = dialect.write(answer, question)
     return tuple(piece.octets for piece in pieces), dialect.stream_type(question)
