@@ -75,7 +75,7 @@ class Input:
         self._fd = fd
         self._early = deque(early_stdin.stop_reading() if fd == early_stdin.STDIN else ())
         self.moment = 0.0  # of the latest read, on `time.monotonic`
-        self.was_there = False  # the octets of the latest read were there before the program began
+        self.was_there_before = False  # the octets of the latest read were in the pipe before the program started
         self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # a regular file, whose octets have no arrival times
         self._is_pollable = not self.is_file
 
@@ -87,7 +87,7 @@ class Input:
         """
         if self._early:
             await trio.lowlevel.checkpoint()
-            self.moment, octets, self.was_there = self._early.popleft()
+            self.moment, octets, self.was_there_before = self._early.popleft()
             if not octets:
                 self._early.append((self.moment, octets, False))  # later calls return the end again
             return octets
@@ -99,7 +99,7 @@ class Input:
         else:
             await trio.lowlevel.checkpoint()
         octets = os.read(self._fd, early_stdin.READ_OCTETS)
-        self.moment, self.was_there = time.monotonic(), False
+        self.moment, self.was_there_before = time.monotonic(), False
         return octets
 
     def __aiter__(self) -> AsyncIterator[bytes]:

@@ -51,7 +51,7 @@ async def watch_url(options: argparse.Namespace, lost: list[str]) -> int:
     """Request a URL and show the response as it arrives.
 
     Args:
-        lost: as that of `Sink`.
+        lost: gets a message if the file of --save cannot be written on, as in `Sink`.
     """
     refuse_flags("watch", options)
     asked = read_request(options)
@@ -81,7 +81,9 @@ async def watch_url(options: argparse.Namespace, lost: list[str]) -> int:
                 return failed(error, sink)
             sink.flush()
             return finished(sink)
-        return stopped(sink, stop.code)
+        # Only after a signal: `StopSignal` cancels the block, and its end suppresses trio.Cancelled.
+        note_stopped(sink)
+        return stop.code
 
 
 async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) -> int:
@@ -96,20 +98,22 @@ async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) ->
         if looks_captured(first, options.source):
             return await watch_packets(first, source, options, lost)
         refuse_flags("watch", options)
+        # Captured octets in a file have no arrival times; records have theirs.
         with Sink(options, lost, is_timed=not source.is_file or first[:1] == b"{") as sink:
             if first[:1] == b"{":
                 return await replay(first, source, sink)
             return await watch_capture(first, source, options, sink)
+    # Only after a signal, as above.
     if not first:
         say("stopped before the first octet")
     return stop.code
 
 
 async def watch_packets(first: bytes, source: Input, options: argparse.Namespace, lost: list[str]) -> int:
-    """Show the exchanges of a packet capture at once, or list them; return the code of the first that failed.
+    """Show the exchanges of a packet capture, or list them; return the code of the first that failed.
 
     Raises:
-        LocalError: it is no capture, is too long, or lacks the exchange or the TLS that a flag is about.
+        LocalError: it is no capture, is too long, has no exchange N (--exchange), or no TLS that --keylog opens.
     """
     octets = await whole_of(first, source)
     name = "standard input" if options.source == "-" else options.source
@@ -119,7 +123,7 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
     if options.list:
         print(*list_lines(found), sep="\n")
         return ExitCode.OK
-    codes = []
+    code = ExitCode.OK
     with Sink(options, lost) as sink:
         for exchange in found:
             if len(found) > 1:
@@ -128,31 +132,33 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
                 sink.note(note)
             for batch in batches(exchange.records):
                 sink.show(batch)
-            codes.append(sink.code if sink.end is not None else ExitCode.FINDING)
             if sink.end is None:
                 sink.note("the capture holds no response to this request")
-    return next((code for code in codes if code), ExitCode.OK)
+            code = code or (ExitCode.FINDING if sink.end is None else sink.code)
+    return code
 
 
 async def watch_capture(first: bytes, source: Input, options: argparse.Namespace, sink: Sink) -> int:
-    """Show captured octets: any number of requests and responses, or a bare chunked body."""
+    """Show captured octets as they come: requests and responses, or one chunked body without a head.
+
+    Octets that were in a pipe before the program started have read 0; the reads after them are numbered from 1.
+    """
     method = (options.method or "GET").encode("latin-1", "replace")
     reader = CaptureReader(sink, method=method, limits=limits_of(options))
     began, read, octets = source.moment, 0, first
     try:
-        with trio.move_on_after(options.max_time) as patience:
+        with trio.move_on_after(options.max_time) as timeout:
             while octets:
-                read += not source.was_there
-                t = source.moment - began
-                sink.octets(reader.feed(octets, t=t, read=0 if source.was_there else read))
+                read += not source.was_there_before
+                sink.octets(reader.feed(octets, t=source.moment - began, read=read))
                 sink.flush()
                 octets = await source.receive()
     except trio.Cancelled:
         reader.end(time.monotonic() - began, "stopped")
-        stopped(sink, ExitCode.OK)
+        note_stopped(sink)
         raise
     t = time.monotonic() - began
-    if patience.cancelled_caught:
+    if timeout.cancelled_caught:
         reader.end(t, "timeout", f"expected the end of the input within {options.max_time:g} s, got none")
     else:
         reader.end(t)
@@ -169,7 +175,7 @@ async def whole_of(first: bytes, source: Input) -> bytes:
     """Return all of an input.
 
     Raises:
-        LocalError: it has more than `MAX_HELD_OCTETS`; a pipe may never end.
+        LocalError: it has more than `MAX_HELD_OCTETS`, and a pipe may have no end.
     """
     pieces, octets = [first], len(first)
     async for piece in source:
@@ -199,7 +205,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
         for batch in batches(read_records(lines)):
             sink.show(batch)
         if len(held) > MAX_LINE:
-            break  # it is refused below
+            break  # `read_records` refuses this line
         octets = await source.receive()
     for batch in batches(read_records([held])):
         sink.show(batch)
@@ -215,7 +221,7 @@ def recorded(sink: Sink) -> int:
 
 
 def failed(error: Exception, sink: Sink) -> int:
-    """Return the code of a stream that failed; raise the error if no view has shown it, or it is a bug."""
+    """Return the code of an error that the view has shown as the end of the stream; raise any other, to be printed."""
     sink.flush()
     code = exit_code_of(error)
     if code is None or sink.end is None or not sink.is_view:
@@ -223,16 +229,15 @@ def failed(error: Exception, sink: Sink) -> int:
     return code
 
 
-def stopped(sink: Sink, code: ExitCode) -> ExitCode:
-    """Report that a signal ended it, where no message has said so; return the code."""
+def note_stopped(sink: Sink) -> None:
+    """Print that a signal ended the stream, unless the end in its record says so."""
     sink.flush()
     if sink.end is None or sink.end.framing != "stopped":
         sink.note("stopped")
-    return code
 
 
 def finished(sink: Sink) -> int:
-    """Return the code of streams that have ended: that of the first one which failed."""
+    """Return the code of the streams so far: that of the first one that failed."""
     if sink.code is ExitCode.HTTP_ERROR and not sink.is_view:
         say(f"the server answered {sink.status}")
     return sink.code
