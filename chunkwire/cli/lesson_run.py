@@ -26,7 +26,7 @@ from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_li
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
-from chunkwire.lab.lessons.netcats import InstalledNetcat, detected, of_kind
+from chunkwire.lab.lessons.netcats import NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address, ListenError, open_listeners
@@ -297,7 +297,7 @@ def learner_view(options: argparse.Namespace) -> LessonView:
 
 
 async def _teach(
-    options: argparse.Namespace, lesson: Lesson, nc: InstalledNetcat, view: LessonView, book: HandInFile
+    options: argparse.Namespace, lesson: Lesson, nc: NetcatProgram, view: LessonView, book: HandInFile
 ) -> int:
     """Show the steps one after the other until the last one is done."""
 

@@ -20,7 +20,7 @@ from chunkwire import client
 from chunkwire.forward.settings import GatewaySettings
 from chunkwire.forward.shape import ModeName, parse_fault, parse_mode
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
-from chunkwire.lab.lessons.netcats import InstalledNetcat
+from chunkwire.lab.lessons.netcats import NetcatProgram
 from chunkwire.lab.lessons.session import start_hop
 from chunkwire.net.heads import Field
 from chunkwire.net.listen import Address
@@ -206,7 +206,7 @@ class ShownPuzzle:
     settings: tuple[str, ...]  # the names that an answer may have
 
 
-def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: InstalledNetcat) -> ShownPuzzle:
+def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: NetcatProgram) -> ShownPuzzle:
     """Return the text of a puzzle that has been set up at these places; `number` is as for `make_puzzle`."""
     outer = f"http://{places[-1]}{STREAM}"
     request = f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()

@@ -106,7 +106,7 @@ class Learner:
 
     async def _ask_until_served(self) -> None:
         """Ask the learner's server as soon as it listens."""
-        while b"Nobody listens" in await self.run(f"curl -sN http://{self.session.addresses['learner']}/"):
+        while b"Nobody listens" in await self.run(f"curl -sN http://{self.session.addresses['relay']}/"):
             await self.judgement()
 
     async def _wait_typed(self, count: int, *, serves: bool) -> None:

@@ -13,7 +13,7 @@ from chunkwire.cli.lesson_run import open_usual_session
 from chunkwire.cli.main import main
 from chunkwire.lab.lessons import all_lessons, netcats
 from chunkwire.lab.lessons.handout import handout_page
-from chunkwire.lab.lessons.netcats import NETCATS, InstalledNetcat, detected, printf_text
+from chunkwire.lab.lessons.netcats import NETCATS, NetcatProgram, detected, printf_text
 from chunkwire.lab.lessons.session import HINT_SECONDS, LessonSession
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address, ListenError, ServedListener
@@ -36,7 +36,7 @@ async def test_an_idle_learner_gets_a_hint_in_mid_request_and_none_before(
     hints: list[str] = []
     session = LessonSession(
         all_lessons()[0],
-        InstalledNetcat(netcats.TALK, "nc"),
+        NetcatProgram(netcats.TALK, "nc"),
         report=lambda step, judgement: None,
         hint=lambda judgement: hints.append(judgement.sentence),
     )
@@ -134,8 +134,11 @@ def test_the_handout_is_a_sheet_a_lesson_with_the_flags_of_each_nc() -> None:
         "nc -c 127.0.0.1 8081",
         "nc -q 9 127.0.0.1 8081",
         "telnet 127.0.0.1 8081",
+        "| nc -N 127.0.0.1 8081",
     ):
         assert f"{command}</code>" in page
+    assert "printf &#x27;GET /numbers HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n&#x27; |</pre>" in page
+    assert "| …" not in page  # … is only what a learner has to find
     assert "http" not in page.partition("<body>")[0]  # nothing is fetched
     assert not re.findall(r"\{[a-z-]+\}", page.partition("<body>")[2])  # each place has its address
 
@@ -160,7 +163,7 @@ def test_what_printf_writes_is_what_was_meant(octets: bytes) -> None:
 
 @pytest.mark.parametrize("netcat", NETCATS, ids=lambda netcat: netcat.kind)
 def test_each_kind_has_a_command_for_each_use(netcat: netcats.Netcat) -> None:
-    installed, where = InstalledNetcat(netcat, netcat.program), Address("127.0.0.1", 4711)
+    installed, where = NetcatProgram(netcat, netcat.program), Address("127.0.0.1", 4711)
     for command in (installed.by_hand(where), installed.listening(where), installed.piped(b"x", where)):
         assert "4711" in command
         assert "{" not in command

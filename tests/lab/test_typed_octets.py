@@ -196,5 +196,5 @@ def check_judgement(judgement: Judgement | None) -> None:
 def test_no_answer_is_taken_without_a_look(given_answer: str) -> None:
     for lesson in all_lessons():
         for step in lesson.steps:
-            if step.answer is not None:
-                assert not step.answer(given_answer, ()).is_right
+            if step.answer_judge is not None:
+                assert not step.answer_judge(given_answer, ()).is_right

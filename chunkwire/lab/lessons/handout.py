@@ -1,6 +1,6 @@
-"""The lessons to print: one HTML page, an A4 sheet a lesson, with the flags of every nc.
+"""The lessons to print: one HTML page, an A4 sheet a lesson, with a table of the commands for each kind of nc.
 
-The rule here: the texts are those of the lessons; what a step teaches is left out, for learners find it on the wire.
+The rule here: the texts are those of the lessons. `lesson_learned` is left out: a learner finds it out on the wire.
 """
 
 from __future__ import annotations
@@ -11,18 +11,28 @@ from typing import Final
 
 from chunkwire.lab.assets import assets
 from chunkwire.lab.lessons import all_lessons
-from chunkwire.lab.lessons.lesson import CommandKind, Lesson, LessonAddress, shown_command, with_addresses
-from chunkwire.lab.lessons.netcats import NETCATS, TALK, InstalledNetcat, Netcat
+from chunkwire.lab.lessons.lesson import (
+    CURL,
+    ORIGIN,
+    OWN_SERVER,
+    RELAY,
+    CommandKind,
+    Lesson,
+    LessonAddress,
+    LessonCommand,
+    with_addresses,
+)
+from chunkwire.lab.lessons.netcats import NETCATS, Netcat, NetcatProgram, printing
 from chunkwire.net.listen import Address
 
 ADDRESSES: Final = {
     name: LessonAddress(Address("127.0.0.1", port))
-    for name, port in (("origin", 8081), ("hop-a", 8082), ("hop-b", 8083), ("learner", 8081), ("own", 9000))
+    for name, port in ((ORIGIN, 8081), ("hop-a", 8082), ("hop-b", 8083), (RELAY, 8081), (OWN_SERVER, 9000))
 }
-"""The ports on paper; `chunkwire lesson` prints the real ones."""
+"""The addresses on paper; `chunkwire lesson` prints the real ones. No lesson has both an origin and a relay."""
 _COLUMNS: Final = (
     ("connect and type", CommandKind.TYPE),
-    ("send in one go", CommandKind.PIPE),
+    ("send what printf prints", CommandKind.PIPE),
     ("be the server", CommandKind.LISTEN),
 )
 
@@ -43,12 +53,12 @@ def _sheet(lesson: Lesson) -> str:
         *_paragraphs(lesson.intro),
         (
             f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>. It prints the real ports, and says "
-            "what is wrong. In a second one, with what you have:</p>"
+            "what is wrong. In a second terminal, with the program that you have:</p>"
         ),
-        _flags(lesson),
+        _command_table(lesson),
     ]
     for number, step in enumerate(lesson.steps, 1):
-        parts += [f"<h2>Step {number}</h2>", *_paragraphs(step.task), *_commands(lesson, number)]
+        parts += [f"<h2>Step {number}</h2>", *_paragraphs(step.task), *map(_shown, step.commands)]
     parts.append('<div class="notes">What did you see? What does it mean?</div>')
     parts.append(
         "<footer>CR and LF (\\r\\n) end each line that is typed; … is what you have to find.</footer></section>"
@@ -62,7 +72,7 @@ def _paragraphs(texts: tuple[str, ...]) -> Iterator[str]:
         yield f"<p>{escape(text)}</p>"
 
 
-def _flags(lesson: Lesson) -> str:
+def _command_table(lesson: Lesson) -> str:
     """Return the table of the commands that this lesson needs, a row for each kind of nc."""
     kinds = [command.kind for step in lesson.steps for command in step.commands]
     columns = [(title, kind) for title, kind in _COLUMNS if kind in kinds]
@@ -71,32 +81,31 @@ def _flags(lesson: Lesson) -> str:
     head = "".join(f"<th>{title}</th>" for title, _ in columns)
     rows = "".join(
         f"<tr><td>{escape(nc.title)}</td>"
-        + "".join(f"<td><code>{escape(_flag(nc, kind))}</code></td>" for _, kind in columns)
+        + "".join(f"<td><code>{escape(_command_of(nc, kind))}</code></td>" for _, kind in columns)
         + "</tr>"
         for nc in NETCATS
     )
     return f"<table><tr><th></th>{head}</tr>{rows}</table>"
 
 
-def _flag(nc: Netcat, kind: CommandKind) -> str:
-    installed, where = InstalledNetcat(nc, nc.program), ADDRESSES["origin"].address
+def _command_of(nc: Netcat, kind: CommandKind) -> str:
+    """Return how a kind of nc is started for a kind of command."""
+    program, origin = NetcatProgram(nc, nc.program), ADDRESSES[ORIGIN].address
     if kind is CommandKind.TYPE:
-        return installed.by_hand(where)
+        return program.by_hand(origin)
     if kind is CommandKind.LISTEN:
-        return installed.listening(ADDRESSES["own"].address)
-    return "… | " + installed.piped(b"", where).partition(" | ")[2]
+        return program.listening(ADDRESSES[OWN_SERVER].address)
+    return f"| {program.sending(origin)}"
 
 
-def _commands(lesson: Lesson, number: int) -> Iterator[str]:
-    """Yield what a step asks to run; of typed lines the lines alone, since the table says how to connect."""
-    nc = InstalledNetcat(TALK, TALK.program)
-    for command in lesson.steps[number - 1].commands:
-        shown = shown_command(command, nc, ADDRESSES, has_curl=True)
-        match command.kind:
-            case CommandKind.PIPE:
-                said = f"{escape(shown.run.partition(' | ')[0])} | …"
-            case CommandKind.CURL:
-                said = (f"<b>{escape(shown.note)}:</b>\n" if shown.note else "") + escape(shown.run)
-            case _:
-                said = "\n".join(escape(line) if line else "<b>(an empty line)</b>" for line in shown.lines)
-        yield f"<pre>{said}</pre>"
+def _shown(command: LessonCommand) -> str:
+    """Return a command of a step, without the part that is in the table: how nc is started."""
+    match command.kind:
+        case CommandKind.PIPE:
+            text = f"{escape(printing(command.lines[0].encode()))} |"
+        case CommandKind.CURL:
+            note = f"<b>{escape(command.note)}:</b>\n" if command.note else ""
+            text = f"{note}{CURL} {escape(with_addresses(command.lines[0], ADDRESSES))}"
+        case _:
+            text = "\n".join(escape(line) or "<b>(an empty line)</b>" for line in command.lines)
+    return f"<pre>{text}</pre>"

@@ -1,7 +1,8 @@
-"""What a lesson is made of: its text, its steps, the commands that a step shows, and the judge of a step.
+"""What a lesson is made of: its text, its steps, the commands that a step shows, and the judges of a step.
 
-The rule here: values only. Text is plain: paragraphs without markup. `{origin}` and the names of other places in it are
-replaced by the real HOST:PORT, in a class followed by the learner's own path.
+The rule here: values, and how a learner sees them; no I/O. Text is plain: paragraphs without markup. In a text,
+`{origin}` and the names of other places are replaced by the real HOST:PORT. If many learners share one lab (`lab
+--class`), the path of the learner follows it.
 """
 
 from __future__ import annotations
@@ -13,40 +14,43 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from chunkwire.lab.lessons.judgement import Judgement
-from chunkwire.lab.lessons.netcats import InstalledNetcat
+from chunkwire.lab.lessons.netcats import NetcatProgram
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.net.listen import Address
 
 Judge: TypeAlias = Callable[[WatchedConnection], Judgement | None]
-"""Judges a connection whenever something happened on it; None for no judgement (yet).
+"""Judges a connection, after each read and each end on it; None for no judgement yet.
 
-Once the connection `is_over` nothing more comes, so what is missing is wrong.
+A judge waits for what has not come until the connection `is_over`; then it is missing. For a hint in an unfinished
+attempt a judge is called with a copy that `is_over`.
 """
 
 AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
-"""Judges what stood behind `/answer/`, given all connections of this session."""
+"""Judges an answer, such as the rest of a target after `/answer/`, given the latest connections of this session."""
 
 ORIGIN: Final = "origin"
-LEARNER: Final = "learner"
-"""Places that a lesson may have beside its hops: the origin, and what leads to the learner's own server."""
-OWN: Final = "own"
-"""Where the learner's own server listens."""
+"""The place of the lesson's origin."""
+RELAY: Final = "relay"
+"""The place to ask if the learner is the server: watches each connection and passes it on to `OWN_SERVER`."""
+OWN_SERVER: Final = "own-server"
+"""The place where the learner's own server must listen."""
 
+CURL: Final = "curl -sN"
 _TARGET: Final = re.compile("^([A-Z]+ )/", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class LessonAddress:
-    """Where a learner connects to."""
+    """The address of a place."""
 
     address: Address
-    path: str = ""  # prefix of each target there; "" for an address that is one learner's alone
+    path: str = ""  # each target there begins with it; "" where no other learner uses the address
 
     def __str__(self) -> str:
         return f"{self.address}{self.path}"
 
     def addressed(self, text: str) -> str:
-        """Return a request as it must be sent to this address: its path in front of the target."""
+        """Return the text of a request for this address: with `path` in front of its target."""
         return _TARGET.sub(rf"\g<1>{self.path}/", text) if self.path else text
 
 
@@ -54,13 +58,13 @@ class CommandKind(enum.StrEnum):
     """What a learner does with a command."""
 
     TYPE = "type"
-    """Connect to the origin and type the lines, each with CRLF; `…` is what the learner has to find."""
+    """Connect to the origin and type the lines, each with CRLF; `…` stands for what the learner has to find."""
     PIPE = "pipe"
     """Send the text to the origin in one go."""
     CURL = "curl"
-    """Run curl with the text, which may name places as `{origin}`; `chunkwire watch` without it."""
+    """Run curl, or `chunkwire watch` if curl is not installed, with the text, which may name places (`{origin}`)."""
     LISTEN = "listen"
-    """Listen on the learner's port, and type the lines once a request has come."""
+    """Listen at `OWN_SERVER`, and type the lines once a request has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ class LessonCommand:
     """One command of a step."""
 
     kind: CommandKind
-    lines: tuple[str, ...]  # or one text
-    note: str = ""  # its purpose
+    lines: tuple[str, ...]  # to type; one text for PIPE and CURL
+    note: str = ""  # its purpose, where a step has several
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,9 @@ class LessonStep:
 
     task: tuple[str, ...]  # paragraphs
     commands: tuple[LessonCommand, ...]  # what to run, in this order
-    lesson_learned: tuple[str, ...]  # what is right, and why: said after the judgement that it is
-    judge: Judge | None = None  # of each connection; None where only answers count
-    answer: AnswerJudge | None = None  # of what is asked for under `/answer/`; None where the step has no question
+    lesson_learned: tuple[str, ...]  # paragraphs that are shown once the step was judged right
+    judge: Judge | None = None  # None where only answers are judged
+    answer_judge: AnswerJudge | None = None  # None where the step asks no question
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,14 @@ class Lesson:
     title: str
     intro: tuple[str, ...]
     steps: tuple[LessonStep, ...]
-    # relay modes of the gateways in front of the origin, by the names of their places
+    # The gateways in front of the origin: the name of the place of each, and its relay mode.
     hops: Mapping[str, str] = field(default_factory=dict)
-    is_served_by_learner: bool = False  # the learner's own server is asked, through the place `learner`
+    is_served_by_learner: bool = False  # in place of the origin the learner's own server gets the requests, by `RELAY`
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCommand:
-    """A command as a learner sees it: what to run, and the lines to type then."""
+    """A command as a learner sees it: what to run, the lines to type then, and the note."""
 
     run: str
     lines: tuple[str, ...] = ()
@@ -106,9 +110,9 @@ class ShownCommand:
 
 
 def shown_command(
-    command: LessonCommand, nc: InstalledNetcat, addresses: Mapping[str, LessonAddress], *, has_curl: bool
+    command: LessonCommand, nc: NetcatProgram, addresses: Mapping[str, LessonAddress], *, has_curl: bool
 ) -> ShownCommand:
-    """Return a command for one kind of nc, with the real addresses."""
+    """Return a command with the flags of one kind of nc and the addresses of the places, by their names."""
     match command.kind:
         case CommandKind.TYPE:
             origin = addresses[ORIGIN]
@@ -117,14 +121,14 @@ def shown_command(
             origin = addresses[ORIGIN]
             return ShownCommand(nc.piped(origin.addressed(command.lines[0]).encode(), origin.address))
         case CommandKind.LISTEN:
-            return ShownCommand(nc.listening(addresses[OWN].address), command.lines)
+            return ShownCommand(nc.listening(addresses[OWN_SERVER].address), command.lines)
         case CommandKind.CURL:
-            program = "curl -sN" if has_curl else "chunkwire watch"
+            program = CURL if has_curl else "chunkwire watch"
             return ShownCommand(f"{program} {with_addresses(command.lines[0], addresses)}", note=command.note)
 
 
 def with_addresses(text: str, addresses: Mapping[str, LessonAddress]) -> str:
-    """Return a text with each `{place}` replaced by where it is."""
+    """Return a text with each `{place}` of these replaced by its address."""
     for name, where in addresses.items():
         text = text.replace("{" + name + "}", str(where))
     return text

@@ -105,8 +105,8 @@ KINDS: Final = {netcat.kind: netcat for netcat in NETCATS}
 
 
 @dataclass(frozen=True, slots=True)
-class InstalledNetcat:
-    """A kind, and the name of the program that is of it here."""
+class NetcatProgram:
+    """A kind of nc and the name of its program, installed or not; gives the commands for it."""
 
     netcat: Netcat
     program: str
@@ -120,15 +120,19 @@ class InstalledNetcat:
         return self._command(self.netcat.listening or TALK.listening, where)
 
     def piped(self, octets: bytes, where: Address) -> str:
-        """Return the command that sends these octets; that of `chunkwire talk` where this one cannot."""
-        return f"printf '{printf_text(octets)}' | {self._command(self.netcat.piped or TALK.piped, where)}"
+        """Return the command that sends these octets: `printing`, a pipe, and `sending`."""
+        return f"{printing(octets)} | {self.sending(where)}"
+
+    def sending(self, where: Address) -> str:
+        """Return the command that sends its standard input; that of `chunkwire talk` where this one cannot."""
+        return self._command(self.netcat.piped or TALK.piped, where)
 
     def _command(self, template: str, where: Address) -> str:
         host = f"[{where.host}]" if template.startswith("chunkwire") and ":" in where.host else where.host
         return template.format(nc=self.program, h=host, p=where.port)
 
 
-def of_kind(kind: str | None) -> InstalledNetcat:
+def of_kind(kind: str | None) -> NetcatProgram:
     """Return a kind with the name of its program here, or else its usual name; None or "" is `detected`.
 
     Raises:
@@ -137,21 +141,21 @@ def of_kind(kind: str | None) -> InstalledNetcat:
     if not kind:
         return detected()
     netcat = KINDS[kind]
-    return next((found for found in installed() if found.netcat is netcat), InstalledNetcat(netcat, netcat.program))
+    return next((found for found in installed() if found.netcat is netcat), NetcatProgram(netcat, netcat.program))
 
 
-def detected() -> InstalledNetcat:
+def detected() -> NetcatProgram:
     """Return the first kind that is `installed`; `chunkwire talk` where there is none."""
-    return next(iter(installed()), InstalledNetcat(TALK, TALK.program))
+    return next(iter(installed()), NetcatProgram(TALK, TALK.program))
 
 
-def installed() -> list[InstalledNetcat]:
+def installed() -> list[NetcatProgram]:
     """Return every kind that is on PATH, each once, the one called `nc` first."""
-    found: dict[str, InstalledNetcat] = {}
+    found: dict[str, NetcatProgram] = {}
     for program in ("nc", "ncat", "nc.openbsd", "nc.traditional", "netcat", "telnet"):
         kind = _kind_of(program)
         if kind is not None:
-            found.setdefault(kind, InstalledNetcat(KINDS[kind], program))
+            found.setdefault(kind, NetcatProgram(KINDS[kind], program))
     return list(found.values())
 
 
@@ -171,6 +175,11 @@ def _kind_of(program: str) -> str | None:
         return None
     text = (run.stdout + run.stderr).decode("utf-8", "replace")
     return next((netcat.kind for netcat in NETCATS if netcat.mark and netcat.mark in text), None)
+
+
+def printing(octets: bytes) -> str:
+    """Return the command that prints these octets."""
+    return f"printf '{printf_text(octets)}'"
 
 
 def printf_text(octets: bytes) -> str:

@@ -18,7 +18,7 @@ from chunkwire.lab.laboratory import JSON, LabResource
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
-from chunkwire.lab.lessons.netcats import KINDS, NETCATS, InstalledNetcat, detected, of_kind
+from chunkwire.lab.lessons.netcats import KINDS, NETCATS, NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.lab.seat import Seat, replacing
@@ -104,7 +104,7 @@ async def send_events(
 class SessionEvents:
     """Sends a session to its page, as server-sent events."""
 
-    def __init__(self, number: int, nc: InstalledNetcat, sender: trio.MemorySendChannel[bytes]) -> None:
+    def __init__(self, number: int, nc: NetcatProgram, sender: trio.MemorySendChannel[bytes]) -> None:
         self._sender = sender
         self._seen: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()
         self.session = LessonSession(
@@ -127,7 +127,7 @@ class SessionEvents:
                     {"note": command.note, "run": command.run, "lines": list(command.lines)}
                     for command in session.shown_commands()
                 ],
-                "asks": session.current.answer is not None,
+                "asks": session.current.answer_judge is not None,
             },
         )
 
@@ -159,7 +159,7 @@ class SessionEvents:
             return  # a page that takes nothing: the heartbeat finds out whether it has left
 
 
-async def netcat_asked(query: Query) -> InstalledNetcat:
+async def netcat_asked(query: Query) -> NetcatProgram:
     """Return the kind of nc that a page asks commands for, by its parameter `nc`; without it what is installed."""
     kind = query.text("nc")
     if kind and kind not in KINDS:

@@ -24,9 +24,9 @@ from chunkwire.lab.lessons.ends import NOBODY_LISTENS
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement
 from chunkwire.lab.lessons.lesson import (
-    LEARNER,
     ORIGIN,
-    OWN,
+    OWN_SERVER,
+    RELAY,
     Lesson,
     LessonAddress,
     LessonStep,
@@ -35,7 +35,7 @@ from chunkwire.lab.lessons.lesson import (
     with_addresses,
 )
 from chunkwire.lab.lessons.lesson_origin import lesson_resources
-from chunkwire.lab.lessons.netcats import InstalledNetcat
+from chunkwire.lab.lessons.netcats import NetcatProgram
 from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 from chunkwire.net.dial import parse_url
@@ -72,7 +72,7 @@ class LessonSession:
     def __init__(
         self,
         lesson: Lesson,
-        nc: InstalledNetcat,
+        nc: NetcatProgram,
         *,
         report: Callable[[int, Judgement], None],
         hint: Callable[[Judgement], None] = lambda judgement: None,
@@ -125,9 +125,9 @@ class LessonSession:
 
     def answer(self, given: str) -> str:
         """Judge an answer, and return what is sent back."""
-        if self.done.is_set() or self.current.answer is None:
+        if self.done.is_set() or self.current.answer_judge is None:
             return "This step asks no question."
-        judgement = self.current.answer(given, tuple(self._connections))
+        judgement = self.current.answer_judge(given, tuple(self._connections))
         self._conclude(judgement)
         return "\n".join((judgement.sentence, *judgement.evidence))
 
@@ -172,7 +172,7 @@ async def open_session(
     """Start the servers of a session's lesson; end them after the block and `LAST_WORDS_SECONDS`.
 
     Args:
-        listen: the address of the origin, or what leads to the learner's own server; None takes free ports of loopback.
+        listen: the address of the origin, or of the relay to the learner's server; None takes free ports of loopback.
         front: in a class, opens the addresses instead.
 
     Raises:
@@ -189,8 +189,8 @@ async def open_session(
         open_place = partial(_open_place, nursery, session, front)
         if lesson.is_served_by_learner:
             own = await _free_address()
-            session.addresses[OWN] = LessonAddress(own)
-            await open_place(LEARNER, own, listen or free)
+            session.addresses[OWN_SERVER] = LessonAddress(own)
+            await open_place(RELAY, own, listen or free)
         else:
             resources = lesson_resources(session.answer, front.paths(lesson.hops) if front else ("",))
             serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
