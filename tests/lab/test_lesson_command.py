@@ -43,11 +43,11 @@ async def test_an_idle_learner_gets_a_hint_in_mid_request_and_none_before(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.watch_idleness, name="hints")
         connection = WatchedConnection("origin")
-        session.happened(connection)
+        session.judge_change(connection)
         await trio.sleep(10 * HINT_SECONDS)
         assert hints == []
         connection.received.append(WatchedRead(0.0, b"GET /hello HTTP/1.1\r\n"))
-        session.happened(connection)
+        session.judge_change(connection)
         await trio.sleep(HINT_SECONDS - 1)
         assert hints == []
         await trio.sleep(10 * HINT_SECONDS)

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from chunkwire.lab.lessons.lesson import ORIGIN, LessonAddress
-from chunkwire.lab.lessons.tee import Happened, Tee
+from chunkwire.lab.lessons.tee import OnChange, Tee
 from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 
@@ -103,11 +103,11 @@ class Front:
         """Return what targets begin with at the origin: asked directly, and through each hop."""
         return (self._path, *(f"{self._path}/{hop}" for hop in hops))
 
-    def open(self, name: str, server: Address, happened: Happened) -> LessonAddress:
+    def open(self, name: str, server: Address, on_change: OnChange) -> LessonAddress:
         """Open the address of a server to this learner, and return it."""
         path = self._path if name == ORIGIN else f"{self._path}/{name}"
         key = path.strip("/").encode()  # the first line may be typed with a leading slash or without
-        self._tees[key] = Tee(name, server, happened, path=path)
+        self._tees[key] = Tee(name, server, on_change, path=path)
         self._opened.append(key)
         return LessonAddress(self._public, path)
 

@@ -105,7 +105,7 @@ class LessonSession:
         """Return a text of the lesson with the real addresses in it."""
         return with_addresses(text, self.addresses).replace("{leave}", self._nc.netcat.leave)
 
-    def happened(self, connection: WatchedConnection) -> None:
+    def judge_change(self, connection: WatchedConnection) -> None:
         """Judge a connection on which something happened."""
         if connection not in self._connections:
             self._connections.append(connection)
@@ -223,10 +223,10 @@ async def _open_place(
 ) -> None:
     """Open an address from which connections go on to a server, watched: at `where`, or a path of the front."""
     if front is not None:
-        session.addresses[place] = front.open(place, server, session.happened)
+        session.addresses[place] = front.open(place, server, session.judge_change)
         return
     listeners = await open_listeners(where)
-    tee = Tee(place, server, session.happened, refused=NOBODY_LISTENS)
+    tee = Tee(place, server, session.judge_change, refused=NOBODY_LISTENS)
     session.addresses[place] = LessonAddress(bound_addresses(listeners)[0])
 
     async def serve_place() -> None:

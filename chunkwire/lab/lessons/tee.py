@@ -1,6 +1,7 @@
-"""Watch one connection on its way to a real server: each octet is passed on as it came, each end as an end.
+"""Relay connections to a real server, and watch them: a FIN is passed on as a FIN, a reset as a reset.
 
-The rule here: nothing is changed, and nothing is held. What the octets mean is not known here.
+The rule here: octets are passed on at once and unchanged; what is kept of them is a copy. What they mean is not known
+here.
 """
 
 from __future__ import annotations
@@ -14,113 +15,129 @@ from chunkwire.lab.lessons.watched import KEPT_OCTETS, KEPT_READS, Ending, Watch
 from chunkwire.net.connection import Connection
 from chunkwire.net.listen import Address
 
-_GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
-"""The peer is gone, or the other direction has ended this connection with a reset."""
-
-Happened: TypeAlias = Callable[[WatchedConnection], None]
+OnChange: TypeAlias = Callable[[WatchedConnection], None]
 
 NO_SERVER: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 
 
 class Tee:
-    """Relays the connections of one place to a server, and watches them.
+    """Relays the connections of one place to its server, and watches them.
 
     Args:
-        server: where connections go on to.
-        happened: called after each read that was kept and each end, with the connection as it is then; its octets have
-            been passed on by then. None watches nothing, and keeps no octets.
-        path: that targets begin with here, for `WatchedConnection`.
-        refused: what a client gets when nobody listens at the server.
+        place: its name, such as "origin", for `WatchedConnection`.
+        server: where each connection is relayed to.
+        on_change: called after each end, and after each read that was kept, once its octets have been passed on. None:
+            nothing is watched, and no octets are kept.
+        path: what request targets begin with at this place, for `WatchedConnection`.
+        refused: the text of the 502 that a client gets when nobody listens at the server.
     """
 
     def __init__(
-        self, place: str, server: Address, happened: Happened | None, *, path: str = "", refused: str = ""
+        self, place: str, server: Address, on_change: OnChange | None, *, path: str = "", refused: str = ""
     ) -> None:
         self._place = place
         self._server = server
-        self._happened: Happened = happened or (lambda _: None)
-        self._is_watched = happened is not None
+        self._on_change: OnChange = on_change or (lambda _: None)
+        self._is_watched = on_change is not None
         self._path = path
         self._refused = f"{refused}\n".encode()
 
     async def handle(self, client: trio.SocketStream, first: bytes = b"") -> None:
-        """Pass on both ways until the server has ended or the client takes no more; `first` has been received already.
+        """Relay both ways until the server has ended, or one side has reset; `first` has been received already.
 
-        Cancellation: both connections are ended.
+        Cancellation: both connections are closed.
         """
         connection = WatchedConnection(self._place, self._path, began=trio.current_time())
-        try:
-            server = await trio.open_tcp_stream(self._server.host, self._server.port)
-        except OSError:
-            await self._refuse(client, connection)
-            return
-        async with client, server:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._requests, client, server, connection, first, name="octets of the client")
-                await self._responses(server, client, connection)
-                nursery.cancel_scope.cancel()
-            connection.is_over = True
-            self._happened(connection)
-            await trio.aclose_forcefully(server)
-            await Connection(client).close()  # a client that still sends must be able to read its answer
-
-    async def _refuse(self, client: trio.SocketStream, connection: WatchedConnection) -> None:
         async with client:
             try:
-                connection.received.append(WatchedRead(0.0, await client.receive_some()))
-                await client.send_all(NO_SERVER % (len(self._refused), self._refused))
-            except _GONE:
-                connection.client_end = "reset"
-        connection.is_refused = connection.is_over = True
-        self._happened(connection)
+                server = await trio.open_tcp_stream(self._server.host, self._server.port)
+            except OSError:
+                connection.is_refused = True
+                await self._refuse(client, connection, first)
+            else:
+                async with server, trio.open_nursery() as nursery:
+                    nursery.start_soon(self._requests, client, server, connection, first, name="octets of the client")
+                    await self._responses(server, client, connection)
+                    nursery.cancel_scope.cancel()
+            connection.is_over = True
+            self._on_change(connection)
+            # In stages: a client that still sends would be reset by a plain close, perhaps before it reads its answer.
+            await Connection(client).close()
+
+    async def _refuse(self, client: trio.SocketStream, connection: WatchedConnection, first: bytes) -> None:
+        """Answer the first read of the client with a 502."""
+        try:
+            octets = first or await client.receive_some()
+            self._keep(connection, connection.received, octets)
+            await client.send_all(NO_SERVER % (len(self._refused), self._refused))
+        except trio.BrokenResourceError:
+            connection.client_end = "reset"
 
     async def _requests(
         self, client: trio.SocketStream, server: trio.SocketStream, connection: WatchedConnection, first: bytes
     ) -> None:
-        """Pass on what the client sends, to its end."""
+        """Pass on what the client sends and how it ends; stop early where the server takes no more."""
         try:
-            while octets := first or await client.receive_some():
+            while octets := first or await self._receive(client, connection):
                 first = b""
                 is_kept = self._keep(connection, connection.received, octets)
                 await server.send_all(octets)
                 if is_kept:
-                    self._happened(connection)
-            self._client_ended(connection, "fin")
-            await server.send_eof()
-        except _GONE:
+                    self._on_change(connection)
+            if connection.client_end == "reset":
+                Connection(server).reset()
+            else:
+                await server.send_eof()
+        except trio.BrokenResourceError:
+            connection.server_end = "reset"  # `_responses` passes it on, after what the server sent before it
+        except trio.ClosedResourceError:
+            return  # `_responses` has closed one of the two, and recorded why
+
+    async def _receive(self, client: trio.SocketStream, connection: WatchedConnection) -> bytes:
+        """Return what the client sends; b"" at its FIN or reset, which is recorded."""
+        try:
+            octets = await client.receive_some()
+        except trio.BrokenResourceError:
             self._client_ended(connection, "reset")
-            Connection(server).reset()
+            return b""
+        if not octets:
+            self._client_ended(connection, "fin")
+        return octets
 
     async def _responses(
         self, server: trio.SocketStream, client: trio.SocketStream, connection: WatchedConnection
     ) -> None:
-        """Pass on what the server sends, until it ends, or the client takes no more."""
+        """Pass on what the server sends and how it ends; stop early where the client takes no more."""
         try:
             while octets := await server.receive_some():
-                # Before they are sent: a client that has what it wants may leave at once.
+                # Kept before they are sent: the client may leave as soon as it has them.
                 is_kept = self._keep(connection, connection.answered, octets)
                 try:
                     await client.send_all(octets)
-                except _GONE:
+                except trio.BrokenResourceError:
                     self._client_ended(connection, "reset")
                     Connection(server).reset()
                     return
-                connection.writes_after_fin += connection.client_end == "fin"
+                if connection.client_end == "fin":
+                    connection.writes_after_fin += 1
                 if is_kept:
-                    self._happened(connection)
-        except _GONE:
+                    self._on_change(connection)
+        except trio.BrokenResourceError:
             connection.server_end = "reset"
+        except trio.ClosedResourceError:
+            return  # `_requests` has reset it, as the client did its own
+        if connection.server_end == "reset":
             Connection(client).reset()
         else:
             connection.server_end = "fin"
             try:
                 await client.send_eof()
-            except _GONE:
+            except trio.BrokenResourceError:
                 connection.client_end = connection.client_end or "reset"
-        self._happened(connection)
+        self._on_change(connection)
 
     def _keep(self, connection: WatchedConnection, reads: list[WatchedRead], octets: bytes) -> bool:
-        """Keep a read unless there are enough; say whether it was kept."""
+        """Keep a read, up to `KEPT_READS` and `KEPT_OCTETS` in all; say whether it was kept."""
         room = KEPT_OCTETS - sum(len(read.octets) for read in reads) if len(reads) < KEPT_READS else 0
         if room <= 0 or not self._is_watched:
             return False
@@ -131,4 +148,4 @@ class Tee:
         if connection.client_ended_at is None:
             connection.client_ended_at = trio.current_time() - connection.began
         connection.client_end = how
-        self._happened(connection)
+        self._on_change(connection)
