@@ -104,7 +104,7 @@ class Question:
         max_tokens, temperature, top_p: None where it is not set.
         stop: texts before which the answer ends.
         tool_choice: whether the model may, must not or must call a tool.
-        named_tool: the tool that it must call; "" for any.
+        named_tool: the one of `tools` that it must call; "" for any.
         others: further members of OpenAI's chat form, for providers that take it.
         choices: how many answers, side by side.
         is_parallel: several tools may be called at once.

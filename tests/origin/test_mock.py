@@ -130,7 +130,7 @@ async def test_jitter_and_latin_are_drawn_from_the_seed() -> None:
     [
         ("x-chunkwire-text: Grüße!", "Grüße!"),
         ("x-chunkwire-tokens: 2", "Say hello"),
-        ("x-chunkwire-tokens: 7", PROMPT + "Say"),
+        ("x-chunkwire-tokens: 7", PROMPT + " Say"),
         ("x-chunkwire-tokens: 0", ""),
     ],
 )
@@ -318,3 +318,9 @@ def test_a_schema_that_contains_itself_ends_in_null() -> None:
     question = replace(ASKED, tools=(Tool("t", schema),))
     answer = compose(question, MockSettings(), DIALECTS["openai"], chance=Random(1), created=0)
     assert '"again":null' in "".join(answer.tool_calls[0].arguments)
+
+
+def test_a_question_without_the_tool_that_it_names_is_answered_in_words() -> None:
+    question = replace(ASKED, tools=(Tool("t"),), named_tool="z")
+    answer = compose(question, MockSettings(), DIALECTS["openai"], chance=Random(1), created=0)
+    assert (answer.tool_calls, "".join(answer.text), answer.stop) == ((), PROMPT, StopReason.STOP)

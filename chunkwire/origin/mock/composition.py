@@ -1,7 +1,8 @@
-"""The mock's answers: the prompt, a text, Latin, JSON of a schema or a refusal, and calls of the request's tools.
+"""Make the mock's answer to a question: words, or calls of the request's tools.
 
-The rule here: all randomness comes from the given generator, so that one seed gives one answer. A token is at most 12
-characters of a word with the blanks before them; blanks at the end are one, too. Pure.
+The rule here: all randomness comes from the given generator, so that one seed gives one answer; no I/O. A token is at
+most 12 characters of a word with the blanks before them. Blanks at the end of a text are one more token, and each word
+of Latin is one token.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from itertools import chain, cycle, islice
 from typing import Final
 
 from chunkwire.llm.answer import Answer, StopReason, Usage, WholeToolCall
@@ -20,9 +22,9 @@ from chunkwire.origin.mock.settings import MockSettings, WordSource
 
 _TOKEN: Final = re.compile(r"\s*\S{1,12}|\s+")
 _ID_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-_LOREM_TOKENS: Final = 50
-_THOUGHT: Final = "They ask: "
-_PIECE_CHARACTERS: Final = 8  # of the JSON text of a tool's arguments, a delta
+_LOREM_WORDS: Final = 50
+_REASONING: Final = "They ask: "
+_ARGUMENTS_CHARACTERS: Final = 8  # of the JSON text of a tool call's arguments, in each delta
 _LOREM: Final = (
     "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore "
     "magna aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat"
@@ -34,8 +36,8 @@ def compose(
 ) -> Answer:
     """Return the answer to a question.
 
-    A question with tools is answered by tool calls (`_called`), one that ends in a tool's result in words. A refusal of
-    the settings is the answer to any question.
+    `settings.refusal` is the answer to any question. Else a question with tools gets tool calls, unless its last
+    message is a tool's result. Else the answer is words. A `settings.failure` leaves reasoning and calls whole.
 
     Args:
         dialect: for the prefixes of ids.
@@ -44,13 +46,13 @@ def compose(
     name = _new_id(dialect.id_prefix, chance)
     calls: tuple[WholeToolCall, ...] = ()
     words: list[str] = []
-    thoughts = tokens(settings.reasoning or (_THOUGHT + question.prompt if question.wants_reasoning else ""))
+    reasoning = tokens(settings.reasoning or (_REASONING + question.prompt if question.wants_reasoning else ""))
     if settings.refusal:
         words, stop = tokens(settings.refusal), StopReason.REFUSAL
-    elif question.tools and not (question.messages and question.messages[-1].role == "tool"):
+    elif called := _tools_to_call(question):
         calls = tuple(
             WholeToolCall(_new_id(dialect.call_prefix, chance), tool.name, _arguments(tool, question.prompt))
-            for tool in _called(question)
+            for tool in called
         )
         stop = StopReason.TOOL_CALLS
     else:
@@ -60,18 +62,18 @@ def compose(
     failure = settings.failure
     if failure is not None and failure.after is not None:
         words = words[: failure.after]
-    made = len(words) + len(thoughts) + sum(len(call.arguments) for call in calls)
+    made = len(words) + len(reasoning) + sum(len(call.arguments) for call in calls)
     return Answer(
         name,
         question.model,
         created,
         tuple(words),
         calls,
-        Usage(prompt_tokens(question), made * question.choices, len(thoughts) * question.choices),
+        Usage(prompt_tokens(question), made * question.choices, len(reasoning) * question.choices),
         stop,
         latency_ms=round(1000 * (settings.time_to_first_token + settings.inter_token_latency * max(0, made - 1))),
         error=failure.error if failure is not None else None,
-        reasoning=tuple(thoughts),
+        reasoning=tuple(reasoning),
     )
 
 
@@ -85,11 +87,15 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def _called(question: Question) -> Sequence[Tool]:
-    """Return the tools to call: the required one, those that the prompt names, in its order, or the first of all.
+def _tools_to_call(question: Question) -> Sequence[Tool]:
+    """Return the tools to call; none after a tool's result, or where the question has none.
 
-    Of those that the prompt names it is the first, unless the request allows parallel calls.
+    Where the question has a `named_tool`, it is called alone. Else those are called that the prompt names, in the order
+    of the prompt, or only the first of them if parallel calls are not allowed. A prompt that names none gets the first
+    tool of the question.
     """
+    if question.messages and question.messages[-1].role == "tool":
+        return ()
     if question.named_tool:
         return [tool for tool in question.tools if tool.name == question.named_tool][:1]
     found = {tool.name: re.search(rf"(?<!\w){re.escape(tool.name)}(?!\w)", question.prompt) for tool in question.tools}
@@ -99,18 +105,23 @@ def _called(question: Question) -> Sequence[Tool]:
 
 
 def _words(question: Question, settings: MockSettings, chance: random.Random) -> list[str]:
+    """Return the words: JSON for the schema of the question, else Latin, the settings' text or the prompt.
+
+    Text and prompt are cut to `settings.tokens`, or repeated up to them, with a blank before each repetition.
+    """
     if question.schema is not None and settings.source is not WordSource.TEXT:
         return tokens(dump(value_of(question.schema, question.prompt)))
     if settings.source is WordSource.LOREM or (settings.source is WordSource.ECHO and not question.prompt):
-        return _lorem(_LOREM_TOKENS if settings.tokens is None else settings.tokens, chance)
+        return _lorem(_LOREM_WORDS if settings.tokens is None else settings.tokens, chance)
     words = tokens(settings.text if settings.source is WordSource.TEXT else question.prompt)
     if settings.tokens is None:
         return words
-    return [words[n % len(words)] for n in range(settings.tokens)] if words else []
+    again = [" " + words[0].lstrip(), *words[1:]] if words else []
+    return list(islice(chain(words, cycle(again)), settings.tokens))
 
 
 def _lorem(count: int, chance: random.Random) -> list[str]:
-    """Return words of Latin, in sentences; the first is always Lorem."""
+    """Return words of Latin, in sentences; the first five are always the same."""
     words = _LOREM.split()
     found: list[str] = []
     is_first = True
@@ -128,4 +139,4 @@ def _new_id(prefix: str, chance: random.Random) -> str:
 
 def _arguments(tool: Tool, prompt: str) -> tuple[str, ...]:
     text = dump(value_of(tool.schema, prompt) if tool.schema and isinstance(tool.schema, dict) else {})
-    return tuple(text[place : place + _PIECE_CHARACTERS] for place in range(0, len(text), _PIECE_CHARACTERS))
+    return tuple(text[at : at + _ARGUMENTS_CHARACTERS] for at in range(0, len(text), _ARGUMENTS_CHARACTERS))

@@ -66,7 +66,7 @@ class MockFault:
 
 @dataclass(frozen=True, slots=True)
 class MockFailure:
-    """An error of the provider: before the stream (`after` is None), or in it after so many tokens."""
+    """An error of the provider: before the stream (`after` is None), or in it after so many tokens of the words."""
 
     error: ProviderError
     after: int | None = None
