@@ -16,7 +16,7 @@ from chunkwire.cli.main import version
 from chunkwire.cli.output_files import write_asked
 from chunkwire.cli.terminal import result_printed, say, width_of
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
-from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed, streams_line
+from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed_lines, streams_line
 from chunkwire.tools.bench.load import Opening
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
@@ -117,14 +117,14 @@ def findings(
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
             continue
-        for line in missed(allowances, gathered):
+        for line in missed_lines(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
         if gathered.streams and not gathered.frames:
             yield f"{name}nothing was measured, no frame arrived while it sampled: {streams}", ExitCode.FINDING
         if until is not None and not result.is_partial and not until.is_reached(gathered):
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
     if any(map(result.gathered.has_seen, DEFINITIONS)):
-        for line in missed(limits, result.gathered):
+        for line in missed_lines(limits, result.gathered):
             yield line, ExitCode.FINDING
 
 

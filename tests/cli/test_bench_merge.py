@@ -41,7 +41,7 @@ def test_a_sum_can_be_added_again_and_is_checked_against_limits(tmp_path: Path, 
     assert main(["bench", "merge", str(total), str(one), "--limit", "errors=2"]) == 1
     said = capsys.readouterr()
     assert "* 30 streams, 3 failed (3 cut)" in said.out
-    assert said.err == "chunkwire: errors=2: missed, more streams failed: 30 streams, 3 failed (3 cut)\n"
+    assert said.err == "chunkwire: errors=2: missed, more streams failed than it allows: 30 streams, 3 failed (3 cut)\n"
 
 
 def test_a_default_from_the_environment_contradicts_no_merge(

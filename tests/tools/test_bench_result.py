@@ -106,9 +106,9 @@ def test_rounds_are_added_in_pairs_when_there_are_too_many() -> None:
 
 def test_a_figure_is_known_with_99_percent_of_its_samples_and_not_with_98() -> None:
     one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown={"queued": 1})
-    assert Gathered([one]).quantity("queued").is_known
+    assert Gathered([one]).quantity("queued").has_enough_known
     one.record_unknown("queued")
-    assert not Gathered([one]).quantity("queued").is_known
+    assert not Gathered([one]).quantity("queued").has_enough_known
 
 
 def test_a_sample_of_unknown_value_is_seen_and_not_known() -> None:

@@ -61,7 +61,7 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
         complaints: why nothing was measured; empty where something was.
     """
     cases = [("measured", "; ".join(complaints))]
-    cases += [(requirement.text, requirement.missed(result.gathered)) for requirement in requirements]
+    cases += [(requirement.text, requirement.missed_line(result.gathered)) for requirement in requirements]
     counts = {"tests": str(len(cases)), "failures": str(sum(bool(message) for _, message in cases))}
     suites, name = ET.Element("testsuites", counts), f"chunkwire bench {result.url}"
     suite = ET.SubElement(suites, "testsuite", {"name": name, **counts, "errors": "0", "skipped": "0"})

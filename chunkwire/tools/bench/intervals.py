@@ -84,16 +84,20 @@ class _Counts:
 def intervals_of(
     gathered: Gathered, name: str, percentages: Sequence[float] = PERCENTILES
 ) -> Mapping[float, Interval | None]:
-    """Return the intervals of a quantity's percentiles; None where rounds or known samples are too few."""
-    if not gathered.quantity(name).is_known:
+    """Return the intervals of a quantity's percentiles; None where one has none.
+
+    A percentile has none with fewer than `MIN_ROUNDS` rounds with samples, where too few samples are known, or where
+    too few are larger than it.
+    """
+    if not gathered.quantity(name).has_enough_known:
         return dict.fromkeys(percentages)
     rounds = [one.samples[name] for one in gathered.rounds if name in one.samples]
     return _intervals([rounds], percentages, CONFIDENCE)
 
 
 def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping[float, Interval | None]:
-    """Return a target's percentiles less those of its baseline; None where rounds or known samples are too few."""
-    if not all(side.quantity(name).is_known for side in (gathered, baseline)):
+    """Return a target's percentiles less those of its baseline; None as in `intervals_of`."""
+    if not all(side.quantity(name).has_enough_known for side in (gathered, baseline)):
         return dict.fromkeys(PERCENTILES)
     pairs = [
         (one.samples[name], other.samples[name])

@@ -1,4 +1,4 @@
-"""Limits of figures, limits of failures, and the precision that `--until` asks for.
+"""The limits of `--limit`, on figures and on the number of failed streams, and the precision that `--until` asks for.
 
 The rule here: pure. Texts of the command line are parsed before the measurement. Limits are judged after it, the
 precision also during it.
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from chunkwire.tools.bench.histogram import bounds, bucket_of
 from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, MIN_KNOWN, NAMES, Quantity
+from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, MIN_BEYOND, MIN_KNOWN, NAMES, Quantity
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
 
@@ -28,7 +28,9 @@ class Limit:
 
     Attributes:
         figure: "p50", "p90", "p99", "p99.9" or "max".
-        ns: the value; a percentile in the same bucket of the histogram passes, too.
+        ns: the value. A percentile is known to one bucket of the histogram (0.1 %): it holds if the bucket begins at
+            this value or below.
+        text: as on the command line.
     """
 
     quantity: str
@@ -36,14 +38,14 @@ class Limit:
     ns: float
     text: str
 
-    def missed(self, gathered: Gathered) -> str:
+    def missed_line(self, gathered: Gathered) -> str:
         """Return how it was missed, or why it cannot be judged; empty where it holds."""
         quantity = gathered.quantity(self.quantity)
         value = quantity.figures[self.figure]
         if value is None:
-            return f"{self.text}: not judged, {_why_blank(quantity)}"
-        least = value if self.figure == MAX else bounds(bucket_of(value))[0]
-        if least <= self.ns:
+            return f"{self.text}: not judged, {_why_blank(quantity, self.figure)}"
+        smallest = value if self.figure == MAX else bounds(bucket_of(value))[0]
+        if smallest <= self.ns:
             return ""
         return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms"
 
@@ -56,23 +58,23 @@ class Allowance:
     is_percentage: bool
     text: str
 
-    def missed(self, gathered: Gathered) -> str:
+    def missed_line(self, gathered: Gathered) -> str:
         """Return how it was missed; empty where it holds."""
         allowed = self.number * gathered.streams / 100 if self.is_percentage else self.number
         if gathered.failed <= allowed:
             return ""
-        return f"{self.text}: missed, more streams failed: {streams_line(gathered)}"
+        return f"{self.text}: missed, more streams failed than it allows: {streams_line(gathered)}"
 
 
 Requirement: TypeAlias = Limit | Allowance
 
 
-def _why_blank(quantity: Quantity) -> str:
+def _why_blank(quantity: Quantity, figure: str) -> str:
     if not quantity.known:
         return "no value of it is known"
-    if not quantity.is_known:
+    if not quantity.has_enough_known:
         return f"fewer than {MIN_KNOWN * 100:g} % of its samples are known"
-    return "fewer than ten samples are larger; use a longer run or more streams"
+    return f"fewer than {MIN_BEYOND} samples are larger than {figure}; use a longer run or more streams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,10 @@ class Precision:
     """How narrow the confidence interval of a figure must be.
 
     Attributes:
-        quantity: None: `late` where the stream has it, else `added`, else `gap`.
-        share: half the interval's width over the figure, at most.
+        quantity: None for `late` if the stream has it, else `added`, else `gap`.
+        percentage: of the percentile, such as 99.9.
+        share: the largest half width of the interval, as a share of the figure; 0.05 is 5 %.
+        text: as on the command line.
     """
 
     quantity: str | None
@@ -94,7 +98,7 @@ class Precision:
         return self.quantity or next((name for name in ("late", "added") if gathered.has(name)), "gap")
 
     def interval_in(self, gathered: Gathered) -> Interval | None:
-        """Return the figure with its interval; None where rounds or known samples are too few."""
+        """Return the figure with its interval; None where it has none, see `intervals_of`."""
         return intervals_of(gathered, self.name_in(gathered), [self.percentage])[self.percentage]
 
     def is_reached(self, gathered: Gathered) -> bool:
@@ -103,18 +107,21 @@ class Precision:
         return interval is not None and interval.share is not None and interval.share <= self.share
 
     def line(self, gathered: Gathered) -> str:
-        """Return the figure and its interval, from how many rounds, and the time of sampling; or why it has none."""
+        """Return the figure with its interval, number of rounds and time of sampling; or why it has no interval."""
         what, interval = f"{self.name_in(gathered)}.{NAMES[self.percentage]}", self.interval_in(gathered)
         if interval is None:
-            return f"{what} has no interval: too few samples are larger or known, or too few rounds have samples"
+            return f"{what} has no interval: it needs more rounds, more known samples, or more samples above it"
         seconds = sum(one.seconds for one in gathered.rounds)
         sure = f"the {CONFIDENCE * 100:g} % interval from {interval.rounds} rounds in {seconds:.3g} s"
         if interval.share is None:
-            return f"{what} is {interval.value / 1e6:.3g} ms, not above zero, so a share of it cannot be reached"
+            return f"{what} is {interval.value / 1e6:.3g} ms, and only a figure above zero has a relative precision"
         return f"{what} is {interval.value / 1e6:.3g} ms ± {interval.share * 100:.2g} %, {sure}"
 
     def needed(self, gathered: Gathered) -> float | None:
-        """Return an estimate of the s of sampling that would be enough; None without an interval or a share."""
+        """Return an estimate of the sampling time, in s and in total, that would be enough; None without an interval.
+
+        The width falls with the square root of the time. None also where the share is unknown or 0.
+        """
         interval = self.interval_in(gathered)
         if interval is None or not interval.share:
             return None
@@ -131,7 +138,7 @@ def parse_limit(text: str) -> Requirement:
     if name == "errors":
         return _parse_allowance(text.strip(), value)
     quantity, _, figure = name.partition(".")
-    seconds = parse_duration(value) if re.fullmatch(r"[\d.]+[a-zµ]+", value) else None
+    seconds = parse_duration(value) if value[-1:].isalpha() else None  # the unit may not be left out
     if seconds is None or quantity not in _QUANTITIES or figure not in (*NAMES.values(), MAX):
         raise LocalError(
             f"--limit: expected QUANTITY.FIGURE=TIME, such as hold.p99=5ms, of {', '.join(_QUANTITIES)} and "
@@ -156,7 +163,7 @@ def parse_precision(text: str) -> Precision:
         LocalError: it is not of that form, names an unknown quantity or percentile, or its share is 0 or above 100 %.
     """
     found = re.fullmatch(r"(?:([a-z]+)\.)?(p[\d.]+)=(\d{1,3}(?:\.\d+)?)%", text.strip())
-    if not found or found[2] not in _PERCENTAGES or (found[1] or "gap") not in _QUANTITIES:
+    if not found or found[2] not in _PERCENTAGES or not (found[1] is None or found[1] in _QUANTITIES):
         raise LocalError(
             f"--until: expected [QUANTITY.]PERCENTILE=SHARE, such as late.p99=5%, of {', '.join(_QUANTITIES)} and "
             f"{', '.join(NAMES.values())}; got {text!r}"
@@ -166,9 +173,9 @@ def parse_precision(text: str) -> Precision:
     return Precision(_QUANTITIES[found[1]] if found[1] else None, _PERCENTAGES[found[2]], float(found[3]) / 100, text)
 
 
-def missed(requirements: Iterable[Requirement], gathered: Gathered) -> list[str]:
+def missed_lines(requirements: Iterable[Requirement], gathered: Gathered) -> list[str]:
     """Return a line for each requirement that does not hold; one that cannot be judged does not hold."""
-    return [line for requirement in requirements if (line := requirement.missed(gathered))]
+    return [line for requirement in requirements if (line := requirement.missed_line(gathered))]
 
 
 def streams_line(gathered: Gathered) -> str:

@@ -76,14 +76,14 @@ class Quantity:
         return self.samples.n
 
     @property
-    def is_known(self) -> bool:
+    def has_enough_known(self) -> bool:
         """Say whether enough samples have a known value for a percentile."""
         return self.known >= MIN_KNOWN * self.of
 
     @property
     def percentiles(self) -> dict[float, int | None]:
         """By percentage; None where fewer than `MIN_BEYOND` samples are larger, or too many are unknown."""
-        return {p: percentile_of(self.samples, p) if self.is_known else None for p in PERCENTILES}
+        return {p: percentile_of(self.samples, p) if self.has_enough_known else None for p in PERCENTILES}
 
     @property
     def figures(self) -> dict[str, int | None]:

@@ -149,7 +149,7 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
 def _left_out(gathered: Gathered) -> Iterator[str]:
     """Yield a line on the quantities without percentiles since too many arrivals have no stamp by the kernel."""
     quantities = {name: gathered.quantity(name) for name in DEFINITIONS}
-    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in quantities.items() if not one.is_known)
+    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in quantities.items() if not one.has_enough_known)
     if known:
         yield (
             f"p50 to p99.9 are left out where fewer than {MIN_KNOWN * 100:g} % of the samples are known: {known}; of "
