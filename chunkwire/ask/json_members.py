@@ -1,7 +1,7 @@
 """Read the members of a JSON body that `/ask` and `/v1/chat/completions` share.
 
-The rule here: OpenAI's names and types. A wrong value is refused with 400, by the path of the member; nothing is
-guessed, clipped or rounded.
+The rule here: OpenAI's names and types. A wrong value is refused with a 400 that gives the path of the member; no value
+is guessed, clipped or rounded. What is not looked at: the `type` of tool calls and of a `tool_choice`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.durations import parse_duration
 
-MAX_BODY_OCTETS: Final = 4 << 20  # of a POST: a conversation of a million tokens
+MAX_BODY_OCTETS: Final = 4 << 20  # of a POST; a million tokens are about 4 MB
 MAX_MESSAGES: Final = 10_000
 MAX_STOPS: Final = 16  # OpenAI takes 4, Anthropic and vLLM more
 MAX_TOOLS: Final = 128  # as OpenAI
@@ -41,9 +41,10 @@ MEMBERS: Final = frozenset(
         "max_time",
     }
 )
-"""The members that `read_question` and `read_seconds` read."""
+"""The members that `read_question` reads, and `max_time`; a caller decides about others."""
 
 _ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool"}
+_PARTS: Final = ("text", "input_text", "refusal")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 _MODEL: Final = re.compile(r"[^\x00-\x20\x7f]{1,256}")
 
@@ -61,17 +62,17 @@ def load_body(octets: bytes) -> dict[str, object]:
 
 
 def read_question(body: Mapping[str, object]) -> Question:
-    """Return the question in a body; its model is "", and its messages are empty, where the body has none.
+    """Return the question in a body; a model that is absent is "", messages that are absent are ().
 
     Raises:
         Refusal: 400, naming the member that is wrong.
     """
-    limits = [name for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
+    limits = _count(body, "max_completion_tokens", MAX_TOKENS), _count(body, "max_tokens", MAX_TOKENS)
     question = Question(
         _model(body),
         tuple(_messages(body["messages"])) if body.get("messages") is not None else (),
         tuple(_tools(body.get("tools"))),
-        max_tokens=_count(body, limits[0], MAX_TOKENS) if limits else None,
+        max_tokens=limits[0] or limits[1],
         temperature=_number(body, "temperature", 2.0),
         top_p=_number(body, "top_p", 1.0),
         stop=_stops(body.get("stop")),
@@ -80,7 +81,7 @@ def read_question(body: Mapping[str, object]) -> Question:
 
 
 def read_seconds(value: object) -> float:
-    """Return the seconds of a `max_time`: a number, or a text such as 5, 500ms or 1m30s; infinity for none.
+    """Return the seconds of a `max_time`: a number, or a text such as 5, 500ms or 1m30s; infinity for None or "".
 
     Raises:
         Refusal: 400.
@@ -108,7 +109,7 @@ def read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
 
 
 def wrong(name: str, expected: str, got: object) -> Refusal:
-    """Return the refusal of a member's value."""
+    """Return the refusal of a member's value, which may be any JSON; see `bad_value`."""
     return bad_value(name, expected, got if isinstance(got, str) else repr(got))
 
 
@@ -121,19 +122,21 @@ def _model(body: Mapping[str, object]) -> str:
     return model
 
 
-def _number(body: Mapping[str, object], name: str, most: float) -> float | None:
+def _number(body: Mapping[str, object], name: str, maximum: float) -> float | None:
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:  # NaN is refused too
-        raise wrong(name, f"a number from 0 to {most:g}", value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= maximum:  # NaN too
+        raise wrong(name, f"a number from 0 to {maximum:g}", value)
     return float(value)
 
 
-def _count(body: Mapping[str, object], name: str, most: int) -> int:
-    value = body[name]
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise wrong(name, f"a whole number from 1 to {most}", value)
+def _count(body: Mapping[str, object], name: str, maximum: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
+        raise wrong(name, f"a whole number from 1 to {maximum}", value)
     return value
 
 
@@ -144,9 +147,9 @@ def _stops(value: object) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def _list(name: str, value: object, most: int) -> list[object]:
-    if not isinstance(value, list) or not 0 < len(value) <= most:
-        raise wrong(name, f"a list of 1 to {most}", f"{len(value)} of them" if isinstance(value, list) else value)
+def _list(name: str, value: object, maximum: int) -> list[object]:
+    if not isinstance(value, list) or not 0 < len(value) <= maximum:
+        raise wrong(name, f"a list of 1 to {maximum}", f"a list of {len(value)}" if isinstance(value, list) else value)
     return value
 
 
@@ -155,7 +158,7 @@ def _messages(value: object) -> list[Message]:
         _message(f"messages[{number}]", item) for number, item in enumerate(_list("messages", value, MAX_MESSAGES))
     ]
     if all(message.role == "system" for message in found):
-        raise bad_value("messages", "at least one of another role than system", "none")
+        raise bad_value("messages", "at least one of another role than system", "only system")
     return found
 
 
@@ -165,9 +168,9 @@ def _message(where: str, item: object) -> Message:
     role = _ROLES.get(item["role"]) if isinstance(item.get("role"), str) else None
     if role is None:
         raise wrong(f"{where}.role", f"one of {', '.join(_ROLES)}", item.get("role"))
-    calls = tuple(_calls(f"{where}.tool_calls", item["tool_calls"])) if item.get("tool_calls") else ()
+    calls = tuple(_calls(f"{where}.tool_calls", item.get("tool_calls")))
     if calls and role != "assistant":
-        raise bad_value(f"{where}.tool_calls", "none but of an assistant", f"some of role {role}")
+        raise bad_value(f"{where}.tool_calls", "role assistant beside it", role)
     call_id = item.get("tool_call_id") if role == "tool" else ""
     if not isinstance(call_id, str) or (role == "tool" and not call_id):
         raise wrong(f"{where}.tool_call_id", "the id of a tool call", call_id)
@@ -184,15 +187,19 @@ def _text(where: str, content: object) -> str:
         raise wrong(where, "a text, or a list of text parts", content)
     pieces = []
     for number, part in enumerate(content):
-        text = part.get("text", part.get("refusal")) if isinstance(part, dict) else None
-        if not isinstance(text, str) or part.get("type", "text") not in ("text", "input_text", "refusal"):
+        if not isinstance(part, dict) or part.get("type", "text") not in _PARTS:
             got = part.get("type", part) if isinstance(part, dict) else part
             raise wrong(f"{where}[{number}]", "a part of type text", got)
+        text = part.get("text", part.get("refusal"))
+        if not isinstance(text, str):
+            raise wrong(f"{where}[{number}].text", "a text", text)
         pieces.append(text)
     return "".join(pieces)
 
 
 def _calls(where: str, value: object) -> list[WholeToolCall]:
+    if value is None or value == []:
+        return []
     return [_call(f"{where}[{number}]", call) for number, call in enumerate(_list(where, value, MAX_TOOLS))]
 
 
@@ -214,15 +221,15 @@ def _tool(where: str, item: object) -> Tool:
     function = item.get("function") if isinstance(item, dict) and item.get("type", "function") == "function" else None
     if not isinstance(function, dict):
         raise wrong(where, 'an object like {"type": "function", "function": {"name": …}}', item)
-    name, description = function.get("name"), function.get("description") or ""
+    name, description = function.get("name"), function.get("description")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise wrong(f"{where}.function.name", "1 to 128 letters, digits, or _.:-", name)
-    if not isinstance(description, str):
+    if not isinstance(description, str | None):
         raise wrong(f"{where}.function.description", "a text", description)
     schema = function.get("parameters")
     if schema is not None and not isinstance(schema, dict):
         raise wrong(f"{where}.function.parameters", "a JSON Schema, which is an object", schema)
-    return Tool(name, schema, description)
+    return Tool(name, schema, description or "")
 
 
 def _with_choice(question: Question, choice: object) -> Question:
@@ -234,7 +241,7 @@ def _with_choice(question: Question, choice: object) -> Question:
             return replace(question, tool_choice=mode)
         case "required" if names:
             return replace(question, tool_choice="required")
-    name = at(choice, "function", "name")
+    name = at(choice, "function", "name")  # None for any text that is left, such as "required" without tools
     if not isinstance(name, str) or name not in names:
         raise wrong("tool_choice", 'auto, none, required, or {"type": "function", …} with the name of a tool', choice)
     return replace(question, tool_choice="required", named_tool=name)
