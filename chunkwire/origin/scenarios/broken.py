@@ -1,4 +1,7 @@
-"""The broken scenarios: responses that no client may take for complete; among them the faults of `/fault/NAME`."""
+"""The broken scenarios: responses that a client must not report as complete.
+
+Those with a `tail` are the faults of `/fault/NAME` as well; see `Scenario`.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ from chunkwire.wire.encoder import encode_chunk
 _INCOMPLETE: Final = "report an incomplete message: the zero-sized chunk has not come"
 _BAD_CRLF: Final = "report broken framing: CRLF is expected after chunk-data"
 _OVERFLOW: Final = "prevent an integer overflow; report an incomplete message"
-_STALL: Final = "give up after a time of its own, and say so"
+_STALL: Final = "time out, and report it"
 _LENGTH_ERROR: Final = "close the connection and discard the response: the framing is invalid"
 
 
 def _first(events: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the events before the fault: half of them, never the last one."""
+    """Return the events before the fault: half of them, rounded down."""
     return events[: len(events) // 2]
 
 
 def _broken_off(tail: bytes, given: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write some events, a chunk each, and then a fault."""
+    """Write the first half of the events, a chunk each, and then the fault."""
     first = _first(events)
     writes = tuple(Write(octets) for octets in (*map(encode_chunk, first), tail) if octets)
     return Written(head_of(content_type), writes, b"".join(first) + given)
 
 
-# A response with an error outside of its chunks.
-_message: Final = partial(Scenario, is_legal=False, ending=Ending.CLOSE, is_framed=False)
+# A fault outside the chunked framing: in the head, in a body without chunks, in a gzip.
+_other_fault: Final = partial(Scenario, is_legal=False, ending=Ending.CLOSE, is_framed=False)
 
 
 def _fault(
@@ -42,7 +45,7 @@ def _fault(
     given: bytes = b"",
     is_framed: bool = False,
 ) -> Scenario:
-    """Return a fault in a chunked body; `given` is the part of its tail that a client may take for content."""
+    """Return a fault in a chunked body; `given` is content in its tail, which a client may deliver before its error."""
     build = partial(_broken_off, tail, given)
     return Scenario(title, demand, build, is_legal=False, ending=ending, is_framed=is_framed, tail=tail)
 
@@ -53,8 +56,13 @@ def _bad_size(title: str, line: bytes) -> Scenario:
     )
 
 
-def _cut_head(octets: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
-    return Written(octets, (), b"")
+def _head_alone(head: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
+    return Written(head, (), b"")
+
+
+def _cut_head(title: str, demand: str, head: bytes) -> Scenario:
+    """Return a fault that is only this beginning of a head; as a `tail`, it replaces the head of another response."""
+    return _other_fault(title, demand, partial(_head_alone, head), tail=head)
 
 
 def _lengths(framing: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
@@ -71,7 +79,7 @@ def _reset_unframed(events: Sequence[bytes], content_type: bytes) -> Written:
 
 
 def _cut_gzip(events: Sequence[bytes], content_type: bytes) -> Written:
-    """Write the first half of the gzip of all events, in a complete framing."""
+    """Write the gzip of the first half of the events, a chunk each, and the last-chunk: the gzip lacks its end."""
     made = gzipped(events, content_type)
     first = _first(events)
     return Written(made.head, (*made.writes[: len(first)], made.writes[-1]), b"".join(first))
@@ -84,7 +92,7 @@ BROKEN: Final = (
         given=b"half of ",
     ),
     _fault(
-        "early-end | a last-chunk before the content is over: framing complete, content not | 9112 §8",
+        "early-end | a last-chunk before the end of the content: complete framing, incomplete content | 9112 §8",
         b"0\r\n\r\n",
         demand="report the missing end mark of the content: HTTP alone cannot tell",
         ending=Ending.KEEP,
@@ -100,11 +108,10 @@ BROKEN: Final = (
     _fault("stall | silence between two chunks | 9112 §8", b"", demand=_STALL, ending=Ending.HOLD),
     _fault("stall-in-size | silence inside a chunk-size line | 9112 §8", b"1", demand=_STALL, ending=Ending.HOLD),
     _fault("reset | RST between two chunks | 9112 §8", b"", ending=Ending.RESET),
-    _message(
+    _cut_head(
         "empty | FIN before any octet of a response | 9112 §8",
         "report that no response came; a request that is safe to repeat may be sent again",
-        partial(_cut_head, b""),
-        tail=b"",
+        b"",
     ),
     _fault("no-terminator | FIN after whole chunks, without a last-chunk | 9112 §8", b""),
     _fault(
@@ -136,7 +143,7 @@ BROKEN: Final = (
     _bad_size("prefixed-size | a chunk-size with the prefix 0x", b"0x7"),
     _bad_size("underscored-size | a chunk-size with an underscore between its digits", b"0_7"),
     _fault(
-        "wrapped-size | a chunk-size of 2^64+5, which is 5 to a client that counts in 64 bits | 9112 §7.1",
+        "wrapped-size | a chunk-size of 2^64+5, which overflows 64 bits to 5 | 9112 §7.1",
         b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
         demand=_OVERFLOW,
         given=b"abcde\r\n0\r\n\r\n",
@@ -147,36 +154,35 @@ BROKEN: Final = (
         demand=_BAD_CRLF,
         given=b"abcde",
     ),
-    _message(
+    _cut_head(
         "cut-in-head | FIN inside the response head | 9112 §8",
         "report an incomplete message",
-        partial(_cut_head, b"HTTP/1.1 200 OK\r\nContent-Type: text/ev"),
-        tail=b"HTTP/1.1 200 OK\r\nContent-Type: text/ev",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/ev",
     ),
-    _message(
+    _other_fault(
         "short-length | FIN before Content-Length octets have come | 9112 §8",
         "report an incomplete message: fewer octets than Content-Length have come",
         _short,
     ),
-    _message(
+    _other_fault(
         "two-lengths | two Content-Length fields that differ | 9112 §6.3",
         _LENGTH_ERROR,
         partial(_lengths, b"Content-Length: 40\r\nContent-Length: 60"),
     ),
-    _message(
+    _other_fault(
         "bad-length | a Content-Length that is no number | 9112 §6.3",
         _LENGTH_ERROR,
         partial(_lengths, b"Content-Length: 0x40"),
     ),
-    _message(
+    _other_fault(
         "reset-unframed | RST in a body that the end of the connection delimits | 9112 §8",
         "report an error: only an orderly close ends such a body",
         _reset_unframed,
         ending=Ending.RESET,
     ),
-    _message(
+    _other_fault(
         "cut-gzip | a gzip content that ends early, in a framing that is complete | 9110 §8.4.1.3",
-        "report the incomplete gzip, where it asked for one",
+        "report the incomplete gzip, if its request accepted gzip",
         _cut_gzip,
         ending=Ending.KEEP,
         is_framed=True,

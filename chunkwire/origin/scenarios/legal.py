@@ -226,7 +226,7 @@ LEGAL: Final = (
     ),
     Scenario(
         "gzip | gzip, flushed at the end of each event | 9110 §8.4.1.3",
-        "decode as the octets arrive, where it asked for gzip",
+        "decode as the octets arrive, if its request accepted gzip",
         gzipped,
     ),
     Scenario(

@@ -70,7 +70,7 @@ class Scenario:
         clause: the section that decides, as in `9112 §7.1.1`.
         demand: what a sound client must do.
         is_legal: a sound client accepts the content as complete; else it must report an error.
-        is_framed: HTTP alone finds the message complete; where it is broken, only its content shows it.
+        is_framed: the framing is complete, so HTTP alone finds no fault; in a broken one, only the content shows it.
         tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; of a scenario
             that `breaks_head` its head, which replaces theirs; None for one that is no fault of a chunked body.
         slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0: as it is.

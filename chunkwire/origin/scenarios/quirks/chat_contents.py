@@ -1,4 +1,8 @@
-"""Quirks of what chat completions say: usage, reasoning, refusals, tool calls."""
+"""Quirks of what chat completions say: usage, reasoning, refusals, tool calls.
+
+Each row has its title (`NAME | SUMMARY | WHO | SEEN`), the chunks that are sent, and `said`: what a reader must find in
+them (see `values`).
+"""
 
 from __future__ import annotations
 
@@ -15,32 +19,33 @@ from chunkwire.origin.scenarios.quirks.values import (
     STOP,
     Quirk,
     Said,
-    calls,
+    call_chunk,
     choice,
     chunk,
     ended,
     row,
-    says,
+    text_chunk,
 )
 
 _row: Final = partial(row, CHAT)
-_THOUGHT: Final = Said("Hello", reasoning="Hm.")
-_TWO: Final = Said(calls=(("f", '{"a":1}'), ("g", '{"b":2}')), stop=StopReason.TOOL_CALLS)
-_ONE: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
-_reasoning: Final = partial(_row, before=(ROLE,), after=(says("Hello"), *END), said=_THOUGHT)
-_calling: Final = partial(_row, after=ended("tool_calls"), said=_ONE)
-_calling_in_turn: Final = partial(_calling, before=(ROLE,))
+_HELLO_REASONED: Final = Said("Hello", reasoning="Hm.")
+_CALLS_F_AND_G: Final = Said(calls=(("f", '{"a":1}'), ("g", '{"b":2}')), stop=StopReason.TOOL_CALLS)
+_CALLS_F: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
+# What rows of these kinds begin and end with, and what they mean unless they give their own `said`.
+_reasoning_row: Final = partial(_row, before=(ROLE,), after=(text_chunk("Hello"), *END), said=_HELLO_REASONED)
+_call_row: Final = partial(_row, after=ended("tool_calls"), said=_CALLS_F)
+_role_call_row: Final = partial(_call_row, before=(ROLE,))
 
 
-def _thinks(**members: object) -> bytes:
+def _reasoning_chunk(**members: object) -> bytes:
     return chunk(choice({"content": None, **members}))
 
 
-def _call(arguments: object = '{"a":1}', **members: object) -> dict[str, object]:
+def _call_f(arguments: object = '{"a":1}', **members: object) -> dict[str, object]:
     return {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": arguments}, **members}
 
 
-def _second(**members: object) -> dict[str, object]:
+def _call_g(**members: object) -> dict[str, object]:
     return {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": '{"b":2}'}, **members}
 
 
@@ -95,31 +100,33 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
         "usage-input-output | usage as input_tokens and output_tokens | proxies before Anthropic | 2024",
         chunk(usage={"input_tokens": 1, "output_tokens": 2}),
     ),
-    _reasoning(
+    _reasoning_row(
         "reasoning-content | reasoning_content | DeepSeek, xAI, llama.cpp, LiteLLM, SGLang | 2025-01",
-        _thinks(reasoning_content="H"),
-        _thinks(reasoning_content="m."),
+        _reasoning_chunk(reasoning_content="H"),
+        _reasoning_chunk(reasoning_content="m."),
     ),
-    _reasoning("reasoning | reasoning | OpenRouter, Groq, Ollama, vLLM from 0.19 | 2025-02", _thinks(reasoning="Hm.")),
-    _reasoning(
+    _reasoning_row(
+        "reasoning | reasoning | OpenRouter, Groq, Ollama, vLLM from 0.19 | 2025-02", _reasoning_chunk(reasoning="Hm.")
+    ),
+    _reasoning_row(
         "reasoning-both | the same reasoning under both names | vLLM, proxies | 2026-02",
-        _thinks(reasoning="Hm.", reasoning_content="Hm."),
+        _reasoning_chunk(reasoning="Hm.", reasoning_content="Hm."),
     ),
-    _reasoning(
-        "reasoning-details | reasoning_details, with the same text as reasoning or alone | OpenRouter | 2025-06",
-        _thinks(reasoning="H", reasoning_details=[{"type": "reasoning.text", "text": "H"}]),
-        _thinks(reasoning_details=[{"type": "reasoning.text", "text": "m."}]),
+    _reasoning_row(
+        "reasoning-details | reasoning_details, beside `reasoning` with the same text, or alone | OpenRouter | 2025-06",
+        _reasoning_chunk(reasoning="H", reasoning_details=[{"type": "reasoning.text", "text": "H"}]),
+        _reasoning_chunk(reasoning_details=[{"type": "reasoning.text", "text": "m."}]),
     ),
-    _reasoning(
-        "reasoning-encrypted | reasoning that the provider keeps to itself | OpenRouter | 2025-06",
-        _thinks(reasoning_details=[{"type": "reasoning.encrypted", "data": "abc"}]),
+    _reasoning_row(
+        "reasoning-encrypted | reasoning_details with encrypted reasoning alone | OpenRouter | 2025-06",
+        _reasoning_chunk(reasoning_details=[{"type": "reasoning.encrypted", "data": "abc"}]),
         said=Said("Hello"),
     ),
-    _reasoning(
+    _reasoning_row(
         "thinking-parts | content as a list with thinking in it | Mistral | 2025-08",
         chunk(choice({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]})),
     ),
-    _reasoning(
+    _reasoning_row(
         "reasoning-parts | content as a list with a summary of the reasoning in it | Databricks | 2025-08",
         chunk(choice({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}]})),
     ),
@@ -130,55 +137,55 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
         *END,
         said=Said("I cannot.", stop=StopReason.REFUSAL),
     ),
-    _calling_in_turn(
+    _role_call_row(
         "tool-index-missing | tool calls without an index | Gemini's OpenAI form, chatanywhere | 2024-06",
-        calls(_call()),
-        calls(_second()),
-        said=_TWO,
+        call_chunk(_call_f()),
+        call_chunk(_call_g()),
+        said=_CALLS_F_AND_G,
     ),
-    _calling_in_turn(
+    _role_call_row(
         "tool-index-zero | parallel tool calls all of index 0 | Gemini's OpenAI form, Dynamo | 2025-12",
-        calls(_call(index=0)),
-        calls(_second(index=0)),
-        said=_TWO,
+        call_chunk(_call_f(index=0)),
+        call_chunk(_call_g(index=0)),
+        said=_CALLS_F_AND_G,
     ),
-    _calling_in_turn(
+    _role_call_row(
         "tool-id-repeated | each delta repeats the call's id and name | Qwen, SGLang | 2025",
-        calls(_call('{"a":', index=0)),
-        calls(_call("1}", index=0)),
+        call_chunk(_call_f('{"a":', index=0)),
+        call_chunk(_call_f("1}", index=0)),
     ),
-    _calling_in_turn(
+    _role_call_row(
         "tool-id-empty | later deltas have an empty id and a null name | Qwen, LiteLLM | 2025",
-        calls(_call('{"a":', index=0)),
-        calls({"index": 0, "id": "", "function": {"name": None, "arguments": "1}"}}),
+        call_chunk(_call_f('{"a":', index=0)),
+        call_chunk({"index": 0, "id": "", "function": {"name": None, "arguments": "1}"}}),
     ),
-    _calling_in_turn(
-        "tool-arguments-object | arguments are an object and no text | Ollama, older versions | 2024",
-        calls(_call({"a": 1}, index=0)),
+    _role_call_row(
+        "tool-arguments-object | arguments are an object, not a text | Ollama, older versions | 2024",
+        call_chunk(_call_f({"a": 1}, index=0)),
     ),
     _row(
         "tool-finish-stop | finish_reason is `stop` after tool calls "
         "| Ollama, llama.cpp, OpenAI for a named tool | 2024",
         ROLE,
-        calls(_call(index=0)),
+        call_chunk(_call_f(index=0)),
         *END,
-        said=_ONE,
+        said=_CALLS_F,
     ),
     _row(
-        "function-call | function_call, as before tools | older servers | 2023-06",
+        "function-call | function_call, from the time before `tools` | older servers | 2023-06",
         ROLE,
         chunk(choice({"function_call": {"name": "f", "arguments": '{"a":'}})),
         chunk(choice({"function_call": {"arguments": "1}"}})),
         *ended("function_call"),
-        said=_ONE,
+        said=_CALLS_F,
     ),
-    _calling_in_turn(
+    _role_call_row(
         "tool-name-later | a delta of a tool call before its id and name | home-made servers | 2025",
-        calls({"index": 0, "type": "function", "function": {"arguments": ""}}),
-        calls(_call(index=0)),
+        call_chunk({"index": 0, "type": "function", "function": {"arguments": ""}}),
+        call_chunk(_call_f(index=0)),
     ),
     _row(
-        "audio-transcript | the text as the transcript of what is spoken | OpenAI, audio models | 2024-10",
+        "audio-transcript | the text is in audio.transcript | OpenAI, audio models | 2024-10",
         chunk(choice({"role": "assistant", "audio": {"id": "a", "transcript": "Hello"}})),
         chunk(choice({"audio": {"data": "AAAA"}})),
         *END,
@@ -186,31 +193,31 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "tool-calls-object | tool_calls is one object and no list | TGI before 3.0 | 2024-03",
-        chunk(choice({"tool_calls": _call('{"a"', index=0)})),
+        chunk(choice({"tool_calls": _call_f('{"a"', index=0)})),
         chunk(choice({"tool_calls": {"index": 0, "id": "", "function": {"name": None, "arguments": ":1}"}}})),
         *ended("eos_token"),
-        said=_ONE,
+        said=_CALLS_F,
     ),
-    _calling(
+    _call_row(
         "tool-index-text | the index of a tool call is a text | home-made servers | 2024",
-        calls(_call("", index="0"), {**_second(index="1"), "function": {"name": "g", "arguments": ""}}),
-        calls({"index": "0", "function": {"arguments": '{"a":1}'}}),
-        calls({"index": "1", "function": {"arguments": '{"b":2}'}}),
-        said=_TWO,
+        call_chunk(_call_f("", index="0"), {**_call_g(index="1"), "function": {"name": "g", "arguments": ""}}),
+        call_chunk({"index": "0", "function": {"arguments": '{"a":1}'}}),
+        call_chunk({"index": "1", "function": {"arguments": '{"b":2}'}}),
+        said=_CALLS_F_AND_G,
     ),
-    _calling(
-        "tool-arguments-none | a call without arguments, which are an empty object | vLLM, Ollama | 2024",
-        calls(_call(None, index=0)),
+    _call_row(
+        "tool-arguments-none | arguments are null, which means an empty object | vLLM, Ollama | 2024",
+        call_chunk(_call_f(None, index=0)),
         said=Said(calls=(("f", "{}"),), stop=StopReason.TOOL_CALLS),
     ),
-    _calling(
-        "tool-custom | a call of a tool that takes a text | OpenAI | 2025-08",
-        calls({"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "f", "input": "a"}}),
+    _call_row(
+        "tool-custom | a call of a custom tool, whose input is a text and no JSON | OpenAI | 2025-08",
+        call_chunk({"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "f", "input": "a"}}),
         said=Said(calls=(("f", "a"),), stop=StopReason.TOOL_CALLS),
     ),
-    _calling(
-        "tool-flat | name and arguments of a call without an object around them, and a null beside it "
+    _call_row(
+        "tool-flat | name and arguments directly in the call, without `function`; a null in the list of calls "
         "| home-made servers | 2024",
-        calls(None, {"index": 0, "id": "call_1", "name": "f", "arguments": '{"a":1}'}),
+        call_chunk(None, {"index": 0, "id": "call_1", "name": "f", "arguments": '{"a":1}'}),
     ),
 )

@@ -22,7 +22,7 @@ from chunkwire.origin.scenarios.quirks.values import (
     dumped,
     ended,
     row,
-    says,
+    text_chunk,
 )
 
 _row: Final = partial(row, CHAT)
@@ -103,7 +103,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
     _row(
         "finish-with-content | the finish_reason stands beside the last words | Mistral, Gemini's OpenAI form | 2024",
         ROLE,
-        says("Hel"),
+        text_chunk("Hel"),
         chunk(choice({"content": "lo"}, "stop")),
         DONE,
     ),
@@ -174,7 +174,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         "several-choices | two choices, n=2, one after the other | OpenAI | 2023",
         chunk(choice({"content": "Hel"}), {"index": 1, "delta": {"content": "Other"}}),
         chunk({"index": 1, "delta": {}, "finish_reason": "stop"}),
-        says("lo"),
+        text_chunk("lo"),
         *END,
     ),
     _row(

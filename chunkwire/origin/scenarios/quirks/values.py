@@ -19,7 +19,7 @@ CHAT: Final = ("openai", "azure")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a reader must find in a stream.
+    """What a reader must find in a stream; the default is a normal stop and nothing else.
 
     Attributes:
         calls: the name and the arguments of each tool call.
@@ -82,7 +82,7 @@ def row(
 
     Args:
         title: `NAME | SUMMARY | WHO | SEEN`; see `Quirk`.
-        before, after: the usual pieces around those of the quirk.
+        pieces: those of the quirk; they are sent between `before` and `after`.
         said: None for the text "Hello", after which the model stopped by itself.
     """
     name, summary, who, seen = title.split(" | ")
@@ -116,12 +116,12 @@ def chunk(*choices: object, **members: object) -> bytes:
     return data({**head, "choices": list(choices), **members})
 
 
-def says(text: str) -> bytes:
+def text_chunk(text: str) -> bytes:
     """Return a chunk that has more text."""
     return chunk(choice({"content": text}))
 
 
-def calls(*found: object) -> bytes:
+def call_chunk(*found: object) -> bytes:
     """Return a chunk that has these tool calls."""
     return chunk(choice({"tool_calls": list(found)}))
 
@@ -137,4 +137,4 @@ def ended(reason: str) -> tuple[bytes, bytes]:
 ROLE: Final = chunk(choice({"role": "assistant", "content": ""}))
 END: Final = ended("stop")
 STOP: Final = END[0]
-HELLO: Final = (ROLE, says("Hel"), says("lo"))
+HELLO: Final = (ROLE, text_chunk("Hel"), text_chunk("lo"))
