@@ -1,7 +1,8 @@
-"""Gemini: `data:` events of GenerateContentResponse, and nothing else in the stream.
+"""Gemini: a stream of GenerateContentResponse objects, each in a `data:` event.
 
 The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The end of the body is
-the end; the last event has the `finishReason` and the usage. Without `alt=sse` the objects come as one JSON array.
+the end; the last event has the `finishReason` and the usage. A request without `alt=sse` gets one JSON array of the
+same objects instead of events.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ MAX_CANDIDATES: Final = 8  # as the service
 MAX_LOGPROBS: Final = 20  # likewise
 _CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
 _UNDERSCORE: Final = re.compile("_([a-z])")
-# Members whose values have the caller's own keys.
-_CALLERS: Final = frozenset(
+# Members of a request in whose values the names of members are the caller's own.
+_OWN_NAMES: Final = frozenset(
     {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args", "response"}
 )
 _STOPS: Final[Mapping[str, StopReason]] = {
@@ -72,16 +73,17 @@ _STATUS: Final[Mapping[ErrorKind, str]] = {
 
 
 class GenerateContentInterpreter(Interpreter):
-    """The meaning of the events of generated content; a whole answer has the form of one event."""
+    """The meaning of the events of generated content, and of a whole answer, which has the form of one event."""
 
     finish = "an event with a finishReason"
 
     def __init__(self) -> None:
         super().__init__()
-        self._index: int | None = None  # of the candidate that is the answer: the lowest in the first event with any
+        # index of the candidate that is the answer: the lowest in the first event with candidates; None before it
+        self._index: int | None = None
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event means; the service sends no `event:` line."""
+        """Return what an event means; `name` is ignored, as the service names no events."""
         if isinstance(inner := at(payload, "response"), dict):  # Code Assist wraps the API's objects
             payload = inner
         usage, candidate = at(payload, "usageMetadata"), self._candidate_in(payload)
@@ -107,7 +109,7 @@ class GenerateContentInterpreter(Interpreter):
             yield Stop(StopReason.FILTER)
 
     def _candidate_in(self, payload: object) -> object:
-        """Return the candidate that is the answer, None where the event has none; an index of 0 may be absent."""
+        """Return the candidate that is the answer, None where the event has none; a candidate without index has 0."""
         candidates = items_at(payload, "candidates")
         if self._index is None and candidates:
             self._index = min(number_at(each, "index") or 0 for each in candidates)
@@ -117,9 +119,10 @@ class GenerateContentInterpreter(Interpreter):
         if text := delta_at(part, "text"):
             yield Reasoning(text) if at(part, "thought") is True else Text(text)
         call = at(part, "functionCall")
-        if isinstance(call, dict):  # whole, in one part: no request here asks for the arguments in pieces
+        if isinstance(call, dict):  # whole: the API sends pieces of arguments only on request, and none here asks
             id_, name, arguments = text_at(call, "id"), text_at(call, "name"), dump(at(call, "args") or {})
-            # A proxy may repeat a part. Without an id, equal calls are two; with a name in its place, unequal ones are.
+            # Some proxies repeat a part: the same id, name and arguments are the same call. Some use the name as the
+            # id: other arguments are another call. Without an id, each part is another call.
             key = (id_, name, arguments) if id_ else len(self._calls)
             yield from self._calls.begin(key, id_, name, arguments)
 
@@ -188,17 +191,20 @@ class Gemini(Dialect):
         return pieces
 
     def _payloads(self, answer: Answer, question: Question) -> Iterator[tuple[dict[str, object], bool]]:
-        """Yield each event's object, and its `Piece.is_token`; finishReason and usage are in the last part's event."""
+        """Yield each event's object and its `Piece.is_token`: one event for each part of the answer.
+
+        The last one has the finishReason and the usage, or is the error. An answer without parts is an empty text.
+        """
         parts: list[tuple[object, tuple[str, ...]]] = [(_thought(text), ()) for text in answer.reasoning]
         parts += [({"text": text}, (text,)) for text in answer.text]
         parts += [(_call_part(call), ()) for call in answer.tool_calls]
+        if not parts and answer.error is None:
+            parts = [({"text": ""}, ())]
+        for number, (part, tokens) in enumerate(parts, 1):
+            is_last = number == len(parts) and answer.error is None
+            yield _payload(answer, question, [part], tokens, is_last=is_last), True
         if answer.error is not None:
-            for part, tokens in parts:
-                yield _payload(answer, question, [part], tokens), True
             yield self.error_body(answer.error, answer.error.status or self.statuses[answer.error.kind]), False
-            return
-        for number, (part, tokens) in enumerate(parts or [({"text": ""}, ())]):
-            yield _payload(answer, question, [part], tokens, is_last=number >= len(parts) - 1), True
 
     def whole(self, answer: Answer, question: Question) -> dict[str, object]:
         """Return the JSON body of an answer; see `Dialect`."""
@@ -208,7 +214,7 @@ class Gemini(Dialect):
         return _payload(answer, question, parts, answer.text, is_last=True)
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
-        """Return the body of a refusal, which is also the data of an error event."""
+        """Return the body of an error response, which is also the data of an error event."""
         body: dict[str, object] = {
             "code": status,
             "message": error.message,
@@ -243,21 +249,23 @@ def _payload(
     return {"candidates": candidates, **usage, "modelVersion": answer.model, "responseId": answer.id}
 
 
-def _logprobs(tokens: tuple[str, ...], others: int) -> dict[str, object]:
-    """Return the LogprobsResult of tokens; the candidates of a step are ordered by probability."""
+def _logprobs(tokens: tuple[str, ...], count: int) -> dict[str, object]:
+    """Return a made-up LogprobsResult of tokens.
+
+    Args:
+        count: how many alternatives to list for each token, the most probable first, which is the token itself.
+    """
 
     def candidate(token: str, rank: int = 0) -> dict[str, object]:
         return {
-            "token": token + "'" * rank,
+            "token": token + "'" * rank,  # an invented alternative
             "tokenId": zlib.crc32(token.encode()) % 262_144,
             "logProbability": logprob(rank),
         }
 
     found: dict[str, object] = {"chosenCandidates": [candidate(token) for token in tokens]}
-    if others:
-        found["topCandidates"] = [
-            {"candidates": [candidate(token, rank) for rank in range(others)]} for token in tokens
-        ]
+    if count:
+        found["topCandidates"] = [{"candidates": [candidate(token, rank) for rank in range(count)]} for token in tokens]
     return found
 
 
@@ -280,9 +288,9 @@ def _usage_of(usage: object) -> Usage:
 
 
 def _cased(value: object, depth: int = 8) -> object:
-    """Return a request's JSON with its keys in camel case: the service takes snake case too, and the SDK mixes them.
+    """Return a request's JSON with its names in camel case: the service takes snake case too, and the SDK mixes them.
 
-    Schemas and arguments, which have the caller's own keys, stay as they are, and so does what is nested deeper.
+    Unchanged are the values of `_OWN_NAMES`, and what is nested more than `depth` levels deep.
     """
     if isinstance(value, list):
         return [_cased(item, depth - 1) for item in value] if depth else value
@@ -291,7 +299,7 @@ def _cased(value: object, depth: int = 8) -> object:
     found: dict[str, object] = {}
     for key, member in value.items():
         name = _UNDERSCORE.sub(lambda match: match[1].upper(), key)
-        found[name] = member if name in _CALLERS else _cased(member, depth - 1)
+        found[name] = member if name in _OWN_NAMES else _cased(member, depth - 1)
     return found
 
 

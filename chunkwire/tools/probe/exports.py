@@ -1,4 +1,7 @@
-"""The result of a probe for programs: JSON, one line for a log, JUnit XML, annotations in GitHub's form."""
+"""Forms of a probe's result that programs read: JSON lines, a line for a log, JUnit XML, GitHub's workflow commands.
+
+The rule here: only the form. JSON escapes control characters that a peer may have sent; the other forms show dots.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ VERSION: Final = 1
 def json_lines(result: ProbeResult) -> Iterator[str]:
     """Yield a line for each hop, for each finding of `--why`, and for the chain; times are in seconds.
 
-    The chain's line has `complete`: false where a signal ended the probe. Readers ignore members they do not know.
+    `rfc10036` is `HopVerdict.is_conforming`. `complete` is false if SIGINT or SIGTERM ended the probe early. Readers
+    ignore members they do not know.
     """
     for verdict in result.verdicts:
         yield _line(
@@ -72,18 +76,26 @@ def _line(**members: object) -> str:
 
 
 def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
-    """Return the outcome as one line."""
+    """Return the outcome of a gate as one line.
+
+    Where it is not passed, the line is about the hop to blame, or else the first hop that did not pass. An interrupted
+    probe may have neither: then it is about the last hop.
+    """
     if is_passed:
         hops = ", ".join(verdict.hop for verdict in result.verdicts)
         return PLAIN.text(f"probe: passed: {hops}: each frame came before the next one was written")
-    undecided = (verdict for verdict in result.verdicts if outcome_of(verdict, is_gate=True))
-    blamed = result.blamed or next(undecided, result.verdicts[-1])
-    outcome = outcome_of(blamed, is_gate=True) or "undecided"
-    return PLAIN.text(f"probe: {outcome}: {blamed.hop}: {message_of(blamed)}")
+    not_passed = (verdict for verdict in result.verdicts if outcome_of(verdict, is_gate=True))
+    shown = result.blamed or next(not_passed, result.verdicts[-1])
+    outcome = outcome_of(shown, is_gate=True) or "undecided"
+    return PLAIN.text(f"probe: {outcome}: {shown.hop}: {message_of(shown)}")
 
 
 def junit(result: ProbeResult, *, is_gate: bool) -> str:
-    """Return the result as JUnit XML: a test case a hop; a hop that nothing decides is an error."""
+    """Return the result as JUnit XML: one test case for each hop; a failed hop is a failure, an undecided one an error.
+
+    Args:
+        is_gate: see `outcome_of`.
+    """
     outcomes = [outcome_of(verdict, is_gate=is_gate) for verdict in result.verdicts]
     failures, errors = outcomes.count("failed"), outcomes.count("undecided")
     head = f'<testsuite name="chunkwire probe" tests="{len(outcomes)}" failures="{failures}" errors="{errors}">'
@@ -101,7 +113,7 @@ def _case(verdict: HopVerdict, outcome: str) -> str:
 
 
 def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
-    """Yield a workflow command of GitHub's for each hop that fails, or is undecided."""
+    """Yield one of GitHub's workflow commands for each hop that does not pass: an error, or a warning if undecided."""
     for verdict in result.verdicts:
         outcome = outcome_of(verdict, is_gate=is_gate)
         if outcome:
@@ -112,5 +124,5 @@ def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Return text as GitHub's workflow commands take it."""
+    """Return text with the escapes of GitHub's workflow commands."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
