@@ -19,8 +19,7 @@ async def acknowledge(running: Running, n: int, name: str = ID) -> bytes:
     request = (
         f"POST /probe/ack?barrier={name}&n={n} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
-    async with connect(running.port) as client:
-        await client.send(request.encode())
+    async with connect(running.port, request.encode()) as client:
         return (await client.read_until(b"\r\n\r\n")).partition(b"\r\n")[0]
 
 
@@ -30,16 +29,14 @@ async def state(running: Running) -> dict[str, object]:
 
 
 async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/probe?n=2&barrier={ID}"))
-        with trio.fail_after(PATIENCE):
-            await client.read_until(b'"n":1,')
-            assert (await state(running))["written"] == 1
-            assert (await acknowledge(running, 1)).endswith(b"204 No Content")
-            await client.read_until(b'"n":2,')
-            assert (await state(running))["acked"] == 1
-            assert (await acknowledge(running, 2)).endswith(b"204 No Content")
-            await client.read_until(b"\r\n0\r\n\r\n")
+    async with serving() as running, connect(running.port, get(f"/probe?n=2&barrier={ID}")) as client:
+        await client.read_until(b'"n":1,')
+        assert (await state(running))["written"] == 1
+        assert (await acknowledge(running, 1)).endswith(b"204 No Content")
+        await client.read_until(b'"n":2,')
+        assert (await state(running))["acked"] == 1
+        assert (await acknowledge(running, 2)).endswith(b"204 No Content")
+        await client.read_until(b"\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -53,47 +50,39 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
     ],
 )
 async def test_what_a_probe_asks_about_its_barrier_is_marked_for_logs(target: str, is_marked: bool) -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/probe?n=2&barrier={ID}"))
-        with trio.fail_after(PATIENCE):
-            await client.read_until(b'"n":1,')
-            answer = await running.get(target)
-            await running.wait_ended()
-            assert (b"\r\nChunkwire-Barrier: answer\r\n" in answer) == is_marked
-            assert is_about_barrier(running.ended[-1]) == is_marked
+    async with serving() as running, connect(running.port, get(f"/probe?n=2&barrier={ID}")) as client:
+        await client.read_until(b'"n":1,')
+        answer = await running.get(target)
+        await running.wait_ended()
+        assert (b"\r\nChunkwire-Barrier: answer\r\n" in answer) == is_marked
+        assert is_about_barrier(running.ended[-1]) == is_marked
 
 
 async def test_the_first_event_may_wait_for_the_head_too() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/probe?n=1&barrier={ID}&ack_head=1"))
-        with trio.fail_after(PATIENCE):
-            await client.read_until(b"\r\n\r\n")
-            assert (await state(running))["written"] == 0
-            await acknowledge(running, 0)
-            await client.read_until(b'"n":1,')
+    async with serving() as running, connect(running.port, get(f"/probe?n=1&barrier={ID}&ack_head=1")) as client:
+        await client.read_until(b"\r\n\r\n")
+        assert (await state(running))["written"] == 0
+        await acknowledge(running, 0)
+        await client.read_until(b'"n":1,')
 
 
 async def test_an_acknowledgement_out_of_order_is_409_and_one_without_a_barrier_404() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/probe?n=3&barrier={ID}"))
-        with trio.fail_after(PATIENCE):
-            await client.read_until(b'"n":1,')
-            assert b" 409 " in await acknowledge(running, 2)
-            assert b" 204 " in await acknowledge(running, 1)
-            assert b" 409 " in await acknowledge(running, 1)
-            assert b" 404 " in await acknowledge(running, 1, "f" * 16)
-            assert b" 409 " in (await running.get(f"/probe?n=1&barrier={ID}")).partition(b"\r\n")[0]
+    async with serving() as running, connect(running.port, get(f"/probe?n=3&barrier={ID}")) as client:
+        await client.read_until(b'"n":1,')
+        assert b" 409 " in await acknowledge(running, 2)
+        assert b" 204 " in await acknowledge(running, 1)
+        assert b" 409 " in await acknowledge(running, 1)
+        assert b" 404 " in await acknowledge(running, 1, "f" * 16)
+        assert b" 409 " in (await running.get(f"/probe?n=1&barrier={ID}")).partition(b"\r\n")[0]
 
 
 async def test_a_burst_waits_for_the_last_of_the_burst_before() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/probe?n=4&burst=2&barrier={ID}"))
-        with trio.fail_after(PATIENCE):
-            await client.read_until(b'"n":2,')
-            await acknowledge(running, 1)
-            assert (await state(running))["written"] == 2
-            await acknowledge(running, 2)
-            await client.read_until(b'"n":4,')
+    async with serving() as running, connect(running.port, get(f"/probe?n=4&burst=2&barrier={ID}")) as client:
+        await client.read_until(b'"n":2,')
+        await acknowledge(running, 1)
+        assert (await state(running))["written"] == 2
+        await acknowledge(running, 2)
+        await client.read_until(b'"n":4,')
 
 
 @pytest.mark.parametrize("name, is_taken", [("a" * 15, False), ("a" * 16, True), ("a" * 64, True), ("a" * 65, False)])

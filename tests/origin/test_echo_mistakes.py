@@ -8,7 +8,7 @@ import trio
 
 import chunkwire
 from chunkwire.server.access import log_text
-from tests.server.peer import body_of, connect, get, post, serving, status_of
+from tests.server.peer import ask, body_of, connect, get, post, serving, status_of
 
 SAID = 'the size line said 4, the data goes on with "o"'
 WRONG = {
@@ -25,16 +25,14 @@ FIRST = b"2\r\nok\r\n"
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_mistake_in_the_first_chunk_is_answered_400(name: str) -> None:
     body, said = WRONG[name]
-    async with serving() as running:
-        answer = await running.ask(post("/echo", body))
+    answer = await ask(post("/echo", body))
     assert (status_of(answer), said in body_of(answer).decode()) == (400, True), answer
 
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_a_later_mistake_is_reported_in_one_chunk_and_cut(name: str) -> None:
     body, said = WRONG[name]
-    async with serving() as running:
-        echoed = body_of(await running.ask(post("/echo", FIRST + body)))
+    echoed = body_of(await ask(post("/echo", FIRST + body)))
     assert echoed.startswith(FIRST)
     with pytest.raises(chunkwire.IncompleteBody):
         chunkwire.decode(echoed)
@@ -57,14 +55,12 @@ async def test_the_access_line_and_the_journal_say_it_too(caplog: pytest.LogCapt
 async def test_a_client_that_waits_for_the_head_gets_it(
     target: str, begun: bytes, autojump_clock: trio.abc.Clock
 ) -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(post(target, begun))
+    async with serving() as running, connect(running.port, post(target, begun)) as client:
         await client.read_until(b"\r\n\r\n")
         await client.send(b"5\r\nhello\r\n"[len(begun) :])
         await client.read_until(b"5\r\nhello\r\n")
 
 
 async def test_head_takes_only_now() -> None:
-    async with serving() as running:
-        answer = await running.ask(get("/echo?head=later").replace(b"GET", b"POST", 1))
+    answer = await ask(get("/echo?head=later").replace(b"GET", b"POST", 1))
     assert (status_of(answer), b"head: expected now" in answer) == (400, True)

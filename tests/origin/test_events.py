@@ -8,7 +8,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.sse import SseComment, SseDecoder, SseEvent
-from tests.server.peer import LeapPacer, body_of, get, serving, status_of
+from tests.server.peer import LeapPacer, ask, body_of, fetch, get, serving, status_of
 
 
 def items_of(response: bytes) -> list[SseEvent | SseComment]:
@@ -21,8 +21,7 @@ def items_of(response: bytes) -> list[SseEvent | SseComment]:
 
 
 async def sse(target: str, *lines: bytes) -> list[SseEvent]:
-    async with serving() as running:
-        response = await running.ask(get(target, b"Connection: close", *lines))
+    response = await ask(get(target, b"Connection: close", *lines))
     return [item for item in items_of(response) if isinstance(item, SseEvent)]
 
 
@@ -36,8 +35,7 @@ async def test_events_are_numbered_and_carry_their_number_as_id() -> None:
 
 async def test_count_events_are_spread_over_the_duration_after_the_delay() -> None:
     pacer = LeapPacer()
-    async with serving(pacer=pacer) as running:
-        await running.get("/sse?count=5&duration=2s&delay=1s")
+    await fetch("/sse?count=5&duration=2s&delay=1s", pacer=pacer)
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [1.0, 1.5, 2.0, 2.5, 3.0]
 
 
@@ -53,8 +51,7 @@ async def test_retry_is_sent_once_in_milliseconds() -> None:
 
 async def test_heartbeats_are_comments_in_the_silence() -> None:
     pacer = LeapPacer()
-    async with serving(pacer=pacer) as running:
-        items = items_of(await running.get("/sse?count=2&duration=1s&delay=500ms&heartbeat=400ms"))
+    items = items_of(await fetch("/sse?count=2&duration=1s&delay=500ms&heartbeat=400ms", pacer=pacer))
     kinds = ["event" if isinstance(item, SseEvent) else "heartbeat" for item in items]
     assert kinds == ["heartbeat", "event", "heartbeat", "heartbeat", "event"]
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.4, 0.5, 0.9, 1.3, 1.5]
@@ -67,13 +64,11 @@ async def test_last_event_id_resumes_the_stream_after_that_event(last: bytes, id
 
 @pytest.mark.parametrize("last", [b"5", b"6"])
 async def test_a_client_with_all_events_gets_204_which_stops_its_reconnects(last: bytes) -> None:
-    async with serving() as running:
-        assert status_of(await running.ask(get("/sse?count=5", b"Last-Event-ID: " + last, b"Connection: close"))) == 204
+    assert status_of(await ask(get("/sse?count=5", b"Last-Event-ID: " + last, b"Connection: close"))) == 204
 
 
 async def test_an_id_that_was_never_given_is_refused_by_name() -> None:
-    async with serving() as running:
-        response = await running.ask(get("/sse", b"Last-Event-ID: abc", b"Connection: close"))
+    response = await ask(get("/sse", b"Last-Event-ID: abc", b"Connection: close"))
     assert (status_of(response), b"Last-Event-ID: expected a number" in response) == (400, True)
 
 
@@ -96,8 +91,7 @@ async def test_a_stream_is_cut_after_its_last_event_and_not_where_fewer_follow()
 
 async def test_ndjson_is_a_line_of_json_a_frame_at_its_moment() -> None:
     pacer = LeapPacer()
-    async with serving(pacer=pacer) as running:
-        response = await running.get("/ndjson?n=3&interval=200ms")
+    response = await fetch("/ndjson?n=3&interval=200ms", pacer=pacer)
     lines = [frame.data for frame in FrameReader().feed(body_of(response)) if isinstance(frame, Chunk)]
     assert [json.loads(line)["n"] for line in lines] == [1, 2, 3]
     assert all(line.endswith(b"}\n") and line.count(b"\n") == 1 for line in lines)

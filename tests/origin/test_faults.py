@@ -6,7 +6,7 @@ import trio
 import chunkwire
 from chunkwire.origin.scenarios import FAULTS
 from chunkwire.server.journal import Ended
-from tests.server.peer import GatePacer, body_of, connect, get, serving
+from tests.server.peer import GatePacer, ask, body_of, connect, fetch, get, serving
 
 TWO = b"d\r\nChunk 1 of 4\n\r\nd\r\nChunk 2 of 4\n\r\n"
 
@@ -52,14 +52,12 @@ def verdict_of(body: bytes) -> str:
 
 @pytest.mark.parametrize("name", [name for name in BODIES if not name.startswith("reset")])
 async def test_a_fault_writes_its_octets_and_ends_with_fin(name: str) -> None:
-    async with serving() as running:
-        assert body_of(await running.get(f"/fault/{name}?n=4")) == BODIES[name]
+    assert body_of(await fetch(f"/fault/{name}?n=4")) == BODIES[name]
 
 
 async def test_reset_ends_with_a_reset() -> None:
     pacer = GatePacer()
-    async with serving(pacer=pacer) as running, connect(running.port) as client:
-        await client.send(get("/fault/reset?n=4"))
+    async with serving(pacer=pacer) as running, connect(running.port, get("/fault/reset?n=4")) as client:
         for _ in range(2):
             pacer.open()
         await client.read_until(TWO)
@@ -70,8 +68,7 @@ async def test_reset_ends_with_a_reset() -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 async def test_a_fault_in_the_head_ends_there(name: str) -> None:
-    async with serving() as running:
-        assert await running.get(f"/fault/{name}") == HEADS[name]
+    assert await fetch(f"/fault/{name}") == HEADS[name]
 
 
 async def test_every_fault_is_documented_here() -> None:
@@ -101,5 +98,4 @@ async def test_a_stall_holds_for_its_duration() -> None:
 
 
 async def test_a_stalled_client_that_half_closed_still_gets_the_fin(autojump_clock: trio.abc.Clock) -> None:
-    async with serving() as running:
-        assert body_of(await running.ask(get("/fault/stall?n=2&at=1&duration=1m"))) == b"d\r\nChunk 1 of 2\n\r\n"
+    assert body_of(await ask(get("/fault/stall?n=2&at=1&duration=1m"))) == b"d\r\nChunk 1 of 2\n\r\n"

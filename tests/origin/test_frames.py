@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.peer import body_of, connect, get, serving, status_of
+from tests.server.peer import ask, body_of, connect, fetch, get, serving, status_of
 
 PLAN = "plan=5@0,0@0&text=hello"
 
@@ -23,21 +23,18 @@ async def test_status_and_fields_are_those_asked_for() -> None:
     [("5%0d%0ahel", b"5\r\nhel"), ("%ff%00+", b"\xff\x00 "), ("0%0d%0a%0d%0a", b"0\r\n\r\n"), ("", b"")],
 )
 async def test_octets_follow_the_head_as_they_stand_and_then_a_fin(octets: str, written: bytes) -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/frames?octets={octets}"))
+    async with serving() as running, connect(running.port, get(f"/frames?octets={octets}")) as client:
         answer = await client.read_all()
     assert (status_of(answer), body_of(answer)) == (200, written)
     assert b"Transfer-Encoding: chunked\r\n" in answer
 
 
 async def test_octets_are_refused_where_there_is_no_framing() -> None:
-    async with serving() as running:
-        answer = await running.ask(b"GET /frames?octets=a HTTP/1.0\r\n\r\n")
+    answer = await ask(b"GET /frames?octets=a HTTP/1.0\r\n\r\n")
     assert b"400" in answer.partition(b"\r\n")[0]
     assert b"to HTTP/1.0 no framing is sent" in answer
 
 
 async def test_the_list_says_the_parameters_of_each_resource() -> None:
-    async with serving() as running:
-        listed = body_of(await running.get("/")).decode()
+    listed = body_of(await fetch("/")).decode()
     assert "    parameters: at, duration, interval, n\n    curl -sN --raw 'http://x/fault/cut" in listed

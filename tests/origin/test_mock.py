@@ -20,7 +20,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk
 from chunkwire.wire.reader import FrameReader
 from tests.llm.answers import read, started, told
-from tests.server.peer import GatePacer, LeapPacer, Running, body_of, connect, serving, status_of
+from tests.server.peer import GatePacer, LeapPacer, Running, ask, body_of, connect, serving, status_of
 
 PROMPT = "Say hello to the whole world"
 WORDS = ["Say", " hello", " to", " the", " whole", " world"]
@@ -82,8 +82,7 @@ async def test_the_answer_is_named_as_the_provider_names_its_own(name: str) -> N
 @pytest.mark.parametrize("stream", ["true", "false"])
 async def test_a_name_that_utf8_cannot_write_is_sent_back_as_an_escape(stream: str) -> None:
     body = b'{"model":"\\ud800\xc3\xa9","stream":%b,"messages":[{"role":"user","content":"hi"}]}' % stream.encode()
-    async with serving() as running:
-        response = await running.ask(posted("/v1/chat/completions", body))
+    response = await ask(posted("/v1/chat/completions", body))
     assert status_of(response) == 200
     assert b'"model":"\\ud800\xc3\xa9"' in response
 
@@ -102,8 +101,7 @@ async def test_tokens_come_at_their_planned_moments() -> None:
 async def test_each_token_is_on_the_wire_before_the_next_is_due() -> None:
     """A barrier, not a stopwatch: fails where frames are gathered."""
     pacer = GatePacer()
-    async with serving(pacer=pacer) as running, connect(running.port) as client:
-        await client.send(asking("openai"))
+    async with serving(pacer=pacer) as running, connect(running.port, asking("openai")) as client:
         for word in ["", *WORDS]:
             await pacer.waiting.acquire()
             pacer.open()

@@ -15,7 +15,7 @@ from chunkwire.origin.scenarios.quirks import QUIRKS
 from tests.llm.answers import ASKED, read, told
 from tests.llm.test_quirks import said
 from tests.origin.test_mock import asking, frames_of, posted
-from tests.server.peer import Running, body_of, serving, status_of
+from tests.server.peer import Running, ask, body_of, fetch, serving, status_of
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOLS = (Tool("a", SCHEMA), Tool("b", SCHEMA), Tool("c", SCHEMA))
@@ -89,8 +89,7 @@ async def test_a_question_that_ends_in_a_tools_result_is_answered_in_words(name:
 @dialects
 async def test_a_tool_that_is_not_there_cannot_be_chosen(name: str) -> None:
     question = replace(ASKED, tools=TOOLS, tool_choice="required", named_tool="z")
-    async with serving() as running:
-        assert status_of(await running.ask(asking(name, question=question))) == 400
+    assert status_of(await ask(asking(name, question=question))) == 400
 
 
 @dialects
@@ -151,7 +150,7 @@ async def test_each_quirk_is_sent_on_request_as_its_row_has_it() -> None:
             assert b"Content-Type: " + quirk.content_type + b"\r\n" in response
 
 
-async def test_a_quirk_of_every_request_and_one_of_another_dialect() -> None:
+async def test_a_quirk_may_be_of_every_request_and_must_be_of_the_dialect() -> None:
     async with serving(mock=MockSettings(quirk="reasoning")) as running:
         assert said(await events(running, "openai", asking("openai"))) == QUIRKS["reasoning"].said
         response = await running.ask(asking("gemini"))
@@ -160,15 +159,13 @@ async def test_a_quirk_of_every_request_and_one_of_another_dialect() -> None:
 
 
 async def test_the_quirks_are_listed_a_line_each() -> None:
-    async with serving() as running:
-        lines = body_of(await running.get("/quirks")).decode().splitlines()
+    lines = body_of(await fetch("/quirks")).decode().splitlines()
     assert [line.split()[0] for line in lines] == ["name", *QUIRKS]
     assert lines[1].endswith(QUIRKS["comments"].summary)
 
 
 async def test_an_unknown_quirk_is_refused_with_the_nearest_names() -> None:
-    async with serving() as running:
-        response = await running.ask(asking("openai", "x-chunkwire-quirk: reasonin"))
+    response = await ask(asking("openai", "x-chunkwire-quirk: reasonin"))
     assert status_of(response) == 400
     assert b"expected a quirk such as reasoning" in response
 
@@ -227,8 +224,7 @@ OPTS_IN = ASKS + ",anthropic-dangerous-direct-browser-access"
     ],
 )
 async def test_a_preflight_is_granted_where_the_provider_grants_it(path: str, line: str, is_open: bool) -> None:
-    async with serving() as running:
-        head = await running.ask(f"{PREFLIGHT.format(path)}{line}\r\n\r\n".encode())
+    head = await ask(f"{PREFLIGHT.format(path)}{line}\r\n\r\n".encode())
     names = line.partition(": ")[2].encode()
     assert (b"Access-Control-Allow-Origin: *" in head) == is_open
     assert (b"Access-Control-Allow-Headers: " + names in head) == is_open

@@ -6,18 +6,15 @@ from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.query import Query
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.limits import DEFAULT_LIMITS
-from tests.server.peer import body_of, serving, status_of
+from tests.server.peer import body_of, fetch, serving, status_of
 
 REFUSED = {
     "/generate?n=-1": "n: expected a whole number from 0 to 1000000, got '-1'",
     "/generate?n=": "n: expected a whole number from 0 to 1000000, got ''",
-    "/generate?n=1e3": "n: expected a whole number from 0 to 1000000, got '1e3'",
     "/generate?n=1000001": "n: expected a whole number from 0 to 1000000, got '1000001'",
     "/generate?n=%D9%A3": "n: expected a whole number from 0 to 1000000, got '٣'",
     "/generate?n=1&n=2": "n: expected once, got 2 times",
     "/generate?interval=abc": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got 'abc'",
-    "/generate?interval=-1s": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got '-1s'",
-    "/generate?interval=nan": "interval: expected a duration like 100ms, 1.5s or 2 (seconds), got 'nan'",
     "/generate?interval=2h": "interval: expected a duration of at most 3600s, got '2h'",
     "/generate?n=1000&interval=1m": "interval: expected n x interval of at most 3600s, got '60000s'",
     "/generate?count=5": "count: not a parameter of /generate, which has interval, n, nonce",
@@ -77,8 +74,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("target", REFUSED)
 async def test_a_bad_parameter_is_named_in_one_line(target: str) -> None:
-    async with serving() as running:
-        answer = await running.get(target)
+    answer = await fetch(target)
     assert status_of(answer) == 400
     text = body_of(answer).decode()
     assert text.startswith(REFUSED[target])

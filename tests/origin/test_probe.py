@@ -4,26 +4,21 @@ import json
 import zlib
 
 import pytest
-import trio
 
 from tests.origin.test_resources import chunks_of
-from tests.patience import PATIENCE
-from tests.server.peer import connect, get, serving
+from tests.server.peer import connect, fetch, get, serving
 
 
 async def test_bursts_share_their_planned_moment() -> None:
-    async with serving() as running:
-        answer = await running.get("/probe?n=4&interval=20ms&burst=2")
+    answer = await fetch("/probe?n=4&interval=20ms&burst=2")
     planned = [json.loads(data[6:])["planned_ns"] for data in chunks_of(answer)]
     assert planned[1] == planned[0]
     assert planned[2] == planned[3] == pytest.approx(planned[0] + 20_000_000, abs=1000)
 
 
 async def test_the_head_does_not_wait_for_a_delayed_first_event() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get("/probe?n=1&delay=1h&interval=0"))
-        with trio.fail_after(PATIENCE):
-            assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    async with serving() as running, connect(running.port, get("/probe?n=1&delay=1h&interval=0")) as client:
+        assert (await client.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
@@ -43,16 +38,14 @@ async def test_each_hint_is_a_field_that_is_sent_only_when_asked_for(hints: str,
 
 
 async def test_marked_chunks_have_an_extension_and_the_body_a_trailer() -> None:
-    async with serving() as running:
-        answer = await running.get("/probe?n=2&interval=0&mark=1")
+    answer = await fetch("/probe?n=2&interval=0&mark=1")
     assert b";n=1\r\ndata: " in answer
     assert b";n=2\r\ndata: " in answer
     assert answer.endswith(b"0\r\nChunkwire-Events: 2\r\n\r\n")
 
 
 async def test_padding_does_not_compress_away() -> None:
-    async with serving() as running:
-        (event,) = chunks_of(await running.get("/probe?n=1&size=8192"))
+    (event,) = chunks_of(await fetch("/probe?n=1&size=8192"))
     assert len(zlib.compress(event)) > 5000
 
 
@@ -72,6 +65,5 @@ async def test_the_type_is_one_of_a_few() -> None:
 
 async def test_a_post_streams_as_a_get_does() -> None:
     request = b"POST /probe?n=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-    async with serving() as running, connect(running.port) as client:
-        await client.send(request)
+    async with serving() as running, connect(running.port, request) as client:
         await client.read_until(b"\r\n0\r\n\r\n")

@@ -13,7 +13,7 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.record.values import FrameRecord
 from chunkwire.server.journal import Ended
 from chunkwire.wire.frames import Chunk, LastChunk
-from tests.server.peer import GatePacer, LeapPacer, body_of, connect, get, post, serving, status_of
+from tests.server.peer import GatePacer, LeapPacer, ask, body_of, connect, fetch, get, post, serving, status_of
 
 RESOURCES = origin_resources()
 
@@ -26,8 +26,7 @@ def chunks_of(response: bytes) -> list[bytes]:
 
 
 async def test_the_list_names_every_resource_with_an_example() -> None:
-    async with serving() as running:
-        text = body_of(await running.get("/")).decode()
+    text = body_of(await fetch("/")).decode()
     for resource in RESOURCES:
         assert f"{' '.join(resource.methods)} {resource.path}\n    {resource.summary}\n" in text
     assert text.count("    curl -sN ") == len(RESOURCES)
@@ -46,8 +45,7 @@ async def test_every_example_of_the_list_is_answered() -> None:
 
 
 async def test_generate_numbers_and_stamps_its_chunks() -> None:
-    async with serving() as running:
-        chunks = chunks_of(await running.get("/generate?n=3&interval=10ms"))
+    chunks = chunks_of(await fetch("/generate?n=3&interval=10ms"))
     assert len(chunks) == 3
     for number, data in enumerate(chunks, 1):
         assert re.fullmatch(rb"Chunk %d \[\d\d:\d\d:\d\d\.\d{3}\]\n" % number, data)
@@ -55,8 +53,7 @@ async def test_generate_numbers_and_stamps_its_chunks() -> None:
 
 async def test_generate_defaults_to_100_chunks_a_tenth_of_a_second_apart() -> None:
     pacer = LeapPacer()
-    async with serving(pacer=pacer) as running:
-        assert len(chunks_of(await running.get("/generate"))) == 100
+    assert len(chunks_of(await fetch("/generate", pacer=pacer))) == 100
     assert [round(moment - 1000, 6) for moment in pacer.moments[-3:]] == [9.7, 9.8, 9.9]
 
 
@@ -71,8 +68,7 @@ class LatePacer(LeapPacer):
 async def test_lateness_does_not_add_up() -> None:
     """Fails where a frame is planned from the one before."""
     pacer = LatePacer()
-    async with serving(pacer=pacer) as running:
-        await running.get("/generate?n=5&interval=100ms")
+    await fetch("/generate?n=5&interval=100ms", pacer=pacer)
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.0, 0.1, 0.2, 0.3, 0.4]
 
 
@@ -98,8 +94,7 @@ async def test_stream_bytes_keeps_to_its_chunk_size_and_seed() -> None:
 
 
 async def test_stream_bytes_spans_the_blocks_it_draws() -> None:
-    async with serving() as running:
-        chunks = chunks_of(await running.get("/stream-bytes/200000?chunk_size=70000&seed=7"))
+    chunks = chunks_of(await fetch("/stream-bytes/200000?chunk_size=70000&seed=7"))
     assert [len(data) for data in chunks] == [70000, 70000, 60000]
 
 
@@ -114,15 +109,13 @@ async def test_random_octets_of_a_large_chunk_are_copied_once(monkeypatch: pytes
         return Drawn(source.getrandbits(8 * octets).to_bytes(octets, "little"))
 
     monkeypatch.setattr(random.Random, "randbytes", draw)
-    async with serving() as running:
-        (chunk,) = chunks_of(await running.get("/stream-bytes/1000000?chunk_size=1000000"))
+    (chunk,) = chunks_of(await fetch("/stream-bytes/1000000?chunk_size=1000000"))
     assert len(chunk) == 1_000_000
 
 
 async def test_drip_spreads_its_octets_after_a_delay() -> None:
     pacer = LeapPacer()
-    async with serving(pacer=pacer) as running:
-        answer = await running.get("/drip?numbytes=5&duration=2s&delay=1s&code=503")
+    answer = await fetch("/drip?numbytes=5&duration=2s&delay=1s&code=503", pacer=pacer)
     assert status_of(answer) == 503
     assert chunks_of(answer) == 5 * [b"*"]
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [1.0, 1.0, 1.5, 2.0, 2.5, 3.0]
@@ -130,8 +123,7 @@ async def test_drip_spreads_its_octets_after_a_delay() -> None:
 
 async def test_drip_holds_its_head_back_for_the_delay() -> None:
     pacer = GatePacer()
-    async with serving(pacer=pacer) as running, connect(running.port) as client:
-        await client.send(get("/drip?numbytes=1&delay=1s"))
+    async with serving(pacer=pacer) as running, connect(running.port, get("/drip?numbytes=1&delay=1s")) as client:
         await pacer.waiting.acquire()
         assert running.origin.metrics.octets == 0
         assert next(iter(running.origin.journal)).status == 0
@@ -140,8 +132,7 @@ async def test_drip_holds_its_head_back_for_the_delay() -> None:
 
 
 async def test_trailers_come_back_as_trailers() -> None:
-    async with serving() as running:
-        answer = await running.get("/trailers?X-A=1&X-B=two%20words&X-A=3")
+    answer = await fetch("/trailers?X-A=1&X-B=two%20words&X-A=3")
     assert b"Trailer: X-A, X-B, X-A\r\n" in answer
     assert answer.endswith(b"0\r\nX-A: 1\r\nX-B: two words\r\nX-A: 3\r\n\r\n")
 
@@ -149,8 +140,7 @@ async def test_trailers_come_back_as_trailers() -> None:
 async def test_frames_follow_their_plan() -> None:
     pacer = LeapPacer()
     target = "/frames?plan=5@0,6:a=1;b=%22x,y%22@100,0:end@200&trailer=X-T:1&trailer=X-U:%202&text=hello+world!"
-    async with serving(pacer=pacer) as running:
-        body = body_of(await running.get(target))
+    body = body_of(await fetch(target, pacer=pacer))
     assert body == b'5\r\nhello\r\n6;a=1;b="x,y"\r\n world\r\n0;end\r\nX-T: 1\r\nX-U: 2\r\n\r\n'
     assert [round(moment - 1000, 6) for moment in pacer.moments] == [0.0, 0.1, 0.2]
 
@@ -170,15 +160,13 @@ async def test_nothing_is_served_after_a_cut() -> None:
 
 
 async def test_the_text_of_a_plan_repeats_and_counts_octets() -> None:
-    async with serving() as running:
-        body = body_of(await running.get("/frames?plan=3@0,4@0,0@0&text=%C3%A9!"))
+    body = body_of(await fetch("/frames?plan=3@0,4@0,0@0&text=%C3%A9!"))
     assert body == b"3\r\n\xc3\xa9!\r\n4\r\n\xc3\xa9!\xc3\r\n0\r\n\r\n"
 
 
 async def test_echo_sends_each_chunk_back_before_the_next_is_sent() -> None:
     """The barrier test of flushing, both ways."""
-    async with serving() as running, connect(running.port) as client:
-        await client.send(post("/echo", b""))
+    async with serving() as running, connect(running.port, post("/echo", b"")) as client:
         for chunk in (b"5\r\nhello\r\n", b"0001;a=1\r\n!\r\n"):
             await client.send(chunk)
             assert (await client.read_until(chunk)).endswith(chunk)
@@ -200,8 +188,7 @@ async def test_echo_sends_chunks_that_came_together_in_one_send() -> None:
 
 
 async def test_echo_sends_a_long_chunk_back_before_it_is_whole() -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(post("/echo", b"20000\r\n" + 100_000 * b"x"))
+    async with serving() as running, connect(running.port, post("/echo", b"20000\r\n" + 100_000 * b"x")) as client:
         await client.read_until(60_000 * b"x")
         await client.send(31_072 * b"x" + b"\r\n0\r\n\r\n")
         await client.read_until(b"x\r\n0\r\n\r\n")
@@ -219,15 +206,13 @@ async def test_echo_of_a_content_length_body_is_chunked() -> None:
 
 
 async def test_echo_of_nothing_is_nothing() -> None:
-    async with serving() as running:
-        answer = await running.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await ask(b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")
     assert body_of(answer) == b"0\r\n\r\n"
 
 
 async def test_probe_events_carry_number_nonce_and_both_times() -> None:
     pacer = LatePacer()
-    async with serving(pacer=pacer) as running:
-        answer = await running.get("/probe?n=3&interval=50ms&nonce=run1")
+    answer = await fetch("/probe?n=3&interval=50ms&nonce=run1", pacer=pacer)
     assert b"Content-Type: text/event-stream\r\n" in answer
     events = [json.loads(data.removeprefix(b"data: ")) for data in chunks_of(answer)]
     assert [(event["n"], event["of"], event["nonce"]) for event in events] == [(n, 3, "run1") for n in (1, 2, 3)]
@@ -247,8 +232,7 @@ async def test_probe_events_have_their_size() -> None:
 
 async def test_a_gigabyte_is_offered_without_being_held() -> None:
     """A slow reader stops the writer: nothing piles up in the origin."""
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get("/stream-bytes/1073741824?chunk_size=65536"))
+    async with serving() as running, connect(running.port, get("/stream-bytes/1073741824?chunk_size=65536")) as client:
         await client.read_until(b"\r\n\r\n")
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert running.origin.metrics.octets < 64 << 20

@@ -7,21 +7,19 @@ from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending,
 from chunkwire.origin.scenarios.playing import accepts_gzip
 from chunkwire.server.journal import Ended
 from chunkwire.wire.errors import LocalError
-from tests.server.peer import body_of, connect, get, serving, status_of
+from tests.server.peer import body_of, connect, fetch, get, serving, status_of
 
 WITH_FIN = [each for each in SCENARIOS.values() if each.ending not in (Ending.HOLD, Ending.RESET)]
 
 
 @pytest.mark.parametrize("scenario", WITH_FIN, ids=str)
 async def test_a_scenario_is_written_octet_for_octet(scenario: Scenario) -> None:
-    async with serving() as running:
-        assert await running.get(f"/scenario/{scenario}") == scenario.octets
+    assert await fetch(f"/scenario/{scenario}") == scenario.octets
 
 
 @pytest.mark.parametrize("name", ["reset-unframed", "reset"])
 async def test_a_scenario_that_ends_in_a_reset_ends_so(name: str) -> None:
-    async with serving() as running, connect(running.port) as client:
-        await client.send(get(f"/scenario/{name}"))
+    async with serving() as running, connect(running.port, get(f"/scenario/{name}")):
         assert await running.wait_ended() is Ended.RESET
 
 
@@ -79,8 +77,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 @pytest.mark.parametrize("name, said", [("cutt", b"did you mean cut?"), ("magic", b"expected one of cut, early-end, ")])
 async def test_an_unknown_name_is_404_with_those_there_are(name: str, said: bytes) -> None:
-    async with serving() as running:
-        answer = await running.get(f"/fault/{name}")
+    answer = await fetch(f"/fault/{name}")
     assert (status_of(answer), said in answer) == (404, True)
 
 

@@ -17,7 +17,7 @@ from chunkwire.server.settings import ServerSettings
 from tests.net.peer import read_to_end, tcp_pair
 from tests.origin.websocket import KEY, UPGRADE, Peer, socket
 from tests.patience import PATIENCE
-from tests.server.peer import LeapPacer, get, serving, status_of
+from tests.server.peer import LeapPacer, ask, get, serving, status_of
 
 
 async def test_messages_come_back_in_their_kind_and_pings_are_answered() -> None:
@@ -111,15 +111,13 @@ async def test_a_client_that_just_leaves_ends_the_exchange() -> None:
     ],
 )
 async def test_a_broken_handshake_is_refused(lines: tuple[bytes, ...], status: int, answer: bytes) -> None:
-    async with serving() as running:
-        response = await running.ask(get("/ws", *lines))
+    response = await ask(get("/ws", *lines))
     assert (status_of(response), answer in response) == (status, True)
 
 
 async def test_without_wsproto_the_refusal_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wsproto", None)
-    async with serving() as running:
-        response = await running.ask(get("/ws", *UPGRADE, KEY, b"Connection: close"))
+    response = await ask(get("/ws", *UPGRADE, KEY, b"Connection: close"))
     assert (status_of(response), b"pip install 'chunkwire[ws]'" in response) == (501, True)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
@@ -23,6 +22,7 @@ from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.wire.frames import Chunk
+from tests.net.peer import reset
 from tests.patience import PATIENCE
 
 
@@ -98,8 +98,7 @@ class Running:
 
     async def ask(self, octets: bytes) -> bytes:
         """Send octets on a new connection, half-close, and return all that comes back."""
-        async with connect(self.port) as client:
-            await client.send(octets)
+        async with connect(self.port, octets) as client:
             await client.stream.send_eof()
             return await client.read_all()
 
@@ -152,15 +151,16 @@ class Client:
         raise AssertionError(f"expected a reset, got FIN after {bytes(self.received)!r}")
 
     def reset(self) -> None:
-        self.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.stream.socket.close()
+        reset(self.stream)
 
 
 @asynccontextmanager
-async def connect(port: int) -> AsyncIterator[Client]:
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-    async with stream:
-        yield Client(stream)
+async def connect(port: int, octets: bytes = b"") -> AsyncIterator[Client]:
+    """Give a raw client, which has sent these octets."""
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        client = Client(stream)
+        await client.send(octets)
+        yield client
 
 
 @asynccontextmanager
@@ -193,6 +193,17 @@ async def serving(
         )
         yield running
         nursery.cancel_scope.cancel()
+
+
+async def ask(octets: bytes, *resources: Resource, **options: Any) -> bytes:
+    """Return what comes back for octets and a half-close from an origin that serves for them alone."""
+    async with serving(*resources, **options) as running:
+        return await running.ask(octets)
+
+
+async def fetch(target: str, *resources: Resource, **options: Any) -> bytes:
+    """Return the response to a GET from an origin that serves for it alone."""
+    return await ask(get(target, b"Connection: close"), *resources, **options)
 
 
 def get(target: str, *lines: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire.server.settings import ServerSettings
-from tests.server.peer import get, serving
+from tests.server.peer import ask, get, serving
 
 PAGE = b"Origin: https://app.example"
 ALLOWED = b"Access-Control-Allow-Origin: "
@@ -42,5 +42,4 @@ async def test_a_preflight_names_the_methods_and_the_fields_it_was_asked_for() -
 async def test_a_preflight_grants_no_names_that_are_no_tokens_and_nothing_where_nothing_is_allowed() -> None:
     async with serving(settings=ServerSettings(cors=frozenset("*"))) as running:
         assert b"Allow-Headers" not in await running.ask(preflight(b"Access-Control-Request-Headers: a b"))
-    async with serving() as running:
-        assert b"Access-Control" not in await running.ask(preflight(b"Access-Control-Request-Headers: a"))
+    assert b"Access-Control" not in await ask(preflight(b"Access-Control-Request-Headers: a"))

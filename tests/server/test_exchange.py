@@ -18,6 +18,7 @@ from tests.server.peer import (
     TWO_CHUNKS,
     Client,
     GatePacer,
+    ask,
     body_of,
     connect,
     get,
@@ -32,13 +33,6 @@ from tests.server.peer import (
 async def answer_ok(_: IncomingRequest, response: Responder) -> None:
     """Answer without looking at the body."""
     await response.text(200, "ok\n")
-
-
-async def test_a_connection_serves_one_request_after_another() -> None:
-    async with serving(resource(two_chunks)) as running, connect(running.port) as client:
-        for _ in range(3):
-            await client.send(get("/x"))
-            assert (await client.read_until(b"0\r\n\r\n")).endswith(TWO_CHUNKS)
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
@@ -76,8 +70,7 @@ async def test_connection_close_is_honoured_and_nothing_runs_after_it() -> None:
 async def test_a_half_close_is_no_loss_of_interest() -> None:
     """Row 59, fault 9. Fails where a FIN cancels the responder."""
     pacer = GatePacer()
-    async with serving(pacer=pacer) as running, connect(running.port) as client:
-        await client.send(get("/frames?plan=1@0,1@10,0@20"))
+    async with serving(pacer=pacer) as running, connect(running.port, get("/frames?plan=1@0,1@10,0@20")) as client:
         await client.stream.send_eof()
         for expected in (b"a\r\n", b"b\r\n", b"0\r\n\r\n"):
             pacer.open()
@@ -88,8 +81,7 @@ async def test_a_half_close_is_no_loss_of_interest() -> None:
 
 async def test_http_1_0_gets_raw_content_until_close() -> None:
     """Row 23, fault 28: no Transfer-Encoding to HTTP/1.0. Fails where only HTTP/1.1 is thought of."""
-    async with serving(resource(two_chunks)) as running:
-        answer = await running.ask(b"GET /x HTTP/1.0\r\n\r\n")
+    answer = await ask(b"GET /x HTTP/1.0\r\n\r\n", resource(two_chunks))
     head, _, content = answer.partition(b"\r\n\r\n")
     assert content == b"onetwo"
     assert head.startswith(b"HTTP/1.1 200 OK")
@@ -106,8 +98,7 @@ async def test_http_1_0_keep_alive_is_not_granted() -> None:
 
 async def test_head_gets_the_head_alone_and_the_connection_goes_on() -> None:
     """Row 27. Fails where HEAD runs the stream, or sends it."""
-    async with serving() as running:
-        answer = await running.ask(b"HEAD /generate HTTP/1.1\r\nHost: x\r\n\r\n" + get("/stream-bytes/0"))
+    answer = await ask(b"HEAD /generate HTTP/1.1\r\nHost: x\r\n\r\n" + get("/stream-bytes/0"))
     first, _, rest = answer.partition(b"\r\n\r\n")
     assert b"Transfer-Encoding: chunked" in first
     assert rest.startswith(b"HTTP/1.1 200 OK")
@@ -115,8 +106,7 @@ async def test_head_gets_the_head_alone_and_the_connection_goes_on() -> None:
 
 
 async def test_head_of_a_fixed_body_states_its_length() -> None:
-    async with serving(resource(answer_ok)) as running:
-        answer = await running.ask(b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await ask(b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n", resource(answer_ok))
     assert b"Content-Length: 3\r\n" in answer
     assert body_of(answer) == b""
 
@@ -140,8 +130,7 @@ async def test_100_is_sent_only_when_the_body_is_read() -> None:
 
 async def test_nobody_gets_a_100_unasked() -> None:
     """Row 68. Fails where every body is invited: a client that did not ask takes the 100 for its answer."""
-    async with serving() as running, connect(running.port) as client:
-        await client.send(post("/echo", b"1\r\nx\r\n"))
+    async with serving() as running, connect(running.port, post("/echo", b"1\r\nx\r\n")) as client:
         assert (await client.read_until(b"1\r\nx\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -156,23 +145,20 @@ async def test_a_final_status_without_the_body_closes_where_100_was_waited_for()
 
 async def test_expect_from_http_1_0_is_ignored() -> None:
     """Row 68. Fails where the version is not looked at: a 1xx would go to an HTTP/1.0 client (row 69)."""
-    async with serving() as running:
-        answer = await running.ask(b"POST /echo HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi")
+    answer = await ask(b"POST /echo HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi")
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert body_of(answer) == b"hi"
 
 
 async def test_another_expectation_gets_417() -> None:
-    async with serving(resource(answer_ok)) as running:
-        answer = await running.ask(get("/x", b"Expect: tea"))
+    answer = await ask(get("/x", b"Expect: tea"), resource(answer_ok))
     assert status_of(answer) == 417
     assert body_of(answer) == b"Expect: expected 100-continue, got 'tea'\n"
 
 
 async def test_a_small_body_that_nobody_read_is_drained() -> None:
     """Row 52. Fails where the rest of the body is taken for the next request."""
-    async with serving(resource(answer_ok)) as running:
-        answer = await running.ask(post("/x", b"5\r\nGET /\r\n0\r\n\r\n") + get("/x", b"Connection: close"))
+    answer = await ask(post("/x", b"5\r\nGET /\r\n0\r\n\r\n") + get("/x", b"Connection: close"), resource(answer_ok))
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
@@ -194,8 +180,7 @@ async def test_a_chunked_body_over_the_drain_bound_closes_the_connection() -> No
 
 
 async def test_a_broken_body_that_nobody_read_closes_the_connection() -> None:
-    async with serving(resource(answer_ok)) as running:
-        answer = await running.ask(post("/x", b"zz\r\n") + get("/x"))
+    answer = await ask(post("/x", b"zz\r\n") + get("/x"), resource(answer_ok))
     assert answer.count(b"HTTP/1.1 200 OK") == 1
 
 
@@ -216,8 +201,7 @@ async def test_an_idle_connection_ends_at_its_deadline_in_silence(autojump_clock
 
 async def test_a_head_that_drips_ends_with_408(autojump_clock: trio.abc.Clock) -> None:
     """Fault 12: the deadline is total. Fails where each octet starts it anew."""
-    async with serving(settings=ServerSettings(head_timeout=5)) as running, connect(running.port) as client:
-        await client.send(b"GET /")
+    async with serving(settings=ServerSettings(head_timeout=5)) as running, connect(running.port, b"GET /") as client:
         with trio.fail_after(9):
             for octet in b" HTTP/1.1\r\nHo"[:4]:
                 await trio.sleep(1)

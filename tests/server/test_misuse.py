@@ -24,7 +24,7 @@ from chunkwire.server import (
 )
 from chunkwire.server.routes import list_text
 from chunkwire.wire.errors import FramingError
-from tests.server.peer import body_of, connect, get, resource, serving, status_of
+from tests.server.peer import body_of, connect, fetch, get, resource, serving, status_of
 
 
 async def answer(_: IncomingRequest, response: Responder) -> None:
@@ -67,8 +67,7 @@ LEGAL = ("/", "/x", "/x/", "/{n}", "/a/{n}.{ext}", "/ü", "/v1/m/{model}:generat
 @pytest.mark.parametrize("path", LEGAL)
 async def test_a_path_like_it_is_served(path: str) -> None:
     target = path.replace("{", "").replace("}", "").replace("ü", "%C3%BC")
-    async with serving(Resource(path, answer)) as running:
-        assert status_of(await running.get(target)) == 200
+    assert status_of(await fetch(target, Resource(path, answer))) == 200
 
 
 def test_a_resource_is_listed_without_the_lines_that_it_lacks() -> None:
@@ -135,8 +134,7 @@ async def test_an_address_is_text_and_a_drain_ends_the_server() -> None:
     drain = Drain()
     async with trio.open_nursery() as nursery:
         [bound] = await nursery.start(partial(serve, ":0", [Resource("/x", answer)], drain=drain))
-        async with connect(bound.port) as client:
-            await client.send(get("/x"))
+        async with connect(bound.port, get("/x")) as client:
             await client.read_until(b"ok")
         drain.start()
 
@@ -161,8 +159,7 @@ async def test_a_wrong_response_is_a_500_and_a_line_in_the_log(name: str, caplog
     async def responder(_: IncomingRequest, response: Responder) -> None:
         await respond(response)
 
-    async with serving(resource(responder)) as running:
-        assert status_of(await running.get("/x")) == 500
+    assert status_of(await fetch("/x", resource(responder))) == 500
     assert says in caplog.records[0].getMessage()
     assert "GET /x HTTP/1.1: the responder failed" in caplog.records[0].getMessage()
 
@@ -172,8 +169,7 @@ async def test_text_for_chunk_data_is_refused_before_an_octet_leaves(caplog: pyt
         async with response.chunked() as body:
             await body.send_chunk("text")  # type: ignore[arg-type]
 
-    async with serving(resource(responder)) as running:
-        assert body_of(await running.get("/x")) == b""
+    assert body_of(await fetch("/x", resource(responder))) == b""
     assert "expected chunk-data in octets (bytes), got str" in caplog.text
 
 
@@ -196,8 +192,7 @@ async def test_a_refusal_is_the_answer_that_it_says() -> None:
     async def refuses(_: IncomingRequest, response: Responder) -> None:
         raise Refusal(402, "no-money", "expected money, got none")
 
-    async with serving(resource(refuses)) as running:
-        response = await running.get("/x")
+    response = await fetch("/x", resource(refuses))
     assert (status_of(response), body_of(response)) == (402, b"expected money, got none\n")
 
 

@@ -44,8 +44,7 @@ async def test_a_nonce_may_hold_any_character() -> None:
 
 
 async def test_the_journal_holds_a_stream_that_still_runs() -> None:
-    async with serving(pacer=GatePacer()) as running, connect(running.port) as client:
-        await client.send(get("/generate?n=2"))
+    async with serving(pacer=GatePacer()) as running, connect(running.port, get("/generate?n=2")) as client:
         await client.read_until(b"\r\n\r\n")
         (entry,) = map(json.loads, await running.journal())
     assert entry["ended_by"] is None
@@ -55,8 +54,7 @@ async def test_the_journal_holds_a_stream_that_still_runs() -> None:
 async def test_the_journal_says_that_a_client_left() -> None:
     pacer = GatePacer()
     async with serving(pacer=pacer) as running:
-        async with connect(running.port) as client:
-            await client.send(get("/generate?n=100&nonce=left"))
+        async with connect(running.port, get("/generate?n=100&nonce=left")) as client:
             await client.read_until(b"\r\n\r\n")
             client.reset()
         await running.wait_ended()
@@ -117,8 +115,7 @@ async def test_records_have_each_frame_as_written() -> None:
     ],
 )
 async def test_the_end_record_gives_the_verdict_of_a_strict_reader(target: str, framing: str, chunks: int) -> None:
-    async with serving(record=True) as running, connect(running.port) as client:
-        await client.send(get(target, b"Connection: close"))
+    async with serving(record=True) as running, connect(running.port, get(target, b"Connection: close")):
         await running.wait_ended()
     end = running.records[-1]
     assert isinstance(end, EndRecord)

@@ -10,14 +10,25 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import LocalError
-from tests.server.peer import GatePacer, body_of, connect, get, post, resource, serving, status_of, two_chunks
+from tests.server.peer import (
+    GatePacer,
+    ask,
+    body_of,
+    connect,
+    fetch,
+    get,
+    post,
+    resource,
+    serving,
+    status_of,
+    two_chunks,
+)
 
 
 async def test_the_head_leaves_before_the_first_chunk() -> None:
     """The barrier: the first chunk is written only after the client has the head."""
     pacer = GatePacer()
-    async with serving(pacer=pacer) as running, connect(running.port) as client:
-        await client.send(get("/generate?n=1"))
+    async with serving(pacer=pacer) as running, connect(running.port, get("/generate?n=1")) as client:
         assert b"Transfer-Encoding: chunked\r\n" in await client.read_until(b"\r\n\r\n")
         pacer.open()
         await client.read_until(b"0\r\n\r\n")
@@ -57,8 +68,7 @@ async def test_trailers_are_announced_and_follow_the_last_chunk() -> None:
         async with response.chunked(trailers=((b"X-A", b"1"), (b"X-B", b"2"))) as body:
             await body.send_chunk(b"x", b";q=1")
 
-    async with serving(resource(with_trailers)) as running:
-        answer = await running.get("/x")
+    answer = await fetch("/x", resource(with_trailers))
     assert b"Trailer: X-A, X-B\r\n" in answer
     assert body_of(answer) == b"1;q=1\r\nx\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"
 
@@ -85,8 +95,7 @@ async def test_what_must_not_reach_the_head_or_trailers_does_not(name: str, capl
         async with response.chunked(fields=fields, trailers=trailers) as body:
             await body.send_chunk(b"x")
 
-    async with serving(resource(illegal)) as running:
-        answer = await running.get("/x")
+    answer = await fetch("/x", resource(illegal))
     assert status_of(answer) == 500
     assert b"X-B" not in answer
     assert "LocalError" in caplog.text
@@ -100,8 +109,7 @@ async def test_an_ext_out_of_the_grammar_never_leaves(ext: bytes, caplog: pytest
         async with response.chunked() as body:
             await body.send_chunk(b"x", ext)
 
-    async with serving(resource(illegal)) as running:
-        assert body_of(await running.get("/x")) == b""
+    assert body_of(await fetch("/x", resource(illegal))) == b""
     assert "LocalError" in caplog.text
 
 
@@ -117,8 +125,7 @@ async def test_an_empty_chunk_is_refused_and_sends_nothing(version: bytes) -> No
             refused.set()
             await body.send_chunk(b"x")
 
-    async with serving(resource(empty)) as running:
-        answer = await running.ask(b"GET /x HTTP/%b\r\nHost: x\r\n\r\n" % version)
+    answer = await ask(b"GET /x HTTP/%b\r\nHost: x\r\n\r\n" % version, resource(empty))
     assert refused.is_set()
     assert body_of(answer) == (b"x" if version == b"1.0" else b"1\r\nx\r\n0\r\n\r\n")
 
@@ -150,8 +157,7 @@ async def test_an_exception_ends_that_exchange_only(responder: object, caplog: p
 
 async def test_an_exception_in_a_body_delimited_by_close_ends_in_a_reset(caplog: pytest.LogCaptureFixture) -> None:
     """A FIN would say that the body is whole. Fails where HTTP/1.0 is closed like HTTP/1.1."""
-    async with serving(resource(failing)) as running, connect(running.port) as client:
-        await client.send(b"GET /x HTTP/1.0\r\n\r\n")
+    async with serving(resource(failing)) as running, connect(running.port, b"GET /x HTTP/1.0\r\n\r\n") as client:
         await client.read_until_reset()
     assert "the responder failed" in caplog.text
 
@@ -160,8 +166,7 @@ async def test_the_write_after_the_first_that_meets_a_closed_socket_ends_the_res
     """Row 56: the client's kernel answers the first write with a reset, the second one meets it."""
     pacer = GatePacer()
     async with serving(pacer=pacer) as running:
-        async with connect(running.port) as client:
-            await client.send(get("/generate?n=100"))
+        async with connect(running.port, get("/generate?n=100")) as client:
             await client.read_until(b"\r\n\r\n")
         pacer.open()
         pacer.open()
@@ -180,8 +185,7 @@ async def test_a_reset_ends_a_responder_that_waits() -> None:
             finally:
                 cancelled.set()
 
-    async with serving(resource(waits)) as running, connect(running.port) as client:
-        await client.send(get("/x"))
+    async with serving(resource(waits)) as running, connect(running.port, get("/x")) as client:
         await client.read_until(b"\r\n\r\n")
         client.reset()
         assert await running.wait_ended() is Ended.CLIENT_GONE
@@ -194,8 +198,7 @@ async def test_a_reset_after_the_request_body_ends_a_responder_that_waits() -> N
         async with response.chunked():
             await trio.sleep_forever()
 
-    async with serving(resource(waits)) as running, connect(running.port) as client:
-        await client.send(post("/x", b"1\r\nx\r\n0\r\n\r\n"))
+    async with serving(resource(waits)) as running, connect(running.port, post("/x", b"1\r\nx\r\n0\r\n\r\n")) as client:
         await client.read_until(b"\r\n\r\n")
         client.reset()
         assert await running.wait_ended() is Ended.CLIENT_GONE
@@ -238,8 +241,7 @@ async def test_a_second_response_is_refused(caplog: pytest.LogCaptureFixture) ->
         await response.text(200, "one")
         await response.text(200, "two")
 
-    async with serving(resource(twice)) as running:
-        assert body_of(await running.get("/x")) == b"one"
+    assert body_of(await fetch("/x", resource(twice))) == b"one"
     assert "one response per request" in caplog.text
 
 
@@ -252,8 +254,7 @@ async def test_a_connection_is_not_handed_over_after_a_response(
         connection = await response.switch_protocols(b"shout") if is_upgrade else response.hand_over()
         await connection.send_all(b"two")
 
-    async with serving(resource(both)) as running:
-        assert body_of(await running.ask(get("/x", b"Upgrade: shout", b"Connection: Upgrade"))) == b"one"
+    assert body_of(await ask(get("/x", b"Upgrade: shout", b"Connection: Upgrade"), resource(both))) == b"one"
     assert "one response per request" in caplog.text
 
 
@@ -265,8 +266,7 @@ async def test_a_write_after_the_end_is_refused(caplog: pytest.LogCaptureFixture
             await body.finish()
             await body.send_chunk(b"x")
 
-    async with serving(resource(goes_on)) as running:
-        assert body_of(await running.get("/x")) == b"0\r\n\r\n"
+    assert body_of(await fetch("/x", resource(goes_on))) == b"0\r\n\r\n"
     assert "a body that is open, got one that is complete" in caplog.text
 
 
@@ -277,6 +277,5 @@ async def test_a_status_without_a_body_cannot_be_chunked(caplog: pytest.LogCaptu
         async with response.chunked(204):
             """Send nothing."""
 
-    async with serving(resource(bodyless)) as running:
-        assert status_of(await running.get("/x")) == 500
+    assert status_of(await fetch("/x", resource(bodyless))) == 500
     assert "a status whose response has a body" in caplog.text

@@ -8,7 +8,7 @@ import trio.testing
 
 from chunkwire.server import ChunkedBody, Ended, IncomingRequest, LocalError, Responder
 from tests.patience import PATIENCE
-from tests.server.peer import Client, body_of, connect, get, resource, serving
+from tests.server.peer import Client, ask, body_of, connect, fetch, get, resource, serving
 
 LARGE = b"x" * (8 << 20)  # more than the kernel's buffers of both sides hold
 ONE_TASK = "one task to write a response"
@@ -76,8 +76,7 @@ async def test_a_write_beside_one_that_does_not_wait_is_refused_too() -> None:
             for name in ("first", "second"):
                 nursery.start_soon(write, body, name=name)
 
-    async with serving(resource(both)) as running:
-        assert body_of(await running.get("/x")) == b"1\r\nx\r\n0\r\n\r\n"
+    assert body_of(await fetch("/x", resource(both))) == b"1\r\nx\r\n0\r\n\r\n"
     assert len(refused) == 1
 
 
@@ -88,8 +87,7 @@ async def test_a_write_after_another_one_is_not_refused() -> None:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(body.send_chunk, data, name="writer")
 
-    async with serving(resource(tasks_in_turn)) as running:
-        assert body_of(await running.get("/x")) == b"1\r\nx\r\n1\r\ny\r\n0\r\n\r\n"
+    assert body_of(await fetch("/x", resource(tasks_in_turn))) == b"1\r\nx\r\n1\r\ny\r\n0\r\n\r\n"
 
 
 async def cancelled_half_way(body: ChunkedBody) -> str:
@@ -113,8 +111,7 @@ async def test_nothing_follows_a_write_that_was_cancelled_half_way() -> None:
         async with response.chunked() as body:
             refused.append(await cancelled_half_way(body))
 
-    async with serving(resource(respond)) as running, connect(running.port) as client:
-        await client.send(get("/x"))
+    async with serving(resource(respond)) as running, connect(running.port, get("/x")) as client:
         assert await running.wait_ended() is Ended.CUT
         got = await read_response(client)
     assert refused == ["expected a body that is open, got one that is cut"]
@@ -129,8 +126,7 @@ async def test_to_http_1_0_a_write_that_was_cancelled_half_way_ends_in_a_reset()
         async with response.chunked() as body:
             await cancelled_half_way(body)
 
-    async with serving(resource(respond)) as running, connect(running.port) as client:
-        await client.send(b"GET /x HTTP/1.0\r\n\r\n")
+    async with serving(resource(respond)) as running, connect(running.port, b"GET /x HTTP/1.0\r\n\r\n") as client:
         assert await running.wait_ended() is Ended.RESET
         await client.read_until_reset()
 
@@ -143,8 +139,7 @@ async def test_a_write_cancelled_before_its_first_octet_leaves_the_body_open() -
                 await body.send_chunk(b"x")
             await body.send_chunk(b"y")
 
-    async with serving(resource(respond)) as running:
-        assert body_of(await running.get("/x")) == b"1\r\ny\r\n0\r\n\r\n"
+    assert body_of(await fetch("/x", resource(respond))) == b"1\r\ny\r\n0\r\n\r\n"
 
 
 async def test_a_body_left_half_way_is_cut_without_an_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,5 +166,4 @@ async def test_a_shielded_write_to_head_sends_nothing() -> None:
             with trio.CancelScope(shield=True):
                 await body.send_chunk(b"x")
 
-    async with serving(resource(respond)) as running:
-        assert body_of(await running.ask(b"HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == b""
+    assert body_of(await ask(b"HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", resource(respond))) == b""
