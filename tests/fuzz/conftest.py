@@ -12,7 +12,7 @@ from tests.net.carry import make_mover
 __all__ = ["fuzz", "make_mover"]
 
 SECONDS = float(os.environ.get("CHUNKWIRE_FUZZ_SECONDS", "0"))
-FEW = settings(settings.get_profile("fixed"), max_examples=60, stateful_step_count=20)
+FEW = settings(settings.get_profile("fixed"), max_examples=60)
 MANY = settings(FEW, max_examples=300, derandomize=False)
 
 

@@ -68,6 +68,7 @@ def test_an_error_is_whose_fault_its_status_and_name_say(
     error = refused(status, body)
     assert (error.kind, error.kind.at_fault, error.is_ours) == (kind, at_fault, isinstance(body, bytes))
     assert error.is_callers_fault == (at_fault is AtFault.CALLER)
+    assert error.is_retryable == (at_fault in (AtFault.PROVIDER, AtFault.OVERLOAD) and status != 404)
 
 
 def test_every_status_has_a_kind_and_every_kind_is_somebodys_fault() -> None:

@@ -230,7 +230,7 @@ def test_responses_that_were_cut_short_by_a_limit_are_complete() -> None:
     assert reader.is_complete
 
 
-def test_geminis_blocked_prompt_and_thoughts() -> None:
+def test_geminis_blocked_prompt_and_thoughts_are_read() -> None:
     blocked = DIALECTS["gemini"].reader()
     assert blocked.feed(data({"promptFeedback": {"blockReason": "SAFETY"}}))[1:] == [Stop(StopReason.FILTER)]
     assert blocked.end_of_input() == []

@@ -27,7 +27,7 @@ def body(name: str, answer: object = HELLO, form: str = "") -> dict[str, object]
     return found
 
 
-def test_a_whole_chat_completion() -> None:
+def test_a_chat_completion_is_written_whole() -> None:
     found = body("openai", BOTH)
     function = {"name": "weather", "arguments": '{"city":"Zürich"}'}
     call = {"id": "call_1", "type": "function", "function": function}
@@ -43,7 +43,7 @@ def test_a_whole_chat_completion() -> None:
     }
 
 
-def test_a_whole_response() -> None:
+def test_a_response_is_written_whole() -> None:
     found = body("openai-responses", BOTH)
     output = found["output"]
     assert isinstance(output, list)
@@ -54,7 +54,7 @@ def test_a_whole_response() -> None:
 
 
 @pytest.mark.parametrize("name, form", [("anthropic", ""), ("bedrock", "invoke")])
-def test_a_whole_message(name: str, form: str) -> None:
+def test_a_message_is_written_whole(name: str, form: str) -> None:
     found = body(name, BOTH, form)
     assert found["content"] == [
         {"type": "text", "text": "Hm"},
@@ -63,14 +63,14 @@ def test_a_whole_message(name: str, form: str) -> None:
     assert (found["stop_reason"], found["usage"]) == ("tool_use", {"input_tokens": 1, "output_tokens": 2})
 
 
-def test_a_whole_generated_content() -> None:
+def test_generated_content_is_written_whole() -> None:
     found = body("gemini", BOTH)
     call = {"functionCall": {"id": "call_1", "name": "weather", "args": {"city": "Zürich"}}}
     content = {"parts": [{"text": "Hm"}, call], "role": "model"}
     assert found["candidates"] == [{"content": content, "index": 0, "finishReason": "STOP"}]
 
 
-def test_a_whole_converse() -> None:
+def test_an_answer_of_converse_is_written_whole() -> None:
     found = body("bedrock", BOTH)
     tool_use = {"toolUseId": "call_1", "name": "weather", "input": {"city": "Zürich"}}
     message = {"role": "assistant", "content": [{"text": "Hm"}, {"toolUse": tool_use}]}
@@ -174,19 +174,3 @@ def test_geminis_array_form_wraps_its_error() -> None:
     inner = DIALECTS["gemini"].write_error(ProviderError(ErrorKind.NOT_FOUND, "no model"))
     error = DIALECTS["gemini"].read_error(inner.status, inner.fields, b"[" + inner.body + b"\n]\n")
     assert error == ProviderError(ErrorKind.NOT_FOUND, "no model", 404)
-
-
-@pytest.mark.parametrize(
-    "kind, is_retryable, is_callers_fault",
-    [
-        (ErrorKind.BAD_REQUEST, False, True),
-        (ErrorKind.WRONG_KEY, False, False),
-        (ErrorKind.RATE_LIMIT, True, False),
-        (ErrorKind.INCOMPLETE, True, False),
-    ],
-)
-def test_an_error_says_whether_to_try_again_and_whose_it_is(
-    kind: ErrorKind, is_retryable: bool, is_callers_fault: bool
-) -> None:
-    error = ProviderError(kind, "no")
-    assert (error.is_retryable, error.is_callers_fault) == (is_retryable, is_callers_fault)

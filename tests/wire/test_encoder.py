@@ -42,7 +42,7 @@ def test_last_chunk_is_five_octets() -> None:
     assert encode_last_chunk() == b"0\r\n\r\n"
 
 
-def test_last_chunk_with_ext_and_trailers() -> None:
+def test_last_chunk_may_have_ext_and_trailers() -> None:
     trailers = [(b"X-Sum", b"1"), (b"x-empty", b"")]
     assert encode_last_chunk(trailers, b";a") == b"0;a\r\nX-Sum: 1\r\nx-empty: \r\n\r\n"
 

@@ -1,13 +1,23 @@
 """What holds of every body, valid or not, however it is cut."""
 
 from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from chunkwire.wire.frames import Chunk, LastChunk
+from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
 from chunkwire.wire.reader import FrameReader, decode
+from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.bodies import any_octets, encode, encoded_bodies, reads, valid_bodies
-from tests.wire.relay import Relay, octet_by_octet, relay
+from tests.wire.relay import Relay, octet_by_octet
 
 MAX_MISSING_OCTETS = 100_000
+
+either_limits = st.sampled_from([DEFAULT_LIMITS, LENIENT_LIMITS])
+
+
+def shown(limits: Limits, *reads: bytes, is_watched: bool = True) -> Relay:
+    """Return the relay after these reads, or as many as it took."""
+    return Relay(ChunkedScanner(limits), is_watched=is_watched).show_all(reads)
 
 
 def outcome(seen: Relay) -> tuple[object, ...]:
@@ -35,20 +45,22 @@ def rest_of(prefix: bytes) -> bytes:
     return b"0\r\n\r\n"
 
 
-@given(reads(any_octets))
-def test_outcome_does_not_depend_on_the_cuts(cut: list[bytes]) -> None:
+@given(reads(any_octets), either_limits)
+def test_outcome_does_not_depend_on_the_cuts(cut: list[bytes], limits: Limits) -> None:
     whole = b"".join(cut)
-    assert outcome(relay(*cut)) == outcome(relay(whole)) == outcome(relay(*octet_by_octet(whole)))
+    assert (
+        outcome(shown(limits, *cut)) == outcome(shown(limits, whole)) == outcome(shown(limits, *octet_by_octet(whole)))
+    )
 
 
-@given(reads(any_octets))
-def test_watching_changes_nothing(cut: list[bytes]) -> None:
-    assert outcome(Relay(is_watched=False).show_all(cut)) == outcome(relay(*cut))
+@given(reads(any_octets), either_limits)
+def test_watching_changes_nothing(cut: list[bytes], limits: Limits) -> None:
+    assert outcome(shown(limits, *cut, is_watched=False)) == outcome(shown(limits, *cut))
 
 
-@given(reads(any_octets))
-def test_raw_octets_of_the_events_are_the_octets_sent(cut: list[bytes]) -> None:
-    seen = relay(*cut)
+@given(reads(any_octets), either_limits)
+def test_raw_octets_of_the_events_are_the_octets_sent(cut: list[bytes], limits: Limits) -> None:
+    seen = shown(limits, *cut)
     assert seen.raw == seen.sent == b"".join(cut)[: seen.scanner.wire_octets]
     offset = 0
     for event in seen.events or ():
@@ -56,12 +68,12 @@ def test_raw_octets_of_the_events_are_the_octets_sent(cut: list[bytes]) -> None:
         offset += len(event.raw)
 
 
-@given(reads(any_octets))
-def test_what_may_be_sent_on_is_a_prefix_of_some_valid_body(cut: list[bytes]) -> None:
-    seen = Relay()
+@given(reads(any_octets), either_limits)
+def test_what_may_be_sent_on_is_a_prefix_of_some_valid_body(cut: list[bytes], limits: Limits) -> None:
+    seen = Relay(ChunkedScanner(limits))
     for octets in cut:
         seen.show(octets)
-        frames = decode(seen.sent + rest_of(seen.sent))
+        frames = decode(seen.sent + rest_of(seen.sent), limits)
         assert b"".join(frame.raw for frame in frames).startswith(seen.sent)
 
 

@@ -28,7 +28,7 @@ def test_octets_past_the_end_are_ignored(*, takes_events: bool) -> None:
         ChunkedScanner().scan(b"5\r\nhelloXX" + 4 * b"\r\n", 10, events)
 
 
-def test_events_of_a_whole_body() -> None:
+def test_a_whole_body_has_all_its_events() -> None:
     assert relay(BODY).events == [
         SizeLine(0, b"5;a=b", 5, b";a=b"),
         Data(7, b"hello"),

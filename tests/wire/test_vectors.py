@@ -39,7 +39,7 @@ def test_forbidden_trailers_are_those_of_the_policy() -> None:
 
 
 @every_vector
-def test_verdict_of_the_whole(vector: Vector) -> None:
+def test_verdict_of_the_whole_is_that_of_the_vector(vector: Vector) -> None:
     whole = relay(vector.octets)
     assert whole.verdict == vector.verdict, vector.why
     assert whole.sent == whole.raw == vector.octets[: whole.scanner.wire_octets]
@@ -61,7 +61,7 @@ def test_verdict_octet_by_octet_comes_at_the_octet_that_settles_it(vector: Vecto
 
 
 @every_vector
-def test_verdict_at_every_two_way_split(vector: Vector) -> None:
+def test_verdict_is_the_same_at_every_two_way_split(vector: Vector) -> None:
     whole = relay(vector.octets)
     step = 1 if len(vector.octets) < MAX_SPLIT_OCTETS else len(vector.octets) // 100
     for cut in range(1, len(vector.octets), step):
@@ -103,7 +103,7 @@ def test_verdict_where_bad_whitespace_is_allowed(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", [each for each in load() if each.verdict == "accept"], ids=str)
-def test_frames_trailers_and_leftover(vector: Vector) -> None:
+def test_a_valid_vector_has_its_frames_trailers_and_leftover(vector: Vector) -> None:
     reader = FrameReader()
     frames = reader.feed(vector.octets)
     assert [shown(frame) for frame in frames] == [list(frame) for frame in vector.frames]
