@@ -46,15 +46,11 @@ def test_each_attack_by_the_body_is_among_the_vectors(attack: str) -> None:
 async def test_one_octet_chunks_starve_nobody(make_mover: MakeMover) -> None:
     """Attack one-byte chunks. Fails where a flood keeps the loop: the other client must be answered in between."""
     flood = b"1\r\nx\r\n" * 10_000
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(chunked(b""))
-        await client.read_head()
+    async with forwarding(make_mover) as gateway, gateway.exchange(get(), chunked(b"")) as (client, upstream):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(upstream.send, flood * 10, name="flood")
             await client.expect(flood)
-            async with gateway.connect(get(target=b"/2")) as other, gateway.accept() as second:
-                await second.read_head()
+            async with gateway.connect(get(target=b"/2")) as other, gateway.asked() as second:
                 await second.send(chunked(TEXT))
                 await other.read_head()
                 await other.expect(TEXT)

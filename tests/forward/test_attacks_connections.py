@@ -67,8 +67,7 @@ async def test_a_slow_reader_holds_its_upstream_up_and_ends_at_a_deadline(make_m
     """Fault 11, attack slow read. Fails where what a client does not take is piled up, or kept for ever."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=1.0)
     frame, sent = b"10000\r\n" + 65536 * b"x" + b"\r\n", 0
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()), gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()), gateway.asked() as upstream:
         await upstream.send(chunked(b""))
         with suppress(trio.BrokenResourceError), trio.fail_after(PATIENCE):
             while sent < 100_000_000:  # ten times what the kernel's buffers take
@@ -81,66 +80,54 @@ async def test_a_slow_reader_holds_its_upstream_up_and_ends_at_a_deadline(make_m
 async def test_a_body_that_stops_ends_at_a_deadline_up(make_mover: MakeMover) -> None:
     """Attack slow upload. Fails where it may stand still for ever."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, idle_timeout=BRIEF)
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(post(b"5\r\nhel")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            assert status_of(await client.read_all()) == 408
-            await upstream.read_reset()
+    async with forwarding(make_mover, settings) as gateway, gateway.exchange(post(b"5\r\nhel")) as (client, upstream):
+        assert status_of(await client.read_all()) == 408
+        await upstream.read_reset()
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"417 Expectation Failed", b"500 Oops"])
 async def test_a_final_answer_to_expect_ends_both(status: bytes) -> None:
     """Attack Expect desync, Go CVE-2024-24791. Fails where the body that never came is waited for, or smuggled."""
     request = get(b"Expect: 100-continue", b"Content-Length: %d" % len(get()), method=b"POST")
-    async with forwarding() as gateway, gateway.connect(request) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(b"Content-Length: 0", status=status))
-            assert values_of(await client.read_head(), b"connection") == [b"close"]
-            await client.send(get(target=b"/smuggled"))
-            assert await client.read_end() == b""
-            assert await upstream.read_reset() == b""
-            await ask_next(gateway, upstream)
+    async with forwarding() as gateway, gateway.exchange(request) as (client, upstream):
+        await upstream.send(answer(b"Content-Length: 0", status=status))
+        assert values_of(await client.read_head(), b"connection") == [b"close"]
+        await client.send(get(target=b"/smuggled"))
+        assert await client.read_end() == b""
+        assert await upstream.read_reset() == b""
+        await ask_next(gateway, upstream)
 
 
 async def test_an_early_answer_ends_the_body_and_both_connections(make_mover: MakeMover) -> None:
     """Row 52, fault 20, attack early answer. Fails where the rest of the body meets the next answer or request."""
-    async with forwarding(make_mover) as gateway, gateway.connect(post(TEXT)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.expect(TEXT)
-            await upstream.send(chunked(TEXT + END))
-            assert values_of(await client.read_head(), b"connection") == [b"close"]
-            await client.expect(TEXT + END)
-            assert await upstream.read_reset() == b""
-            await client.send(TEXT + END + get(target=b"/smuggled"))
-            assert await client.read_end() == b""
-            await ask_next(gateway, upstream)
+    async with forwarding(make_mover) as gateway, gateway.exchange(post(TEXT)) as (client, upstream):
+        await upstream.expect(TEXT)
+        await upstream.send(chunked(TEXT + END))
+        assert values_of(await client.read_head(), b"connection") == [b"close"]
+        await client.expect(TEXT + END)
+        assert await upstream.read_reset() == b""
+        await client.send(TEXT + END + get(target=b"/smuggled"))
+        assert await client.read_end() == b""
+        await ask_next(gateway, upstream)
 
 
 @pytest.mark.parametrize("response", [OK, chunked(TEXT + END), answer(status=b"204 No Content")])
 @pytest.mark.parametrize("extra", [OK, b"x", b"\r\n", chunked(END)])
 async def test_an_extra_response_is_nobodys(make_mover: MakeMover, response: bytes, extra: bytes) -> None:
     """Row 33, fault 16, attack response-queue poisoning. Fails where octets left over are another's answer."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(response + extra)
-            await client.read_head()
-            await client.expect(response.partition(b"\r\n\r\n")[2])
-            assert await upstream.read_end() == b""
-            await ask_next(gateway, upstream)
-            assert client.received == b""
+    async with forwarding(make_mover) as gateway, gateway.exchange(get(), response + extra) as (client, upstream):
+        await client.expect(response.partition(b"\r\n\r\n")[2])
+        assert await upstream.read_end() == b""
+        await ask_next(gateway, upstream)
+        assert client.received == b""
 
 
 @pytest.mark.parametrize("body", [b"zz\r\n", TEXT + b"0 \r\n\r\n", b"3\r\nabcd\r\n"])
 async def test_a_connection_is_dead_after_a_framing_error(make_mover: MakeMover, body: bytes) -> None:
     """Attack reuse after error. Fails where the next response is read from the middle of a bad body."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get() + get(target=b"/2")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(body + chunked(END)))
-            assert count_answers(await client.read_all()) == 1
-            assert await upstream.read_reset() == b""
-            assert not gateway.is_asked()
-            await ask_next(gateway, upstream)
+    async with forwarding(make_mover) as gateway, gateway.exchange(get() + get(target=b"/2")) as (client, upstream):
+        await upstream.send(chunked(body + chunked(END)))
+        assert count_answers(await client.read_all()) == 1
+        assert await upstream.read_reset() == b""
+        assert not gateway.is_asked()
+        await ask_next(gateway, upstream)

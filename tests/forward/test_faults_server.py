@@ -81,8 +81,7 @@ def test_a_second_sigterm_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_drain_ends_idle_connections_and_says_close_to_the_others() -> None:
     """Fault 24. Fails where an idle connection is waited for, or a busy one goes on after its answer."""
     async with forwarding() as gateway, gateway.connect() as idle, gateway.connect(get()) as busy:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             gateway.drain.start()
             assert await idle.read_all() == b""
             await upstream.send(OK)
@@ -114,10 +113,7 @@ async def test_a_thousand_idle_connections_hold_nobody_up(make_mover: MakeMover)
     """Fault 26. Fails where idle connections cost a turn each: a new stream must be served beside them."""
     async with forwarding(make_mover) as gateway, trio.open_nursery() as nursery:
         idle = [await trio.open_tcp_stream("127.0.0.1", gateway.port) for _ in range(1000)]
-        async with gateway.connect(get()) as client, gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT + END))
-            await client.read_head()
+        async with gateway.exchange(get(), chunked(TEXT + END)) as (client, _upstream):
             await client.expect(TEXT + END)
         for each in idle:
             nursery.start_soon(each.aclose, name="close")
@@ -126,11 +122,9 @@ async def test_a_thousand_idle_connections_hold_nobody_up(make_mover: MakeMover)
 async def test_an_idle_connection_ends_at_its_deadline() -> None:
     """Fault 26. Fails where a connection may stay for ever after a request, or before one."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, keep_alive_timeout=0.1)
-    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(OK)
-            assert (await client.read_all()).endswith(b"\r\n\r\nok")
+    async with forwarding(settings=settings) as gateway, gateway.exchange(get()) as (client, upstream):
+        await upstream.send(OK)
+        assert (await client.read_all()).endswith(b"\r\n\r\nok")
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), ExceptionGroup("ours", [ValueError(), KeyError()])])
@@ -198,8 +192,7 @@ async def test_a_connection_is_watched_no_more_when_its_exchange_was_cancelled()
         request = await client.receive_request()
         assert request is not None
         nursery.start_soon(gateway.gateway.relay, client, request, name="relay")
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(TEXT))
             await near.receive_some()
             nursery.cancel_scope.cancel()

@@ -29,8 +29,7 @@ PART = TEXT + b"5;a=1\r\nhe"
 async def test_an_upstream_that_ends_in_a_chunk_is_passed_on_as_a_cut(make_mover: MakeMover, ending: str) -> None:
     """Faults 1 and 2. Fails where a last-chunk is written, where what came is lost, or where the request goes again."""
     async with forwarding(make_mover) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(PART))
             await client.read_head()
             await client.expect(PART)
@@ -66,8 +65,7 @@ def test_an_upstream_that_cannot_be_connected_to_has_an_error_of_its_own(
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nX: y\r\n"])
 async def test_an_upstream_that_ends_before_its_head_does_is_a_502(head: bytes, ending: str) -> None:
     """Faults 4 and 5. Fails where half a head is parsed, or where the client is left with nothing."""
-    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding() as gateway, gateway.exchange(get()) as (client, upstream):
         await upstream.send(head)
         upstream.reset() if ending == "reset" else await upstream.close()
         got = await client.read_all()
@@ -80,12 +78,10 @@ async def test_an_upstream_that_ends_before_its_head_does_is_a_502(head: bytes, 
 async def test_an_upstream_that_never_answers_is_a_504(head: bytes) -> None:
     """Fault 6. Fails where a 1xx or a part of a head counts as an answer, or where the upstream stays open."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, response_timeout=BRIEF)
-    async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(head)
-            got = await client.read_all()
-            assert await upstream.read_reset() == b""
+    async with forwarding(settings=settings) as gateway, gateway.exchange(get()) as (client, upstream):
+        await upstream.send(head)
+        got = await client.read_all()
+        assert await upstream.read_reset() == b""
     assert count_answers(got) == 1
     assert b"HTTP/1.1 504 Gateway Timeout\r\n" in got
     assert b"error=http_response_timeout" in got
@@ -116,8 +112,7 @@ async def test_an_upstream_that_stalls_in_the_body_is_cut(make_mover: MakeMover,
     """Fault 7, attack slow body. Fails where the idle timeout ends in a last-chunk, or leaves the upstream open."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, idle_timeout=BRIEF)
     async with forwarding(make_mover, settings) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(part))
             assert body_of(await client.read_all()) == part
             await client.close()
@@ -140,11 +135,9 @@ async def test_a_huge_head_from_upstream_is_a_502(octets: int, status: int) -> N
 @pytest.mark.parametrize("count, status", [(5, 200), (6, 502), (200, 502)])
 async def test_a_flood_of_1xx_is_a_502(count: int, status: int) -> None:
     """Fault 15. Fails where 1xx are passed on without end, as HAProxy does; five are, the sixth is one too many."""
-    async with forwarding() as gateway, gateway.connect(get(b"Connection: close")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(count * answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
-            got = await client.read_all()
+    async with forwarding() as gateway, gateway.exchange(get(b"Connection: close")) as (client, upstream):
+        await upstream.send(count * answer(status=b"103 Early Hints") + answer(b"Content-Length: 0"))
+        got = await client.read_all()
     assert got.count(b"HTTP/1.1 103 ") == 5
     assert b"HTTP/1.1 %d " % status in got
 
@@ -154,26 +147,22 @@ async def test_an_http_1_0_client_gets_content_and_a_reset_for_a_cut(
     make_mover: MakeMover, body: bytes, is_whole: bool
 ) -> None:
     """Row 23, fault 28. Fails where it gets chunks (HAProxy 2.6), or a FIN for a body that was cut (nginx)."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get(version=b"1.0")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(b""))
-            head = await client.read_head()
-            assert (values_of(head, b"transfer-encoding"), values_of(head, b"connection")) == ([], [b"close"])
-            await upstream.send(body)
-            await client.expect(b"hello!" if is_whole else b"hello")
-            await upstream.close()
-            assert await (client.read_all() if is_whole else client.read_reset()) == b""
+    async with forwarding(make_mover) as gateway, gateway.exchange(get(version=b"1.0")) as (client, upstream):
+        await upstream.send(chunked(b""))
+        head = await client.read_head()
+        assert (values_of(head, b"transfer-encoding"), values_of(head, b"connection")) == ([], [b"close"])
+        await upstream.send(body)
+        await client.expect(b"hello!" if is_whole else b"hello")
+        await upstream.close()
+        assert await (client.read_all() if is_whole else client.read_reset()) == b""
 
 
 async def test_an_answer_before_a_reset_survives_it() -> None:
     """Beside fault 20. Fails where the reset that follows an early answer throws the answer away."""
     async with forwarding() as gateway:
-        async with gateway.connect(get(b"Content-Length: 100000", method=b"POST")) as client:
-            async with gateway.accept() as upstream:
-                await upstream.read_head()
-                await upstream.send(answer(b"Content-Length: 2", status=b"413 Content Too Large") + b"no")
-                assert status_of(await client.read_head()) == 413
-                await client.expect(b"no")
-                upstream.reset()
-                assert await client.read_end() == b""
+        async with gateway.exchange(get(b"Content-Length: 100000", method=b"POST")) as (client, upstream):
+            await upstream.send(answer(b"Content-Length: 2", status=b"413 Content Too Large") + b"no")
+            assert status_of(await client.read_head()) == 413
+            await client.expect(b"no")
+            upstream.reset()
+            assert await client.read_end() == b""

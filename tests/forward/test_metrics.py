@@ -45,8 +45,7 @@ async def test_a_tap_gets_its_events_beside_the_metrics() -> None:
 
 
 async def test_a_stream_is_counted_while_it_runs() -> None:
-    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding() as gateway, gateway.exchange(get()) as (client, upstream):
         await upstream.send(chunked(FRAME + FRAME))
         await client.read_until(FRAME + FRAME)
         metrics = gateway.metrics

@@ -17,7 +17,7 @@ from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Data
-from tests.forward.wire import CHUNKED, END, TEXT, Wire, answer, chunked, forwarding, get, status_of, values_of
+from tests.forward.wire import CHUNKED, END, TEXT, answer, chunked, forwarding, get, relay_heads, status_of, values_of
 from tests.net.carry import MakeMover
 
 TRAILED = b"0;z=1\r\nX-Sum: 1\r\n\r\n"
@@ -41,9 +41,8 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_mode_makes_its_frames_of_one_read_and_records_them(make_mover: MakeMover, mode: str) -> None:
     """Fails where a mode loses data or trailers, `exact` writes anything anew, or other frames are recorded as sent."""
-    async with forwarding(make_mover, settings_of(mode), record=True) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+    async with forwarding(make_mover, settings_of(mode), record=True) as gateway:
+        async with gateway.exchange(get()) as (client, upstream):
             await upstream.send(chunked(BODY + TRAILED))
             head = await client.read_head()
             await client.expect(MODES[mode])
@@ -53,33 +52,21 @@ async def test_a_mode_makes_its_frames_of_one_read_and_records_them(make_mover: 
     assert values_of(head, b"chunkwire-mode") == ([] if mode == "exact" else [mode.encode()])
 
 
-async def hold(upstream: Wire, client: Wire, *frames: bytes) -> None:
-    """Send frames, of which nothing may come down before the end, and then the end."""
-    for frame in frames:
-        await upstream.send(frame)
-    await upstream.send(END)
-    await client.expect(b"a\r\nhellohello\r\n" + END)
-
-
 @pytest.mark.parametrize("mode", ["buffer", "coalesce=64", "coalesce=1000s"])
 async def test_a_mode_that_gathers_makes_one_chunk_of_many_reads(make_mover: MakeMover, mode: str) -> None:
     """Fails where each read goes down as it comes: the frame must hold both."""
-    async with forwarding(make_mover, settings_of(mode)) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(b""))
-            await client.read_head()
-            await hold(upstream, client, TEXT, TEXT)
+    async with forwarding(make_mover, settings_of(mode)) as gateway:
+        async with gateway.exchange(get(), chunked(b"")) as (client, upstream):
+            for frame in (TEXT, TEXT, END):
+                await upstream.send(frame)
+            await client.expect(b"a\r\nhellohello\r\n" + END)
 
 
 @pytest.mark.parametrize("mode", ["buffer", "coalesce=64", "coalesce=1000s"])
 async def test_a_mode_that_gathers_does_so_for_an_http_1_0_client(make_mover: MakeMover, mode: str) -> None:
     """Fails where its body is only dechunked: the first chunk would be there before the end."""
     async with forwarding(make_mover, settings_of(mode), record=True) as gateway:
-        async with gateway.connect(get(version=b"1.0")) as client, gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+        async with gateway.exchange(get(version=b"1.0"), chunked(TEXT)) as (client, upstream):
             while not any(isinstance(record, FrameRecord) for record in gateway.records):
                 await trio.lowlevel.checkpoint()
             await trio.testing.wait_all_tasks_blocked()
@@ -90,11 +77,8 @@ async def test_a_mode_that_gathers_does_so_for_an_http_1_0_client(make_mover: Ma
 
 async def test_gathered_data_goes_down_when_its_time_is_over(make_mover: MakeMover) -> None:
     """Fails where `coalesce=MS` waits for more data or the end: neither comes before the client has this."""
-    async with forwarding(make_mover, settings_of("coalesce=20ms")) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+    async with forwarding(make_mover, settings_of("coalesce=20ms")) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
             await client.expect(TEXT)
             await upstream.send(TEXT)
             await client.expect(TEXT)
@@ -135,8 +119,7 @@ async def test_a_fault_is_played_and_named(
     caplog.set_level(logging.INFO, "chunkwire.access")
     settings = settings_of(fault=f"{name}=1")
     async with forwarding(make_mover, settings, record=True) as gateway:
-        async with gateway.connect(get()) as client, gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.exchange(get()) as (client, upstream):
             await upstream.send(chunked(TEXT + TEXT + END))
             head = await client.read_head()
             if name == "tiny":
@@ -157,11 +140,8 @@ async def test_a_fault_is_played_and_named(
 
 async def test_a_fault_is_played_once_its_frames_have_come(make_mover: MakeMover) -> None:
     """Fails where it waits for another frame, or for the end: neither comes before the client has the fault."""
-    async with forwarding(make_mover, settings_of(fault="cut=1")) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(TEXT))
-            await client.read_head()
+    async with forwarding(make_mover, settings_of(fault="cut=1")) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, _upstream):
             assert await client.read_end() == TEXT + (FAULTS["cut"].tail or b"")
 
 
@@ -238,8 +218,8 @@ async def test_a_request_that_must_not_be_buffered_is_refused_by_a_mode_that_doe
 @pytest.mark.parametrize("value", [b"?0", b"1", b"true", b"?1, ?1", b"yes"])
 async def test_another_incremental_is_no_wish(value: bytes) -> None:
     """Fails where a value that is no true Boolean counts as one; in `exact` mode, `?1` goes through."""
-    async with forwarding(settings=settings_of("buffer")) as gateway:
-        head, got = await gateway.relay(get(b"Incremental: " + value), answer(b"Content-Length: 0"))
+    request, response = get(b"Incremental: " + value), answer(b"Content-Length: 0")
+    head, got = await relay_heads(request, response, settings=settings_of("buffer"))
     assert values_of(head, b"incremental") == [value]
     assert status_of(got) == 200
 
@@ -247,12 +227,10 @@ async def test_another_incremental_is_no_wish(value: bytes) -> None:
 async def test_a_response_that_must_not_be_buffered_is_a_502_in_a_mode_that_does() -> None:
     """Fails where the field of the response is ignored; in `exact` mode it goes through."""
     response = answer(CHUNKED, b"Incremental: ?1") + TEXT + END
-    async with forwarding(settings=settings_of("buffer")) as gateway:
-        _, got = await gateway.relay(get(), response)
+    _, got = await relay_heads(get(), response, settings=settings_of("buffer"))
     assert status_of(got) == 502
     assert b"error=incremental_refused" in got
-    async with forwarding() as gateway:
-        _, got = await gateway.relay(get(b"Incremental: ?1"), response)
+    _, got = await relay_heads(get(b"Incremental: ?1"), response)
     assert values_of(got, b"incremental") == [b"?1"]
 
 
@@ -260,8 +238,7 @@ async def test_a_response_that_must_not_be_buffered_is_a_502_in_a_mode_that_does
 async def test_a_mode_sends_trailers_that_the_encoder_does_not_write(make_mover: MakeMover, mode: str) -> None:
     """Fails where a mode breaks a body that a relay accepts: a trailer that was received may be response control."""
     async with forwarding(make_mover, settings_of(mode)) as gateway, gateway.connect(get()) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(chunked(b"3\r\nabc\r\n0;z=1\r\nExpires: 0\r\n\r\n"))
             await client.read_head()
             await client.expect(b"3\r\nabc\r\n0\r\nExpires: 0\r\n\r\n")

@@ -60,17 +60,14 @@ async def take(gateway: Running, vector: Vector) -> None:
 async def refuse(gateway: Running, vector: Vector) -> None:
     """Hold the gateway to passing on what is valid of a body, and nothing behind it; no FIN comes here to help."""
     sent = vector.octets[: vector.forward_max]
-    async with gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with gateway.exchange(get()) as (client, upstream):
         await upstream.send(chunked(vector.octets))
         assert body_of(await client.read_all()) == sent, vector
         assert (await gateway.wait_ended()).verdict == "malformed"
-    async with gateway.connect(post(vector.octets) + get(target=b"/smuggled")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            got = await client.read_all()
-            assert (status_of(got), values_of(got, b"connection"), count_answers(got)) == (400, [b"close"], 1), vector
-            assert sent.startswith(await upstream.read_reset())  # which may overtake what was sent
+    async with gateway.exchange(post(vector.octets) + get(target=b"/smuggled")) as (client, upstream):
+        got = await client.read_all()
+        assert (status_of(got), values_of(got, b"connection"), count_answers(got)) == (400, [b"close"], 1), vector
+        assert sent.startswith(await upstream.read_reset())  # which may overtake what was sent
     assert not gateway.is_asked()
 
 
@@ -115,13 +112,11 @@ async def test_octets_beyond_ascii_survive_in_data_and_ext(make_mover: MakeMover
 async def test_an_ext_in_a_request_is_limited(make_mover: MakeMover, octets: int) -> None:
     """Row 41. Fails where an ext may be endless: CVE-2024-22019 of node. One octet less is served."""
     body = b"fff;" + (octets - 1) * b"a" + b"\r\n" + 4095 * b"x" + b"\r\n" + END
-    async with forwarding(make_mover) as gateway, gateway.connect(post(body)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            if octets == 4096:
-                await upstream.expect(body)
-                await upstream.send(answer(b"Content-Length: 0"))
-            assert status_of(await client.read_head()) == (200 if octets == 4096 else 400)
+    async with forwarding(make_mover) as gateway, gateway.exchange(post(body)) as (client, upstream):
+        if octets == 4096:
+            await upstream.expect(body)
+            await upstream.send(answer(b"Content-Length: 0"))
+        assert status_of(await client.read_head()) == (200 if octets == 4096 else 400)
 
 
 MODES = [Mode(), Mode(ModeName.REFRAME), Mode(ModeName.BUFFER), Mode(ModeName.SLICE, octets=2)]
@@ -150,8 +145,6 @@ async def test_a_trailer_that_connection_names_is_refused(make_mover: MakeMover,
 async def test_a_request_trailer_that_connection_names_is_refused(make_mover: MakeMover) -> None:
     """Row 65, request trailers. Fails where the request's Connection is forgotten once its head has gone."""
     request = get(CHUNKED, b"Connection: x-sum", method=b"POST") + TEXT + b"0\r\nX-Sum: 1\r\n\r\n"
-    async with forwarding(make_mover) as gateway, gateway.connect(request) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            assert TEXT.startswith(await upstream.read_end())
-            assert status_of(await client.read_all()) == 400
+    async with forwarding(make_mover) as gateway, gateway.exchange(request) as (client, upstream):
+        assert TEXT.startswith(await upstream.read_end())
+        assert status_of(await client.read_all()) == 400

@@ -81,10 +81,7 @@ async def test_octets_or_a_close_on_an_idle_upstream_end_it(octets: bytes) -> No
 async def test_an_upstream_is_asked_again_only_after_a_whole_response(make_mover: MakeMover, sent: bytes) -> None:
     """Row 53. Fails where an upstream is kept in the middle of a body that its client has left."""
     async with forwarding(make_mover) as gateway:
-        async with gateway.connect(get()) as client, gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(chunked(sent))
-            await client.read_head()
+        async with gateway.exchange(get(), chunked(sent)) as (client, upstream):
             await client.expect(TEXT)
             client.reset()
             assert await upstream.read_reset() == b""
@@ -118,8 +115,7 @@ async def test_pipelined_requests_are_answered_in_order(make_mover: MakeMover) -
     """Row 55, fault 21. Fails where requests run beside each other, or where what follows the first one is dropped."""
     requests = post(TEXT + END) + get(target=b"/2") + get(b"Connection: close", target=b"/3")
     async with forwarding(make_mover) as gateway, gateway.connect(requests) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.expect(TEXT + END)
             for number in (b"1", b"2", b"3"):
                 assert upstream.received == b""
@@ -131,10 +127,7 @@ async def test_pipelined_requests_are_answered_in_order(make_mover: MakeMover) -
 
 async def test_a_client_that_resets_ends_its_upstream_at_once(make_mover: MakeMover) -> None:
     """Row 56. Fails where a departure is noticed only by the next write: here no frame follows."""
-    async with forwarding(make_mover) as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(chunked(TEXT))
-        await client.read_head()
+    async with forwarding(make_mover) as gateway, gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
         await client.expect(TEXT)
         client.reset()
         assert await upstream.read_reset() == b""
@@ -147,8 +140,7 @@ async def test_connection_close_ends_the_connection_and_nothing_more_is_run(side
     line = b"Connection: close"
     first = get(line) if side == "client" else get()
     async with forwarding() as gateway, gateway.connect(first + get(target=b"/next")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(answer(b"Content-Length: 2", *([line] if side == "upstream" else [])) + b"ok")
             if side == "client":
                 got = await client.read_all()

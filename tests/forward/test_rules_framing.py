@@ -14,6 +14,7 @@ from tests.forward.wire import (
     post,
     refuse_request,
     refuse_response,
+    relay_heads,
     status_of,
     values_of,
 )
@@ -44,8 +45,7 @@ async def test_a_chunked_body_is_not_chunked_again(make_mover: MakeMover) -> Non
 @pytest.mark.parametrize("line", [CHUNKED, b"Content-Length: 0", b"Content-Length: 5"])
 async def test_a_204_goes_down_without_framing_and_a_1xx_with_it_is_refused(line: bytes) -> None:
     """Row 20. Fails where the fields of a 204 are sent on as they came: h11 does not remove them."""
-    async with forwarding() as gateway:
-        _, got = await gateway.relay(get(), answer(line, status=b"204 No Content"))
+    _, got = await relay_heads(get(), answer(line, status=b"204 No Content"))
     assert status_of(got) == 204
     assert framing_fields(got) == []
     assert await refuse_response(answer(CHUNKED, status=b"103 Early Hints") + chunked(END)) == 502
@@ -57,12 +57,6 @@ async def test_connect_is_refused_before_any_upstream_is_asked(lines: tuple[byte
     assert await refuse_request(get(*lines, target=b"x:80", method=b"CONNECT")) == 501
 
 
-@pytest.mark.parametrize("coding", [b"gzip, chunked", b"xchunked, chunked", b"gzip\r\nTransfer-Encoding: chunked"])
-async def test_an_unknown_coding_in_a_request_gets_501(coding: bytes) -> None:
-    """Row 22. Fails where only the last coding is looked at."""
-    assert await refuse_request(get(b"Transfer-Encoding: " + coding, method=b"POST") + END) == 501
-
-
 @pytest.mark.parametrize(
     "lines", [(LENGTH, CHUNKED), (CHUNKED, LENGTH), (b"content-length: 0", CHUNKED), (GZIP, LENGTH)]
 )
@@ -70,8 +64,7 @@ async def test_a_length_beside_a_coding_is_refused(lines: tuple[bytes, ...]) -> 
     """Row 24, fault 17, attacks CL.TE, TE.CL and gunicorn CVE-2024-1135. Fails where h11 judges: it keeps both."""
     assert await refuse_request(get(*lines, method=b"POST") + END) == 400
     assert await refuse_response(answer(*lines) + END) == 502
-    async with forwarding() as gateway:
-        head, _ = await gateway.relay(post(END), answer(LENGTH) + b"hello")
+    head, _ = await relay_heads(post(END), answer(LENGTH) + b"hello")
     assert framing_fields(head) == [b"transfer-encoding"]
 
 
@@ -95,8 +88,7 @@ async def test_a_coding_in_an_http_1_0_message_is_refused() -> None:
 async def test_no_head_is_sent_with_both_framings(method: bytes, response: bytes) -> None:
     """Row 26. Fails where Connection may name a framing field away, or where one is added to the other."""
     body = (CHUNKED, b"Connection: content-length") if method == b"POST" else ()
-    async with forwarding() as gateway:
-        head, got = await gateway.relay(get(*body, method=method) + (END if body else b""), response)
+    head, got = await relay_heads(get(*body, method=method) + (END if body else b""), response)
     assert len(framing_fields(head)) == (1 if body else 0)
     assert framing_fields(got) in (framing_fields(response), [])
     assert bool(framing_fields(got)) == bool(framing_fields(response)) or method == b"HEAD"
@@ -117,14 +109,12 @@ async def test_no_head_is_sent_with_both_framings(method: bytes, response: bytes
 async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, response: bytes) -> None:
     """Row 27, fault 19. Fails where the framing fields are believed: TEXT would be waited for, or answer the next."""
     async with forwarding() as gateway, gateway.connect(get(method=method)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(response + TEXT + END)
             assert status_of(await client.read_head()) == int(response[9:12])
             assert await upstream.read_end() == b""
         await client.send(get(b"Connection: close"))
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(answer(b"Content-Length: 2") + b"ok")
             assert (await client.read_all()).startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -134,14 +124,12 @@ async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, r
 async def test_no_coding_refuses_a_response_without_a_body(method: bytes, status: bytes, coding: bytes) -> None:
     """Row 27, suites: no body by rule 1. Fails where codings are judged first: a response in order gets 502."""
     response = answer(b"Transfer-Encoding: " + coding, b"X-A: 1", LENGTH, status=status)
-    async with forwarding() as gateway, gateway.connect(get(method=method)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(response)
-            head = await client.read_head()
-            assert status_of(head) == int(status[:3])
-            assert (framing_fields(head), values_of(head, b"x-a")) == ([], [b"1"])
-            assert await upstream.read_end() == b""  # such a server is not asked again on this connection
+    async with forwarding() as gateway, gateway.exchange(get(method=method)) as (client, upstream):
+        await upstream.send(response)
+        head = await client.read_head()
+        assert status_of(head) == int(status[:3])
+        assert (framing_fields(head), values_of(head, b"x-a")) == ([], [b"1"])
+        assert await upstream.read_end() == b""  # such a server is not asked again on this connection
     assert await refuse_response(answer(b"Transfer-Encoding: " + coding)) == 502
 
 
@@ -169,8 +157,7 @@ async def test_two_lengths_are_refused_and_one_is_relayed(lines: tuple[bytes, ..
     """Row 31. Fails where h11 collapses the two."""
     assert await refuse_request(get(*lines, method=b"POST") + b"hello") == 400
     assert await refuse_response(answer(*lines) + b"hello") == 502
-    async with forwarding() as gateway:
-        _, got = await gateway.relay(get(), answer(LENGTH) + b"hello")
+    _, got = await relay_heads(get(), answer(LENGTH) + b"hello")
     assert values_of(got, b"content-length") == [b"5"]
     assert got.endswith(b"\r\n\r\nhello")
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -213,11 +214,14 @@ def test_sigterm_drains_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_file_limit_is_raised_at_start() -> None:
     """Fails where a gateway keeps the soft limit of its shell: 1024 on most systems."""
-    with plain.upstream() as upstream, command.serving("forward", upstream.url()) as served:
-        with open(f"/proc/{served.process.pid}/limits") as file:
-            (line,) = [line for line in file if line.startswith("Max open files")]
-    soft, hard = line.split()[3:5]
-    assert soft == hard
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))
+    try:
+        with plain.upstream() as upstream, command.serving("forward", upstream.url()) as served:
+            soft, hard = resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert soft == hard == before[1]
 
 
 def test_an_access_line_shows_a_request_that_was_refused_as_it_was_typed() -> None:

@@ -34,11 +34,6 @@ async def test_records_of_one_exchange_have_one_stream_number_and_the_next_has_a
             gateway.records.clear()
 
 
-def test_several_workers_cannot_share_a_recording(tmp_path: Path) -> None:
-    result = chunkwire("forward", "http://127.0.0.1:9", "--save", str(tmp_path / "x"), "--workers", "2")
-    assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
-
-
 @pytest.mark.parametrize(
     "typed, method, target, status",
     [

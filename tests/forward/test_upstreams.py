@@ -8,17 +8,7 @@ import trio
 from chunkwire.forward.upstreams import MAX_IDLE, Upstream, Upstreams
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
-from tests.forward.wire import (
-    END,
-    TEXT,
-    Wire,
-    answer,
-    chunked,
-    forwarding,
-    get,
-    post,
-    status_of,
-)
+from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get, post, relay_heads, status_of
 from tests.net.peer import tcp_pair
 
 OK = answer(b"Content-Length: 2") + b"ok"
@@ -73,8 +63,7 @@ async def test_an_upstream_name_without_an_address_is_a_502(monkeypatch: pytest.
 async def test_an_upstream_that_answered_badly_is_not_replaced(octets: bytes) -> None:
     """Fails where failover goes on after a request was sent: the other upstream would run it a second time."""
     async with forwarding(upstreams=2) as gateway, gateway.connect(post(END)) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
+        async with gateway.asked() as upstream:
             await upstream.send(octets)
         assert status_of(await client.read_all()) == 502
         assert not gateway.is_asked(1)
@@ -136,21 +125,16 @@ async def test_a_request_that_may_not_be_repeated_gets_a_fresh_connection() -> N
 )
 async def test_an_upstream_is_kept_under_no_other_condition(response: bytes, is_whole: bool) -> None:
     """Fails where it is kept all the same (forwarding §0.8), or reset after a whole exchange."""
-    async with forwarding() as gateway, gateway.connect(get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
-        await upstream.send(response)
-        await client.read_head()
+    async with forwarding() as gateway, gateway.exchange(get(), response) as (_client, upstream):
         assert await (upstream.read_all() if is_whole else upstream.read_end()) == b""
 
 
 async def test_an_upstream_that_gives_a_plain_204_is_asked_again() -> None:
     """Fails where a 204 without framing fields, which leaves both ends in step, is a reason against keeping it."""
-    async with forwarding() as gateway, gateway.connect(get() + get(target=b"/next")) as client:
-        async with gateway.accept() as upstream:
-            await upstream.read_head()
-            await upstream.send(answer(status=b"204 No Content"))
-            assert status_of(await client.read_head()) == 204
-            assert (await upstream.read_head()).startswith(b"GET /next ")
+    async with forwarding() as gateway, gateway.exchange(get() + get(target=b"/next")) as (client, upstream):
+        await upstream.send(answer(status=b"204 No Content"))
+        assert status_of(await client.read_head()) == 204
+        assert (await upstream.read_head()).startswith(b"GET /next ")
 
 
 async def test_so_many_idle_upstreams_are_kept_and_no_more() -> None:
@@ -183,6 +167,5 @@ async def test_closed_idle_upstreams_are_swept(autojump_clock: trio.abc.Clock) -
 
 async def test_a_path_of_the_upstream_is_a_prefix() -> None:
     """Fails where UPSTREAM's path replaces the target, or is doubled at the slash."""
-    async with forwarding(path="/v1/") as gateway:
-        head, _ = await gateway.relay(get(target=b"/chat?q=1"), OK)
+    head, _ = await relay_heads(get(target=b"/chat?q=1"), OK, path="/v1/")
     assert head.startswith(b"GET /v1/chat?q=1 HTTP/1.1\r\n")

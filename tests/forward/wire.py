@@ -2,8 +2,7 @@
 
 async with forwarding(make_mover) as gateway, gateway.connect() as client:
     await client.send(get())
-    async with gateway.accept() as upstream:
-        await upstream.read_head()
+    async with gateway.asked() as upstream:
         await upstream.send(chunked(b"1\\r\\nx\\r\\n0\\r\\n\\r\\n"))
         assert (await client.read_head()).startswith(b"HTTP/1.1 200 ")
     report = await gateway.wait_ended()
@@ -16,7 +15,7 @@ import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -114,6 +113,26 @@ class Running:
         async with stream:
             yield Wire(stream)
 
+    @asynccontextmanager
+    async def asked(self, number: int = 0) -> AsyncIterator[Wire]:
+        """Give the next connection to this upstream, which has read the head of a request."""
+        async with self.accept(number) as upstream:
+            await upstream.read_head()
+            yield upstream
+
+    @asynccontextmanager
+    async def exchange(self, request: bytes, response: bytes = b"") -> AsyncIterator[tuple[Wire, Wire]]:
+        """Give a client and the upstream that has read its request's head.
+
+        Args:
+            response: has been sent, if there is one, and its head has been read.
+        """
+        async with self.connect(request) as client, self.asked() as upstream:
+            if response:
+                await upstream.send(response)
+                await client.read_head()
+            yield client, upstream
+
     def is_asked(self, number: int = 0) -> bool:
         """Say whether a connection to this upstream waits to be accepted."""
         return bool(select.select([self.listeners[number].socket.fileno()], [], [], 0)[0])
@@ -183,6 +202,12 @@ async def forwarding(
                 listener.socket.close()
 
 
+async def relay_heads(request: bytes, response: bytes, **options: Any) -> tuple[bytes, bytes]:
+    """Carry one exchange, as `Running.relay` does, by a gateway of these options that is there for it alone."""
+    async with forwarding(**options) as gateway:
+        return await gateway.relay(request, response)
+
+
 async def refuse_request(request: bytes, settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS) -> int:
     """Return the status that refuses a request: nothing reaches the upstream, and the GET after it is not run."""
     async with forwarding(settings=settings) as gateway:
@@ -197,8 +222,7 @@ async def refuse_request(request: bytes, settings: GatewaySettings = DEFAULT_GAT
 
 async def refuse_response(response: bytes, request: bytes | None = None) -> int:
     """Return the status that stands for a response that is refused: nothing of it reaches the client."""
-    async with forwarding() as gateway, gateway.connect(request or get()) as client, gateway.accept() as upstream:
-        await upstream.read_head()
+    async with forwarding() as gateway, gateway.connect(request or get()) as client, gateway.asked() as upstream:
         await upstream.send(response)
         got = await client.read_all()
         assert await upstream.read_reset() == b""

@@ -106,7 +106,7 @@ def check_response(head: bytes, method: bytes) -> None:
     assert codings is None or framing.kind is BodyKind.NONE or codings.lower() == b"chunked"
 
 
-def test_fuzz_of_heads() -> None:
+def test_no_fuzzed_head_is_taken_that_a_grammar_or_h11_refuses() -> None:
     """Fails where a head raises what is no HeadError, or is taken although a grammar or h11 has no such octets."""
 
     def run(chosen: settings) -> None:
