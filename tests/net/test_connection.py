@@ -1,4 +1,4 @@
-"""A connection's octets: what follows a head, what a peer's end looks like, and the two ways to end it."""
+"""A connection's octets: what follows a head, what a peer's end looks like, and how a close waits for it."""
 
 import errno
 import os
@@ -19,15 +19,10 @@ from chunkwire.net.connection import (
     PeerGone,
     lost_by,
 )
-from chunkwire.net.ends import ClientConnection, ServerConnection
+from chunkwire.net.ends import ServerConnection
 from tests.net.peer import (
-    GET,
-    expect_reset,
     feeding,
     get,
-    ok,
-    read_exactly,
-    read_to_end,
     reset,
     tcp_pair,
 )
@@ -44,22 +39,6 @@ async def test_octets_after_a_head_are_left_as_they_came() -> None:
         assert await server.receive_some(3) == BODY[:3]
         assert await server.receive_some() == BODY[3:]
         assert await server.receive_some() == b""
-
-
-async def test_pipelined_requests_come_one_by_one() -> None:
-    async with feeding(get(start=b"GET /1 HTTP/1.1") + b"\r\n" + get(start=b"GET /2 HTTP/1.1") + b"x") as stream:
-        server = ServerConnection(stream, bare_lf=False)
-        targets = [request.target for _ in range(2) if (request := await server.receive_request())]
-    assert targets == [b"/1", b"/2"]
-    assert bytes(server.leftover) == b"x"
-
-
-async def test_octets_after_a_response_head_are_left_as_they_came() -> None:
-    async with feeding(ok(start=b"HTTP/1.1 100 Continue") + ok(b"Transfer-Encoding: chunked") + BODY) as stream:
-        client = ClientConnection(stream)
-        await client.send_request(GET)
-        assert [(await client.receive_response()).status for _ in range(2)] == [100, 200]
-    assert bytes(client.leftover) == BODY
 
 
 async def test_waiting_for_octets_keeps_them_and_reports_an_end() -> None:
@@ -159,34 +138,6 @@ async def test_a_connection_without_a_socket_has_no_descriptor() -> None:
     assert (connection.tls, connection.fileno(), connection.peer) == (None, None, "-")
 
 
-async def test_a_half_close_ends_what_the_peer_reads_and_not_what_it_writes() -> None:
-    near, far = await tcp_pair()
-    async with near, far:
-        connection = Connection(near)
-        await connection.send_all(b"last")
-        await connection.send_eof()
-        assert await read_to_end(far) == b"last"
-        await far.send_all(b"answer")
-        assert await connection.receive_some() == b"answer"
-
-
-async def test_a_staged_close_brings_the_last_octets_although_some_were_not_read() -> None:
-    """A close with unread octets makes the kernel send a reset, and a reset eats what the peer has not read."""
-    near, far = await tcp_pair()
-    answer = b"x" * 100_000
-    async with far, trio.open_nursery() as nursery:
-        await far.send_all(b"unread" * 1000)
-        await trio.lowlevel.wait_readable(near.socket)
-        connection = Connection(near)
-        await connection.send_all(answer)
-        nursery.start_soon(connection.close, name="close")
-        await trio.testing.wait_all_tasks_blocked()
-        await far.send_all(b"more")
-        assert await read_to_end(far) == answer
-        await far.send_eof()
-    assert connection.fileno() == -1
-
-
 async def test_a_first_request_that_is_there_is_received_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     near, far = await tcp_pair()
     async with near, far:
@@ -197,16 +148,6 @@ async def test_a_first_request_that_is_there_is_received_without_a_wait(monkeypa
         connection = ServerConnection(near, bare_lf=False)
         assert await connection.wait_octets()
         assert waits == []
-
-
-async def test_a_first_request_that_is_not_there_yet_is_waited_for() -> None:
-    near, far = await tcp_pair()
-    connection = ServerConnection(near, bare_lf=False)
-    async with near, far, trio.open_nursery() as nursery:
-        nursery.start_soon(connection.receive_request, name="receive")
-        await trio.testing.wait_all_tasks_blocked()
-        await far.send_all(get())
-    assert connection.leftover == b""
 
 
 async def test_a_staged_close_waits_for_the_peer_only_so_long(autojump_clock: trio.testing.MockClock) -> None:
@@ -266,15 +207,6 @@ async def test_a_cancelled_close_closes_all_the_same() -> None:
             scope.cancel()
             await Connection(near).close()
         assert near.socket.fileno() == -1
-
-
-async def test_a_reset_of_ours_is_seen_as_one() -> None:
-    near, far = await tcp_pair()
-    async with far:
-        await near.send_all(b"prefix")
-        assert await read_exactly(far, 6) == b"prefix"
-        Connection(near).reset()
-        assert await expect_reset(far) == b""
 
 
 async def test_a_reset_ends_a_receive_that_waits() -> None:

@@ -32,22 +32,6 @@ async def test_a_fin_inside_a_chunked_body_is_an_incomplete_one(make_mover: Make
         assert isinstance(await carried.wait_error(), IncompleteBody)
 
 
-async def test_a_fin_before_the_first_octet_is_an_incomplete_body(make_mover: MakeMover) -> None:
-    for scanner in (ChunkedScanner(), LengthScanner(1)):
-        async with carrying(make_mover, scanner) as carried:
-            await carried.upstream.send_eof()
-            assert await carried.read_rest() == b""
-            assert isinstance(await carried.wait_error(), IncompleteBody)
-
-
-async def test_a_fin_short_of_the_length_is_an_incomplete_body(make_mover: MakeMover) -> None:
-    async with carrying(make_mover, LengthScanner(6)) as carried:
-        await carried.send(b"hello")
-        await carried.upstream.send_eof()
-        assert await carried.read_rest() == b"hello"
-        assert isinstance(await carried.wait_error(), IncompleteBody)
-
-
 @pytest.mark.parametrize("scanner", [ChunkedScanner, CloseScanner, lambda: LengthScanner(10**6)])
 async def test_a_reset_of_the_source_comes_after_all_that_came_before_it(
     make_mover: MakeMover, scanner: type[BodyScanner]
@@ -80,36 +64,12 @@ async def test_a_reset_right_behind_octets_does_not_eat_them(make_mover: MakeMov
             assert isinstance(await carried.wait_error(), SourceGone)
 
 
-async def test_a_broken_body_that_came_with_the_head_ends_the_same(make_mover: MakeMover) -> None:
-    async with carrying(make_mover, leftover=FRAME + b"x") as carried:
-        assert await carried.read_rest() == FRAME
-        assert rule_of(await carried.wait_error()) == "chunk-size"
-
-
 async def test_the_prefix_of_a_broken_body_arrives_although_the_sink_is_slow(make_mover: MakeMover) -> None:
     async with carrying(make_mover, buffer_octets=4096) as carried, trio.open_nursery() as nursery:
         nursery.start_soon(carried.send, LARGE * 3 + b"x", name="send")
         await trio.testing.wait_all_tasks_blocked()
         assert await carried.read_rest() == LARGE * 3
         assert rule_of(await carried.wait_error()) == "chunk-size"
-
-
-async def test_a_sink_that_was_reset_ends_the_body(make_mover: MakeMover) -> None:
-    async with carrying(make_mover) as carried, trio.open_nursery() as nursery:
-        await carried.send(FRAME)
-        await carried.expect(FRAME)
-        reset(carried.client)
-        nursery.start_soon(send_for_ever, carried, name="send")
-        assert isinstance(await carried.wait_error(), SinkGone)
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_sink_that_was_closed_is_met_by_the_next_writes(make_mover: MakeMover) -> None:
-    async with carrying(make_mover) as carried, trio.open_nursery() as nursery:
-        await carried.client.aclose()
-        nursery.start_soon(send_for_ever, carried, name="send")
-        assert isinstance(await carried.wait_error(), SinkGone)
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_sink_that_is_reset_while_it_takes_nothing_ends_the_body(make_mover: MakeMover) -> None:
@@ -120,16 +80,6 @@ async def test_a_sink_that_is_reset_while_it_takes_nothing_ends_the_body(make_mo
         reset(carried.client)
         assert isinstance(await carried.wait_error(), SinkGone)
         nursery.cancel_scope.cancel()
-
-
-async def test_a_half_close_of_the_sink_ends_nothing(make_mover: MakeMover) -> None:
-    async with carrying(make_mover) as carried:
-        await carried.client.send_eof()
-        await carried.send(FRAME)
-        await carried.expect(FRAME)
-        await carried.send(END)
-        assert await carried.read_rest() == END
-        assert await carried.wait_error() is None
 
 
 @pytest.mark.parametrize("end", [b"x", b"", None])

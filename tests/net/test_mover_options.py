@@ -8,13 +8,13 @@ import trio.testing
 
 from chunkwire.net.connection import Connection
 from chunkwire.net.inflight import Body, overdue
-from chunkwire.net.movers import IdleTimeout, MoveOptions, SendTimeout
+from chunkwire.net.movers import IdleTimeout, MoveOptions
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.scanner import ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
-from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, mover_makers, open_carried, running
+from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, open_carried, running
 from tests.net.peer import SMALL, read_exactly, unix_pair
 
 MEBIBYTE = 1 << 20
@@ -68,14 +68,6 @@ async def test_a_slow_sink_stops_its_own_source_alone(make_mover: MakeMover) -> 
             for _ in range(20):
                 await quick.send(FRAME)
                 await quick.expect(FRAME)
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_sink_that_takes_nothing_for_too_long_ends_the_body(make_mover: MakeMover) -> None:
-    options = MoveOptions(send_timeout=0.02)
-    async with carrying(make_mover, options=options, buffer_octets=SMALL) as carried, trio.open_nursery() as nursery:
-        nursery.start_soon(Flood(carried, chunks=4 * 1024).send, name="flood")
-        assert isinstance(await carried.wait_error(), SendTimeout)
         nursery.cancel_scope.cancel()
 
 
@@ -313,16 +305,6 @@ async def test_a_shaper_may_end_a_body(make_mover: MakeMover) -> None:
         error = await carried.wait_error()
         assert isinstance(error, IncompleteBody)
         assert error.section == "as much as is let through"
-
-
-@pytest.mark.parametrize("make_mover", [*mover_makers(in_each_form=True)], ids=lambda make: make.__name__)
-async def test_the_deadlines_of_a_body_follow_the_clock_of_the_run(
-    make_mover: MakeMover, autojump_clock: trio.testing.MockClock
-) -> None:
-    """Fails where they follow another clock: within the test's patience no minute passes on it."""
-    async with carrying(make_mover, options=MoveOptions(idle_timeout=60), is_tcp=False) as carried:
-        await carried.send(FRAME)
-        assert isinstance(await carried.wait_error(), IdleTimeout)
 
 
 async def test_a_body_that_has_ended_is_not_overdue() -> None:

@@ -12,17 +12,17 @@ import trio
 from chunkwire.net.connection import Connection
 from chunkwire.net.movers import SinkGone, SourceGone
 from chunkwire.net.tls import _ANSWER_OCTETS
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError, FramingError
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner
 from tests.conformance.vectors import Vector, load
 from tests.net.carry import END, FRAME, MakeMover, each_mover, running
 from tests.net.peer import SMALL
 from tests.net.secured import FarEnd, secured_pair
+from tests.net.test_mover_vectors import ENDS
 from tests.patience import PATIENCE
 
 pytestmark = each_mover
-ENDS = {"accept": type(None), "reject": FramingError, "incomplete": IncompleteBody}
 
 
 class Secured:

@@ -127,11 +127,6 @@ async def test_a_field_line_out_of_the_grammar_is_refused(line: bytes, rule: str
     assert await refuse_request(get(b"B: 2", line, b"C: 3")) == (400, rule)
 
 
-async def test_a_blank_line_start_before_the_first_field_is_refused() -> None:
-    assert await refuse_request(b"GET / HTTP/1.1\r\n Host: x\r\n\r\n") == (400, "folded-line")
-    assert await refuse_request(b"GET / HTTP/1.1\r\n \r\nHost: x\r\n\r\n") == (400, "folded-line")
-
-
 async def test_names_keep_their_case_values_lose_the_blanks_around_them_and_the_order_stays() -> None:
     request = await accept_request(get(b"b:1", b"A: \t2 \t", b"B:", b"a:3"))
     assert request.fields == ((b"Host", b"x"), (b"b", b"1"), (b"A", b"2"), (b"B", b""), (b"a", b"3"))
@@ -199,12 +194,6 @@ async def test_a_broken_percent_is_refused(target: bytes) -> None:
     with pytest.raises(HeadError, match="two hex digits after %") as caught:
         await receive_request(get(start=b"GET %b HTTP/1.1" % target))
     assert caught.value.rule == "bad-target"
-
-
-async def test_raw_utf_8_in_a_target_is_refused_by_how_to_write_it() -> None:
-    with pytest.raises(HeadError, match=re.escape(r'expected %C3%A9 in the target, got "\xc3\xa9" as it is')):
-        await receive_request(get(start="GET /café/a HTTP/1.1".encode()))
-    assert (await accept_request(get(start=b"GET /caf%C3%A9/a HTTP/1.1"))).target == b"/caf%C3%A9/a"
 
 
 async def test_brackets_are_taken_in_a_query_and_not_in_a_path() -> None:

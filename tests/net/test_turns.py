@@ -81,7 +81,7 @@ async def test_what_came_with_the_head_goes_on_without_new_octets(make_mover: Ma
         assert await carried.read_rest() == END
 
 
-async def test_a_slow_sink_and_a_slow_body_together(make_mover: MakeMover) -> None:
+async def test_a_slow_body_comes_whole_through_a_slow_sink(make_mover: MakeMover) -> None:
     body = SLOW * 1000 + END
     async with carrying(make_mover, buffer_octets=SMALL) as carried, trio.open_nursery() as nursery:
         nursery.start_soon(carried.send, body, name="send")
