@@ -106,23 +106,11 @@ def test_a_hop_without_stamps_of_the_streams_is_named_unless_the_bench_was_inter
     assert unknown_hops(made) == []
 
 
-def test_two_outputs_do_not_share_a_file(tmp_path: Path, capsys: Captured) -> None:
-    path = str(tmp_path / "a")
-    assert "one file twice" in refused(capsys, "--csv", path, "--html", path)
-
-
 def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(tmp_path: Path, capsys: Captured) -> None:
     page = tmp_path / "a.html"
     page.write_text("old")
     assert main(["bench", NOBODY, "--html", str(page)]) == ExitCode.NO_CONNECTION
     assert page.read_text() == "old"
-
-
-def test_a_whole_file_replaces_an_old_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    page = tmp_path / "a.html"
-    page.write_text("old")
-    assert output_files.write_whole("html", str(page), "new") == ""
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.html", "new")]
 
 
 def test_a_full_disk_is_a_line_for_each_file_and_ends_nothing() -> None:

@@ -84,24 +84,6 @@ def test_the_flags_of_captures_are_for_captures(tmp_path: Path, capsys: pytest.C
     assert "--keylog is for a packet capture" in capsys.readouterr().err
 
 
-def test_flags_about_requests_may_come_from_the_environment(
-    capture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in (
-        "HEADER=a: b",
-        "DATA=x",
-        "METHOD=POST",
-        "MAX_TIME=5",
-        "INSECURE=1",
-        "PROBE_AS=curl",
-        "PROBE_PATIENCE=5",
-    ):
-        variable, _, value = name.partition("=")
-        monkeypatch.setenv(f"CHUNKWIRE_{variable}", value)
-    main(["probe", capture])
-    assert "is for a URL" not in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("verb", ["watch", "probe"])
 def test_a_key_log_for_a_capture_without_tls_is_refused(
     verb: str, capture: str, capsys: pytest.CaptureFixture[str]
@@ -124,12 +106,24 @@ def test_flags_about_requests_are_refused_where_nothing_is_requested(
     assert f"{flags.split()[0]} is for a URL: nothing is sent to {capture!r}" in capsys.readouterr().err
 
 
+ABOUT_REQUESTS = {
+    "HEADER": "a: b",
+    "DATA": "x",
+    "METHOD": "POST",
+    "MAX_TIME": "5",
+    "INSECURE": "1",
+    "PROBE_AS": "curl",
+    "PROBE_PATIENCE": "5",
+}
+
+
 @pytest.mark.parametrize("verb", ["watch", "probe"])
 def test_flags_about_requests_may_stand_in_the_environment(
     verb: str, capture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails where CHUNKWIRE_INSECURE, set for all verbs, forbids to read a file."""
-    monkeypatch.setenv("CHUNKWIRE_INSECURE", "1")
+    for name, value in ABOUT_REQUESTS.items():
+        monkeypatch.setenv(f"CHUNKWIRE_{name}", value)
     assert main([verb, capture]) == 0
 
 

@@ -82,6 +82,7 @@ def test_a_whole_file_keeps_the_link_and_the_mode_of_the_one_that_it_replaces(tm
     assert write_whole("html", str(link), "new") == ""
     assert link.is_symlink()
     assert (page.read_text(), stat.S_IMODE(page.stat().st_mode)) == ("new", 0o600)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.html", "link"}
     link.unlink()
     link.symlink_to(tmp_path / "no" / "a")
     with pytest.raises(LocalError, match=r"there is no directory .*no$"):

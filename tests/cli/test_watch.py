@@ -2,8 +2,7 @@
 
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Thread
@@ -11,9 +10,8 @@ from threading import Thread
 import pytest
 
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.main import main
 from tests.patience import PATIENCE
-from tests.peers.command import CHUNKWIRE
+from tests.peers.command import CHUNKWIRE, called
 from tests.peers.plain import CHUNKED_HEAD, Wire, upstream
 from tests.peers.process import Reader, started
 
@@ -36,15 +34,8 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
 
 def printed(*words: str) -> tuple[int, str, str]:
     """Run a command line in this process; return its exit code, standard output and standard error."""
-    out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main(list(words))
-    texts = []
-    for file in (out, err):
-        file.seek(0)
-        texts.append(file.read())
-    assert "Traceback" not in texts[1], texts[1]
-    return code, texts[0], texts[1]
+    result = called(*words)
+    return result.returncode, result.stdout.decode(), result.stderr.decode()
 
 
 def watched(octets: bytes, *words: str) -> tuple[int, str, str]:
@@ -98,6 +89,9 @@ def test_each_frame_is_shown_before_the_next_one_is_sent() -> None:
         (b"HTTP/1.1 2", ExitCode.BROKEN, "octets of a head"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", ExitCode.BROKEN, "SSH-2.0"),
         (b"\x16\x03\x01\x00", ExitCode.BROKEN, "HTTP/1.1"),
+        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), ExitCode.BROKEN, "HTTP/2 in clear"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", ExitCode.BROKEN, "TLS alert"),
+        (b"HTTP/2 200 \r\n\r\n", ExitCode.BROKEN, "HTTP/2 or HTTP/3"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", ExitCode.HTTP_ERROR, "404 Not Found"),
         (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", ExitCode.OK, "redirects are not followed"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", ExitCode.BROKEN, "got both"),

@@ -95,7 +95,8 @@ def test_a_typed_request_is_annotated_and_its_mistake_named() -> None:
 
 def test_the_method_that_was_asked_with_can_be_said() -> None:
     octets = OK + b"Content-Length: 5\r\n\r\n"
-    assert watched(octets)[0] == ExitCode.CUT
+    code, _, err = watched(octets)
+    assert (code, "-X HEAD" in err) == (ExitCode.CUT, True)
     assert watched(octets, "-X", "HEAD")[0] == ExitCode.OK
 
 
@@ -171,20 +172,16 @@ def test_a_signal_stops_a_stream_and_sums_up(number: int, code: ExitCode, tmp_pa
     assert printed("watch", str(saved))[0] == ExitCode.OK
 
 
-@pytest.mark.parametrize("number, code", SIGNALS)
 @pytest.mark.parametrize(
-    "octets, mark, words",
-    [(CHUNKED_HEAD + HELLO, b"hello", "* stopped: 1 chunk"), (WHOLE, b"last-chunk", "* stopped")],
+    "octets, mark, words", [(CHUNKED_HEAD + HELLO, b"hello", "* stopped: 1 chunk"), (WHOLE, b"last-chunk", "* stopped")]
 )
-def test_a_signal_stops_a_capture_and_sums_up(
-    octets: bytes, mark: bytes, words: str, number: int, code: ExitCode
-) -> None:
+def test_a_signal_stops_a_capture_and_sums_up(octets: bytes, mark: bytes, words: str) -> None:
     with started([*CHUNKWIRE, "watch", "-"]) as process:
         assert process.stdin is not None
         process.stdin.write(octets)
         Reader(process.stdout, whose="watch -").until(mark)
-        process.send_signal(number)
-        assert process.wait(PATIENCE) == code  # standard input is still open
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == ExitCode.INTERRUPTED  # standard input is still open
         assert process.stderr is not None
         assert process.stderr.read().decode().splitlines()[-1].startswith(words)
 
@@ -257,16 +254,3 @@ def test_what_was_there_before_watch_started_is_marked_and_no_read(tmp_path: Pat
 def test_a_source_that_is_no_file_is_one_line(source: str, words: str, tmp_path: Path) -> None:
     code, out, err = printed("watch", source if "/" not in source or source == "/" else str(tmp_path / source))
     assert (code, out, err.count("\n"), words in err.lower()) == (ExitCode.USAGE, "", 1, True)
-
-
-@pytest.mark.parametrize(
-    "octets, words",
-    [
-        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "HTTP/2 in clear"),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "TLS alert"),
-        (b"HTTP/2 200 \r\n\r\n", "HTTP/2 or HTTP/3"),
-    ],
-)
-def test_a_server_of_another_protocol_is_named(octets: bytes, words: str) -> None:
-    code, _, err = answered(octets)
-    assert (code, words in err) == (ExitCode.BROKEN, True), err
