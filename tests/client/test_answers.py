@@ -1,6 +1,7 @@
 """The answer of a language model through the client: what it yields, what it keeps, what it raises."""
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import trio
@@ -15,15 +16,14 @@ from chunkwire.llm.answer import Answer, ErrorKind, StopReason, WholeToolCall
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import IncompleteBody, LocalError
-from tests.client.server import Peer, notes_ending, scripted, sends
+from tests.client.server import EVENTS, Peer, notes_ending, scripted, sends
 from tests.server.peer import serving
 
 EVENT_STREAM = b"application/vnd.amazon.eventstream"
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def quirk(name: str, *, last: bytes = encode_last_chunk()) -> bytes:
-    return STREAM + b"".join(encode_chunk(piece) for piece in QUIRKS[name].pieces) + last
+    return EVENTS + b"".join(encode_chunk(piece) for piece in QUIRKS[name].pieces) + last
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -65,7 +65,7 @@ async def test_the_time_that_a_caller_takes_is_no_part_of_the_grace(mock_clock: 
 
     async def script(peer: Peer) -> None:
         await peer.head()
-        await peer.send(STREAM.replace(b"text/event-stream", EVENT_STREAM) + encode_chunk(b"".join(pieces)))
+        await peer.send(EVENTS.replace(b"text/event-stream", EVENT_STREAM) + encode_chunk(b"".join(pieces)))
         await has_text.wait()
         await peer.send(encode_chunk(metadata) + encode_last_chunk())
         has_all.set()
@@ -111,6 +111,14 @@ async def test_what_had_come_of_a_failed_answer_is_in_the_exception(name: str, l
     assert str(caught.value).startswith(f"{kind.value}: ")
 
 
+async def failure(url: str, **options: Any) -> AnswerFailed:
+    """Return what an answer fails with before its stream begins."""
+    with pytest.raises(AnswerFailed) as caught:
+        async with client.tokens(f"openai:{url}#m", "Hi", **options):
+            pass  # never entered
+    return caught.value
+
+
 async def test_an_answer_with_nothing_in_it_is_no_answer() -> None:
     async with scripted(sends(quirk("done-alone"))) as server:
         async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
@@ -122,21 +130,17 @@ async def test_a_refusal_before_the_stream_says_its_reason_without_the_key() -> 
     body = b'{"error":{"message":"Incorrect API key provided: my-key-1","code":"invalid_api_key"}}'
     head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with scripted(sends(head + body)) as server:
-        with pytest.raises(AnswerFailed) as caught:
-            async with client.tokens(f"openai:{server.url()}#m", "Hi", key="my-key-1"):
-                pass  # never entered
-    assert str(caught.value) == "wrong-key: Incorrect API key provided: [redacted]"
-    assert caught.value.error.status == 401
+        failed = await failure(server.url(), key="my-key-1")
+    assert str(failed) == "wrong-key: Incorrect API key provided: [redacted]"
+    assert failed.error.status == 401
 
 
 async def test_the_key_is_in_no_message_about_a_head() -> None:
     async with scripted(sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: my-key-1\r\n\r\n")) as server:
-        with pytest.raises(AnswerFailed) as caught:
-            async with client.tokens(f"openai:{server.url()}#m", "Hi", key="my-key-1"):
-                pass  # never entered
-    assert caught.value.error.kind is ErrorKind.BROKEN
-    assert "my-key-1" not in str(caught.value)
-    assert "[redacted]" in str(caught.value)
+        failed = await failure(server.url(), key="my-key-1")
+    assert failed.error.kind is ErrorKind.BROKEN
+    assert "my-key-1" not in str(failed)
+    assert "[redacted]" in str(failed)
 
 
 async def test_an_answer_ends_although_its_provider_sends_on() -> None:
@@ -154,18 +158,14 @@ async def test_an_answer_ends_although_its_provider_sends_on() -> None:
 
 async def test_a_refusal_whose_body_is_cut_says_its_status() -> None:
     async with scripted(sends(b"HTTP/1.1 429 Too Many\r\nContent-Length: 9\r\n\r\n")) as server:
-        with pytest.raises(AnswerFailed) as caught:
-            async with client.tokens(f"openai:{server.url()}?x=1#m", "Hi"):
-                pass  # never entered
-    assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
+        failed = await failure(f"{server.url()}?x=1")
+    assert (failed.error.kind, failed.error.status) == (ErrorKind.RATE_LIMIT, 429)
 
 
 async def test_a_refusal_whose_body_stalls_keeps_its_status() -> None:
     async with scripted(notes_ending([], b"HTTP/1.1 429 Too Many\r\nContent-Length: 9\r\n\r\n")) as server:
-        with pytest.raises(AnswerFailed) as caught:
-            async with client.tokens(f"openai:{server.url()}#m", "Hi", idle_timeout=0.05):
-                pass  # never entered
-    assert (caught.value.error.kind, caught.value.error.status) == (ErrorKind.RATE_LIMIT, 429)
+        failed = await failure(server.url(), idle_timeout=0.05)
+    assert (failed.error.kind, failed.error.status) == (ErrorKind.RATE_LIMIT, 429)
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,7 @@ def test_a_url_that_names_all_of_the_path_keeps_the_query_of_that_path(provider:
 
 
 async def test_no_connection_is_the_same_exception() -> None:
-    with pytest.raises(AnswerFailed) as caught:
-        async with client.tokens("openai:http://127.0.0.1:9#m", "Hi"):
-            pass  # never entered
-    assert caught.value.error.kind is ErrorKind.UNREACHABLE
+    assert (await failure("http://127.0.0.1:9")).error.kind is ErrorKind.UNREACHABLE
 
 
 async def test_the_options_of_open_are_taken() -> None:

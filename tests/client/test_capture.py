@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from chunkwire.client.capture import CaptureReader
 from chunkwire.client.captured import MAX_STRAY_OCTETS
 from chunkwire.client.inner import MAX_INNER_OCTETS
-from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, RequestRecord
-from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
+from chunkwire.record.values import DataRecord, EndRecord, HeadRecord, Record, RequestRecord
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = b"5\r\nhello\r\n0\r\n\r\n"
@@ -57,18 +56,18 @@ class Reports:
         return next(record for record in reversed(self.records) if isinstance(record, EndRecord))
 
 
-def read(octets: bytes, step: int = 1 << 20, *, method: bytes = b"GET", limits: Limits = DEFAULT_LIMITS) -> Reports:
+def read(octets: bytes, step: int = 1 << 20) -> Reports:
     seen = Reports()
-    reader = CaptureReader(seen, method=method, limits=limits)
+    reader = CaptureReader(seen)
     for n, at in enumerate(range(0, len(octets), step), 1):
         reader.feed(octets[at : at + step], t=float(n), read=n)
     reader.end(99.0)
     return seen
 
 
-def words(octets: bytes, **how: bytes) -> list[str]:
+def words(octets: bytes) -> list[str]:
     """Return what was reported, the notes by their mark only."""
-    return ["note" if line[:4] == "note" else line for line in read(octets, **how).short]  # type: ignore[arg-type]
+    return ["note" if line[:4] == "note" else line for line in read(octets).short]
 
 
 NEXT = ["-- response 2", "200"]
@@ -147,12 +146,6 @@ def test_requests_say_what_the_responses_answer(octets: bytes, reported: list[st
     assert words(octets) == reported
 
 
-def test_the_method_that_a_capture_does_not_show_can_be_given() -> None:
-    assert words(UNSENT, method=b"HEAD") == ["200", "complete 0"]
-    assert words(UNSENT) == ["200", "cut 0"]
-    assert "-X HEAD" in str(read(UNSENT).last.error)
-
-
 @pytest.mark.parametrize(
     "octets, words",
     [
@@ -184,22 +177,6 @@ def test_a_mistake_is_named(octets: bytes, words: str) -> None:
     assert last.framing in ("malformed", "cut")
     assert words in str(last.error)
     assert "b'" not in str(last.error)
-
-
-def test_padded_sizes_are_for_lenient_reading() -> None:
-    octets = CODED + b" 5 \r\nhello\r\n0\r\n\r\n"
-    assert read(octets).last.framing == "malformed"
-    assert read(octets, limits=LENIENT_LIMITS).last.framing == "complete"
-
-
-def test_what_was_there_before_counts_as_no_read() -> None:
-    seen = Reports()
-    reader = CaptureReader(seen)
-    reader.feed(CODED + b"5\r\nhello\r\n", t=0.0, read=0)
-    reader.feed(WHOLE, t=1.0, read=1)
-    reader.end(2.0)
-    assert [record.read for record in seen.records if isinstance(record, FrameRecord)] == [0, 1, 1]
-    assert seen.last.reads == 1
 
 
 def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have() -> None:
