@@ -34,12 +34,6 @@ def test_gaps_make_a_difference_when_asked_to() -> None:
     assert [row.why for row in found.rows] == ["", "gap, by 20.0 ms", "gap, by 20.0 ms"]
 
 
-def test_the_same_octets_framed_otherwise_are_said_to_be() -> None:
-    found = compared(recording(*A), recording(b"b\r\nhello world\r\n", A[2]))
-    assert not found.is_same
-    assert found.notes[0] == "the same 11 octets of content, framed otherwise: 2 chunks in A, 1 chunk in B"
-
-
 @pytest.mark.parametrize(
     "frame, why",
     [

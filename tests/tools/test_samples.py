@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 MS = 1_000_000
 CHUNKED = Framing(BodyKind.CHUNKED)
 SENT_NS = 1_800_000_000 * 1000 * MS
+sampler = partial(StreamSampler, framing=CHUNKED, coding="", sent_ns=SENT_NS)
 
 
 def stamped(planned_ms: float, actual_ms: float) -> bytes:
@@ -34,7 +36,7 @@ def sampled(
     """Return what a stream's reads, at ms since its request, gather."""
     gathered = Gathered()
     window = Window(SENT_NS, SENT_NS + opens_ms * MS, SENT_NS + closes_ms * MS)
-    stream = StreamSampler(gathered, window, framing=framing, coding="", sent_ns=SENT_NS)
+    stream = sampler(gathered, window, framing=framing)
     for ms, octets in reads:
         stream.take(SENT_NS + round(ms * MS), octets)
     stream.finish()
@@ -65,7 +67,7 @@ def test_an_hour_of_many_streams_takes_bounded_memory() -> None:
     tracemalloc.start()
     try:
         for number in range(10):
-            stream = StreamSampler(gathered, window, framing=CHUNKED, coding="", sent_ns=SENT_NS)
+            stream = sampler(gathered, window)
             for second in range(0, 3600, 4):
                 stream.take(
                     SENT_NS + second * 1000 * MS + (3 * MS << number % 5), stamped(second * 1000, second * 1000)
@@ -136,7 +138,7 @@ USAGE = b'data: {"object":"chat.completion.chunk","choices":[],"usage":{"prompt_
 def test_ttft_and_itl_are_of_content_alone_and_count_the_providers_tokens(last: bytes, itl_ms: float) -> None:
     gathered = Gathered()
     reader = DIALECTS["openai"].reader()
-    stream = StreamSampler(gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader)
+    stream = sampler(gathered, Window(), reader=reader)
     for at_ms, octets in ((10, encode_chunk(ROLE)), (30, encode_chunk(WORD)), (40, encode_chunk(WORD)), (90, last)):
         stream.take(SENT_NS + at_ms * MS, octets)
     stream.finish()
@@ -145,9 +147,7 @@ def test_ttft_and_itl_are_of_content_alone_and_count_the_providers_tokens(last: 
 
 def test_content_has_the_kernel_stamp_of_its_read_although_another_frame_ends_that() -> None:
     gathered, reader = Gathered(), DIALECTS["openai"].reader()
-    stream = StreamSampler(
-        gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader, is_kernel=True
-    )
+    stream = sampler(gathered, Window(), reader=reader, is_kernel=True)
     stream.take(SENT_NS + 20 * MS, encode_chunk(WORD) + encode_chunk(USAGE), SENT_NS + 10 * MS)
     assert (values(gathered, "ttft"), gathered.quantity("first").known) == (ms(10.0), 0)
 
@@ -155,7 +155,7 @@ def test_content_has_the_kernel_stamp_of_its_read_although_another_frame_ends_th
 def test_an_answer_without_content_has_no_ttft() -> None:
     gathered = Gathered()
     reader = DIALECTS["openai"].reader()
-    stream = StreamSampler(gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS, reader=reader)
+    stream = sampler(gathered, Window(), reader=reader)
     stream.take(SENT_NS + 10 * MS, encode_chunk(ROLE))
     stream.finish()
     assert set(gathered.rounds[0].samples) == {"first"}
@@ -164,9 +164,7 @@ def test_an_answer_without_content_has_no_ttft() -> None:
 def test_frames_may_be_reported_one_by_one() -> None:
     frames: list[FrameSample] = []
     window = Window(SENT_NS, SENT_NS + 15 * MS, SENT_NS + 1000 * MS)
-    stream = StreamSampler(
-        Gathered(), window, framing=CHUNKED, coding="", sent_ns=SENT_NS, report_frame=frames.append, stream=7
-    )
+    stream = sampler(Gathered(), window, report_frame=frames.append, stream=7)
     stream.take(SENT_NS + 10 * MS, stamped(8.0, 9.0))
     stream.take(SENT_NS + 20 * MS, encode_chunk(b"a"))
     assert frames == [
@@ -194,7 +192,7 @@ def test_what_arrives_may_be_recorded() -> None:
     records: list[Record] = []
     recorder = Recorder(records.append, stream=1, point="client.received")
     window = Window()
-    stream = StreamSampler(Gathered(), window, framing=CHUNKED, coding="", sent_ns=SENT_NS, recorder=recorder)
+    stream = sampler(Gathered(), window, recorder=recorder)
     assert stream.take(SENT_NS + 10 * MS, encode_chunk(b"a"))
     assert not stream.take(SENT_NS + 20 * MS, encode_last_chunk())
     assert [record.t for record in records if isinstance(record, FrameRecord)] == pytest.approx([0.01, 0.02])
@@ -204,9 +202,7 @@ def test_what_arrives_may_be_recorded() -> None:
 def test_a_stream_at_a_rate_is_timed_from_its_planned_beginning_and_recorded_from_its_request() -> None:
     gathered, records = Gathered(), list[Record]()
     recorder = Recorder(records.append, stream=1, point="client.received")
-    stream = StreamSampler(
-        gathered, Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS + 4 * MS, due_ns=SENT_NS, recorder=recorder
-    )
+    stream = sampler(gathered, Window(), sent_ns=SENT_NS + 4 * MS, due_ns=SENT_NS, recorder=recorder)
     stream.take(SENT_NS + 10 * MS, encode_chunk(b"a"))
     assert values(gathered, "first") == values(gathered, "ttft") == ms(10.0)
     assert [record.t for record in records if isinstance(record, FrameRecord)] == pytest.approx([0.006])
@@ -235,13 +231,13 @@ def test_frames_in_the_read_that_breaks_a_stream_count() -> None:
 
 @pytest.mark.parametrize("silent_ms, is_stalled", [(900.0, False), (1001.0, True)])
 def test_a_stream_is_stalled_after_a_second_of_silence(silent_ms: float, is_stalled: bool) -> None:
-    stream = StreamSampler(Gathered(), Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    stream = sampler(Gathered(), Window())
     stream.take(SENT_NS, encode_chunk(b"a"))
     assert stream.is_stalled(SENT_NS + silent_ms * MS) is is_stalled
 
 
 def test_a_slow_stream_is_stalled_after_ten_of_its_pauses() -> None:
-    stream = StreamSampler(Gathered(), Window(), framing=CHUNKED, coding="", sent_ns=SENT_NS)
+    stream = sampler(Gathered(), Window())
     for seconds in (0, 2):
         stream.take(SENT_NS + seconds * 1000 * MS, encode_chunk(b"a"))
     assert not stream.is_stalled(SENT_NS + 22_000 * MS)

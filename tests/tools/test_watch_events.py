@@ -1,7 +1,6 @@
 """The picture that `watch --events` draws: a line an event, and the frames that it came in."""
 
 import json
-import zlib
 
 import pytest
 
@@ -47,11 +46,6 @@ def test_several_events_of_one_frame_name_it_each() -> None:
     ]
 
 
-def test_the_end_counts_the_events() -> None:
-    lines = lines_of(seen([(1, frame(b"data: a\n\n") + LAST)], head=HEAD))
-    assert lines[-1].startswith("* complete: 1 chunk, 1 event, 9 octets")
-
-
 def test_an_event_without_its_empty_line_is_said() -> None:
     lines = lines_of(seen([(1, frame(b"data: a\n\n") + frame(b"data: b\n") + LAST)], head=HEAD))
     assert lines[-1] == "* an event that began in frame 2 was never ended by its empty line"
@@ -70,14 +64,6 @@ def test_an_error_of_another_type_shows_what_it_says(kind: bytes, shown: str) ->
     lines = lines_of(seen([(1, b"n: not a parameter\n")], head=head, scanner=CloseScanner()))
     assert any("n: not a parameter" in line for line in lines) == bool(shown)
     assert any("never ended" in line for line in lines) != bool(shown)
-
-
-def test_a_coding_is_taken_off_before_events_are_looked_for() -> None:
-    compressor = zlib.compressobj(wbits=-15)
-    flushed = compressor.compress(b"data: a\n\n") + compressor.flush(zlib.Z_SYNC_FLUSH)
-    head = (HEAD[0], (*HEAD[1], (b"Content-Encoding", b"deflate")))
-    reads = [(1, frame(flushed)), (2, frame(compressor.compress(b"data: b\n\n") + compressor.flush()) + LAST)]
-    assert [row[-1] for row in rows_of(seen(reads, head=head))] == ["a", "b"]
 
 
 def test_content_that_was_not_recorded_is_said_once() -> None:
