@@ -69,8 +69,7 @@ class Asked:
 
     async def send(self, octets: bytes) -> bytes:
         """Send octets on a connection of their own, and return all that comes back; a FIN would mean that we left."""
-        async with connect(self.running.port) as client:
-            await client.send(octets)
+        async with connect(self.running.port, octets) as client:
             return await client.read_all()
 
     async def ask(self, question: str, query: str = "", *lines: bytes) -> bytes:

@@ -60,15 +60,14 @@ async def test_each_token_is_passed_on_before_the_provider_makes_the_next() -> N
                 await gate.acquire()
             await body.send_chunk(b"data: [DONE]\n\n")
 
-    async with asking(Fake(responder=respond)) as asked, connect(asked.running.port) as client:
-        await client.send(get("/ask?q=x"))
+    async with asking(Fake(responder=respond)) as asked, connect(asked.running.port, get("/ask?q=x")) as client:
         for number in range(5):
             assert b'{"t":"t%d "}' % number in await client.read_until(b"\n\n\r\n")
             gate.release()
         assert b"event: done" in await client.read_until(b"0\r\n\r\n")
 
 
-async def test_json_lines_on_request() -> None:
+async def test_json_lines_are_sent_on_request() -> None:
     async with asking() as asked:
         by_name = await asked.ask("Say hello", "&format=jsonl")
         by_accept = await asked.ask("Say hello", "", b"Accept: text/html, application/x-ndjson;q=0.9")
@@ -79,7 +78,7 @@ async def test_json_lines_on_request() -> None:
         assert b'{"done":{' in response
 
 
-async def test_one_body_on_request() -> None:
+async def test_one_body_is_sent_on_request() -> None:
     async with asking() as asked:
         found = await whole(asked, QUESTION)
     assert (found["text"], found["provider"], found["tokens"]) == (QUESTION, "a", 7)

@@ -144,8 +144,7 @@ async def test_a_key_in_an_error_reaches_neither_caller_nor_audit(body: bytes) -
 
 async def test_the_audit_has_attempts_that_were_cancelled_with_their_tokens() -> None:
     endless = chat(delta("a") + delta("b"), is_endless=True)
-    async with asking(Fake(responder=endless)) as asked, connect(asked.running.port) as client:
-        await client.send(get("/ask?q=x"))
+    async with asking(Fake(responder=endless)) as asked, connect(asked.running.port, get("/ask?q=x")) as client:
         await client.read_until(b'{"t":"b"}')
         client.reset()
         await asked.running.wait_ended()

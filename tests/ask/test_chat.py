@@ -54,7 +54,7 @@ async def test_usage_comes_last_where_it_is_asked_for() -> None:
     assert all(json.loads(event.data)["usage"] is None for event in chunks)
 
 
-async def test_one_body_without_stream() -> None:
+async def test_one_body_is_sent_where_no_stream_is_asked_for() -> None:
     async with asking(Fake(dialect="gemini")) as asked:
         found = await whole(asked)
     assert asked.audit[0]["form"] == "chat"

@@ -39,8 +39,7 @@ async def open_gate(pacer: GatePacer) -> None:
 async def in_mid_answer(pacer: GatePacer) -> AsyncIterator[tuple[Asked, Client]]:
     """Give an endpoint and a caller that has had two tokens, while the provider waits at its gate to make the third."""
     mock = MockSettings(0, 1.0, source=WordSource.LOREM, tokens=TOKENS)
-    async with asking(Fake(mock, pacer=pacer)) as asked, connect(asked.running.port) as client:
-        await client.send(get("/ask?q=x"))
+    async with asking(Fake(mock, pacer=pacer)) as asked, connect(asked.running.port, get("/ask?q=x")) as client:
         for _ in range(3):  # the opening event, and two tokens
             await open_gate(pacer)
         for _ in range(2):
@@ -76,8 +75,7 @@ async def test_a_caller_that_leaves_before_the_first_token_ends_the_stream_as_we
 
 
 async def test_a_fin_just_behind_the_last_event_is_a_whole_answer() -> None:
-    async with asking() as asked, connect(asked.running.port) as client:
-        await client.send(get("/ask?q=x"))
+    async with asking() as asked, connect(asked.running.port, get("/ask?q=x")) as client:
         await client.read_until(b"event: done")
         await client.stream.send_eof()
         await client.read_all()

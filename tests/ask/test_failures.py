@@ -147,8 +147,7 @@ async def ask_or_leave(asked: Asked, number: int, responses: list[bytes]) -> Non
     if number % 4:
         responses.append(await asked.ask("hi"))
         return
-    async with connect(asked.running.port) as client:
-        await client.send(get("/ask?q=hi"))
+    async with connect(asked.running.port, get("/ask?q=hi")) as client:
         await client.stream.receive_some(number + 1)
         client.reset()
 

@@ -53,14 +53,6 @@ async def test_waiters_are_admitted_in_order_and_before_newcomers() -> None:
     assert full.waiting == 0
 
 
-async def test_a_queue_has_places_up_to_its_limit() -> None:
-    full = gate(most_waiting=2)
-    Waiter([full])
-    assert full.has_place
-    Waiter([full])
-    assert not full.has_place
-
-
 async def test_a_waiter_at_two_gates_takes_the_first_that_opens_and_leaves_the_other() -> None:
     one, other = gate(), gate()
     must_enter(one)

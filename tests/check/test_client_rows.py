@@ -178,25 +178,6 @@ async def test_an_output_that_is_not_what_it_is_said_to_be_is_refused() -> None:
             await detect_output_form(asks, origin, CASES[PLAIN_SCENARIO], OutputForm.CONTENT)
 
 
-@pytest.mark.parametrize(
-    "run, message",
-    [
-        (CommandRun(3, b"", b"boom\n"), "fails with a plain response: exit 3: boom"),
-        (CommandRun(-11, b"", b""), "ended by SIGSEGV"),
-        (CommandRun(None, b"", b""), "does not end in time"),
-        (CommandRun(0, b"", b""), "did not ask: give it {url}"),
-    ],
-)
-async def test_a_command_that_cannot_take_a_plain_response_is_not_judged(run: CommandRun, message: str) -> None:
-    async def runs(_: str) -> CommandRun:
-        return run
-
-    async with playing(client_cases()) as origin:
-        with pytest.raises(LocalError) as refused:
-            await detect_output_form(runs, origin, CASES[PLAIN_SCENARIO], None)
-    assert message in str(refused.value)
-
-
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "sse"])
 def test_every_form_has_the_same_text_in_events_of_its_own(form: str) -> None:
     content = next(case.scenario for case in client_cases(form) if case.row.name == PLAIN_SCENARIO).content

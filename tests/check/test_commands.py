@@ -84,6 +84,7 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("client", "--", "no-such-program"), "cannot start 'no-such-program': no such file or directory"),
         (("client", "--", "no-such-program {url}"), "fails with a plain response: exit 127"),
         (("client", "--", ""), "cannot start ''"),
+        (("client", "--", "kill -SEGV $$; : {url}"), "ended by SIGSEGV"),
         (("client", "--", "true"), "did not ask: give it {url}, or let it read CHUNKWIRE_URL"),
         (("client", "--", "sh", "-c", "echo boom >&2; exit 3"), "fails with a plain response: exit 3: boom"),
         (("client", "curl", "-sN", "{url}"), "unknown flag -sN; put -- in front of the command"),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.patience import PATIENCE
+from tests.peers.plain import accepting
 from tests.peers.process import Reader, started
 from tests.peers.programs import find_program
 
@@ -131,19 +131,12 @@ def wait_text(page: Page, selector: str, text: str) -> None:
 @contextmanager
 def foreign_page() -> Generator[str, None, None]:
     """Serve an empty page of another origin; give its URL."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-    class Empty(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def serve(client: socket.socket) -> None:
+        with client:
+            client.recv(65536)
+            client.sendall(head)
 
-        def log_message(self, *_: object) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Empty) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with accepting(serve) as port:
+        yield f"http://127.0.0.1:{port}/"

@@ -1,8 +1,6 @@
 """The lab's streams: through real exchanges of the gateway, by hand, paused and stepped; and the feed of them."""
 
 import json
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,6 +18,7 @@ from chunkwire.record.values import FrameRecord, RequestRecord
 from chunkwire.server.responder import Responder
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.lab.serving import act, answer, get, lab_running
+from tests.net.peer import reset
 from tests.server.peer import TrioPacer, body_of, status_of
 
 NOBODY = cast(Responder, None)  # for a watcher that nothing is sent to
@@ -175,8 +174,7 @@ async def test_records_that_a_page_began_to_make_are_made_for_the_others_when_it
             watchers.later(work)
             await began.wait()
             async with _feed(where) as second:
-                first.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                first.socket.close()
+                reset(first)
                 while len(watchers._watchers) > 1:
                     await trio.lowlevel.checkpoint()
                 has_left = True
