@@ -56,7 +56,7 @@ def test_a_message_calls_a_tool(origin: Origin) -> None:
         assert made.messages.create(**ASKED, tools=TOOLS).content[0].input == CALL
 
 
-def test_a_message_in_one_body(origin: Origin) -> None:
+def test_a_message_may_come_in_one_body(origin: Origin) -> None:
     with client(origin.url, default_headers=FAST) as made:
         whole = made.messages.create(**{**ASKED, "max_tokens": 2})
     assert (whole.content[0].text, whole.stop_reason) == ("Sag hallo", "max_tokens")

@@ -58,7 +58,7 @@ def test_converse_calls_a_tool(origin: Origin) -> None:
     assert json.loads("".join(delta["toolUse"]["input"] for delta in deltas)) == CALL == whole["input"]
 
 
-def test_converse_in_one_body(origin: Origin) -> None:
+def test_converse_may_answer_in_one_body(origin: Origin) -> None:
     with client(origin.url) as made:
         whole = made.converse(**ASKED, inferenceConfig={"maxTokens": 2})
     assert whole["output"]["message"]["content"] == [{"text": "Sag hallo"}]

@@ -54,7 +54,7 @@ def test_an_answer_calls_a_tool(origin: Origin) -> None:
         assert whole.args == CALL
 
 
-def test_an_answer_in_one_body(origin: Origin) -> None:
+def test_an_answer_may_come_in_one_body(origin: Origin) -> None:
     with client(origin.url, FAST) as models:
         whole = models.generate_content(**asked(max_output_tokens=2))
     assert (whole.text, whole.candidates[0].finish_reason) == ("Sag hallo", "MAX_TOKENS")

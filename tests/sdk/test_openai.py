@@ -76,7 +76,7 @@ def test_a_chat_calls_a_tool(origin: Origin) -> None:
         assert json.loads(whole.message.tool_calls[0].function.arguments) == CALL
 
 
-def test_a_chat_in_one_body(origin: Origin) -> None:
+def test_a_chat_may_come_in_one_body(origin: Origin) -> None:
     with mock(origin) as made:
         whole = made.chat.completions.create(**CHAT, max_tokens=2)
     assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("Sag hallo", "length")
@@ -108,7 +108,7 @@ def test_a_response_calls_a_tool(origin: Origin) -> None:
     assert "".join(pieces) == call.arguments
 
 
-def test_a_response_in_one_body(origin: Origin) -> None:
+def test_a_response_may_come_in_one_body(origin: Origin) -> None:
     with mock(origin) as made:
         whole, short = made.responses.create(**ASKED), made.responses.create(**ASKED, max_output_tokens=1)
     assert (whole.output_text, whole.usage.output_tokens) == (PROMPT, 8)

@@ -2,8 +2,10 @@
 
 import asyncio
 import http.client
-import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -13,6 +15,8 @@ from chunkwire.llm.answer import Text
 from chunkwire.llm.question import Message, Question
 from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, status
 from chunkwire.wire.errors import LocalError
+from tests.peers.plain import Wire, dialled
+from tests.testing.test_runs import refusal
 
 
 def end_unasked(run: OriginRun) -> None:
@@ -20,48 +24,27 @@ def end_unasked(run: OriginRun) -> None:
         run.end()
 
 
-class Peer:
-    """A client that sees the octets of a response as they come."""
-
-    def __init__(self, run: OriginRun, head: bytes = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n") -> None:
-        host, _, rest = run.url.removeprefix("http://").partition("/")
-        name, _, port = host.partition(":")
-        self.socket = socket.create_connection((name, int(port)), timeout=30)
-        self.socket.sendall(head.replace(b"%b", b"/" + rest.encode()))
-        self.received = b""
-
-    def until(self, mark: bytes) -> bytes:
-        while mark not in self.received:
-            octets = self.socket.recv(65536)
-            assert octets, f"expected {mark!r}, got the end after {self.received!r}"
-            self.received += octets
-        before, _, self.received = self.received.partition(mark)
-        return before + mark
-
-    def rest(self) -> bytes:
-        while octets := self.socket.recv(65536):
-            self.received += octets
-        return self.received
-
-    def __enter__(self) -> "Peer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
+@contextmanager
+def asking(run: OriginRun) -> Generator[Wire, None, None]:
+    """Give a client of a run, which has the head of its response."""
+    url = urlsplit(run.url)
+    with dialled(url.port or 80, f"GET {url.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) as peer:
+        peer.read_head()
+        yield peer
+        peer.close()
 
 
 def test_each_frame_is_there_before_the_next_is_sent(origin: Origin) -> None:
     run = origin.text(by_hand=True)
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run) as peer:
         run.send_event("Grüße")
-        peer.until("7\r\nGrüße\r\n".encode())
+        peer.reader.until("7\r\nGrüße\r\n".encode())
         run.send_frame(b"ab", ext=b';t="\xe9"')
-        peer.until(b'2;t="\xe9"\r\nab\r\n')
+        peer.reader.until(b'2;t="\xe9"\r\nab\r\n')
         run.send_octets(b"ffff\r\npart")
-        peer.until(b"ffff\r\npart")
+        peer.reader.until(b"ffff\r\npart")
         run.cut()
-        assert peer.rest() == b""
+        assert peer.read_rest() == (b"", False)
     run.end()
 
 
@@ -70,18 +53,15 @@ def test_what_is_sent_before_the_request_comes_with_it(origin: Origin) -> None:
     run.send_event("one")
     run.send_event({"event": "two", "data": [2]})
     run.finish()
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
-        assert peer.until(b"0\r\n\r\n") == b"b\r\ndata: one\n\n\r\n16\r\nevent: two\ndata: [2]\n\n\r\n0\r\n\r\n"
+    with asking(run) as peer:
+        assert peer.reader.until(b"0\r\n\r\n") == b"b\r\ndata: one\n\n\r\n16\r\nevent: two\ndata: [2]\n\n\r\n0\r\n\r\n"
 
 
 def test_a_reset_by_hand_resets_the_connection(origin: Origin) -> None:
     run = origin.sse(by_hand=True)
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run) as peer:
         run.reset()
-        with pytest.raises(ConnectionResetError):
-            peer.rest()
+        assert peer.read_rest() == (b"", True)
 
 
 @pytest.mark.parametrize("name", list(DIALECTS))
@@ -107,25 +87,22 @@ def test_a_dialect_by_hand_opens_goes_on_and_closes(origin: Origin, name: str) -
 
 def test_a_response_by_hand_stands_among_others(origin: Origin) -> None:
     run = origin.sse([status(503), by_hand(), by_hand()])
-    with Peer(run) as peer:
-        assert b" 503 " in peer.until(b"\r\n\r\n")
+    assert refusal(run.url)[0] == 503
     for text in ("one", "two"):
-        with Peer(run) as peer:
-            peer.until(b"\r\n\r\n")
+        with asking(run) as peer:
             run.send_event(text)
             run.finish()
-            assert text.encode() in peer.until(b"0\r\n\r\n")
+            assert text.encode() in peer.reader.until(b"0\r\n\r\n")
     run.end()
 
 
 @pytest.mark.parametrize("leaving", ["close", "reset"])
 def test_the_clients_leaving_is_seen(origin: Origin, leaving: str) -> None:
     run = origin.sse(by_hand=True)
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run) as peer:
         run.wait_request()
         if leaving == "reset":
-            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            peer.reset()
     run.wait_client_gone()
     run.send_event("nobody is there")
     run.end()
@@ -133,10 +110,10 @@ def test_the_clients_leaving_is_seen(origin: Origin, leaving: str) -> None:
 
 def test_the_kernel_tells_what_has_arrived(origin: Origin) -> None:
     run = origin.text(by_hand=True)
-    with Peer(run) as peer:
+    with asking(run) as peer:
         run.send_event("x" * 10_000)
         run.wait_acked()
-        assert len(peer.until(b"x\r\n")) > 10_000
+        assert len(peer.reader.until(b"x\r\n")) > 10_000
         run.send_octets(b"f" * (64 << 20))  # more than both kernels hold for a client that does not read
         with pytest.raises(RunFailed, match=r"^wait_acked: .* after 0\.05 s$"):
             run.wait_acked(timeout=0.05)
@@ -152,8 +129,7 @@ def test_a_wait_for_what_does_not_come_fails_in_one_line(origin: Origin, wait: s
 
 def test_a_client_that_stays_fails_the_wait_for_its_leaving(origin: Origin) -> None:
     run = origin.sse(by_hand=True)
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run):
         with pytest.raises(RunFailed, match=r"^wait_client_gone: the client has not left within 0\.01 s$"):
             run.wait_client_gone(timeout=0.01)
         with pytest.raises(LocalError, match=r"^timeout: expected seconds, above 0 and at most 60, got 0$"):
@@ -162,10 +138,9 @@ def test_a_client_that_stays_fails_the_wait_for_its_leaving(origin: Origin) -> N
 
 def test_ending_a_run_cuts_what_it_left_open(origin: Origin) -> None:
     run = origin.sse(by_hand=True)
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run) as peer:
         run.end()
-        assert peer.rest() == b""
+        assert peer.read_rest() == (b"", False)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +186,7 @@ async def test_under_trio_a_blocking_wait_names_its_twin_and_the_twin_waits(orig
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_under_asyncio_too(origin: Origin, wait: str) -> None:
+def test_under_asyncio_a_blocking_wait_names_its_twin_too(origin: Origin, wait: str) -> None:
     run = origin.sse(by_hand=True)
 
     async def main() -> None:
@@ -225,8 +200,8 @@ def test_under_asyncio_too(origin: Origin, wait: str) -> None:
 
 
 def leave_after_head(run: OriginRun) -> None:
-    with Peer(run) as peer:
-        peer.until(b"\r\n\r\n")
+    with asking(run):
+        """It leaves at once."""
 
 
 async def test_a_wait_that_is_cancelled_is_over(origin: Origin, autojump_clock: trio.abc.Clock) -> None:

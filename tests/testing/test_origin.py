@@ -114,7 +114,7 @@ async def test_under_trio_it_is_entered_by_async_with() -> None:
     assert not is_running()
 
 
-def test_under_asyncio_too() -> None:
+def test_under_asyncio_it_is_entered_by_async_with_too() -> None:
     async def main() -> None:
         with pytest.raises(RuntimeError, match=r"^with Origin\(\) would block the running asyncio event loop; use"):
             Origin().__enter__()
