@@ -69,13 +69,13 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
     """
     finals: list[ServerAnswer] = []
     interim: list[int] = []
-    at = 0
+    at, trouble = 0, ""
     while at < len(received):
         length = find_head_end(bytearray(received[at:]), 0)
         if length is None:
-            is_start = b"HTTP/1.".startswith(received[at : at + 7])
-            trouble = "" if is_start else f"expected a status line, got {quoted(received[at : at + 32])}"
-            return AnswersRead(tuple(finals), tuple(interim), trouble)
+            if not b"HTTP/1.".startswith(received[at : at + 7]):
+                trouble = f"expected a status line, got {quoted(received[at : at + 32])}"
+            break
         end = at + length
         method = methods[len(finals)] if len(finals) < len(methods) else b"GET"
         try:
@@ -91,14 +91,15 @@ def read_answers(received: bytes, methods: Sequence[bytes], *, is_closed: bool) 
             rest = received[end:]
             taken = 0 if kind.kind is BodyKind.NONE else len(feed.take(rest, events))
         except HeadError as error:
-            return AnswersRead(tuple(finals), tuple(interim), str(error))
+            trouble = str(error)
+            break
         is_whole = kind.is_empty or (is_closed if kind.kind is BodyKind.CLOSE else feed.scanner.is_complete)
         content = b"".join(event.octets for event in events if isinstance(event, Data))
         finals.append(ServerAnswer(head, tuple(interim), content, is_whole))
         interim.clear()
         if feed.error is not None:
-            return AnswersRead(tuple(finals), (), f"its chunked body is broken: {feed.error}")
-        if not is_whole or head.status == 101:
+            trouble = f"its chunked body is broken: {feed.error}"
+        if trouble or not is_whole or head.status == 101:
             break
         at = end + taken
-    return AnswersRead(tuple(finals), tuple(interim))
+    return AnswersRead(tuple(finals), tuple(interim), trouble)

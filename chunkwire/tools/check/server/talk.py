@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partialmethod
 from typing import Final
 
 import trio
@@ -18,8 +19,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import Field
-from chunkwire.tools.check import rows
-from chunkwire.tools.check.rows import Ruling, Shown
+from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
 from chunkwire.tools.check.server.answers import AnswersRead, ServerAnswer, read_answers
 
 MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection; no row needs a larger answer
@@ -117,21 +117,14 @@ class Talk:
         said = f"answers {self.statuses}" if self.finals else "no answer"
         return f"{said}; {self.end.value}"
 
-    def passed(self, why: str) -> Ruling:
-        """Return a pass that these octets show."""
-        return rows.passed(why, self.octets)
+    def _rule(self, outcome: RowOutcome, why: str) -> Ruling:
+        return Ruling(outcome, why, self.octets)
 
-    def failed(self, why: str) -> Ruling:
-        """Return a failure that these octets show."""
-        return rows.failed(why, self.octets)
-
-    def undecided(self, why: str) -> Ruling:
-        """Return that these octets decide nothing."""
-        return rows.undecided(why, self.octets)
-
-    def inapplicable(self, why: str) -> Ruling:
-        """Return that the row does not apply, which these octets show."""
-        return rows.inapplicable(why, self.octets)
+    # Rulings by their outcome, which these octets show; each takes `why`.
+    passed = partialmethod(_rule, RowOutcome.PASS)
+    failed = partialmethod(_rule, RowOutcome.FAIL)
+    undecided = partialmethod(_rule, RowOutcome.UNDECIDED)
+    inapplicable = partialmethod(_rule, RowOutcome.NOT_APPLICABLE)
 
     @property
     def unreadable(self) -> Ruling | None:
