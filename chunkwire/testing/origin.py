@@ -15,7 +15,7 @@ import trio
 
 from chunkwire.forward.gateway import serve_gateway
 from chunkwire.forward.settings import GatewaySettings
-from chunkwire.forward.shape import EXACT_MODE, Mode, parse_mode
+from chunkwire.forward.shape import EXACT_MODE, parse_mode
 from chunkwire.forward.upstreams import Upstream
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address
@@ -253,7 +253,10 @@ class Origin:
         async with trio.open_nursery() as nursery:
             (address,) = await nursery.start(partial(serve, _LOOPBACK, resources), name="origin")
             if self._mode is not None:
-                address = await nursery.start(partial(_relay, address, self._mode), name="gateway")
+                upstream = Upstream(parse_url(f"http://{address}"))
+                settings = GatewaySettings(mode=self._mode, on_client_fin="cancel")  # no HTTP client half-closes
+                relay = partial(serve_gateway, _LOOPBACK, [upstream], settings=settings, on_end=lambda *_: None)
+                (address,) = await nursery.start(relay, name="gateway")
             task_status.started(f"http://{address}")
 
     def __enter__(self) -> Origin:
@@ -298,17 +301,3 @@ class Origin:
             self.end()
         except RunFailed as failed:
             error.add_note(f"chunkwire: {failed}")
-
-
-async def _relay(upstream: Address, mode: Mode, *, task_status: trio.TaskStatus[Address]) -> None:
-    """Run a gateway in front of an origin; started with its address."""
-    async with trio.open_nursery() as nursery:
-        serving = partial(
-            serve_gateway,
-            _LOOPBACK,
-            [Upstream(parse_url(f"http://{upstream}"))],
-            settings=GatewaySettings(mode=mode, on_client_fin="cancel"),  # no HTTP client half-closes
-            on_end=lambda *_: None,
-        )
-        (address,) = await nursery.start(serving, name="gateway")
-        task_status.started(address)
