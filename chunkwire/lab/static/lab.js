@@ -43,7 +43,7 @@ function countOf({ base, gateway }) {
 function frameAsChosen(stream) {
   const frame = stream.base[state.index];
   if (!frame) return stream.gateway.frames[state.index] ?? null;
-  if (byId("wire-point").value === "origin" || !frame || !stream.gateway.frames.length) return frame;
+  if (byId("wire-point").value === "origin" || !stream.gateway.frames.length) return frame;
   return stream.gateway.frames.find((each) => frame.isLast ? each.isLast : each.to >= frame.to) ?? null;
 }
 
@@ -83,8 +83,9 @@ function takeHash() {
 }
 
 /** Select what the address names, once that frame has come; else the first one. */
-function selectWanted(lane) {
-  const base = lanes[lane].stream.base;
+function selectWanted() {
+  const lane = lanes.a.stream?.base.length ? "a" : "b", base = lanes[lane].stream?.base ?? [];
+  if (!base.length) return;
   if (state.wanted) {
     const index = base.findIndex((frame) => frame.n === state.wanted.n);
     if (index < 0) return;
@@ -327,15 +328,10 @@ function tick() {
       Object.values(lanes).forEach(summarise);
       table.show();
       showHashes();
-      if (state.index < 0 || state.wanted) selectWantedIfAny();
+      if (state.index < 0 || state.wanted) selectWanted();
     }
   }
   requestAnimationFrame(tick);
-}
-
-function selectWantedIfAny() {
-  const name = lanes.a.stream?.base.length ? "a" : "b";
-  if (lanes[name].stream?.base.length) selectWanted(name);
 }
 
 export const redraw = () => { state.isDirty = true; };
@@ -456,7 +452,7 @@ function addControls() {
     if (isRunning()) (stop(), showButtons());
     else start({ keepGuesses: predictions.isOn() });
   });
-  addEventListener("hashchange", () => { takeHash(); selectWantedIfAny(); });
+  addEventListener("hashchange", () => { takeHash(); selectWanted(); });
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", () => { readInk(); state.isDirty = true; });
 }
