@@ -8,7 +8,7 @@ import trio
 
 from chunkwire.net.heads import BodyKind
 from chunkwire.server.query import bad_value
-from chunkwire.server.request import IncomingRequest, RequestBody
+from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import FramingError, IncompleteBody
@@ -20,6 +20,7 @@ _HELD_OCTETS: Final = 64 << 10
 # The response head waits so long for the first whole chunk, so that an error in it can be answered 400. A client that
 # waits for the head before it sends a chunk gets it then.
 _HEAD_SECONDS: Final = 1.0
+_FRAME_ENDS: Final = DataEnd | LastChunk
 
 
 async def echo(request: IncomingRequest, response: Responder) -> None:
@@ -63,14 +64,10 @@ async def _first_events(request: IncomingRequest) -> list[Event]:
             arrived = await request.body.receive_events()
             events += arrived
             octets += sum(len(event.raw) for event in arrived)
-            if octets >= _HELD_OCTETS or any(_ends_a_piece(event, request.body) for event in arrived):
+            has_frames = request.body.framing.kind is BodyKind.CHUNKED
+            if octets >= _HELD_OCTETS or any(not has_frames or isinstance(event, _FRAME_ENDS) for event in arrived):
                 break
     return events
-
-
-def _ends_a_piece(event: Event, body: RequestBody) -> bool:
-    """Say whether an event ends a frame, or is content of a body without frames."""
-    return body.framing.kind is not BodyKind.CHUNKED or isinstance(event, DataEnd | LastChunk)
 
 
 class _SameFrames:
@@ -93,7 +90,7 @@ class _SameFrames:
             self._held += event.raw
             if isinstance(event, Data):
                 self._octets += len(event.octets)
-            elif isinstance(event, DataEnd | LastChunk):
+            elif isinstance(event, _FRAME_ENDS):
                 end, octets = len(self._held), self._octets
                 chunks += isinstance(event, DataEnd)
         is_whole = len(self._held) - end < _HELD_OCTETS

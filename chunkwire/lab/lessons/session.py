@@ -228,11 +228,7 @@ async def _open_place(
     listeners = await open_listeners(where)
     tee = Tee(place, server, session.judge_change, refused=NOBODY_LISTENS)
     session.addresses[place] = LessonAddress(bound_addresses(listeners)[0])
-
-    async def serve_place() -> None:
-        await serve_connections(listeners, tee.handle, drain=Drain())
-
-    nursery.start_soon(serve_place, name=f"place {place}")
+    nursery.start_soon(partial(serve_connections, listeners, tee.handle, drain=Drain()), name=f"place {place}")
 
 
 async def _free_address() -> Address:

@@ -48,7 +48,10 @@ async def _fault(request: IncomingRequest, response: Responder) -> None:
         whole = n if chosen.slice_octets else at
         for number in range(1, whole + 1):
             await body.wait_until((number - 1) * interval)
-            await _send_sliced(body, b"Chunk %d of %d\n" % (number, n), chosen.slice_octets)
+            data = b"Chunk %d of %d\n" % (number, n)
+            size = chosen.slice_octets or len(data)
+            for start in range(0, len(data), size):
+                await body.send_chunk(data[start : start + size])
         await body.wait_until(whole * interval)
         await play_fault(body, chosen, hold=whole * interval + hold)
 
@@ -74,12 +77,6 @@ def check_version(response: Responder, chosen: Scenario) -> None:
     """
     if not response.is_chunked and (chosen.is_chunked or chosen.breaks_head):
         raise Refusal(400, "fault-version", f"{chosen}: expected HTTP/1.1, to HTTP/1.0 no framing is sent")
-
-
-async def _send_sliced(body: ChunkedBody, data: bytes, size: int) -> None:
-    size = size or len(data)
-    for start in range(0, len(data), size):
-        await body.send_chunk(data[start : start + size])
 
 
 async def play(response: Responder, chosen: Scenario, *, hold: float = HOLD_S) -> None:
