@@ -21,8 +21,8 @@ EPILOG = f"""\
 The command must exit with 0 after a legal response, and with another code
 after a broken one. If it prints the content of a legal response, all of it
 must come. It is first run on a plain response, which it must accept. A
-command that does not end within --patience is killed with its child
-processes, and its row is undecided (open).
+command that does not end within --patience is killed with its process
+group, and its row is undecided (open).
 {check.EXIT_CODES}
 
 examples:

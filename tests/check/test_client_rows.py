@@ -143,8 +143,9 @@ async def test_retries_are_counted() -> None:
 
 
 async def test_a_command_that_was_killed_or_did_not_ask_is_undecided() -> None:
-    for run, targets in ((CommandRun(None, b"", b""), ["a"]), (CommandRun(0, b"", b""), [])):
-        assert (await ruling("cut", run, *targets)).outcome is RowOutcome.UNDECIDED
+    for code, targets, why in ((None, ["a"], "killed at the deadline"), (0, [], "exit 0; asked 0 times")):
+        found = await ruling("cut", CommandRun(code, b"", b""), *targets)
+        assert (found.outcome, found.why) == (RowOutcome.UNDECIDED, why)
 
 
 async def test_chunks_do_not_apply_to_http_1_0_nor_gzip_to_who_does_not_ask_for_it() -> None:

@@ -1,5 +1,6 @@
 """`chunkwire check` as its users run it: exit codes, files, bad input, and nothing left running."""
 
+import errno
 import json
 import os
 import signal
@@ -135,6 +136,22 @@ def test_a_process_that_escapes_does_not_hold_the_check_up() -> None:
     code, printed = trio.run(run)
     os.kill(int(printed.split()[-1]), signal.SIGKILL)
     assert (code, printed.split()[0]) == (0, b"hello")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # it is still running
+async def test_a_command_that_may_not_be_killed_does_not_hold_the_check_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sudo starts such a one: it belongs to another user."""
+    groups: list[int] = []
+
+    def refuse(group: int, _: int) -> None:
+        groups.append(group)
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    with trio.fail_after(PATIENCE):
+        ended = await run_command(["sleep", "300"], "http://x/", patience=0.0)
+    os.kill(groups[0], signal.SIGKILL)
+    assert ended.code is None
 
 
 @pytest.mark.needs("curl")

@@ -1,7 +1,8 @@
-"""Run the command under test once, with a deadline, and leave none of its processes behind.
+"""Run the command under test once, with a deadline, and kill its process group.
 
-The rule here: a command is a process group, and the whole group is killed: when the command ends, at the deadline, and
-at a cancellation.
+The rule here: a command has its own process group, which is killed as a whole: when the command ends, at the deadline,
+and at a cancellation. A process that leaves the group (`setsid`) is not killed. Without process groups (Windows), only
+the command itself is killed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from chunkwire.wire.errors import LocalError
 
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
-# Clients that take their URL from their arguments alone.
+# Programs that take their URL from their arguments alone. Any other is assumed to read CHUNKWIRE_URL.
 _URL_ARGUMENT_PROGRAMS: Final = frozenset({"aria2c", "curl", "curlie", "http", "https", "lynx", "w3m", "wget", "xh"})
 _ERROR: Final = re.compile(r"(?:[Ee]rror|[Ee]xception)\b.*:")
 MAX_OUTPUT_OCTETS: Final = 4 << 20  # of standard output and of standard error each; the rest is read and dropped
@@ -41,15 +42,15 @@ class CommandRun:
 
     @property
     def how(self) -> str:
-        """How it ended.
+        """How it ended; if its exit code is not 0, with one line of its standard error.
 
-        If its exit code is not 0, also the last line of its standard error that names an error; if none does, the last.
+        That is the last line that names an error; if none does, the last line.
         """
         if self.code is None:
-            return "still running"
+            return "killed at the deadline"
         lines = [line.strip() for line in self.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-        telling = [line for line in lines if _ERROR.search(line)] or lines
-        return _code_text(self.code) + (f": {telling[-1][:160]}" if telling and self.code else "")
+        lines = [line for line in lines if _ERROR.search(line)] or lines
+        return _code_text(self.code) + (f": {lines[-1][:160]}" if lines and self.code else "")
 
 
 def _code_text(code: int) -> str:
@@ -61,14 +62,17 @@ def _code_text(code: int) -> str:
         return f"ended by signal {-code}"
 
 
-_ESCAPED_SECONDS: Final = 1.0
-"""How long the output is still read after the end: a process in a session of its own (`setsid`) is not killed."""
+_AFTER_KILL_SECONDS: Final = 1.0
+"""How long to wait after the kill, first for the end of the output, then for that of the command.
+
+A process that has left the group may keep the output open; a command of another user (`sudo`) cannot be killed.
+"""
 
 
 def lacks_url(words: Sequence[str]) -> bool:
     """Say whether a command gets no URL.
 
-    It names neither `{url}` nor CHUNKWIRE_URL, and its program does not read CHUNKWIRE_URL by itself.
+    Its program is one of `_URL_ARGUMENT_PROGRAMS`, and it has neither `{url}` nor CHUNKWIRE_URL among its words.
     """
     line = " ".join(words)
     program = os.path.basename(line.split(maxsplit=1)[0]) if line.strip() else ""
@@ -76,15 +80,16 @@ def lacks_url(words: Sequence[str]) -> bool:
 
 
 async def run_command(words: Sequence[str], url: str, *, patience: float = math.inf) -> CommandRun:
-    """Run a command with a URL in place of `{url}` and in CHUNKWIRE_URL; a single word with blanks is run by a shell.
+    """Run a command with a URL in place of `{url}` and in CHUNKWIRE_URL.
 
     Args:
-        patience: seconds until it is killed.
+        words: program and arguments; a single word with whitespace inside is a line for the shell.
+        patience: seconds until the deadline.
 
     Raises:
         LocalError: it cannot be started.
 
-    Cancellation: it is killed.
+    Cancellation: its process group is killed.
     """
     filled = [word.replace(PLACEHOLDER, url) for word in words]
     is_line = len(filled) == 1 and any(char.isspace() for char in filled[0].strip())
@@ -110,10 +115,10 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
                 await process.wait()
             code = process.returncode
             _kill_group(process)  # a child that still runs would keep the pipes open
-            nursery.cancel_scope.deadline = trio.current_time() + _ESCAPED_SECONDS
+            nursery.cancel_scope.deadline = trio.current_time() + _AFTER_KILL_SECONDS
     finally:
         _kill_group(process)
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(_AFTER_KILL_SECONDS, shield=True):
             await process.wait()
     return CommandRun(code, bytes(stdout), bytes(stderr))
 
@@ -132,4 +137,4 @@ def _kill_group(process: trio.Process) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # all of its processes have ended
+        return  # all of its processes have ended (on macOS EPERM), or are another user's

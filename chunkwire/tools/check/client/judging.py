@@ -105,13 +105,13 @@ class CheckedClient:
 
     def _rule(self, scenario: Scenario, run: CommandRun, asked: Sequence[Request]) -> tuple[RowOutcome, str]:
         if not asked:
-            return RowOutcome.UNDECIDED, f"{run.how} without asking"
+            return RowOutcome.UNDECIDED, run.how
         if scenario.is_gzip and not any(map(accepts_gzip, asked)):
             return RowOutcome.NOT_APPLICABLE, "asked for no gzip"
         if scenario.is_chunked and all(request.version == b"1.0" for request in asked):
             return RowOutcome.NOT_APPLICABLE, "asked in HTTP/1.0, to which no chunks may be sent"
         if run.code is None:
-            return RowOutcome.UNDECIDED, "still running, and killed"
+            return RowOutcome.UNDECIDED, run.how
         if not scenario.is_legal:
             if run.code:
                 return RowOutcome.PASS, run.how
