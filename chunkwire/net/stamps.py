@@ -1,12 +1,12 @@
 """Kernel time stamps of the octets of a TCP connection: when their packet arrived, and when it left (Linux).
 
-The rule here: only the kernel says which octet a stamp belongs to; an unknown stamp is 0, never a guess. These are
-software stamps of SO_TIMESTAMPING (kernel: Documentation/networking/timestamping.rst), ns since the epoch:
+The rule here: an unknown stamp is 0, never a guess. These are software stamps of SO_TIMESTAMPING (kernel:
+Documentation/networking/timestamping.rst), ns since the epoch:
 
-- *arrived*: a receive reports the stamp of the last packet that it took octets of. That is the stamp of the receive's
-  last octet if the receive emptied the queue, so a receive that filled its buffer has none. Packets that a network card
-  merges (GRO) have one stamp. A FIN that is queued with the last octets of a connection may replace theirs. The kernel
-  also merges packets in the receive queue and keeps the last one's stamp; peeking does not give the other stamps.
+- *arrived*: the packet with the last octet of a receive arrived. The kernel merges packets in the receive queue and
+  keeps the latest stamp. So a receive that filled its buffer may report the stamp of a packet with later octets: it is
+  dropped. The other octets of a receive have no stamp; peeking gives none, either. Packets that a network card merges
+  (GRO) have one stamp. A FIN that is queued with the last octets of a connection may replace theirs.
 - *left*: the driver got the packet with the last octet of a write; *queued*: the packet scheduler got it. With OPT_ID
   a stamp has the number of its octet, counted from when stamps were turned on. If the kernel joins two writes to one
   packet, only the later one has a stamp.
@@ -46,13 +46,13 @@ ANCILLARY_OCTETS: Final = 128
 _ERROR_OCTETS: Final = 512
 
 MAX_ENTRIES: Final = 1 << 17
-"""Receives of one body that are kept, and as many writes: 7 MB; an hour of a stream of 36 frames a second."""
+"""Rows of a log; later receives or writes have none. 7 MB for both logs; an hour of a stream of 36 frames a second."""
 MAX_PENDING: Final = 4096
-"""Stamps of writes that one connection waits for: more than a socket has packets in flight. The oldest is dropped."""
+"""Stamps of writes that one connection waits for; the oldest are given up. A socket has fewer packets in flight."""
 CHECK_SECONDS: Final = 2.0
 """How long `stamping` waits for the first stamp."""
 STEP_NS: Final = 10_000
-"""A larger change of the offset between the two clocks is a step of the wall clock. It is measured within 1 µs."""
+"""If `clock_offset_ns` changes by more, the wall clock was set."""
 
 Ancillary: TypeAlias = Iterable[tuple[int, int, bytes]]
 
@@ -92,7 +92,7 @@ def _turn(sock: socket.socket, flags: int) -> None:
 
 
 class OctetLog:
-    """The receives, or the writes, of one body: a row of `width` numbers for each call.
+    """The receives, or the writes, of one body: a row of `width` numbers for each system call.
 
     Attributes:
         numbers: all rows in sequence. A receive: octets so far, arrived, read. A write: octets so far, written, left,
@@ -111,7 +111,7 @@ class OctetLog:
         return len(self.numbers) // self.width
 
     def rows(self) -> Iterator[tuple[int, ...]]:
-        """Yield the rows of the body: its octets up to the end of the call, then ns since the epoch, 0 for unknown."""
+        """Yield the rows: octets of the body up to the end of the call, then ns since the epoch, 0 for unknown."""
         numbers, width = self.numbers, self.width
         for k in range(0, len(numbers), width):
             end = numbers[k] - self.body_from
@@ -120,18 +120,19 @@ class OctetLog:
 
 
 class SocketStamps:
-    """The stamps of one TCP connection, which carries one body at a time.
+    """The stamps of one TCP connection, for one body at a time, in one direction at a time.
 
-    After `start_*`, all octets of the connection must go through `read_into` and `write`.
+    While they are on, all octets of that direction must go through `read_into` or `write`, which count them.
 
     Attributes:
-        received, sent: the calls since the latest `start_receiving` and `start_sending`.
+        received: the receives since the latest `start_receiving`.
+        sent: the writes since the latest `start_sending`.
     """
 
     __slots__ = ("_pending", "_received", "_sent", "_sock", "_turned_on", "received", "sent")
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
-        # The standard library's socket inside trio's: trio's recvmsg waits, and a dup would keep the connection open.
+        # The socket inside trio's: methods of trio's wait for octets. A duplicate would keep the connection open.
         self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]
         self._received = self._sent = 0
         self._pending: dict[tuple[int, int], int] = {}  # (kind, octet) to its index in `sent.numbers`
@@ -139,12 +140,12 @@ class SocketStamps:
         self.received, self.sent = OctetLog(3), OctetLog(4)
 
     def start_receiving(self) -> None:
-        """Turn receive stamps on; octets that arrived before have none."""
+        """Turn receive stamps on, and transmit stamps off; octets that arrived before have none."""
         self.received, self._received = OctetLog(3), 0
         self._turn_on(_RX_SOFTWARE | _SOFTWARE)
 
     def start_sending(self, *, queued: bool = False) -> None:
-        """Turn transmit stamps on; with `queued`, two for each write."""
+        """Turn transmit stamps on, and receive stamps off; with `queued`, each write has two."""
         self.sent, self._sent = OctetLog(4), 0
         self._pending.clear()
         self._turn_on(0)  # the kernel's count of octets starts again
@@ -163,21 +164,21 @@ class SocketStamps:
             self._turned_on = 0  # the socket is closed, or the kernel has no stamps
 
     def begin_received_body(self, unread: int) -> None:
-        """Count the body's octets from here; `unread` octets of it have been received already."""
+        """Let the body begin `unread` octets ago: that many of it came with the head."""
         self.received.body_from = self._received - unread
 
     def begin_sent_body(self, ahead: int = 0) -> None:
-        """Count the body's octets from here, after `ahead` more octets."""
+        """Let the body begin in `ahead` octets: those of the head, which are written next."""
         self.sent.body_from = self._sent + ahead
 
     @property
     def arrived_ns(self) -> int:
-        """When the last octet of the latest receive arrived, ns since the epoch; 0 if that is not known."""
+        """When the last octet of the latest receive with a row arrived, ns since the epoch; 0 if not known."""
         return self.received.numbers[-2] if self.received else 0
 
     @property
     def read_ns(self) -> int:
-        """When the latest receive returned, ns since the epoch; 0 before any."""
+        """When that receive returned, ns since the epoch; 0 before any."""
         return self.received.numbers[-1] if self.received else 0
 
     def read_into(self, memory: memoryview) -> int:
@@ -206,9 +207,9 @@ class SocketStamps:
             self._pending[_LEFT, octet] = place + 2
             if self._turned_on & _TX_SCHED:
                 self._pending[_QUEUED, octet] = place + 3
-            self.drain()
-            if len(self._pending) > MAX_PENDING:
-                del self._pending[next(iter(self._pending))]
+        self.drain()  # the stamps of this write are mostly there already; without a row, too, they fill the queue
+        while len(self._pending) > MAX_PENDING:
+            del self._pending[next(iter(self._pending))]
         return sent
 
     def drain(self) -> None:
@@ -224,7 +225,7 @@ class SocketStamps:
             if place is not None:
                 self.sent.numbers[place] = found[2]
                 if not self._pending:
-                    return  # the queue is empty; this saves a call for each write
+                    return  # the queue is mostly empty then; this saves a system call for each write
 
     async def send_some(self, octets: bytes | bytearray | memoryview) -> int:
         """Send as many octets as the kernel takes, at least one, by `write`; see `Connection.send_some`."""
@@ -248,7 +249,7 @@ class SocketStamps:
                 return bool(self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
 
     def is_broken(self) -> bool:
-        """Say whether poll(2) reported a real error: take the stamps, then read SO_ERROR."""
+        """Say whether the connection itself has an error that poll(2) reported, not stamps only; clear the error."""
         self.drain()
         return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 

@@ -95,6 +95,32 @@ async def test_a_second_body_on_the_connection_counts_its_octets_from_zero(pair:
         assert [(end, left > 0) for end, _, left, _ in pair.sender.sent.rows()] == [(size, True)]
 
 
+async def test_the_oldest_stamps_are_given_up_if_too_many_are_awaited(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunkwire.net.stamps.MAX_PENDING", 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(SocketStamps, "drain", lambda _: None)  # none comes
+        for _ in range(3):  # each awaits two
+            pair.sender.write(b"x")
+            await pair.read()
+    pair.sender.drain()
+    assert [(left > 0, queued > 0) for _, _, left, queued in pair.sender.sent.rows()] == [
+        (False, False),
+        (True, True),
+        (True, True),
+    ]
+
+
+async def test_the_stamps_of_writes_without_a_row_are_taken_too(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chunkwire.net.stamps.MAX_ENTRIES", 1)
+    for _ in range(2):
+        pair.sender.write(b"x")
+        await pair.read()
+    assert len(pair.sender.sent) == 1
+    assert not _has_stamps(pair.near)
+
+
 def test_other_ancillary_data_is_not_read_as_a_stamp() -> None:
     level, kind = socket.SOL_SOCKET, 37
     extended = struct.pack("@IBBBBII", 42, 4, 0, 0, 0, 0, 99)
@@ -239,7 +265,7 @@ async def _watch_with_stamps(carried: Carried, mover: Mover, on_leaving: OnLeavi
             await trio.lowlevel.checkpoint()
 
 
-def _has_stamps(sock: socket.socket) -> bool:
+def _has_stamps(sock: socket.socket | trio.socket.SocketType) -> bool:
     poller = select.poll()
     poller.register(sock, 0)
     return bool(poller.poll(0))
