@@ -161,6 +161,19 @@ async def test_a_broken_proxy_fails_its_rows(proxy: BrokenProxy) -> None:
     assert all(each.why and each.octets for each in results)
 
 
+async def test_a_row_is_open_if_each_later_request_gets_502() -> None:
+    later = rb"^GET [^ ]*-9112-9\.3-8-"
+    proxy = BrokenProxy("has lost its upstream", "", answers=(later, b"HTTP/1.1 502 x\r\nContent-Length: 0\r\n\r\n"))
+    (result,) = await results_of(proxy, ["9112/9.3/8"])
+    assert (result.outcome, result.why) == (RowOutcome.UNDECIDED, "4 later requests got 502")
+
+
+async def test_pipelined_responses_are_told_apart_without_any_field() -> None:
+    proxy = BrokenProxy("drops fields", "", up=((rb"\r\n(?!Host)[a-zA-Z-]+:[^\r]*", b""),))
+    (result,) = await results_of(proxy, ["9112/9.3.2/1"])
+    assert (result.outcome, result.why) == (RowOutcome.PASS, "three responses in the order of their requests")
+
+
 async def test_a_proxy_that_has_ended_is_found_out() -> None:
     upstream = Address("127.0.0.1", free_port())
     async with trio.open_nursery() as nursery:

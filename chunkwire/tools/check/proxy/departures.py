@@ -15,7 +15,7 @@ from chunkwire.tools.check.rows import Ruling, failed, inapplicable, passed, see
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
-_BLOCKED_SECONDS: Final = 1.0  # after so long a write counts as blocked: the proxy has stopped reading
+_BLOCKED_SECONDS: Final = 1.0  # a write that waits longer is blocked: the proxy has stopped reading
 _BULK: Final = bytes(range(256)) * 256
 MAX_BULK_OCTETS: Final = 32 << 20  # more than the socket buffers of two connections hold on loopback (about 13 MB)
 _EVENT: Final = b"data: still here\n\n"
@@ -31,8 +31,8 @@ def _frame(trial: ProxyTrial, octets: bytes) -> bytes:
     return encode_chunk(octets) if trial.proxy.version != b"1.0" else octets
 
 
-async def _end(trial: ProxyTrial, arrival: Arrival) -> None:
-    """End a stream that `_start` began."""
+async def _finish_stream(trial: ProxyTrial, arrival: Arrival) -> None:
+    """End a stream that `_start` began: with its last-chunk, or with FIN."""
     if trial.proxy.version == b"1.0":
         await arrival.end.finish()
     else:
@@ -73,16 +73,16 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
     try:
         async with trial.within("its end"):
             await noticed.wait()
-    except PatienceOver as over:
-        return failed(f"the upstream's connection stayed open: {over}")
+    except PatienceOver as error:
+        return failed(f"the upstream's connection stayed open: {error}")
     return passed("the upstream's connection ended")
 
 
 @proxy_row(seen("9112/9.6/1", "a client's half-close lets the response go on"))
 async def _half_close(trial: ProxyTrial) -> Ruling:
-    """Half-close after the request, and wait for a response whose second part is written after that."""
+    """Half-close once the request has arrived; the upstream writes the second part of its response after that."""
     if trial.proxy.tls is not None:
-        return inapplicable("TLS 1.2 has no half-close (RFC 5246 §7.2.1)")
+        return inapplicable("not judged over TLS: TLS 1.2 has no half-close (RFC 5246 §7.2.1)")
     closed = trio.Event()
 
     async def respond(arrival: Arrival) -> None:
@@ -91,7 +91,7 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
         # Time for the proxy to process the FIN before it gets more octets.
         await trio.sleep(_GAP_SECONDS)
         await arrival.send(_frame(trial, _EVENT))
-        await _end(trial, arrival)
+        await _finish_stream(trial, arrival)
 
     client, expected = await trial.send(respond)
     async with trial.within("the request"):
@@ -104,9 +104,9 @@ async def _half_close(trial: ProxyTrial) -> Ruling:
     return failed(answer.summary)
 
 
-@proxy_row(seen("9112/9.5/3", "a client that does not read stops the upstream"))
+@proxy_row(seen("9112/9.5/3", "backpressure of a client that does not read reaches the upstream"))
 async def _slow_reader(trial: ProxyTrial) -> Ruling:
-    """Write to a client that reads nothing until the proxy stops reading; then read everything."""
+    """Write while the client reads nothing, until a write blocks; then let the client read everything."""
     taken, stopped, resumed = [0], trio.Event(), trio.Event()
 
     async def respond(arrival: Arrival) -> None:
@@ -124,10 +124,10 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
             if stopped.is_set():
                 break
         stopped.set()
-        await _end(trial, arrival)
+        await _finish_stream(trial, arrival)
 
     client, _ = await trial.send(respond)
-    async with trial.within("an end of what the proxy takes", trial.proxy.patience + 30):
+    async with trial.within("a blocked write at the upstream", trial.proxy.patience + 30):
         await stopped.wait()
     at_once = taken[0]
     resumed.set()
@@ -139,14 +139,14 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
         got = body.octets if body is not None else 0
         return failed(f"{taken[0]} octets were written and {got} came, {'whole' if whole else 'not whole'}")
     if at_once >= MAX_BULK_OCTETS:
-        return failed(f"it took {at_once >> 20} MiB for a client that read nothing, and would have taken more")
-    return passed(f"it took {at_once / (1 << 20):.1f} MiB, kernel buffers included, and stopped")
+        return failed(f"it took {at_once >> 20} MiB while the client read nothing, and did not stop reading")
+    return passed(f"it took {at_once / (1 << 20):.1f} MiB, kernel buffers included, and stopped reading")
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
     ProxyRow(should("9112/9.5/1", "a client's reset reaches the upstream"),
              lambda trial: _leave(trial, with_reset=True)),
-    # After `close`, the client's kernel answers further octets with RST.
+    # A proxy that takes the FIN of `close` for a half-close goes on writing; the client's kernel answers that with RST.
     ProxyRow(should("9112/9.5/2", "a client's close reaches the upstream"),
              lambda trial: _leave(trial, with_reset=False)),
     _half_close,
