@@ -12,7 +12,7 @@ from chunkwire.net.dial import Url, parse_url
 from chunkwire.net.stamps import stamping
 from chunkwire.tools.bench.load import Load, Timing
 from chunkwire.tools.bench.metering import has_epoll
-from chunkwire.tools.bench.saturation import deciding, step_line
+from chunkwire.tools.bench.saturation import step_line, void_reasons
 from chunkwire.wire.errors import LocalError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Clocks:
             yield line
         for name, gathered in parts:
             if gathered is not None:
-                yield from (name + line for line in deciding(gathered, is_kernel=is_kernel, has_rate=has_rate))
+                yield from (name + line for line in void_reasons(gathered, is_kernel=is_kernel, has_rate=has_rate))
 
 
 @contextmanager

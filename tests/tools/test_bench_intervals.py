@@ -36,7 +36,7 @@ def test_equal_targets_show_no_difference_although_the_machine_drifts() -> None:
         ours, theirs = target(chance, drift), target(chance, drift)
         found = differences_of(ours, theirs, "added").values()
         assert all(found)
-        tables_with_one += any(one is not None and one.is_seen for one in found)
+        tables_with_one += any(one is not None and one.is_significant for one in found)
     assert tables_with_one <= 3
 
 
@@ -48,9 +48,9 @@ def test_a_delay_of_one_frame_in_200_shows_at_p999_and_not_at_p50() -> None:
     late, middle = found[99.9], found[50.0]
     assert late is not None
     assert middle is not None
-    assert late.is_seen
+    assert late.is_significant
     assert late.value == pytest.approx(1e6, rel=0.5)
-    assert not middle.is_seen
+    assert not middle.is_significant
 
 
 def test_a_difference_within_a_bucket_is_not_significant() -> None:
@@ -60,7 +60,7 @@ def test_a_difference_within_a_bucket_is_not_significant() -> None:
     found = differences_of(ours, theirs, "gap")[50.0]
     assert found is not None
     assert found.half == 0.0
-    assert not found.is_seen
+    assert not found.is_significant
 
 
 def test_few_rounds_or_samples_have_no_interval() -> None:

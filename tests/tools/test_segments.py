@@ -10,7 +10,7 @@ from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.samples import StreamSampler, Window
-from chunkwire.tools.bench.saturation import deciding, own_line, step_line
+from chunkwire.tools.bench.saturation import own_line, step_line, void_reasons
 from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
 from chunkwire.tools.bench.view import segment_table
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -229,15 +229,15 @@ def measured(**names: int) -> Gathered:
 
 def test_a_late_read_of_more_than_half_of_a_figure_is_reported_and_half_is_not() -> None:
     over, half = measured(added=100, wake=52), measured(added=100, wake=50)
-    assert "it reads so late" in next(deciding(over, is_kernel=False, has_rate=False))
-    assert not list(deciding(half, is_kernel=False, has_rate=False))
-    assert not list(deciding(over, is_kernel=True, has_rate=False))
+    assert "it reads so late" in next(void_reasons(over, is_kernel=False, has_rate=False))
+    assert not list(void_reasons(half, is_kernel=False, has_rate=False))
+    assert not list(void_reasons(over, is_kernel=True, has_rate=False))
 
 
 def test_late_timers_are_reported_for_first_at_a_rate() -> None:
     gathered = measured(first=1000, added=100, timer=600)
-    assert "first p50" in next(deciding(gathered, is_kernel=True, has_rate=True))
-    assert not list(deciding(gathered, is_kernel=True, has_rate=False))
+    assert "first p50" in next(void_reasons(gathered, is_kernel=True, has_rate=True))
+    assert not list(void_reasons(gathered, is_kernel=True, has_rate=False))
 
 
 @pytest.mark.parametrize("streams, failed, is_reported", [(10, 9, True), (10, 10, False)])
@@ -245,12 +245,18 @@ def test_a_missed_rate_is_reported_unless_all_streams_failed(streams: int, faile
     gathered = Gathered(
         streams=streams, failures={"no connection": failed}, trends=[Trend(seconds=1.0, behind_rate=0.9)]
     )
-    assert bool(list(deciding(gathered, is_kernel=True, has_rate=True))) is is_reported
-    assert not list(deciding(gathered, is_kernel=True, has_rate=False))
+    assert bool(list(void_reasons(gathered, is_kernel=True, has_rate=True))) is is_reported
+    assert not list(void_reasons(gathered, is_kernel=True, has_rate=False))
 
 
 def test_without_kernel_stamps_late_timers_are_reported() -> None:
-    assert "its timers are so late" in next(deciding(measured(added=100, timer=90), is_kernel=False, has_rate=False))
+    gathered = measured(added=100, timer=90)
+    assert "its timers are so late" in next(void_reasons(gathered, is_kernel=False, has_rate=False))
+
+
+def test_a_figure_is_reported_once_although_it_is_compared_twice() -> None:
+    gathered = measured(first=1000, timer=600)
+    assert len(list(void_reasons(gathered, is_kernel=False, has_rate=True))) == 1
 
 
 def test_the_own_error_is_one_line_and_none_where_nothing_was_measured() -> None:

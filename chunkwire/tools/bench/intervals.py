@@ -1,10 +1,10 @@
 """Confidence intervals of percentiles, of their difference between two targets, and the end of the warm-up. Pure.
 
 The rule here: whole rounds are resampled (a block bootstrap), never frames, since frames of one stream or of one moment
-depend on each other. Streams are not resampled either: a pause of the machine delays all of them, and would count once
-for each. A difference draws the same rounds of both targets, since they took turns. The standard deviation of the
-figure over the draws, times √(n / (n - 1)) for n rounds, is its standard error. Half an interval is that times
-Student's t of n - 1 degrees of freedom.
+depend on each other; nor streams, since a pause of the machine delays all of them. For a difference, a draw takes the
+same rounds of both targets, which were measured in turns. The standard error of a figure is its standard deviation over
+the draws, times √(n / (n - 1)) for n rounds, as resampling n rounds makes it that much too small. Half the width of an
+interval is the standard error times Student's t with n - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
 
 CONFIDENCE: Final = 0.95
-"""Of the interval of one figure."""
+"""Confidence of the interval of one target's figure."""
 DIFFERENCE_CONFIDENCE: Final = 0.995
-"""Of the interval of a difference. A table has twenty: at 95 %, one of them would show where targets are equal."""
+"""Confidence of the interval of a difference: of twenty in a table, one would be significant by chance at 95 %."""
 MIN_ROUNDS: Final = 5
 """Fewer rounds give no standard error to rely on."""
 DRAWS: Final = 500
@@ -43,8 +43,8 @@ class Interval:
 
     Attributes:
         half: half the width of the interval.
-        resolution: width of the histogram's bucket: a smaller difference is not measured.
-        rounds: how many it was resampled from.
+        resolution: width of the histogram's bucket; a smaller difference cannot be measured.
+        rounds: number of rounds that were resampled.
     """
 
     value: float
@@ -58,13 +58,13 @@ class Interval:
         return self.half / self.value if self.value > 0 else None
 
     @property
-    def is_seen(self) -> bool:
+    def is_significant(self) -> bool:
         """Say whether a difference is significant: its interval does not contain zero, and it exceeds `resolution`."""
         return abs(self.value) > max(self.half, self.resolution)
 
 
 class _Counts:
-    """Cumulative counts of rounds by bucket: a percentile of a draw of rounds is found by bisection."""
+    """Cumulative counts of the samples of each round by bucket: a draw's percentile is found by bisection."""
 
     def __init__(self, rounds: Sequence[DurationHistogram]) -> None:
         counts = [dict(one.counts()) for one in rounds]
@@ -74,11 +74,16 @@ class _Counts:
         self._n = [one.n for one in rounds]
 
     def at(self, weights: Sequence[int], percentage: float) -> int:
-        """Return the percentile of a draw, the end of its bucket; `weights` says how often each round is drawn."""
+        """Return the percentile of a draw, rounded up to the end of its bucket.
+
+        Args:
+            weights: how often each round is drawn.
+        """
         n = sum(map(mul, weights, self._n))
         rank = nearest_rank(n, percentage)
         place = bisect_left(self._up_to, rank, key=lambda column: sum(map(mul, weights, column)))
-        return bounds(self._buckets[min(place, len(self._buckets) - 1)])[1]
+        place = min(place, len(self._buckets) - 1)  # it is beyond if all rounds of the draw are without samples
+        return bounds(self._buckets[place])[1]
 
 
 def intervals_of(
@@ -162,9 +167,9 @@ def student(confidence: float, degrees: int) -> float:
 def warmup_rounds(rounds: Sequence[Round]) -> int:
     """Return how many rounds at the beginning of a run are warm-up, at most half of them.
 
-    The medians of `added` (else of `gap`) in the rounds of the second half span a range, which is widened by half of
-    itself on both sides. The rounds before the first one whose median lies in it are warm-up; none with fewer than
-    `WARMUP_ROUNDS` rounds.
+    The medians of `added` (else of `gap`) in the second half's rounds span a range; it is widened by half its width on
+    each side. Of the first half, the rounds before the first one whose median is in this range are warm-up; none with
+    fewer than `WARMUP_ROUNDS` rounds.
     """
     name = "added" if any("added" in one.samples for one in rounds) else "gap"
     samples = [one.samples.get(name) for one in rounds]

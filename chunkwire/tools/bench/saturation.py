@@ -1,9 +1,9 @@
 """Signs that figures do not measure the target: saturation, the meter's own error, and a clock that was set.
 
-The rule here: pure. With saturation, origin, server or meter cannot keep up with the load, and latencies are those of a
-queue. Its signs: lateness that grows during the run, a meter that is hardly ever idle, and a rate that the meter cannot
-reach. The meter's own error is measured in the same run: the lateness of its timers, and the delay of its reads. Where
-it is most of a figure, the figure is not a measurement of the target.
+The rule here: pure. Saturation means that origin, server or meter cannot keep up with the load, so latencies are those
+of a queue. Its signs: lateness that grows during the run, a meter that is hardly ever idle, and a rate that the meter
+cannot reach. The meter's own error is measured in the same run: the lateness of its timers, and the delay of its reads.
+A figure that is mostly own error is not a measurement of the target.
 """
 
 from __future__ import annotations
@@ -19,20 +19,25 @@ from chunkwire.tools.bench.statistics import percentile_of
 MIN_GROWTH_SECONDS: Final = 0.05
 """Smaller growth may be a pause of the machine at the end of the run."""
 MIN_GROWTH_SHARE: Final = 0.05
-"""Growth in s a second of sampling: at 0.05, 5 % of the load is too much."""
+"""Growth of the delay in s, for each second of sampling: at 0.05, the load is 5 % more than can be handled."""
 MIN_BEHIND_SECONDS: Final = 0.25
-"""Less lateness of a stream at a rate may come from a pause of the machine."""
+"""If streams began less behind the rate, a pause of the machine may be the reason."""
 BUSY_SHARE: Final = 0.9
 """Above this busy share of the meter, frames wait for it in the kernel."""
 
-DECIDING_SHARE: Final = 0.5
-"""A figure of which more than this share is the meter's own error does not measure the target."""
+MAX_OWN_SHARE: Final = 0.5
+"""If the meter's own error is a larger share of a figure, the figure does not measure the target."""
 OWN_ERROR: Final = {WAKE: "arrival to our read", TIMER: "lateness of our timers"}
 _LOOKED_AT: Final = (50.0, 99.0)
 
 
 def warnings(trends: Sequence[Trend]) -> Iterator[str]:
-    """Yield a line for each sign of saturation of a target's runs; growth counts where half of them or more show it."""
+    """Yield a line for each sign of saturation.
+
+    Args:
+        trends: one for each run of a target. Growth is a sign if half of the runs or more show it; of the others, one
+            run is enough.
+    """
     growing = [
         trend
         for trend in trends
@@ -48,13 +53,13 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
     busy = [trend.busy for trend in trends if trend.busy is not None and trend.busy > BUSY_SHARE]
     if busy:
         share = f"{max(busy) * 100:.0f} %"
-        yield f"saturated: this meter was busy {share} of the time: a part of late, added and gap may be its own delay"
+        yield f"saturated: this meter was busy {share} of the time, so late, added and gap may include its own delay"
     if line := rate_missed(trends):
         yield line
 
 
 def rate_missed(trends: Sequence[Trend]) -> str:
-    """Return by how much the meter missed the rate of streams; empty where it did not."""
+    """Return a line if the meter missed the rate of streams in a run; "" if it did not."""
     missed = [
         trend for trend in trends if trend.behind_rate > max(MIN_BEHIND_SECONDS, MIN_GROWTH_SHARE * trend.seconds)
     ]
@@ -66,7 +71,7 @@ def rate_missed(trends: Sequence[Trend]) -> str:
 
 
 def own_line(gathered: Gathered) -> str:
-    """Return the meter's own error as a line; empty where it was not measured."""
+    """Return the meter's own error as a line; "" if it was not measured."""
     parts = []
     for name, text in ((WAKE, "it read frames {} after they arrived"), (TIMER, "its timers were {} late")):
         samples = gathered.samples(name)
@@ -79,37 +84,40 @@ def own_line(gathered: Gathered) -> str:
     return f"this meter's own error: {'; '.join(parts)}" if parts else ""
 
 
-def deciding(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
-    """Yield why figures are not measurements of the target: those that are mostly the meter's own error, a missed rate.
+def void_reasons(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
+    """Yield why a run is void: a figure is mostly the meter's own error, or the rate was missed.
 
     Args:
-        is_kernel: frames are timed by the kernel, so a late read does not count.
-        has_rate: streams begin at a rate, so `first` counts from their planned beginning.
+        is_kernel: the kernel times frames, so late reads are in no figure.
+        has_rate: streams begin at a rate, so `first` is measured from their planned beginning.
     """
+    compared = []
     if not is_kernel:
         own = WAKE if gathered.has(WAKE) else TIMER
-        yield from _decided(gathered, "added" if gathered.has("added") else "first", own)
+        compared.append(("added" if gathered.has("added") else "first", own))
     if has_rate:
-        yield from _decided(gathered, "first", TIMER)
-        is_answered = gathered.has_seen("first") or gathered.failed < gathered.streams
-        if is_answered and (line := rate_missed(gathered.trends)):
-            yield line
+        compared.append(("first", TIMER))
+    for name, own in dict.fromkeys(compared):
+        yield from _own_error(gathered, name, own)
+    # If all streams failed, their errors are reported, not the rate.
+    is_answered = gathered.has_seen("first") or gathered.failed < gathered.streams
+    if has_rate and is_answered and (line := rate_missed(gathered.trends)):
+        yield line
 
 
-def _decided(gathered: Gathered, name: str, own: str) -> Iterator[str]:
+def _own_error(gathered: Gathered, name: str, own: str) -> Iterator[str]:
+    """Yield a line if own error is more than `MAX_OWN_SHARE` of a figure at a percentile, the first one only."""
     for percentage in _LOOKED_AT:
         value, error = (percentile_of(gathered.samples(one), percentage) for one in (name, own))
-        if value is not None and error is not None and error > max(0, value) * DECIDING_SHARE:
-            what = "it reads so late" if own == WAKE else "its timers are so late"
-            yield (
-                f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {error / 1e6:.3f} ms of it may be this meter's "
-                f"own error: {what}"
-            )
+        if value is not None and error is not None and error > max(0, value) * MAX_OWN_SHARE:
+            cause = "it reads so late" if own == WAKE else "its timers are so late"
+            own_error = f"this meter's own error at p{percentage:g} is {error / 1e6:.3f} ms"
+            yield f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {own_error}: {cause}"
             return
 
 
 def step_line(step_ns: int) -> str:
-    """Return why a run is void in which the wall clock was set; empty where it was not."""
+    """Return why a run is void if the wall clock was set in it; "" if it was not."""
     if abs(step_ns) <= STEP_NS:
         return ""
     return f"the wall clock was set during the run, by {step_ns / 1e6:+.3f} ms, and frames are timed by it"

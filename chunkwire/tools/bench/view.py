@@ -93,7 +93,9 @@ def _row(name: str, figures: Mapping[str, int | None]) -> str:
 def _differences(found: Sequence[Interval | None], unit_ns: float, digits: int) -> Iterator[tuple[str, str]]:
     """Yield the differences, `~` for one that is not significant, and half the width of each interval."""
     if any(found):
-        values = ("" if one is None else f"{one.value / unit_ns:+.{digits}f}" if one.is_seen else "~" for one in found)
+        values = (
+            "" if one is None else f"{one.value / unit_ns:+.{digits}f}" if one.is_significant else "~" for one in found
+        )
         yield "    diff", _cells(values)
         yield "       ±", _cells("" if one is None else f"{one.half / unit_ns:.{digits}f}" for one in found)
 
@@ -138,10 +140,10 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
     yield _COMPARED
     if all(side.has(name) for side in (gathered, baseline) for name in ("late", "added")):
         late, added = (differences_of(gathered, baseline, name) for name in ("late", "added"))
-        seen = [percentage for percentage, one in late.items() if one is not None and one.is_seen]
-        is_added_seen = any(one is not None and one.is_seen for one in added.values())
-        only_late = seen and all(added[percentage] for percentage in seen) and not is_added_seen
-        names = ", ".join(NAMES[percentage] for percentage in seen)
+        significant = [percentage for percentage, one in late.items() if one is not None and one.is_significant]
+        differs_added = any(one is not None and one.is_significant for one in added.values())
+        only_late = significant and all(added[percentage] for percentage in significant) and not differs_added
+        names = ", ".join(NAMES[percentage] for percentage in significant)
         points = f"; here late ({names}) differs significantly and added does not: that points to the origin"
         yield _WHICH_COMPARES + (points if only_late else "")
 
@@ -231,7 +233,7 @@ def _difference_members(gathered: Gathered, baseline: Gathered, name: str) -> di
     return {
         NAMES[percentage]: None
         if one is None
-        else {"ms": round(one.value / 1e6, 4), "half": round(one.half / 1e6, 4), "seen": one.is_seen}
+        else {"ms": round(one.value / 1e6, 4), "half": round(one.half / 1e6, 4), "seen": one.is_significant}
         for percentage, one in found.items()
     }
 
