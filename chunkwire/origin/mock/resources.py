@@ -1,7 +1,7 @@
 """The resources of the providers' mocks: their paths, an example each, and CORS.
 
-The rule here: only the table, and what the providers allow to pages of another origin: any page, since a key is needed
-anyway; Anthropic only with an opt-in field in the request. With `--cors`, only the origins that it names are allowed.
+The rule here: no answers; only the table, and CORS as the providers have it. They allow web pages of any origin, as a
+key is needed anyway; Anthropic only with an opt-in field in the request. With `--cors`, only its origins are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 
-Mock: TypeAlias = Callable[[MockSettings, IncomingRequest, Responder], Awaitable[None]]
+MockFunction: TypeAlias = Callable[[MockSettings, IncomingRequest, Responder], Awaitable[None]]
 _OPT_IN: Final = b"anthropic-dangerous-direct-browser-access"
 _METHODS: Final = b"GET, POST, OPTIONS"
 
@@ -37,14 +37,14 @@ _INVOKE: Final = (
 )
 
 # Of each resource: path, summary, the responder, and curl's options in the example, which are "" for a GET.
-_TABLE: Final[tuple[tuple[str, str, Mock, str], ...]] = (
+_TABLE: Final[tuple[tuple[str, str, MockFunction, str], ...]] = (
     ("/v1/chat/completions", "OpenAI chat completions, mocked", answer_question, _CHAT),
-    ("/openai/deployments/{model}/chat/completions", "the same at Azure's path", answer_question, _CHAT),
+    ("/openai/deployments/{model}/chat/completions", "OpenAI chat completions at Azure's path", answer_question, _CHAT),
     ("/v1/responses", "OpenAI responses, mocked", answer_question, _RESPONSES),
     ("/v1/messages", "Anthropic messages, mocked", answer_question, _MESSAGES),
     *(
         (f"{version}/models/{{model}}:{method}", summary, answer_question, _GEMINI)
-        for version in ("/v1beta", "/v1", "")  # LiteLLM puts none behind an api_base
+        for version in ("/v1beta", "/v1", "")  # LiteLLM puts no version behind an api_base
         for method, summary in (
             ("streamGenerateContent", "Gemini, mocked; with ?alt=sse as events"),
             ("generateContent", "Gemini in one body"),
@@ -58,28 +58,33 @@ _TABLE: Final[tuple[tuple[str, str, Mock, str], ...]] = (
         answer_question,
         _INVOKE,
     ),
-    ("/model/{model}/invoke", "the same in one body", answer_question, _INVOKE),
+    ("/model/{model}/invoke", "Bedrock InvokeModel in one body", answer_question, _INVOKE),
     ("/v1/messages/count_tokens", "the tokens of a prompt, as Anthropic counts them", count_tokens, _MESSAGES),
-    ("/v1/responses/input_tokens", "the same as OpenAI counts them", count_tokens, _RESPONSES),
-    ("/v1beta/models/{model}:countTokens", "the same for Gemini", count_tokens, _GEMINI),
-    ("/v1/models/{model}:countTokens", "the same for Gemini", count_tokens, _GEMINI),
-    ("/model/{model}/count-tokens", "the same for Bedrock", count_tokens, _COUNT),
-    ("/v1/models", "the models, in OpenAI's form, or with its field in Anthropic's or Gemini's", list_models, ""),
-    ("/v1/models/{model}", "one of them", list_models, ""),
-    ("/v1beta/models", "the same for Gemini", list_models, ""),
-    ("/v1beta/models/{model}", "one of them", list_models, ""),
-    ("/openai/models", "the same at Azure's path", list_models, ""),
-    ("/foundation-models", "the same for Bedrock", list_models, ""),
+    ("/v1/responses/input_tokens", "the tokens of a prompt, as OpenAI counts them", count_tokens, _RESPONSES),
+    ("/v1beta/models/{model}:countTokens", "the tokens of a prompt, as Gemini counts them", count_tokens, _GEMINI),
+    ("/v1/models/{model}:countTokens", "the tokens of a prompt, as Gemini counts them", count_tokens, _GEMINI),
+    ("/model/{model}/count-tokens", "the tokens of a prompt, as Bedrock counts them", count_tokens, _COUNT),
+    (
+        "/v1/models",
+        "OpenAI's list of models; Anthropic's with anthropic-version, Gemini's with x-goog-api-key",
+        list_models,
+        "",
+    ),
+    ("/v1/models/{model}", "a model of /v1/models", list_models, ""),
+    ("/v1beta/models", "Gemini's list of models", list_models, ""),
+    ("/v1beta/models/{model}", "a model of /v1beta/models", list_models, ""),
+    ("/openai/models", "Azure's list of models", list_models, ""),
+    ("/foundation-models", "Bedrock's list of models", list_models, ""),
     ("/quirks", "streams as providers really send them, for `x-chunkwire-quirk: NAME`", list_quirks, ""),
 )
 
 
 def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
-    """Return the resources of all providers, answering as `settings` say where a request does not."""
+    """Return the resources of all providers' mocks; fields of a request may override `settings`."""
     return tuple(
         Resource(
             path,
-            partial(_answer_pages, partial(mock, settings)),
+            partial(_answer_with_cors, partial(mock, settings)),
             summary,
             f"{options}'{{origin}}{path.replace('{model}', 'm')}'",
             ("POST" if options else "GET", "OPTIONS"),
@@ -89,7 +94,7 @@ def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...
     )
 
 
-async def _answer_pages(answering: ResponderFunction, request: IncomingRequest, response: Responder) -> None:
+async def _answer_with_cors(answering: ResponderFunction, request: IncomingRequest, response: Responder) -> None:
     """Answer an OPTIONS, or call `answering` with the provider's CORS fields added to its response."""
     allowed = request.settings.cors
     if not allowed and _is_open(request):
