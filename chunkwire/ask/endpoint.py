@@ -71,13 +71,13 @@ async def _ask(answers: Answers, request: IncomingRequest, response: Responder) 
         entry = answers.refuse(request, "-", refusal)
         await response.fixed(refusal.status, (JSON, NO_STORE), json_body({"error": entry.error_json()}))
         return
-    entry = answers.entry(request, form=asked.form, session=asked.session)
+    entry = answers.entry(request, form=asked.answer_form, session=asked.session)
     write: Callable[[AnswerChannel], Awaitable[None]]
-    if asked.form == "json":
+    if asked.answer_form == "json":
         write = partial(_write_whole, response, entry)
     else:
-        form = JsonLinesFormat() if asked.form == "jsonl" else SseFormat(entry.id)
-        is_early = asked.form == "sse" and wants_events(request)
+        form = JsonLinesFormat() if asked.answer_form == "jsonl" else SseFormat(entry.id)
+        is_early = asked.answer_form == "sse" and wants_events(request)
         refuse = partial(_refuse, response, entry)
         write = partial(write_stream, response, entry, form, answers.settings.keep_alive, is_early, refuse)
     await answers.answer(asked, entry, write, response.wait_departure)

@@ -1,7 +1,8 @@
 """Read and check the parameters of a request to `/ask`.
 
-The rule here: the parameters stand in the query and in the body of a POST, which has precedence, under the same names.
-A wrong one is refused by its name. A body is a form, JSON, or a text, which is the question, as its Content-Type says.
+The rule here: a parameter has the same name in the query and in the body of a POST; the value in the body wins. A wrong
+value is refused by the parameter's name. A body is an HTML form, JSON, or plain text, which is the question. Its
+Content-Type says which; but `curl -d` declares any body a form, so a "form" that cannot be one is JSON or plain text.
 """
 
 from __future__ import annotations
@@ -19,20 +20,27 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 
 PARAMETERS: Final = frozenset({"q", "stream", "format", "session", "max_time"})
-"""Those of a query or a form; a JSON body may have `MEMBERS` too."""
+"""Names in a query or an HTML form; a JSON body may also have `MEMBERS`."""
 
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """One question, and the form of its answer: sse, jsonl, json for one body (`stream=false`), chat or websocket."""
+    """One question, by any of the resources: `/ask`, its WebSocket, or `/v1/chat/completions`.
 
-    text: str  # of the parameter `q`; "" where `question` has messages instead
-    form: str
-    question: Question  # without messages where `q` is given
+    Attributes:
+        text: the parameter `q`; "" if `question` has messages.
+        answer_form: sse, jsonl, json (one body), websocket or chat.
+        question: model, tools and limits; messages only if there is no `q`.
+        max_time: seconds for the whole answer.
+    """
+
+    text: str
+    answer_form: str
+    question: Question
     session: str = ""
-    max_time: float = math.inf  # seconds for the whole answer
+    max_time: float = math.inf
 
 
 async def read_request(request: IncomingRequest) -> AskRequest:
@@ -47,18 +55,18 @@ async def read_request(request: IncomingRequest) -> AskRequest:
     for name in ("q", "format", "session"):
         if not isinstance(values.get(name, ""), str):
             raise wrong(name, "a text", values[name])
-    text, form, session = (str(values.get(name, "")) for name in ("q", "format", "session"))
+    text, wanted, session = (str(values.get(name, "")) for name in ("q", "format", "session"))
     question = read_question(values)
     if not text.strip() and not question.messages:
         raise Refusal(400, "parameter", "q: expected a question, got none")
     if question.messages and (text or session):
         raise bad_value("messages", "neither q nor session beside them", "q" if text else "session")
-    is_jsonl = form == "jsonl" or (not form and _accepts(request, b"application/x-ndjson"))
-    if form not in ("", "sse", "jsonl"):
-        raise bad_value("format", "sse or jsonl", form)
+    is_jsonl = wanted == "jsonl" or (not wanted and _accepts(request, b"application/x-ndjson"))
+    if wanted not in ("", "sse", "jsonl"):
+        raise bad_value("format", "sse or jsonl", wanted)
     is_whole = _is_whole(values.get("stream", ""))
-    form = "json" if is_whole else "jsonl" if is_jsonl else "sse"
-    return AskRequest(text, form, question, read_session(session), read_seconds(values.get("max_time")))
+    answer_form = "json" if is_whole else "jsonl" if is_jsonl else "sse"
+    return AskRequest(text, answer_form, question, read_session(session), read_seconds(values.get("max_time")))
 
 
 def read_session(value: str) -> str:
@@ -72,7 +80,7 @@ def read_session(value: str) -> str:
     return value
 
 
-def media_type(request: IncomingRequest) -> bytes:
+def _media_type(request: IncomingRequest) -> bytes:
     """Return the Content-Type of a request, lower case and without parameters; b"" for none."""
     return (request.head.get(b"content-type") or b"").partition(b";")[0].strip().lower()
 
@@ -86,18 +94,18 @@ def _is_whole(stream: object) -> bool:
 
 
 def _parameters(query: Query) -> dict[str, str]:
-    """Return the parameters in a query or a form.
+    """Return the parameters in a query or an HTML form.
 
     Raises:
-        Refusal: 400, `q` is no UTF-8, or one is given twice.
+        Refusal: 400, `q` is no UTF-8, or a parameter is given twice.
     """
     found = {name: query.text(name) for name in PARAMETERS if query.values(name)}
     if "\ufffd" in found.get("q", ""):
-        text_of("q", query.octets("q"))
+        _text_of("q", query.octets("q"))  # raises if U+FFFD stands for octets that are no UTF-8
     return found
 
 
-def text_of(name: str, octets: bytes) -> str:
+def _text_of(name: str, octets: bytes) -> str:
     """Return octets as text.
 
     Raises:
@@ -110,15 +118,15 @@ def text_of(name: str, octets: bytes) -> str:
 
 
 async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
-    """Return the parameters in a body, none for an empty one.
+    """Return the parameters in a body; none for an empty form or text.
 
     Raises:
         Refusal: as of `read_request`.
     """
     octets = await request.read_body(MAX_BODY_OCTETS)
-    kind = media_type(request)
+    kind = _media_type(request)
     is_json = kind == b"application/json" or kind.endswith(b"+json")
-    if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):  # curl -d '{…}' declares a form
+    if is_json or (kind == _FORM and octets.lstrip()[:1] == b"{"):
         body = _known(load_body(octets), PARAMETERS | MEMBERS)
         return {name: value for name, value in body.items() if value is not None}
     if kind == _FORM and b"=" in octets:
@@ -130,7 +138,7 @@ async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
         raise Refusal(
             415, "content-type", f"Content-Type: expected application/json, a form or text/plain, got {got!r}"
         )
-    return {"q": text_of("body", octets)} if octets else {}
+    return {"q": _text_of("body", octets)} if octets else {}
 
 
 def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, object]:
@@ -141,20 +149,24 @@ def _known(values: Mapping[str, object], names: frozenset[str]) -> Mapping[str, 
 
 
 def wants_events(request: IncomingRequest) -> bool:
-    """Say whether Accept names event streams, as that of a browser's EventSource, whose page sees no error status."""
+    """Say whether Accept names event streams, as a browser's EventSource does.
+
+    Its page cannot read the status or body of an error response, only events of a 200.
+    """
     return _accepts(request, b"text/event-stream")
 
 
 def _accepts(request: IncomingRequest, content_type: bytes) -> bool:
+    """Say whether Accept names a media type, whatever its weight."""
     items = (request.head.get(b"accept") or b"").split(b",")
     return any(item.partition(b";")[0].strip().lower() == content_type for item in items)
 
 
 def refuse_foreign_page(request: IncomingRequest) -> None:
-    """Refuse a request from a page of another origin, unless `--cors` allows it: its questions cost tokens.
+    """Refuse a request from a page of another origin, unless `--cors` allows that origin: each question costs tokens.
 
-    Only browsers send the page's origin, or Fetch Metadata (`Sec-Fetch-Site`). CORS does not apply to WebSockets
-    (RFC 6455 §10.2).
+    CORS is not enough: a browser sends the request and only hides the response from the page. It does not apply to
+    WebSockets (RFC 6455 §10.2). A request without Origin and `Sec-Fetch-Site` is taken for one of another program.
 
     Raises:
         Refusal: 403.

@@ -1,7 +1,7 @@
 """One connection: octets in, octets out, and the ways to end it.
 
-The rule here: an error of the socket is raised as `PeerGone`. `ends` interprets heads; the octets after a head stay in
-`leftover`, for the next receive.
+The rule here: an error of the socket is raised as `PeerGone`. Heads are parsed in the module `ends`; the octets after a
+head stay in `leftover`, for the next receive.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive at most; the size of a large loopback segment (Linux GSO: 64 KiB)
-# Staged close: after our FIN, octets of the peer are read and dropped, as a reset could discard our last octets. This
-# continues while the peer sends so many in each window. nginx: lingering_timeout 5 s, lingering_time 30 s in all.
-LINGER_WINDOW_SECONDS: Final = 1.0
-LINGER_WINDOW_OCTETS: Final = 4096
-LINGER_SECONDS: Final = 60.0  # in all: a hostile peer occupies a socket for so long, but no memory
+# Staged close: after our FIN, octets of the peer are read and dropped, as a reset could discard our last octets. nginx:
+# lingering_timeout 5 s for each read, lingering_time 30 s in all.
+LINGER_WINDOW_SECONDS: Final = 1.0  # a peer that sends nothing costs one window
+LINGER_WINDOW_OCTETS: Final = 4096  # if the peer sends fewer in a window, the connection is closed
+LINGER_SECONDS: Final = 60.0  # in all: a hostile peer occupies a socket at most this long, but no memory
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # struct linger: on, 0 s
 
 
@@ -64,9 +64,9 @@ class PeerGone(ChunkwireError):
 class Connection:
     """One end of a connection: octets in, octets out, and three ways to end it: `close`, `close_nowait`, `reset`.
 
-    Methods that receive or send octets raise `PeerGone`, those that end the connection do not. Not guaranteed: that
-    octets which were sent reach the peer. If the stream is no socket, `peek` never returns, and `send_nowait`, `wake`,
-    `close_nowait` and `reset` do nothing.
+    Methods that receive or send octets raise `PeerGone`; `send_eof` and these three do not. Not guaranteed: that octets
+    which were sent reach the peer. If the stream is no socket, `peek` never returns, and `send_nowait`, `send_eof`,
+    `wake`, `close_nowait` and `reset` do nothing.
 
     Attributes:
         stream: the trio stream underneath.
@@ -76,12 +76,12 @@ class Connection:
         stamps: kernel timestamps of its octets; None if they were not requested, over TLS, and for Unix sockets.
 
     Args:
-        may_linger: says whether `close` may wait longer than one window for a peer that still sends.
+        may_linger: says whether `close` may start another window for a peer that still sends.
     """
 
     stamps: SocketStamps | None = None
-    left: LeftOctet | None = None  # the octet that each receive leaves in the queue; set by `ServerConnection`
-    _waits_first = True  # a receive waits before it looks: mostly there is nothing yet
+    left: LeftOctet | None = None  # makes a close of a Unix socket look like a reset; set by `ServerConnection`
+    _waits_first = True  # a receive waits first, as mostly no octet has come; `ServerConnection` clears it once
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Connection:
         octets = await self._receive()
         self.leftover += octets
         if isinstance(octets, memoryview):
-            octets[:] = bytes(len(octets))  # the shared buffer: a head may contain credentials
+            octets[:] = bytes(len(octets))  # a view of the shared buffer: a head may contain credentials
         return bool(octets)
 
     async def _receive(self, max_octets: int = READ_OCTETS) -> bytes | memoryview:
@@ -150,7 +150,7 @@ class Connection:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
             if self.left is not None:
-                self.left.take()
+                self.left.take()  # else the wait would end at once
             if self._waits_first:
                 await trio.lowlevel.wait_readable(sock)
             self._waits_first = True
@@ -177,7 +177,7 @@ class Connection:
     async def send_all(self, octets: bytes | bytearray | memoryview) -> None:
         """Send all octets; without TLS by one system call, if the kernel takes all of them.
 
-        Cancellation: an unknown number of octets has left; also after `PeerGone`.
+        Cancellation: an unknown number of octets has left. The same holds after `PeerGone`.
         """
         if self.stamps is not None:
             rest = memoryview(octets)
@@ -220,7 +220,7 @@ class Connection:
             raise PeerGone(f"{self.peer} closed the connection", self) from error
 
     async def wait_octets(self) -> bool:
-        """Receive into `leftover` until a head begins in it; False if the peer closed first, or `wake` was called."""
+        """Receive until `leftover` has octets, empty lines dropped; False if the peer closed, or `wake` was called."""
         try:
             while not self.leftover and await self._fill():
                 self.drop_empty_lines()
@@ -262,7 +262,7 @@ class Connection:
         """
         if self._socket is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # closed: the next write raises
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)  # the system's default
 
     async def send_eof(self) -> None:
         """Half-close: close our sending side (RFC 9112 §9.6); over TLS by close_notify and a FIN."""
@@ -302,7 +302,7 @@ class Connection:
         return dropped >= LINGER_WINDOW_OCTETS and self._may_linger()
 
     async def _drop(self) -> int:
-        """Receive once and drop the octets; return how many there were on the wire, 0 at the FIN."""
+        """Receive once and drop the octets, over TLS those of records; return how many, 0 at the FIN."""
         if self.tls is None:
             return len(await self._receive())
         try:
@@ -313,7 +313,7 @@ class Connection:
         return got
 
     def reset(self) -> None:
-        """Reset the connection, so that the peer cannot take what it has received for complete (see `LeftOctet`)."""
+        """Reset the connection: the peer gets an error, not the end of a body (Unix sockets: see `LeftOctet`)."""
         if self._socket is None or self._socket.fileno() < 0:
             return
         with suppress(OSError):
@@ -321,7 +321,7 @@ class Connection:
         self._close_socket()
 
     def is_quiet(self) -> bool:
-        """Say whether the connection is open and has nothing to read: no octet, FIN or reset."""
+        """Say whether the connection is open and no octet, FIN or reset has come; if not, octets may have been lost."""
         if self._socket is None or self._socket.fileno() < 0 or self.leftover:
             return False
         if self.tls is None:
@@ -368,13 +368,13 @@ class Connection:
 
 
 def lost_by(peer: str, error: BaseException) -> str:
-    """Say in one line how a connection ended that raised this error when it was read."""
+    """Say in one line how a connection ended, from the error that a receive raised."""
     if is_unexpected_eof(error):
         return f"{peer} closed the connection without close_notify"
     if isinstance(error, ssl.SSLError):
         return f"{peer} broke TLS: {error.reason or error}"
     cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
-    if cause is None or isinstance(cause, ConnectionResetError | BrokenPipeError):
+    if cause is None or isinstance(cause, ConnectionResetError | BrokenPipeError):  # None: it was no socket
         return f"{peer} reset the connection"
     return f"the connection to {peer} was lost: {getattr(cause, 'strerror', None) or cause}"
 

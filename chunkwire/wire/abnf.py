@@ -83,9 +83,9 @@ def canonical_name(name: bytes) -> bytes:
 def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     """Compile the prefix pattern of a size line: chunk-size [ chunk-ext ] CRLF (RFC 9112 §7.1).
 
-    Groups: `size`, the digits; `ext`, all whole extensions after them; `end`, CRLF, or a CR without LF. Without a digit
-    only the padding matches, and all groups are None. An extension that is cut by the end of the buffer or by a bad
-    octet is matched up to there, and is in no group. The arguments are those of `Limits`.
+    Groups: `size`, the digits; `ext`, all whole extensions after them; `line_end`, CRLF, or a CR without LF. Without a
+    digit only the padding matches, and all groups are None. An extension that is cut by the end of the buffer or by a
+    bad octet is matched up to there, and is in no group. The arguments are those of `Limits`.
     """
     padding = rb"[\t ]*+" if allow_padding else rb""
     bws = rb"[\t ]*+" if allow_bws or allow_padding else rb""
@@ -96,14 +96,15 @@ def size_line(allow_bws: bool, allow_padding: bool) -> re.Pattern[bytes]:
     cut_value = rb"(?>(?:=" + bws + rb'(?>(?:"' + QUOTED_TEXT + rb"\\?+)?))?)"
     cut = bws + rb"(?>(?:;" + bws + rb"(?>(?:" + TOKEN + bws + cut_value + rb")?))?)"
     return re.compile(
-        rb"%b(?>(?:(?P<size>%b++)(?P<ext>(?>(?:%b)*))(?:%b(?P<end>\r\n?+)|%b))?)"
+        rb"%b(?>(?:(?P<size>%b++)(?P<ext>(?>(?:%b)*))(?:%b(?P<line_end>\r\n?+)|%b))?)"
         % (padding, HEXDIG, whole, padding, cut)
     )
 
 
 # field-line = field-name ":" OWS field-value OWS                      RFC 9112 §5
-# Groups: `name` once its ":" is there, `value` with its OWS, `end` as in a size line. No obs-fold: the line after a
-# fold begins with whitespace, which no field-line does.
+# Groups: `name` once its ":" is there, `value` with its OWS, `line_end` as in a size line. No obs-fold: the line after
+# a fold begins with whitespace, which no field-line does.
 FIELD_LINE_PREFIX: Final = re.compile(
-    rb"(?>(?:(?P<name>%b):(?P<value>[\t \x21-\x7e\x80-\xff]*+)(?>(?P<end>\r\n?+)?)|%b)?)" % (FIELD_NAME, FIELD_NAME)
+    rb"(?>(?:(?P<name>%b):(?P<value>[\t \x21-\x7e\x80-\xff]*+)(?>(?P<line_end>\r\n?+)?)|%b)?)"
+    % (FIELD_NAME, FIELD_NAME)
 )

@@ -1,8 +1,9 @@
 """Parse the lines of a chunked body: size lines, and field lines of the trailer section.
 
 The rule here: an incomplete line is checked, too. A function returns a line if it is whole, and None if it is a prefix
-of some valid line. It raises Refused for the first octet that no valid line has there, or that exceeds a limit. What
-this module must not know: what came before the line, and what is approved.
+of some valid line. It raises Refused for the first octet that no valid line has there, or that exceeds a limit; only a
+size above its limit is refused once its line is whole. What this module must not know: the state of the scanner, and
+which octets may be sent on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chunkwire.wire.limits import Limits
 Buffer: TypeAlias = bytes | bytearray
 
 _SHOWN_OCTETS: Final = 16
-"""Octets of the input in an error: a whole chunk-size, or enough to recognize another protocol."""
+"""Octets of the input that a message shows: all digits of a chunk-size, or the beginning of another protocol."""
 
 _CR: Final = 0x0D
 _LF: Final = 0x0A
@@ -54,7 +55,7 @@ class FieldLineRead(NamedTuple):
 
 
 def max_line_octets(limits: Limits) -> int:
-    """Return the octets of the longest valid size line, CRLF included."""
+    """Return the number of octets of the longest valid size line, CRLF included."""
     return limits.max_size_digits + limits.max_ext_octets + len(CRLF)
 
 
@@ -66,17 +67,18 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     """
     pattern = abnf.size_line(limits.allow_bws, limits.allow_padding)
     match = pattern.match(buffer, start, min(end, start + max_line_octets(limits)))
-    assert match is not None  # the pattern also matches the empty prefix
+    assert match is not None  # the pattern matches zero octets, too
+    # Before the first digit came, `size` is None and its index -1; `allow_padding` allows whitespace in front of it.
     first_digit = max(start, match.start("size"))
     size_end = max(start, match.end("size"))
-    ext_end = match.end() if match["end"] is None else match.start("end")
+    ext_end = match.end() if match["line_end"] is None else match.start("line_end")
     if size_end - first_digit > limits.max_size_digits:
         expected = f"a chunk-size of at most {limits.max_size_digits} digits"
         raise Refused(Rule.CHUNK_SIZE_DIGITS, first_digit + limits.max_size_digits, expected=expected)
     if ext_end - size_end > limits.max_ext_octets:
         expected = f"a chunk-ext of at most {limits.max_ext_octets} octets"
         raise Refused(Rule.CHUNK_EXT_OCTETS, size_end + limits.max_ext_octets, expected=expected)
-    if match["end"] != CRLF:
+    if match["line_end"] != CRLF:
         if match.end() == end:
             return None
         raise _refused_size_line(buffer, match, size_end=size_end)
@@ -90,17 +92,18 @@ def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int)
     """Return the error for the octet that does not match the grammar of a size line."""
     at = match.end()
     octet = buffer[at]
-    if match["end"] is not None:
+    if match["line_end"] is not None:
         return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a size line")
-    if at == size_end or match["size"] is None:
+    has_size = match["size"] is not None
+    if not has_size or at == size_end:
         rule = Rule.CHUNK_SIZE
-        expected = "';' or CRLF after chunk-size" if match["size"] else "1*HEXDIG as chunk-size"
+        expected = "';' or CRLF after chunk-size" if has_size else "1*HEXDIG as chunk-size"
     else:
         rule = Rule.CHUNK_EXT
         expected = "chunk-ext (;name or ;name=value)" + ("" if octet == _CR else " or CRLF")
     if octet == _LF:
         rule = Rule.BARE_LF
-    elif octet in _WHITESPACE and match["size"]:
+    elif octet in _WHITESPACE and has_size:
         rule = Rule.BAD_WHITESPACE
     return Refused(rule, at, expected=expected)
 
@@ -117,19 +120,18 @@ def read_field_line(
     Raises:
         Refused: malformed, a forbidden name, or an octet beyond the limit of the section.
     """
-    # The first octet beyond the limit; the pattern is matched up to there.
-    limit = section + limits.max_trailer_octets
-    match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, limit))
-    assert match is not None  # the pattern also matches the empty prefix
+    section_end = section + limits.max_trailer_octets  # the latest possible; octets from there on are not matched
+    match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, section_end))
+    assert match is not None  # the pattern matches zero octets, too
     name, stop = match["name"], match.end()
     if name is not None and abnf.canonical_name(name) in forbidden:
         expected = "a field that may be a trailer"
         raise Refused(Rule.TRAILER_FORBIDDEN, start, expected=expected, shown=len(name))
-    if match["end"] == CRLF:
+    if match["line_end"] == CRLF:
         return FieldLineRead(name, match["value"].strip(abnf.OWS), stop)
     if stop == end:
         return None
-    if stop == limit:
+    if stop == section_end:
         expected = f"a trailer section of at most {limits.max_trailer_octets} octets"
         raise Refused(Rule.TRAILER_OCTETS, stop, expected=expected)
     raise _refused_field_line(buffer, start, match)
@@ -138,7 +140,7 @@ def read_field_line(
 def _refused_field_line(buffer: Buffer, start: int, match: re.Match[bytes]) -> Refused:
     """Return the error for the octet that does not match the grammar of a field line."""
     at = match.end()
-    if match["end"] is not None:
+    if match["line_end"] is not None:
         return Refused(Rule.BARE_CR, at, expected="the LF of the CRLF that ends a field-line")
     if match["name"] is not None:
         expected = "field-value or CRLF"
@@ -153,8 +155,8 @@ def read_crlf(buffer: Buffer, start: int, *, end: int, what: str, otherwise: Rul
     """Return the index after the CRLF at start, None if only its CR has come; start < end.
 
     Args:
-        what: what the CRLF follows or ends, for the message.
-        otherwise: the rule that any octet other than CR and LF breaks here.
+        what: what the CRLF follows or ends, for the message: "after chunk-data".
+        otherwise: the rule of the error if the first octet is neither CR nor LF.
 
     Raises:
         Refused: anything but CRLF.

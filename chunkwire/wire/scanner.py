@@ -4,7 +4,7 @@ The rule here: a scanner is given octets and returns how many of them, from the 
 go at once; a size line once it is whole and valid; the CRLF after chunk-data as a pair; last-chunk, trailer
 section and final CRLF only when all of it is valid. So what was sent is always a prefix of some valid body, and no
 peer downstream can take a broken body for a whole one (RFC 9112 §8). A partial line is checked as it grows: an
-octet that no valid body has there is refused when it comes, not when its line ends.
+octet that no valid body has there is refused when it comes; only a size above its limit, when its line is whole.
 
 The octets that may not go yet are passed again, in front of the next ones. What this module must not know: sockets,
 time, and who watches.
