@@ -10,6 +10,7 @@ Records are named tuples, as frames are (`wire.frames`), because one is made for
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
@@ -316,7 +317,7 @@ def from_json(line: str | bytes) -> Record | None:
         LocalError: the line is too long, not JSON, not a record of version 1, or a member is missing or not valid.
     """
     if len(line) > MAX_LINE:
-        raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got {_quoted_line(line[:MAX_LINE])}")
+        raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got a longer line, {_quoted_line(line)}")
     try:
         given = load_json(line)
     except UnicodeDecodeError as error:
@@ -324,9 +325,7 @@ def from_json(line: str | bytes) -> Record | None:
     except ValueError as error:
         raise LocalError(f"expected a record in JSON, got {_quoted_line(line)}: {error}") from error
     if not isinstance(given, dict) or given.get("v") != RECORD_VERSION or not isinstance(given.get("kind"), str):
-        raise LocalError(
-            f'expected a record, an object with "v":{RECORD_VERSION} and a "kind", got {_quoted_line(line)}'
-        )
+        raise LocalError(f'expected a record, an object with "v":{RECORD_VERSION} and "kind", got {_quoted_line(line)}')
     kind = given["kind"]
     if kind not in _KINDS:
         return None
@@ -377,7 +376,7 @@ def read_records(lines: Iterable[str | bytes], name: str = "") -> Iterator[Recor
 def _quoted_line(line: str | bytes) -> str:
     octets = line.encode(errors="surrogatepass") if isinstance(line, str) else line
     try:
-        octets.decode()
+        codecs.utf_8_decode(octets)  # a line that is too long may be cut inside a character
     except UnicodeDecodeError:
         return "octets that are no text"
     return quoted(octets)

@@ -166,9 +166,16 @@ def test_the_status_of_a_head_is_three_digits_or_none(line: str, status: int) ->
 @pytest.mark.parametrize("end", ["", "\n", f"\n{FRAME}\n"])
 def test_a_line_that_is_too_long_is_refused_before_it_is_held(end: str) -> None:
     file = io.StringIO(f"{FRAME}\n{{{'x' * 3 * MAX_LINE}{end}")
-    with pytest.raises(LocalError, match=r'^a.jsonl, line 2: expected a record of at most 16 MiB, got "{xxx.*"…$'):
+    with pytest.raises(LocalError, match=r'^a.jsonl, line 2: .* at most 16 MiB, got a longer line, "{xxx.*"…$'):
         list(read_records(lines_of(file), "a.jsonl"))
     assert file.tell() <= len(FRAME) + MAX_LINE + 2
+
+
+@pytest.mark.parametrize("first", ["{", '{"'])
+def test_a_line_that_is_cut_inside_a_character_is_too_long_and_not_without_text(first: str) -> None:
+    file = io.BytesIO(f"{first}{'é' * MAX_LINE}".encode())
+    with pytest.raises(LocalError, match=r'at most 16 MiB, got a longer line, "{.*"…$'):
+        list(read_records(lines_of(file), "a.jsonl"))
 
 
 def test_a_recording_is_read_to_its_end_and_octets_that_are_no_text_are_not_shown() -> None:
