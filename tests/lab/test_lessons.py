@@ -54,6 +54,7 @@ ATTEMPTS: Final = [
         [
             (f"{POST}5\r\nhello\r\n0\r\n\r\n", False, "You ended the body here"),
             (f"{POST}5\r\nhel", False, "before the first chunk was whole"),
+            (f"{POST}5\r\nhello\r\n0\r\n", False, "Here is a 0 line; only the empty line after it is missing"),
             (f"{POST}5\r\nhello\r\n", True, "no end"),
             (f"{POST}6\r\nhello\r\n0\r\n\r\n", False, "size line says 6; the data up to its line end has 5 octets"),
             (f"{POST}0\r\n\r\n", False, "without a chunk"),

@@ -134,6 +134,51 @@ def test_the_caret_stands_under_its_octet_in_a_line_that_fits(octets: bytes, at:
     assert all(len(line) <= CARET_COLUMNS for line in lines)
 
 
+def judged(lesson: int, step: int, body: bytes) -> Judgement:
+    """Return what a step says of a chunked body, sent or served by a learner who has left then."""
+    judge = all_lessons()[lesson - 1].steps[step - 1].judge
+    head = CHUNKED if lesson == 3 else b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reads = [WatchedRead(0.0, head + body)]
+    connection = WatchedConnection("origin", is_over=True)
+    connection.received, connection.answered = (reads, []) if lesson == 3 else ([], reads)
+    assert judge is not None
+    found = judge(connection)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("lesson, step", [(3, 1), (8, 2)])
+@pytest.mark.parametrize(
+    "end, said",
+    [
+        (b"0\r\n\r\n", "You ended the body here."),
+        (b"0\r\n", "only the empty line after it is missing"),
+        (b"00;a=1\r\nX: y\r\n", "only the empty line after it is missing"),
+        (b"0", "only the end of that line is missing"),
+        (b"0\r", "only the end of that line is missing"),
+    ],
+)
+def test_a_0_line_is_not_left_out_where_only_its_end_is_missing(lesson: int, step: int, end: bytes, said: str) -> None:
+    found = judged(lesson, step, b"5\r\nhello\r\n" + end)
+    assert (found.is_right, said in found.sentence) == (False, True), found
+    assert found.octets[found.at :] == end
+
+
+@pytest.mark.parametrize("lesson, step", [(3, 1), (8, 2)])
+@pytest.mark.parametrize("end", [b"", b"0a", b"0a\r\nwor"])
+def test_a_body_without_a_0_line_is_left_so(lesson: int, step: int, end: bytes) -> None:
+    found = judged(lesson, step, b"5\r\nhello\r\n" + end)
+    count = 5 + len(end.partition(b"\n")[2])
+    assert found.is_right
+    assert lesson == 8 or f"The server has {count} octets" in found.sentence
+
+
+def test_a_server_that_leaves_too_early_is_told_what_is_missing() -> None:
+    for end, missing in ((b"", "the next size line, or the 0 line"), (b"0\r\n", "the empty line after the 0 line")):
+        found = judged(8, 1, b"5\r\nhello\r\n" + end)
+        assert found.sentence.startswith(f"The body is not finished: {missing}")
+
+
 JUDGES = [step.judge for lesson in all_lessons() for step in lesson.steps if step.judge is not None]
 PIECES = [
     b"GET ",

@@ -9,7 +9,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.lesson import Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_request
-from chunkwire.lab.lessons.typed import post, request, whole_post, wrong_target
+from chunkwire.lab.lessons.typed import ended_too_far, post, request, whole_post, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.tools.paint import number
 
@@ -85,14 +85,13 @@ def _broken(message: ReadMessage, connection: WatchedConnection) -> Judgement | 
 
 
 def _left_open(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    if message.is_complete:
-        last = message.ends_at - len(message.frames[-1].raw)
-        return message.wrong("You ended the body here. This time leave before the 0 line.", last)
-    if not connection.has_said_all:
-        return None
+    mistake = ended_too_far(message, connection)
+    if mistake is not None or not connection.has_said_all:
+        return mistake
     if not message.chunks:
         return message.wrong("You left before the first chunk was whole.", len(message.octets))
-    return right(f"The server has {number(len(message.content), 'octet')}, and no end: it counts this body as cut.")
+    count = number(len(message.content) + len(message.partial), "octet")
+    return right(f"The server has {count}, and no end: it counts this body as cut.")
 
 
 def _ended(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

@@ -8,7 +8,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import AnswerJudge, Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
-from chunkwire.lab.lessons.typed import request, target_of, wrong_target
+from chunkwire.lab.lessons.typed import ended_too_far, request, target_of, unfinished, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _STREAMS: Final = {
@@ -144,9 +144,7 @@ def _served(connection: WatchedConnection) -> Judgement | None:
     if not isinstance(message, ReadMessage):
         return message
     if not message.is_complete:
-        over = connection.is_over or connection.client_end
-        sentence = "The client has gone, and your body was not finished: 0 and an empty line end it."
-        return message.wrong(sentence, len(message.octets)) if over else None
+        return unfinished(message, connection)
     if not message.chunks:
         return message.wrong("Your body ended without a chunk; send one before the 0.")
     return right(
@@ -158,11 +156,9 @@ def _cut_short(connection: WatchedConnection) -> Judgement | None:
     message = _response(connection)
     if not isinstance(message, ReadMessage):
         return message
-    if message.is_complete:
-        last = message.ends_at - len(message.frames[-1].raw)
-        return message.wrong("You wrote the end here. This time leave before the 0 line.", last)
-    if not connection.is_over:
-        return None
+    mistake = ended_too_far(message, connection)
+    if mistake is not None or not connection.is_over:
+        return mistake
     if not message.chunks:
         return message.wrong("The connection ended before your first chunk was whole.", len(message.octets))
     return right("curl printed what had come, and took it for cut: exit 18.")

@@ -20,6 +20,7 @@ from chunkwire.wire.reader import FrameReader
 _METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNTYPED: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
+_ZERO: Final = re.compile(rb"0+(?![0-9A-Fa-f])")
 _VERSION: Final = b"HTTP/1.1"
 _SPACES: Final = b" \t"
 _KEYS: Final = {
@@ -66,6 +67,12 @@ class ReadMessage:
         """The target of a request, without `path`; b"" while there is none."""
         words = self.start_line.split(b" ")
         return words[1].removeprefix(self.path) if len(words) > 1 else b""
+
+    @property
+    def last_chunk_at(self) -> int | None:
+        """The index of the 0 line, whole or not; None while none has come."""
+        at = (self.body_at or 0) + sum(len(chunk.raw) for chunk in self.chunks)
+        return at if _ZERO.match(self.octets, at) else None
 
     def wrong(self, sentence: str, at: int | None = None) -> Judgement:
         """Return that it is wrong at an octet, by default at the first one of its body."""

@@ -106,6 +106,16 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
     return message.wrong(f"The body is not finished: {what}.", len(message.octets))
 
 
+def ended_too_far(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    """Judge a body that should have no 0 line, once it is whole or nothing more will come; None where it has none."""
+    at = message.last_chunk_at
+    if at is None or not (message.is_complete or connection.has_said_all):
+        return None
+    missing = "empty line after it" if message.missing == "the trailer section" else "end of that line"
+    came = "You ended the body here." if message.is_complete else f"Here is a 0 line; only the {missing} is missing."
+    return message.wrong(f"{came} This time leave before the 0 line.", at)
+
+
 def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
     """Say what is wrong with the size line in front of a known text, once the text has come."""
     start = message.body_at or 0
