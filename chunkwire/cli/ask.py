@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources
-    from chunkwire.cli.output_files import check_outputs, files_read, lines_to, report_loss
+    from chunkwire.cli.output_files import check_outputs, files_read, lines_to
     from chunkwire.cli.serving import run_server
     from chunkwire.net.pool import Pool
     from chunkwire.server.serving import serve
@@ -112,12 +112,12 @@ def run(options: argparse.Namespace) -> int:
 
     settings = flags.settings_of(ServerSettings, options, cors=frozenset(options.cors))
     ask_settings = flags.settings_of(AskSettings, options)
-    check_outputs([("audit", options.audit)], files_read(options))
+    check_outputs(options, ["audit"], files_read(options))
     pool = Pool()
     relay = _relay(options, pool)
 
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        audit = lines_to("audit", options.audit, str, report_loss, is_flushed=True, is_added_to=True)
+        audit = lines_to("audit", options.audit, str, is_flushed=True, is_added_to=True)
         with audit as write_audit, pool:
             await serve(
                 place.address,

@@ -29,6 +29,10 @@ MEASURING = (
     *("start_at", "dask", "agents"),
 )
 """Flags that `merge` refuses."""
+_EXCLUDING = (
+    *(("rate", "streams"), ("rate", "open"), ("until", "total"), ("json", "format")),
+    *(("dask", "csv"), ("dask", "save"), ("dask", "hop")),
+)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
 async def bench(options: argparse.Namespace) -> int:
     """Run the turns; return the exit code."""
     requirements = requirements_of(options)
-    until = parse_precision(options.until) if options.until else None
     check(options)
+    until = parse_precision(options.until) if options.until else None
     base = parse_url(options.baseline) if options.baseline else None
     made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
     if options.dask is not None:
@@ -80,15 +84,10 @@ async def wait_start(start_at: float | None) -> None:
     await trio.sleep(start_at - time.time())
 
 
-def is_asked(options: argparse.Namespace, *names: str) -> bool:
-    """Say whether flags that take a value are on the command line; one from the environment is only a default."""
-    return all(getattr(options, name) is not None and flags.environment_of("bench", name) is None for name in names)
-
-
 def merge(options: argparse.Namespace) -> int:
     """Print the sum of the results in files."""
     requirements = requirements_of(options)
-    asked = [name for name in MEASURING if is_asked(options, name)]
+    asked = [name.replace("_", "-") for name in MEASURING if name in options.given]
     if asked or not options.files:
         trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
@@ -103,34 +102,29 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         LocalError: a flag or a file is refused, or --hlog lacks its package.
     """
+    for names in _EXCLUDING:
+        flags.let_words_win(options, *names)
+    given = options.given
     contradictions = (
         (options.url != "merge" and bool(options.files), f"expected one URL, got {' '.join(options.files)}, too"),
-        (
-            options.rate is not None and is_asked(options, "streams"),
-            "--rate and -c: a rate sets no number of open streams",
-        ),
-        (options.rate is not None and is_asked(options, "open"), "--rate and --open: with a rate, use --arrivals"),
-        (options.rate is None and is_asked(options, "arrivals"), "--arrivals without --rate"),
-        (options.until is not None and is_asked(options, "total"), "--until and -n: -n ends with its streams"),
-        (options.dask is None and is_asked(options, "agents"), "--agents without --dask"),
+        (options.rate is not None and "streams" in given, "--rate and -c: a rate sets no number of streams"),
+        (options.rate is not None and "open" in given, "--rate and --open: with a rate, use --arrivals"),
+        (options.rate is None and "arrivals" in given, "--arrivals without --rate"),
+        (options.until is not None and "total" in given, "--until and -n: -n ends with its streams"),
+        (options.dask is None and "agents" in given, "--agents without --dask"),
         (options.duration == 0, "-z 0: nothing would be sampled"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are on the workers"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are on the workers"),
         (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
-        (
-            options.json and options.format not in (None, "json") and is_asked(options, "json", "format"),
-            f"--json and --format {options.format}",
-        ),
+        ({"json", "format"} <= given and options.format != "json", f"--json and --format {options.format}"),
     )
     for is_so, text in contradictions:
         if is_so:
             raise LocalError(f"contradictory flags: {text}")
-    is_json = options.json and not is_asked(options, "format")
-    options.format = "json" if is_json else options.format or "text"
+    printing = ("json", "format") if options.format != "text" else ("json",)
+    check_outputs(options, FILE_FLAGS, (*options.files, *files_read(options)), printing=printing)
+    options.format = "json" if options.json else options.format or "text"
     options.streams = options.streams or options.usual_streams
-    outputs = [(name, getattr(options, name)) for name in FILE_FLAGS]
-    printing = [f"--format {options.format}"] if options.format != "text" else []
-    check_outputs(outputs, (*options.files, *files_read(options)), printing=printing)
     if options.hlog:
         hdr_histogram()
 

@@ -36,14 +36,14 @@ def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> 
     group.add_argument("--keylog", metavar="FILE", help="open TLS with the secrets in FILE (SSLKEYLOGFILE), by tshark")
 
 
-def refuse_flags(verb: str, options: argparse.Namespace) -> None:
-    """Refuse the flags of captures where there is none; those that the environment sets are ignored.
+def refuse_flags(options: argparse.Namespace) -> None:
+    """Refuse the flags of captures where there is none; what the environment sets is ignored.
 
     Raises:
         LocalError: one was given.
     """
     for name in ("list", "exchange", "keylog"):
-        if getattr(options, name, None) and flags.environment_of(verb, name) is None:
+        if name in options.given:
             raise LocalError(f"--{name} is for a packet capture (pcap or pcapng), got none")
 
 
@@ -55,12 +55,11 @@ def looks_captured(first: bytes, name: str) -> bool:
     return is_capture(first) or is_named_capture(name)
 
 
-def refuse_unused_keys(verb: str, exchanges: Sequence[CapturedExchange], options: argparse.Namespace) -> None:
+def refuse_unused_keys(exchanges: Sequence[CapturedExchange], options: argparse.Namespace) -> None:
     """Refuse --keylog where it opened no TLS, unless the environment sets it.
 
     Raises:
         LocalError: it was given, and opened none.
     """
-    is_given = options.keylog is not None and flags.environment_of(verb, "keylog") is None
-    if is_given and not any(exchange.is_opened for exchange in exchanges):
+    if "keylog" in options.given and not any(exchange.is_opened for exchange in exchanges):
         raise LocalError(f"--keylog: expected the secrets of TLS in the capture, got none in {options.keylog!r}")

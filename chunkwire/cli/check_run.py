@@ -22,6 +22,8 @@ from chunkwire.tools.check.scorecard import Scorecard, to_json, to_junit
 from chunkwire.tools.check.view import conclusion_lines, list_lines, octet_lines, result_lines
 from chunkwire.wire.errors import LocalError
 
+_FILE_FLAGS = ("json", "junit", "html")
+
 
 def run(
     options: argparse.Namespace,
@@ -44,7 +46,7 @@ def run(
         return ExitCode.OK
     if missing:
         raise LocalError(missing)
-    check_outputs([(name, getattr(options, name)) for name in ("json", "junit", "html")], files_read(options))
+    check_outputs(options, _FILE_FLAGS, files_read(options))
     return trio.run(judge, options, chosen)
 
 
@@ -72,9 +74,11 @@ async def run_rows(
     with result_printed():
         show(card, options)
     code = stop.code or code_of(card, is_strict=options.strict)
-    texts = {"junit": lambda: to_junit(card, is_strict=options.strict), "html": lambda: page(card)}
-    if options.json != "-":
-        texts = {"json": lambda: to_json(card) + "\n", **texts}
+    texts = {
+        "json": lambda: to_json(card) + "\n",
+        "junit": lambda: to_junit(card, is_strict=options.strict),
+        "html": lambda: page(card),
+    }
     for trouble in write_asked(options, texts):
         code = report_line(trouble, code or ExitCode.USAGE)
     return code
@@ -88,10 +92,8 @@ def code_of(card: Scorecard, *, is_strict: bool) -> ExitCode:
 
 
 def show(card: Scorecard, options: argparse.Namespace) -> None:
-    """Print the scorecard: the table, or with `--json -` its JSON; nothing if another file goes to standard output."""
-    if options.json == "-":
-        print(to_json(card))
-    if "-" in (options.json, options.junit, options.html):
+    """Print the scorecard as a table; nothing if a file goes to standard output."""
+    if "-" in [getattr(options, name) for name in _FILE_FLAGS]:
         return
     paint = paint_of(options)
     width = width_of(sys.stdout)

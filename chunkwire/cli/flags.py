@@ -12,7 +12,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.abnf import number_of
@@ -30,7 +30,7 @@ DEFAULT_ORIGIN = "127.0.0.1:8081"
 DEFAULT_PAGE = "127.0.0.1:8000"
 MAX_SECONDS = 1e9  # of a duration: 31 years
 
-MANY_MEANINGS = frozenset({"as", "json", "open", "patience", "stamps"})
+MANY_MEANINGS = frozenset({"as", "json", "open", "patience", "save", "stamps"})
 """Flags that take other values in one verb than in another: no variable sets them for all verbs."""
 
 
@@ -149,12 +149,14 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
     action.required = False
 
 
-def drop_excluded(parser: Parser, words: Sequence[str]) -> None:
-    """Let a switch on the command line win over the switches that exclude it and that the environment sets."""
-    for group in parser._mutually_exclusive_groups:
-        if any(option in words for action in group._group_actions for option in action.option_strings):
-            for action in group._group_actions:
-                action.default = False
+def let_words_win(options: argparse.Namespace, *names: str) -> None:
+    """Reset what the environment sets of members that exclude each other, if the command line sets one of them."""
+    if options.given.isdisjoint(names):
+        return
+    for name in names:
+        if name not in options.given:
+            kind = type(getattr(options, name))
+            setattr(options, name, kind() if kind in (bool, list) else None)
 
 
 def _value_of(parser: Parser, action: argparse.Action, text: str) -> object:
@@ -289,26 +291,20 @@ def add_request(
     group.add_argument("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
 
 
-def refuse_request_flags(verb: str, options: argparse.Namespace, source: str, *others: tuple[str, str, object]) -> None:
+def refuse_request_flags(options: argparse.Namespace, source: str, *others: tuple[str, str]) -> None:
     """Refuse the flags of `add_request` on a command line whose sources are files: nothing is requested.
 
-    Not refused: -X and -m, unless they are among `others`, and any flag that the environment sets.
+    Not refused: -X and -m, unless they are among `others`, and what the environment sets.
 
     Args:
-        others: more flags of the verb, each with the member of `options` that it sets, and its default.
+        others: more flags of the verb, each with the member of `options` that it sets.
 
     Raises:
         LocalError: one was given.
     """
-    refused: tuple[tuple[str, str, object], ...] = (
-        ("-H", "header", []),
-        ("-d", "data", None),
-        ("--cafile", "cafile", None),
-        ("-k", "insecure", False),
-    )
-    for flag, member, default in (*refused, *others):
-        name = flag[2:] if flag.startswith("--") else member
-        if getattr(options, member) != default and environment_of(verb, name) is None:
+    refused = (("-H", "header"), ("-d", "data"), ("--cafile", "cafile"), ("-k", "insecure"))
+    for flag, member in (*refused, *others):
+        if member in options.given:
             raise LocalError(f"{flag} is for a URL: nothing is sent to {source!r}")
 
 

@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError("--barrier goes with one process, not with --workers")
     if options.stamps is not None and (options.mode != "exact" or options.fault):
         raise LocalError("contradictory flags: --stamps with --mode or --fault, which change offsets in the body")
-    check_outputs([("save", options.save)], files_read(options))
+    check_outputs(options, ["save"], files_read(options))
     upstreams = _upstreams(options, settings)
 
     async def server(place: Place, *, task_status: trio.TaskStatus[list[Address]]) -> None:

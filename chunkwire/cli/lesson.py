@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_learner(parser: argparse.ArgumentParser) -> None:
     """Add the flags that lessons and puzzles share: --nc, --save, --name."""
     parser.add_argument("--nc", choices=NC_KINDS, metavar="KIND", help=f"print commands for {', '.join(NC_KINDS)}")
-    parser.add_argument("--save", metavar="FILE", help="add what was done to FILE, a line each, to hand in")
+    parser.add_argument("--save", metavar="HAND-IN", help="add what was done to this file, a line each, to hand in")
     parser.add_argument("--name", metavar="NAME", help="who did it, for --save (default: the login name)")
 
 
@@ -49,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
     """Run a lesson; or print the list or the table, or write the handout."""
     from chunkwire.cli import lesson_run
 
-    asked = [name for name in ("number", "handout", "check") if getattr(options, name) is not None]
+    tasks = ("number", "handout", "check")
+    flags.let_words_win(options, *tasks)
+    asked = [name for name in tasks if getattr(options, name) is not None]
     if len(asked) > 1:
         raise LocalError(f"expected one of N, --handout and --check, got {len(asked)} of them")
     if options.check is not None:

@@ -18,7 +18,7 @@ from typing import Final
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report
-from chunkwire.cli.output_files import LineFile, report_loss, write_whole
+from chunkwire.cli.output_files import LineFile, write_whole
 from chunkwire.cli.stopping import run_until_stopped
 from chunkwire.cli.terminal import paint_of, say, width_of
 from chunkwire.lab.lessons import all_lessons
@@ -235,9 +235,6 @@ class LessonView:
 class HandInFile:
     """Appends a line for each completed step to a hand-in file (--save); without a path it does nothing.
 
-    Attributes:
-        code: the exit code: USAGE once a line could not be written, which is also reported.
-
     Raises:
         LocalError: `-`.
         OSError: the file cannot be opened, so that this is found before the first step.
@@ -246,14 +243,14 @@ class HandInFile:
     def __init__(self, path: str | None, name: str | None) -> None:
         if path == "-":
             raise LocalError("--save: expected a file to hand in, got -, and standard output shows the steps")
-        self.code = ExitCode.OK
-        self._file = LineFile("save", path, self._lose, is_flushed=True, is_added_to=True) if path else None
+        self._file = LineFile("save", path, is_flushed=True, is_added_to=True) if path else None
         self._who = name or _login_name()
         self._shown = time.monotonic()
 
-    def _lose(self, trouble: str) -> None:
-        report_loss(trouble)
-        self.code = ExitCode.USAGE
+    @property
+    def code(self) -> ExitCode:
+        """The exit code: USAGE once a line could not be written, which was reported."""
+        return ExitCode.USAGE if self._file is not None and self._file.trouble else ExitCode.OK
 
     def __enter__(self) -> HandInFile:
         return self

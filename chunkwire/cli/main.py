@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
-    """Return the options of a command line and the module of its verb.
+    """Return the options of a command line and the module of its verb; `given` has the members that its words set.
 
     Raises:
         UsageError: with the line to print.
@@ -104,9 +104,9 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     if hasattr(module, "SUBVERBS"):
         name, module, words = parse_subverb(name, module, words)
     parser = verb_parser(name, module)
-    setattr(parser, "words", words)  # noqa: B010  argparse has no attribute for it
-    flags.drop_excluded(parser, words)
+    parser.words = words
     options, unknown = parser.parse_known_args(words)
+    options.given = frozenset(parser.given)
     if unknown:
         raise UsageError(parser.unexpected(unknown[0]), parser.prog)
     return options, module

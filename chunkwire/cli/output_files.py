@@ -14,11 +14,13 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
+from chunkwire.cli import flags
 from chunkwire.cli.exits import shown_path
 from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import LocalError
@@ -30,26 +32,23 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)  # no second attempt: an old file is kept
 
 
 def check_outputs(
-    outputs: Sequence[tuple[str, str | None]], inputs: Sequence[str | int] = (), *, printing: Sequence[str] = ()
+    options: argparse.Namespace, names: Sequence[str], inputs: Sequence[str | int] = (), *, printing: Sequence[str] = ()
 ) -> None:
     """Check that each file can be written, is no other file of the command line, and shares standard output with none.
 
     Args:
-        outputs: name and value of each flag; None where it is not given.
+        names: members of `options` that are files; None where there is none.
         inputs: paths and descriptors that are read.
-        printing: flags for what is printed, such as "--json": with one of them no file may be `-`.
+        printing: members that say what is printed, such as "json": with one of them no file may be `-`.
 
     Raises:
         LocalError: a file is refused.
     """
-    printed = [f"--{name} -" for name, path in outputs if path == "-"]
-    if printed and len(printed) + len(printing) > 1:
-        raise LocalError(f"expected one output for standard output, got {' and '.join([*printed, *printing])}")
-    paths = [(name, path) for name, path in outputs if path not in (None, "-")]
+    _check_standard_output(options, names, printing)
+    paths = [(name, path) for name in names if (path := getattr(options, name)) not in (None, "-")]
     read = {_identity(each): each for each in inputs}
     seen: dict[object, str] = {}
     for name, path in paths:
-        assert path is not None
         _check(name, path)
         identity = _identity(path)
         if identity is None:
@@ -61,6 +60,17 @@ def check_outputs(
                 f"--{name} and --{seen[identity]}: expected a file of its own for each, got one file twice"
             )
         seen[identity] = name
+
+
+def _check_standard_output(options: argparse.Namespace, names: Sequence[str], printing: Sequence[str]) -> None:
+    files = [name for name in names if getattr(options, name) == "-"]
+    if not files:
+        return
+    flags.let_words_win(options, *files, *(name for name in printing if getattr(options, name)))
+    left = [f"--{name} -" for name in files if getattr(options, name)]
+    printed = [f"--{name}" for name in printing if getattr(options, name)]
+    if left and len(left) + len(printed) > 1:
+        raise LocalError(f"expected one output for standard output, got {' and '.join([*left, *printed])}")
 
 
 def files_read(options: argparse.Namespace) -> list[str]:
@@ -76,11 +86,31 @@ def _check(name: str, path: str) -> None:
         trouble = "it is a directory"
     elif not os.path.isdir(parent):
         trouble = f"there is no directory {shown_path(parent)}"
-    elif not os.access(path if os.path.exists(path) else parent, os.W_OK):
-        trouble = "it is not writable"
     else:
-        return
+        try:
+            _try_to_open(path, parent)
+        except OSError as error:
+            trouble = f"it cannot be written ({error.strerror})"
+        else:
+            return
     raise LocalError(f"--{name} {shown_path(path)}: {trouble}")
+
+
+def _try_to_open(path: str, parent: str) -> None:
+    """Open a file for writing and leave it as it is; where there is none, one without a name beside it.
+
+    What is no regular file is not opened: a pipe would wait for its reader.
+    """
+    try:
+        is_regular = stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        with tempfile.TemporaryFile(dir=parent):
+            return
+    if is_regular:
+        with open(path, "ab"):
+            return
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _identity(path: str | int) -> object:
@@ -176,10 +206,13 @@ class LineFile:
     """A file of lines that is written during a run; several threads may call `write`.
 
     Args:
-        report: is called with the message of the first error, after which lines are dropped. That the reader of `-` has
-            left is reported only with `is_flushed`.
+        report: is called with `trouble`, once.
         is_flushed: each line is written at once, as for a server.
         is_added_to: lines follow those that are in the file.
+
+    Attributes:
+        trouble: the message of the first error, after which lines are dropped; "" if there is none. That the reader of
+            `-` has left is one only with `is_flushed`.
 
     Raises:
         OSError: the file cannot be opened.
@@ -189,13 +222,14 @@ class LineFile:
         self,
         name: str,
         path: str,
-        report: Callable[[str], None],
+        report: Callable[[str], None] = report_loss,
         *,
         is_flushed: bool = False,
         is_added_to: bool = False,
     ) -> None:
         self._lock = threading.Lock()  # text files are not thread-safe
         self._name, self._path, self._report, self._is_flushed = name, path, report, is_flushed
+        self.trouble = ""
         self._file: TextIO | None = sys.stdout
         if path != "-":
             self._file = open(path, "a" if is_added_to else "w", encoding="utf-8")  # noqa: SIM115
@@ -229,11 +263,11 @@ class LineFile:
             if file is not sys.stdout:
                 with contextlib.suppress(OSError):
                     file.close()
-            trouble = _trouble(self._name, self._path, error)
-            if self._is_flushed and not trouble:  # a server goes on after it
-                trouble = f"--{self._name} -: the reader has left"
-            if trouble:
-                self._report(trouble)
+            self.trouble = _trouble(self._name, self._path, error)
+            if self._is_flushed and not self.trouble:  # a server goes on after it
+                self.trouble = f"--{self._name} -: the reader has left"
+            if self.trouble:
+                self._report(self.trouble)
 
 
 @contextmanager
@@ -241,7 +275,7 @@ def lines_to(
     name: str,
     path: str | None,
     form: Callable[[T], str],
-    report: Callable[[str], None],
+    report: Callable[[str], None] = report_loss,
     heading: str = "",
     *,
     is_flushed: bool = False,

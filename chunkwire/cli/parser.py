@@ -40,9 +40,16 @@ class Parser(argparse.ArgumentParser):
 
     Attributes:
         unknown_hint: appended to the line about an unknown flag that is similar to no known one.
+        words: the command line, for messages.
+        given: the members of the result that words of the command line set.
     """
 
     unknown_hint = ""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.words: list[str] = []
+        self.given: set[str] = set()
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`; `main` prints it."""
@@ -53,6 +60,12 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse ignores an OSError: help for a full disk would be lost in silence.
         (file or sys.stdout).write(message)
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> object:
+        # argparse calls it for each flag that it finds, and for each positional, also without a word.
+        if action.option_strings or arg_strings:
+            self.given.add(action.dest)
+        return super()._get_values(action, arg_strings)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> object:
         # `--cert "$CERT"` with an unset variable must not run as if without the flag. Flags of TEXT may be empty, and
@@ -87,8 +100,7 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown_flags(self) -> list[str]:
         # argparse reports a missing argument first, also where a misspelt flag is the cause.
-        words = getattr(self, "words", [])
-        words = words[: words.index("--")] if "--" in words else words
+        words = self.words[: self.words.index("--")] if "--" in self.words else self.words
         names = (word.partition("=")[0] for word in words if _FLAG.match(word))
         return [name for name in names if name not in self._option_string_actions]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from chunkwire.cli import captures, flags
 
@@ -35,14 +34,14 @@ examples:
   chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
 
 PATIENCE_SECONDS = 15.0
-# Refused if all hops are files, beside those of `flags.refuse_request_flags`: flag, member of the options, default.
+# Refused if all hops are files, beside those of `flags.refuse_request_flags`: flag, member of the options.
 _FLAGS_FOR_URLS = (
-    ("--barrier-at", "barrier_at", None),
-    ("--as", "agents", [""]),
-    ("--patience", "patience", PATIENCE_SECONDS),
-    ("--save", "save", None),
-    ("-X", "method", None),
-    ("-m", "max_time", math.inf),
+    ("--barrier-at", "barrier_at"),
+    ("--as", "agents"),
+    ("--patience", "patience"),
+    ("--save", "save"),
+    ("-X", "method"),
+    ("-m", "max_time"),
 )
 
 
@@ -128,5 +127,5 @@ def run(options: argparse.Namespace) -> int:
 
     check_flags(options)
     if all(map(captures.is_path, options.hops)):
-        flags.refuse_request_flags("probe", options, options.hops[0], *_FLAGS_FOR_URLS)
+        flags.refuse_request_flags(options, options.hops[0], *_FLAGS_FOR_URLS)
     return trio.run(probe, options)

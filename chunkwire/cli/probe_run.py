@@ -45,9 +45,8 @@ def check_flags(options: argparse.Namespace) -> None:
     Raises:
         LocalError: a file is refused (see `check_outputs`), or there is one file for several clients.
     """
-    outputs = [(name, getattr(options, name)) for name in _FILE_FLAGS]
-    printing = [f"--{name}" for name in ("json", "gate", "github") if getattr(options, name)]
-    check_outputs(outputs, [*filter(is_path, options.hops), *files_read(options)], printing=printing)
+    inputs = [*filter(is_path, options.hops), *files_read(options)]
+    check_outputs(options, _FILE_FLAGS, inputs, printing=("json", "github"))
     if len(options.agents) > 1 and (options.report or options.junit or options.save):
         raise LocalError("--report, --junit and --save go with one client at a time")
 
@@ -109,7 +108,7 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     """
     paths = [source for source in sources if is_path(source) and _is_capture_file(source)]
     if not paths:
-        refuse_flags("probe", options)
+        refuse_flags(options)
         return []
     if len(paths) < len(sources):
         other = next(source for source in sources if source not in paths)
@@ -118,7 +117,7 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     for path in paths:
         with open(path, "rb") as file:
             loaded[path] = load_exchanges(file.read(), path, keylog=options.keylog)
-    refuse_unused_keys("probe", [each for exchanges in loaded.values() for each in exchanges], options)
+    refuse_unused_keys([each for exchanges in loaded.values() for each in exchanges], options)
     found: list[CapturedHop] = []
     for path in paths:
         captured = [captured_hop(each, path) for each in loaded[path]]

@@ -99,9 +99,9 @@ def run(options: argparse.Namespace) -> int:
 
     if (options.exec or options.control) and options.workers > 1:
         raise LocalError("--exec and --control go with one process, not with --workers")
-    if options.speed != 1.0 and not options.replay and flags.environment_of("serve", "speed") is None:
+    if "speed" in options.given and not options.replay:
         raise LocalError("--speed without --replay: only a recording has a speed")
-    check_outputs([("save", options.save)], files_read(options))
+    check_outputs(options, ["save"], files_read(options))
     companions = Companions(options.control, options.exec) if options.exec or options.control else None
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)

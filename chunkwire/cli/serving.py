@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from chunkwire.cli.certificate import certificate_of
-from chunkwire.cli.output_files import lines_to, report_loss
+from chunkwire.cli.output_files import lines_to
 from chunkwire.cli.terminal import say
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, parse_address
@@ -177,7 +177,7 @@ async def page_beside(
         upstreams: where a gateway sends requests.
         settings: how the admin address serves these resources; None for the defaults.
     """
-    with lines_to("save", path, to_json, report_loss, is_flushed=True) as record_to:
+    with lines_to("save", path, to_json, is_flushed=True) as record_to:
         if place.admin is None:
             yield NO_SITE, lambda _: record_to
             return

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode
-from chunkwire.cli.output_files import LineFile, report_loss
+from chunkwire.cli.output_files import LineFile
 from chunkwire.cli.terminal import is_coloured, say, width_of
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
@@ -23,7 +23,7 @@ class Sink:
     """Processes records as they are made; `flush` prints those of one receive together.
 
     Args:
-        lost: gets the message if --save fails; it has been printed, and the rest goes on.
+        saved: gets the file of --save, if there is one; where it fails, the rest goes on.
         is_timed: times and reads are known.
 
     Attributes:
@@ -33,14 +33,15 @@ class Sink:
         is_view: messages are printed for people, among them how a body ended.
     """
 
-    def __init__(self, options: argparse.Namespace, lost: list[str], *, is_timed: bool = True) -> None:
+    def __init__(self, options: argparse.Namespace, saved: list[LineFile], *, is_timed: bool = True) -> None:
         self.status = 0
         self.end: EndRecord | None = None
         self.code = ExitCode.OK
         self.is_view = not (options.json or options.raw or options.quiet)
         self._options = options
-        self._lost = lost
-        self._file = LineFile("save", options.save, self._lose) if options.save else None
+        self._saved = saved
+        if options.save:
+            saved.append(LineFile("save", options.save))
         self._pending: list[Record] = []
         self._view_options = ViewOptions(
             width=width_of(sys.stdout),
@@ -55,10 +56,6 @@ class Sink:
         self._events = EventFrames()
         self._view = None if options.json or options.raw else self._new_view()
 
-    def _lose(self, trouble: str) -> None:
-        self._lost.append(trouble)
-        report_loss(trouble)
-
     def _new_view(self) -> WatchView:
         return EventsView(self._view_options) if self._is_by_event else WatchView(self._view_options)
 
@@ -72,8 +69,8 @@ class Sink:
             if not isinstance(error, BrokenPipeError):
                 self.flush()
         finally:
-            if self._file is not None:
-                self._file.close()
+            for file in self._saved:
+                file.close()
 
     def record(self, record: Record) -> None:
         """Process one record: JSON, heads and what we send are printed at once, the rest by `flush`."""
@@ -82,8 +79,8 @@ class Sink:
         elif isinstance(record, EndRecord) and record.point != "client.sent":
             self.end = record
             self.code = self.code or self._code_of(record)
-        if self._file is not None:
-            self._file.write(to_json(record, not self._options.no_data))
+        for file in self._saved:
+            file.write(to_json(record, not self._options.no_data))
         if self._options.json:
             self._print_json(record)
         is_of_a_receive = isinstance(record, FrameRecord | DataRecord | TrailersRecord | EndRecord)
@@ -107,8 +104,8 @@ class Sink:
         if self._view is not None and self._pending:
             self._print(self._view.show(self._pending))
         self._pending = []
-        if self._file is not None:
-            self._file.flush()
+        for file in self._saved:
+            file.flush()
 
     def show(self, batch: Iterable[Record]) -> None:
         """Process the records of one receive from a recording."""

@@ -42,10 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
     from chunkwire.cli.stopping import run_until_stopped
 
-    is_listening = options.listen is not None
-    if options.address is not None and flags.environment_of("talk", "listen") is not None:
-        is_listening = False  # the environment sets only a default
-    if (options.address is None) != is_listening:
+    flags.let_words_win(options, "address", "listen")
+    if (options.address is None) == (options.listen is None):
         raise LocalError("expected HOST:PORT to connect to, or -l ADDR to listen on")
     return run_until_stopped(partial(_talk, options))
 

@@ -13,8 +13,8 @@ from chunkwire import client
 from chunkwire.cli.asking import Input, read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode, exit_code_of
-from chunkwire.cli.flags import refuse_request_flags
-from chunkwire.cli.output_files import STDIN, check_outputs, files_read
+from chunkwire.cli.flags import let_words_win, refuse_request_flags
+from chunkwire.cli.output_files import STDIN, LineFile, check_outputs, files_read
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import say
@@ -25,6 +25,8 @@ from chunkwire.tools.watch.view import batches, streams
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_LIMITS, LENIENT_LIMITS, Limits
 
+_FORMS: Final = ("json", "raw", "hex", "events")
+"""How a stream is shown: one of these on the command line resets those of the environment."""
 MAX_HELD_OCTETS: Final = 1 << 30  # of a packet capture, or of a recording in a file
 
 
@@ -32,30 +34,30 @@ def run(options: argparse.Namespace) -> int:
     """Watch the source to its end, or until a signal; return the exit code."""
     source: str = options.source
     inputs = [STDIN] if "-" in (source, options.data) else [source] if is_path(source) else []
-    printing = [f"--{name}" for name in ("json", "raw", "hex", "events") if getattr(options, name)]
-    check_outputs([("save", options.save)], [*inputs, *files_read(options)], printing=printing)
+    let_words_win(options, *_FORMS)
+    check_outputs(options, ["save"], [*inputs, *files_read(options)], printing=_FORMS)
     if options.save == "-":
         options.json, options.save = True, None
-    lost: list[str] = []
+    saved: list[LineFile] = []
     if source == "-":
-        code = trio.run(watch_octets, sys.stdin.fileno(), options, lost)
+        code = trio.run(watch_octets, sys.stdin.fileno(), options, saved)
     elif is_path(source):
         with open(source, "rb", buffering=0) as file:
-            code = trio.run(watch_octets, file.fileno(), options, lost)
+            code = trio.run(watch_octets, file.fileno(), options, saved)
     else:
-        code = trio.run(watch_url, options, lost)
-    return code or (ExitCode.USAGE if lost else ExitCode.OK)
+        code = trio.run(watch_url, options, saved)
+    return code or (ExitCode.USAGE if any(file.trouble for file in saved) else ExitCode.OK)
 
 
-async def watch_url(options: argparse.Namespace, lost: list[str]) -> int:
+async def watch_url(options: argparse.Namespace, saved: list[LineFile]) -> int:
     """Request a URL and show the response as it arrives.
 
     Args:
-        lost: gets a message if the file of --save cannot be written on, as in `Sink`.
+        saved: gets the file of --save, as in `Sink`.
     """
-    refuse_flags("watch", options)
+    refuse_flags(options)
     asked = read_request(options)
-    with Sink(options, lost) as sink:
+    with Sink(options, saved) as sink:
         with StopSignal() as stop:
             try:
                 async with client.open(
@@ -86,9 +88,9 @@ async def watch_url(options: argparse.Namespace, lost: list[str]) -> int:
         return stop.code
 
 
-async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) -> int:
+async def watch_octets(fd: int, options: argparse.Namespace, saved: list[LineFile]) -> int:
     """Show what a descriptor gives: captured octets, a recording, or a packet capture."""
-    refuse_request_flags("watch", options, options.source)
+    refuse_request_flags(options, options.source)
     source, first = Input(fd), b""
     with StopSignal() as stop:
         first = await source.receive()
@@ -96,10 +98,10 @@ async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) ->
             say("expected octets or records to watch, got an empty input")
             return ExitCode.EMPTY
         if looks_captured(first, options.source):
-            return await watch_packets(first, source, options, lost)
-        refuse_flags("watch", options)
+            return await watch_packets(first, source, options, saved)
+        refuse_flags(options)
         # Captured octets in a file have no arrival times; records have theirs.
-        with Sink(options, lost, is_timed=not source.is_file or first[:1] == b"{") as sink:
+        with Sink(options, saved, is_timed=not source.is_file or first[:1] == b"{") as sink:
             if first[:1] == b"{":
                 return await replay(first, source, sink)
             return await watch_capture(first, source, options, sink)
@@ -109,7 +111,7 @@ async def watch_octets(fd: int, options: argparse.Namespace, lost: list[str]) ->
     return stop.code
 
 
-async def watch_packets(first: bytes, source: Input, options: argparse.Namespace, lost: list[str]) -> int:
+async def watch_packets(first: bytes, source: Input, options: argparse.Namespace, saved: list[LineFile]) -> int:
     """Show the exchanges of a packet capture, or list them; return the code of the first that failed.
 
     Raises:
@@ -118,13 +120,13 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
     octets = await whole_of(first, source)
     name = "standard input" if options.source == "-" else options.source
     found = load_exchanges(octets, name, keylog=options.keylog)
-    refuse_unused_keys("watch", found, options)
+    refuse_unused_keys(found, options)
     found = choose(found, options.exchange, name)
     if options.list:
         print(*list_lines(found), sep="\n")
         return ExitCode.OK
     code = ExitCode.OK
-    with Sink(options, lost) as sink:
+    with Sink(options, saved) as sink:
         for exchange in found:
             if len(found) > 1:
                 sink.begin(title_of(exchange))

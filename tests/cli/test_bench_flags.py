@@ -54,7 +54,7 @@ def refused(capsys: Captured, *words: str) -> str:
         (["--limit", "errors=x"], "such as 3 or 0.5%"),
         (["--max-failed", "x"], "such as 3 or 0.5%"),
         (["-c", "65536"], "expected at most 65535 streams"),
-        (["--csv", "-", "--json"], "one output for standard output, got --csv - and --format json"),
+        (["--csv", "-", "--json"], "one output for standard output, got --csv - and --json"),
         (["--csv", "-", "--html", "-"], "one output for standard output"),
     ],
 )
@@ -64,7 +64,17 @@ def test_wrong_flags_are_refused_in_one_line(words: list[str], why: str, capsys:
 
 @pytest.mark.parametrize(
     "name, words, wanted",
-    [("BENCH_JSON=1", ["--format", "go"], "go"), ("FORMAT=go", ["--json"], "json"), ("AGENTS=2", [], "text")],
+    [
+        ("BENCH_JSON=1", ["--format", "go"], "go"),
+        ("FORMAT=go", ["--json"], "json"),
+        ("AGENTS=2", [], "text"),
+        ("BENCH_JSON=1", ["--csv", "-"], "text"),
+        ("CSV=-", ["--json"], "json"),
+        ("RATE=20/s", ["-c", "5"], "text"),
+        ("STREAMS=5", ["--rate", "20/s"], "text"),
+        ("UNTIL=late.p99=5%", ["-n", "5"], "text"),
+        ("DASK=a:1", ["--csv", "-"], "text"),
+    ],
 )
 def test_flags_stand_above_the_environment_that_contradicts_them(
     name: str, words: list[str], wanted: str, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +84,16 @@ def test_flags_stand_above_the_environment_that_contradicts_them(
     options, _ = parse(["bench", NOBODY, *words])
     check(options)
     assert options.format == wanted
+
+
+def test_a_number_of_streams_on_the_command_line_takes_the_place_of_a_rate_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHUNKWIRE_RATE", "20/s")
+    for words, rate in ((["-c", "5"], None), ([], 20.0)):
+        options, _ = parse(["bench", NOBODY, *words])
+        check(options)
+        assert options.rate == rate
 
 
 @pytest.mark.parametrize("flag", ["--html", "--csv", "--hlog", "--junit", "--save"])

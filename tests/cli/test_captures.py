@@ -125,6 +125,7 @@ def test_flags_about_requests_may_stand_in_the_environment(
     for name, value in ABOUT_REQUESTS.items():
         monkeypatch.setenv(f"CHUNKWIRE_{name}", value)
     assert main([verb, capture]) == 0
+    assert main([verb, capture, "-k"]) == 2
 
 
 def test_a_key_log_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,12 +74,24 @@ def test_such_a_flag_is_set_by_the_variable_of_a_verb(monkeypatch: pytest.Monkey
     assert seen_by(check_client, monkeypatch, ["check", "client"]).json == "b.json"
 
 
-def test_a_switch_stands_above_the_ones_that_exclude_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails where `--json` is one more output beside CHUNKWIRE_RAW."""
-    monkeypatch.setenv("CHUNKWIRE_RAW", "1")
-    options = seen_by(watch, monkeypatch, ["watch", ":1", "--json"])
-    assert (options.json, options.raw) == (True, False)
-    assert seen_by(watch, monkeypatch, ["watch", ":1"]).raw is True
+@pytest.mark.parametrize("words", [["lesson", "1"], ["watch", ":1"]])
+def test_a_flag_that_means_a_recording_or_a_hand_in_is_set_for_one_verb(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("CHUNKWIRE_SAVE", "a")
+    assert f"--save differs from verb to verb: expected CHUNKWIRE_{words[0].upper()}_SAVE" in refused(words, capsys)
+
+
+def test_members_of_the_command_line_are_told_from_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_GAPS", "5ms")
+    assert seen_by(diff, monkeypatch, ["diff", "a", "b", "-v"]).given == {"a", "b", "verbose"}
+    assert "gaps" in seen_by(diff, monkeypatch, ["diff", "a", "b", "--gaps=5ms"]).given
+
+
+def test_a_lesson_on_the_command_line_stands_above_a_task_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHUNKWIRE_HANDOUT", "a.html")
+    monkeypatch.setattr("chunkwire.cli.lesson_run.teach", lambda _: 0)
+    assert main(["lesson", "1"]) == 0
 
 
 def test_an_address_to_connect_to_stands_above_one_to_listen_on(

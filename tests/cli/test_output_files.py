@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
 import stat
 import subprocess
 import sys
+from argparse import Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Thread
@@ -17,19 +19,21 @@ from tests.patience import PATIENCE
 from tests.peers.command import called
 
 
+def check(*inputs: str | int, **files: str | None) -> None:
+    check_outputs(Namespace(given=frozenset(files), **files), list(files), inputs)
+
+
 def test_an_output_is_no_input_and_no_other_output(tmp_path: Path) -> None:
     a, b, link = tmp_path / "a", tmp_path / "b", tmp_path / "link"
     a.write_text("kept")
     link.symlink_to(a)
-    check_outputs(
-        [("html", str(b)), ("json", "-"), ("junit", None), ("save", "/dev/null"), ("csv", "/dev/null")], [str(a)]
-    )
+    check(str(a), html=str(b), json="-", junit=None, save="/dev/null", csv="/dev/null")
     with pytest.raises(LocalError, match=r"^--save: expected a file of its own, got .*link, which is read$"):
-        check_outputs([("save", str(link))], [str(a)])
+        check(str(a), save=str(link))
     with pytest.raises(LocalError, match=r"^--html and --junit: .*one file twice$"):
-        check_outputs([("junit", str(b)), ("html", f"{tmp_path}/./b")])
+        check(junit=str(b), html=f"{tmp_path}/./b")
     with open(a) as file, pytest.raises(LocalError, match="which is read"):
-        check_outputs([("save", str(a))], [file.fileno()])
+        check(file.fileno(), save=str(a))
     assert not b.exists()
 
 
@@ -46,6 +50,80 @@ def test_standard_output_has_one_output(line: str, got: str) -> None:
     result = called(*line.split())
     said = f"chunkwire: expected one output for standard output, got {got}\n"
     assert (result.returncode, result.stderr.decode()) == (2, said)
+
+
+@pytest.mark.parametrize(
+    "environment, line, printed",
+    [
+        ("WATCH_JSON=1", "watch a.raw --save -", r"\{"),
+        ("RAW=1", "watch a.raw --save -", r"\{"),
+        ("RAW=1", "watch a.raw --json", r"\{"),
+        ("EVENTS=1", "watch a.raw --json", r'(?!.*"kind":"event")\{'),
+        ("RAW=1", "watch a.raw --events", "frames  event"),
+        ("WATCH_SAVE=-", "watch a.raw --raw", "8\r\n"),
+        ("PROBE_JSON=1", "probe a.jsonl --junit -", r"<\?xml"),
+        ("PROBE_GATE=1", "probe a.jsonl --junit -", r"<\?xml"),
+        ("JUNIT=-", "probe a.jsonl --json", r"\{"),
+        ("JUNIT=-", "probe a.jsonl --report -", "<!doctype"),
+    ],
+)
+def test_an_output_on_the_command_line_stands_above_those_of_the_environment(
+    environment: str, line: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: a\n\r\n1\r\n\n\r\n0\r\n\r\n"
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("a.raw").write_bytes(octets)
+    tmp_path.joinpath("a.jsonl").write_bytes(called("watch", "a.raw", "--json").stdout)
+    variable, _, value = environment.partition("=")
+    monkeypatch.setenv(f"CHUNKWIRE_{variable}", value)
+    result = called(*line.split())
+    assert re.match(printed, result.stdout.decode(), re.DOTALL), result
+    assert b"expected one output" not in result.stderr
+
+
+def test_what_the_environment_alone_sets_for_standard_output_is_one_thing_too() -> None:
+    options = Namespace(json="-", html="-", given=frozenset())
+    with pytest.raises(LocalError, match=r"got --json - and --html -$"):
+        check_outputs(options, ("json", "html"))
+    options.given = frozenset({"html"})
+    check_outputs(options, ("json", "html"))
+    assert (options.json, options.html) == (None, "-")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="a folder that takes no file, whoever asks")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "watch :1 --save OUT",
+        *(f"probe :1 --{name} OUT" for name in ("report", "junit", "save")),
+        *(f"bench :1 --{name} OUT" for name in ("html", "csv", "hlog", "junit", "save")),
+        *(f"check server :1 --{name} OUT" for name in ("json", "junit", "html")),
+        "serve -l :0 --save OUT",
+        "forward :1 -l :0 --save OUT",
+        "ask a=openai:http://127.0.0.1:1#m -l :0 --audit OUT",
+        "lesson 1 --save OUT",
+        "lesson --handout OUT",
+        "puzzle --save OUT",
+    ],
+)
+def test_a_folder_that_takes_no_file_is_one_line_and_exit_2_before_anything_is_asked(line: str) -> None:
+    """Fails where root may write everywhere: then the port 1 is asked first (exit 7)."""
+    result = called(*line.replace("OUT", "/proc/out").split())
+    assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (2, b"", 1), result
+    assert b"/proc/out" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFO")
+def test_a_check_leaves_files_and_folders_as_they_were(tmp_path: Path) -> None:
+    """A pipe is not opened: that would wait for its reader."""
+    page, pipe = tmp_path / "a.html", tmp_path / "pipe"
+    page.write_text("old")
+    os.mkfifo(pipe)
+    check(html=str(page), junit=str(tmp_path / "new"), save=str(pipe))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "pipe"]
+    assert page.read_text() == "old"
+    with pytest.raises(LocalError, match=r"^--html .*: it cannot be written \(File name too long\)$"):
+        check(html=str(tmp_path / ("a" * 256)))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +164,7 @@ def test_a_whole_file_keeps_the_link_and_the_mode_of_the_one_that_it_replaces(tm
     link.unlink()
     link.symlink_to(tmp_path / "no" / "a")
     with pytest.raises(LocalError, match=r"there is no directory .*no$"):
-        check_outputs([("html", str(link))])
+        check(html=str(link))
 
 
 def test_a_file_that_none_can_replace_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
