@@ -18,7 +18,7 @@ answered through the same hop. by time: neither could be had.
 exit codes: 0 no hop holds, or that is undecided (with --strict: 1), 1 a hop
   holds, or the stream comes in bursts or from a cache, or is another one, 2
   usage, 7 a hop cannot be reached, 18 cut, 22 HTTP error, 28 no frame came, or
-  undecided (--gate), 130 Ctrl-C (prints the hops asked so far)
+  undecided (--gate), 130 Ctrl-C (prints the hops asked so far); by verdict: `chunkwire help barrier`
 
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe
@@ -113,7 +113,7 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--gate",
         action="store_true",
-        help="one line, and only proofs count: exit 0 if every hop streams, 1 if one holds, 28 if undecided",
+        help="one line, and only proofs count: what is judged by time, or not at all, exits with 28",
     )
     group.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
     group.add_argument("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")

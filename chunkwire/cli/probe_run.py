@@ -30,10 +30,10 @@ from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.page import page_of, to_html, to_markdown
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
-from chunkwire.tools.probe.result import ProbeResult, result_of
-from chunkwire.tools.probe.verdict import CUTTING, UNDECIDED, Finding, HopVerdict, Kind, Proof
+from chunkwire.tools.probe.result import ProbeResult, outcome_of, result_of
+from chunkwire.tools.probe.verdict import CUTTING, UNDECIDED, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
-from chunkwire.tools.probe.why import find_why, plan_why
+from chunkwire.tools.probe.why import find_why, instead_of_why, plan_why
 from chunkwire.wire.errors import LocalError
 
 _FILE_FLAGS = ("report", "junit", "save")
@@ -176,6 +176,10 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
         where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
         raise LocalError(f"--why: expected a URL to ask, got {where}")
     source, name = chosen[-1]
+    if instead := instead_of_why(next(each for each in reversed(result.verdicts) if each.hop == name)):
+        if not options.quiet:
+            say(f"--why tries nothing at {name}: {instead}")
+        return
     if not (options.quiet or sys.stderr.isatty()):  # a terminal is shown each step
         print(plan_why(prober, parse_url(source), idle=options.idle), file=sys.stderr, flush=True)
     async for finding in find_why(prober, name, parse_url(source), idle=options.idle):
@@ -260,28 +264,25 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:
-    """Return the exit code of a chain of hops.
+    """Return the exit code of a chain of hops: the smallest but 0 of theirs (`chunkwire help barrier`).
 
     Args:
         is_strict: what cannot be ruled out counts as found.
-        is_gate: OK and FINDING count only if proofs decide; else it is TIMEOUT.
+        is_gate: what no proof decides is TIMEOUT.
     """
-    code, proofs = _code_of(result, is_strict=is_strict), [verdict.proof for verdict in result.verdicts]
-    is_decided = Proof.BY_ORDER in proofs or all(proof is Proof.PROVED for proof in proofs)
-    return ExitCode.TIMEOUT if is_gate and code in (ExitCode.OK, ExitCode.FINDING) and not is_decided else code
-
-
-def _code_of(result: ProbeResult, *, is_strict: bool) -> ExitCode:
-    kinds = {verdict.kind for verdict in result.verdicts}
-    if any(verdict.is_holding for verdict in result.verdicts) or kinds & {Kind.ORIGIN_BURSTS, Kind.CACHED}:
-        return ExitCode.FINDING
-    if Kind.UNREACHABLE in kinds:
-        return ExitCode.NO_CONNECTION
-    if kinds & CUTTING:
-        return ExitCode.CUT
-    if Kind.NOT_THE_STREAM in kinds:
-        failed = any((verdict.runs[0].status or 0) >= 400 for verdict in result.verdicts if verdict.runs)
-        return ExitCode.HTTP_ERROR if failed else ExitCode.FINDING
-    if result.is_empty:
+    outcomes = [(outcome_of(verdict, is_gate=is_gate), verdict) for verdict in result.verdicts]
+    if failed := [_code_of(verdict) for outcome, verdict in outcomes if outcome == "failed"]:
+        return min(failed)
+    if result.is_empty or (is_gate and any(outcome for outcome, _ in outcomes)):
         return ExitCode.TIMEOUT
-    return ExitCode.FINDING if is_strict and kinds & UNDECIDED else ExitCode.OK
+    is_open = any(verdict.kind in UNDECIDED for verdict in result.verdicts)
+    return ExitCode.FINDING if is_strict and is_open else ExitCode.OK
+
+
+def _code_of(failed: HopVerdict) -> ExitCode:
+    """Return the exit code of a verdict whose outcome is "failed"."""
+    if failed.kind is Kind.NOT_THE_STREAM and failed.runs and (failed.runs[0].status or 0) >= 400:
+        return ExitCode.HTTP_ERROR
+    if failed.kind is Kind.UNREACHABLE:
+        return ExitCode.NO_CONNECTION
+    return ExitCode.CUT if failed.kind in CUTTING else ExitCode.FINDING

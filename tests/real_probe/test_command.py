@@ -183,6 +183,32 @@ def test_the_outermost_hop_alone_gets_advice_how_to_learn_more(origin: Served) -
     assert chunkwire("probe", origin.url("/generate?n=10&interval=50ms"), "--strict").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "target, code, told",
+    [("/nowhere/probe", 22, "its answer is not the stream; give"), (None, 7, "it gives no answer; check")],
+)
+def test_why_tries_nothing_where_no_change_can_help(origin: Served, target: str | None, code: int, told: str) -> None:
+    url = origin.url(target) if target is not None else "http://127.0.0.1:1/probe"
+    result = chunkwire("probe", url, "--why")
+    (line,) = result.stderr.decode().splitlines()
+    assert (result.returncode, f": {told}" in line) == (code, True), line
+    assert line.startswith("chunkwire: --why tries nothing at 127.0.0.1:")
+    for said in (b"one change at a time", b"judged by time"):
+        assert said not in result.stdout
+    assert b"verdict" in result.stdout
+
+
+def test_another_answer_is_a_finding_with_and_without_a_gate(tmp_path: Path) -> None:
+    port, junit = free_port(), tmp_path / "x.xml"
+    tmp_path.joinpath("probe").write_text("no stream")
+    with started([sys.executable, "-m", "http.server", str(port), "-b", "127.0.0.1", "-d", tmp_path]) as server:
+        wait_listening(port, server)
+        for flags in ([], ["--gate", "--junit", str(junit)]):
+            result = chunkwire("probe", f":{port}/probe", *flags)
+            assert (result.returncode, b"not the stream: no event" in result.stdout) == (1, True), result
+    assert 'failures="1" errors="0"' in junit.read_text()
+
+
 def test_why_shows_that_http_1_0_frees_a_hop(origin: Served) -> None:
     with holding_http_1_1(origin.port) as url:
         result = chunkwire("probe", f"{url}/generate?n=10&interval=50ms", "--why")

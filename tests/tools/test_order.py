@@ -173,7 +173,7 @@ def test_an_application_whose_events_are_all_in_one_frame_writes_in_bursts(codin
     app = Hop("app:1", (application(frames, coding.encode()),))
     verdict, behind = judge_chain([app, Hop("b:2", app.runs)])
     assert verdict.line == "the origin itself bursts: 12 events in one frame" + (", gzip" if coding == "gzip" else "")
-    assert behind.kind is Kind.NOT_JUDGED
+    assert (verdict.proof, behind.kind) == (Proof.BY_ORDER, Kind.NOT_JUDGED)
     assert "through a compressor too" in gate_line(result_on(verdict), is_passed=False)
 
 

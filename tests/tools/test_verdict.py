@@ -5,7 +5,7 @@ import pytest
 from chunkwire.record.values import to_json
 from chunkwire.tools.probe.captures import read_recording
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
-from chunkwire.tools.probe.verdict import HopVerdict, Kind
+from chunkwire.tools.probe.verdict import DEFECTS, HopVerdict, Kind
 from tests.tools.synthesis import (
     Holding,
     Path,
@@ -198,6 +198,20 @@ def test_holds_while_our_own_timer_was_late_do_not_count() -> None:
     busy = run_of(Probe(), Path(hold=for_time(0.2)), our_delay=0.09)
     verdict = judge_hop(Hop("hop", (busy, busy)))
     assert verdict.line == "unsure: this machine was too busy, its own timer 90 ms late"
+
+
+@pytest.mark.parametrize(
+    "path, unproved",
+    [
+        (Path(), "nobody answers"),
+        (Path(status_line=b"HTTP/1.1 404 Not Found", fields=()), ""),
+        (Path(nonce="another"), ""),
+        (Path(cut=5), ""),
+    ],
+)
+def test_only_what_rests_on_times_is_judged_by_time(path: Path, unproved: str) -> None:
+    verdict = judge_hop(Hop("hop", (run_of(Probe(), path),), unproved="nobody answers"))
+    assert (verdict.unproved, verdict.kind in DEFECTS) == (unproved, not unproved)
 
 
 def test_a_hop_without_a_run_had_no_answer() -> None:

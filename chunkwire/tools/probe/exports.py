@@ -84,8 +84,8 @@ def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
     if is_passed:
         hops = ", ".join(verdict.hop for verdict in result.verdicts)
         return PLAIN.text(f"probe: passed: {hops}: each frame came before the next one was written")
-    not_passed = (verdict for verdict in result.verdicts if outcome_of(verdict, is_gate=True))
-    shown = result.blamed or next(not_passed, result.verdicts[-1])
+    order = ("failed", "undecided", "")
+    shown = min(result.verdicts, key=lambda hop: (order.index(outcome_of(hop, is_gate=True)), hop is not result.blamed))
     outcome = outcome_of(shown, is_gate=True) or "undecided"
     return PLAIN.text(f"probe: {outcome}: {shown.hop}: {message_of(shown)}")
 

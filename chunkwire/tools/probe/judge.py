@@ -16,7 +16,18 @@ from chunkwire.tools.probe.arrival import Run, Variation, names_passed_on, own_n
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import BROKEN, defect_of
 from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Observation, Shape, observe
-from chunkwire.tools.probe.verdict import CUTTING, IDENTITY, POST, Evidence, HopVerdict, Kind, Proof, milliseconds
+from chunkwire.tools.probe.verdict import (
+    CUTTING,
+    DEFECTS,
+    IDENTITY,
+    POST,
+    PROVABLE,
+    Evidence,
+    HopVerdict,
+    Kind,
+    Proof,
+    milliseconds,
+)
 from chunkwire.wire.durations import parse_duration
 
 AGREEING: Final = 2 / 3
@@ -124,7 +135,7 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
         runs=hop.runs,
         details=(*verdict.details, *hop.notes),
         proof=_proof(verdict, seen),
-        unproved=hop.unproved,
+        unproved="" if verdict.kind in DEFECTS else hop.unproved,
         evidence=_evidence(hop, seen),
         software=own_names(seen.run, first),
         passed_on=names_passed_on(seen.run, first),
@@ -134,11 +145,11 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
 
 
 def _proof(verdict: HopVerdict, seen: _Observations) -> Proof | None:
-    if not (verdict.is_holding or verdict.is_streaming):
+    if verdict.kind not in PROVABLE:
         return None
     if not all(observed.run.is_ordered for observed in seen.plain):
         return Proof.BY_TIME
-    return Proof.BY_ORDER if verdict.is_holding else Proof.PROVED
+    return Proof.PROVED if verdict.is_streaming else Proof.BY_ORDER
 
 
 def _observations_of(runs: Sequence[Run]) -> _Observations:

@@ -12,7 +12,7 @@ from typing import Final
 
 from chunkwire.tools.paint import number
 from chunkwire.tools.probe.fixes import advice_for, revised
-from chunkwire.tools.probe.verdict import CUTTING, IDENTITY, Finding, HopVerdict, Kind, Proof, milliseconds
+from chunkwire.tools.probe.verdict import CUTTING, DEFECTS, IDENTITY, Finding, HopVerdict, Kind, Proof, milliseconds
 
 # A sentence for the first hop with a fault, the worst fault first.
 _FAULTS: Final = (
@@ -22,7 +22,6 @@ _FAULTS: Final = (
     (lambda verdict: verdict.kind is Kind.CACHED, "answers with an old stream."),
     (lambda verdict: verdict.kind is Kind.SUSPECT, "holds the stream, or the stream is written so."),
 )
-_FAILING: Final = CUTTING | {Kind.ORIGIN_BURSTS, Kind.CACHED, Kind.NOT_THE_STREAM, Kind.UNREACHABLE}
 
 _CLOSER: Final = "probe closer to the origin as well, the innermost URL first: chunkwire probe ORIGIN-URL {hop}…"
 _STAMPED: Final = "or run chunkwire serve behind this hop and probe its /probe, whose events say when they were written"
@@ -94,12 +93,12 @@ def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
     """Return "failed", "undecided", or nothing for a hop that passes.
 
-    As a gate, a hop that holds fails and one that streams passes only where an order of events proves it. An unsure
+    As a gate, what holds or bursts fails, and what streams passes, only where an order of events proves it. An unsure
     verdict without an event never passes.
     """
-    if verdict.kind in _FAILING:
+    if verdict.kind in DEFECTS:
         return "failed"
-    if verdict.is_holding:
+    if verdict.is_holding or verdict.kind is Kind.ORIGIN_BURSTS:
         return "failed" if verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
     is_passed = verdict.proof is Proof.PROVED or not is_gate
     return "" if is_passed and (verdict.evidence.events or verdict.kind is not Kind.UNSURE) else "undecided"

@@ -70,12 +70,13 @@ class Kind(enum.Enum):
 
 
 class Proof(enum.StrEnum):
-    """What a verdict on holding rests on."""
+    """What a verdict on holding, or on an origin that bursts, rests on."""
 
     PROVED = "proved"
     """Each frame was with the client before the next one was written."""
     BY_ORDER = "by order"
-    """Requests that were sent after a frame had been written were answered before it came, by the same hop."""
+    """Requests that were sent after a frame had been written were answered before it came, by the same hop; or a frame
+    that the origin wrote has all events."""
     BY_TIME = "by time"
     """When it came, and when it was written where that is known."""
 
@@ -84,6 +85,10 @@ HOLDING: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOL
 STREAMING: Final = frozenset({Kind.STREAMS, Kind.REFRAMED, Kind.HEAD_HELD})
 CUTTING: Final = frozenset({Kind.CUT, Kind.IDLE_CUT})
 UNDECIDED: Final = frozenset({Kind.SUSPECT, Kind.UNSURE})
+DEFECTS: Final = CUTTING | {Kind.CACHED, Kind.NOT_THE_STREAM, Kind.UNREACHABLE}
+"""What the response itself shows, whenever it came."""
+PROVABLE: Final = HOLDING | STREAMING | {Kind.ORIGIN_BURSTS}
+"""What rests on a `Proof`."""
 
 
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
@@ -134,8 +139,8 @@ class HopVerdict:
     tried: tuple[tuple[str, bool], ...] = ()  # each change that was tried, and whether the stream came through with it
     # (lower-case name, value) of fields that may free a stream and that the response has, at this hop or the one before
     present: TextFields = ()
-    proof: Proof | None = None  # what it rests on; None where it is not about holding
-    unproved: str = ""  # why it does not rest on an order of events; empty where it does, or where that was not tried
+    proof: Proof | None = None  # what it rests on; None where its kind is not in `PROVABLE`
+    unproved: str = ""  # why it rests on no order of events; empty if it does, if that was not tried, and for `DEFECTS`
     is_innermost: bool = False  # no hop further in was seen to stream, so that one of those may hold it instead
     runs: tuple[Run, ...] = ()  # the hop's runs; empty where there was no answer
 
@@ -185,9 +190,8 @@ class HopVerdict:
 
     @property
     def proved_line(self) -> str:
-        """`line`, and what it rests on where it is about holding."""
-        is_about_holding = self.is_holding or self.is_streaming
-        return f"{self.line} ({self.proof})" if self.proof is not None and is_about_holding else self.line
+        """`line`, and what it rests on where its kind is in `PROVABLE`."""
+        return f"{self.line} ({self.proof})" if self.proof is not None and self.kind in PROVABLE else self.line
 
     @property
     def line(self) -> str:
