@@ -33,7 +33,7 @@ from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, outcome_of, result_of
 from chunkwire.tools.probe.verdict import CUTTING, UNDECIDED, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
-from chunkwire.tools.probe.why import find_why, instead_of_why, plan_why
+from chunkwire.tools.probe.why import INSTEAD, find_why, plan_why
 from chunkwire.wire.errors import LocalError
 
 _FILE_FLAGS = ("report", "junit", "save")
@@ -176,7 +176,7 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
         where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
         raise LocalError(f"--why: expected a URL to ask, got {where}")
     source, name = chosen[-1]
-    if instead := instead_of_why(next(each for each in reversed(result.verdicts) if each.hop == name)):
+    if instead := INSTEAD.get(next(each.kind for each in reversed(result.verdicts) if each.hop == name)):
         if not options.quiet:
             say(f"--why tries nothing at {name}: {instead}")
         return

@@ -38,7 +38,6 @@ from chunkwire.tools.probe.verdict import (
     NO_TRANSFORM,
     POST,
     Finding,
-    HopVerdict,
     Kind,
     milliseconds,
 )
@@ -75,15 +74,11 @@ _VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
 )
 
 
-_INSTEAD: Final = {
+INSTEAD: Final = {
     Kind.NOT_THE_STREAM: "its answer is not the stream; give the stream's URL, and the -X, -H and -d that it needs",
     Kind.UNREACHABLE: "it gives no answer; check the address, and that it listens there",
 }
-
-
-def instead_of_why(verdict: HopVerdict) -> str:
-    """Return why nothing is to be tried at a hop, and what to do instead; "" where changes can be tried."""
-    return _INSTEAD.get(verdict.kind, "")
+"""Verdicts on hops where no change can help: why, and what to do instead."""
 
 
 def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
