@@ -26,12 +26,7 @@ _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.OVERLOADED: ("service_unavailable_error", "server_is_overloaded"),
 }
 _SERVER: Final = ("server_error", None)
-ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-}
+ROLES: Final[Mapping[str, Role]] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 CHAT_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool", "function": "tool"}
 
 

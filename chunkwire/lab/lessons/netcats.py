@@ -90,15 +90,7 @@ NETCATS: Final = (
         listening="{nc} -C -l {h} {p}",
         mark="Ncat",
     ),
-    Netcat(
-        "telnet",
-        "telnet",
-        "telnet",
-        by_hand="{nc} {h} {p}",
-        piped="",
-        listening="",
-        leave="Ctrl-], then quit",
-    ),
+    Netcat("telnet", "telnet", "telnet", by_hand="{nc} {h} {p}", piped="", listening="", leave="Ctrl-], then quit"),
     TALK,
 )
 KINDS: Final = {netcat.kind: netcat for netcat in NETCATS}

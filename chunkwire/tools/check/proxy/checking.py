@@ -16,16 +16,7 @@ import trio
 
 from chunkwire.net.dial import DialError, Url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, raise_file_limit, serve_connections
-from chunkwire.tools.check.proxy import (
-    broken,
-    departures,
-    desync,
-    endings,
-    heads,
-    messages,
-    reuse,
-    streaming,
-)
+from chunkwire.tools.check.proxy import broken, departures, desync, heads, messages, reuse, streaming
 from chunkwire.tools.check.proxy.trial import (
     CheckedProxy,
     Decided,
@@ -42,7 +33,6 @@ PROXY_ROWS: Final[tuple[ProxyRow, ...]] = (
     *streaming.ROWS,
     *departures.ROWS,
     *messages.ROWS,
-    *endings.ROWS,
     *broken.ROWS,
     *reuse.ROWS,
     *heads.ROWS,

@@ -215,11 +215,17 @@ class RawBody:
         """Receive once; False if the body is complete or cannot become complete."""
         if self.is_whole or self.problem or self._feed is None:
             return False
-        if not await self._end.receive():
-            self._end_of_input(self._feed)
+        if await self._end.receive():
+            self._take()
+            return True
+        if self._end.how == "RST":
+            self.problem = "cut by RST"
             return False
-        self._take()
-        return True
+        try:
+            self._feed.scanner.end_of_input()
+        except IncompleteBody as error:
+            self.problem = f"cut by FIN: {error}"
+        return False
 
     async def until(self, octets: int) -> bool:
         """Read until there are so many octets of content; False if the body ends before."""
@@ -253,12 +259,3 @@ class RawBody:
             self.problem = f"broken framing: {self._feed.error}"
         if scanner.is_complete:
             self._end.pending += self._feed.held
-
-    def _end_of_input(self, feed: Feed) -> None:
-        if self._end.how == "RST":
-            self.problem = "cut by RST"
-            return
-        try:
-            feed.scanner.end_of_input()
-        except IncompleteBody as error:
-            self.problem = f"cut by FIN: {error}"
