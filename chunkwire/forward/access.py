@@ -1,4 +1,4 @@
-"""The line that is logged for each exchange, as text or as JSON; at INFO, but at DEBUG if it is about a barrier.
+"""The line that is logged for each exchange, as text or as JSON: at INFO, our own answers about barriers at DEBUG.
 
 127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms first=1.4ms chunks=20 octets=1042 complete
 """

@@ -23,7 +23,6 @@ from chunkwire.net.movers import EXACT, MoveOptions, Mover, SendTimeout, relay, 
 from chunkwire.net.writer import date_now, reason_of
 from chunkwire.origin.barrier import (
     ACK_PATH,
-    ANSWER_FIELD,
     BARRIER_FIELD,
     STATE_FIELDS,
     STATE_PATH,
@@ -59,7 +58,7 @@ class BarrierEndpoint:
         try:
             if path == ACK_PATH.encode():
                 self.barriers.acknowledge(Query(octets))
-                return _response(204, (ANSWER_FIELD,)), b""
+                return _response(204, ()), b""
             if path == STATE_PATH.encode():
                 return _answered(200, STATE_FIELDS, await self.barriers.state(Query(octets)))
             if named.endswith(STATE_WORD):

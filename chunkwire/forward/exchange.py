@@ -11,7 +11,7 @@ client that left, or took nothing in time, is reset without an answer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -50,9 +50,17 @@ from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
 from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream
 from chunkwire.net.listen import Drain
-from chunkwire.net.movers import Leaving, MoveOptions, Mover, SendTimeout, Shaper, SinkGone, drop_body
+from chunkwire.net.movers import (
+    Leaving,
+    MoveOptions,
+    Mover,
+    SendTimeout,
+    Shaper,
+    SinkGone,
+    drop_body,
+    send_in_time,
+)
 from chunkwire.net.writer import date_now
-from chunkwire.origin.barrier import is_barrier_answer
 from chunkwire.origin.scenarios import Ending
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.errors import ChunkwireError
@@ -293,7 +301,7 @@ class Exchange:
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
                 self._response_began = self._closes_body = True  # no answer may follow a part of this head
-                await self._as_sink(self._client.send_informational(response.status, fields, response.reason))
+                await self._send(self._client.informational_octets(response.status, fields, response.reason))
                 self._response_began = self._closes_body = False
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
 
@@ -306,7 +314,7 @@ class Exchange:
             return
         if settings.fault is not None and settings.fault.fault.breaks_head:
             self.report.fault = settings.fault
-            await self._as_sink(self._client.send_all(settings.fault.fault.head))
+            await self._send(settings.fault.fault.head)
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
@@ -319,7 +327,6 @@ class Exchange:
         if self._tap is not None:
             shape, observe = self._tap.response(response, answer, shape)
         self.report.status, self.report.keep_alive = response.status, answer.keeps_client
-        self.report.is_about_barrier = is_barrier_answer(response)
         scanner = self.report.scanner = answer.framing.scanner(settings.limits, forbidden=answer.forbidden)
         gap = self._gap if answer.framing.kind is BodyKind.CHUNKED else None
         note_counts = Gaps(gap, scanner).note if gap is not None else None
@@ -364,24 +371,14 @@ class Exchange:
         check_switch(self._request, response)
         self._response_began = self._closes_body = True
         self.report.status = 101
-        await self._as_sink(self._client.send_informational(101, switching_fields(response), response.reason))
+        await self._send(self._client.informational_octets(101, switching_fields(response), response.reason))
         self._mover.unwatch(self._client)
         await tunnel(self._client, connection, send_timeout=self._settings.send_timeout)
         self._upstream_has_ended = True
 
-    async def _as_sink(self, sending: Awaitable[None]) -> None:
-        """Send to the client within the send deadline.
-
-        Raises:
-            SinkGone, SendTimeout: as in `Mover.move`.
-        """
-        try:
-            with trio.fail_after(self._settings.send_timeout):
-                await sending
-        except PeerGone as error:
-            raise SinkGone(str(error)) from error
-        except trio.TooSlowError as error:
-            raise SendTimeout(f"{self._client.peer} took nothing for {self._settings.send_timeout:g} s") from error
+    async def _send(self, octets: bytes) -> None:
+        """Send octets that no mover sends to the client; see `send_in_time`."""
+        await send_in_time(self._client, octets, self._settings.send_timeout)
 
 
 async def answer_failure(
@@ -391,8 +388,11 @@ async def answer_failure(
     head, content = failure_response(failure, name=settings.name, date=date_now())
     octets = client.head_octets(head, request.method)
     content = b"" if request.method == b"HEAD" else content
+    verdict = Outcome.COMPLETE
+    try:
+        await send_in_time(client, octets + content, settings.send_timeout)
+    except (SinkGone, SendTimeout) as error:  # answers before it may fill its buffers
+        verdict = client_failure(error).verdict
     if tap is not None:
-        tap.answer(head, content)
-    with suppress(PeerGone), trio.move_on_after(settings.send_timeout):  # answers before it may fill its buffers
-        await client.send_all(octets + content)
+        tap.answer(head, content, verdict)
     await client.close()

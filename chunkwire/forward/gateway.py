@@ -31,10 +31,9 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Framing, HeadError, Request, Response
 from chunkwire.net.listen import Address, Drain, ServedStream
-from chunkwire.net.movers import Mover, PlainMover
+from chunkwire.net.movers import Mover, PlainMover, SendTimeout, SinkGone, send_in_time
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.unread import unread_request
-from chunkwire.origin.barrier import is_barrier_answer
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
@@ -143,27 +142,35 @@ class Gateway:
     ) -> bool:
         """Answer a request about barriers; run an exchange for any other, with the barrier that it names, if any."""
         answer = await endpoint.answer(request)
+        if answer is not None:
+            report = Report(Outcome.CUT, answer[0].status, is_about_barrier=answer[0].status != 400)
+            return await self._answer(client, request, framing, report, *answer)
         name, request = barrier_of(request)
-        if answer is None and not name:
+        if not name:
             return await self._run_limited(client, request, framing)
-        if answer is None:
-            try:
-                with endpoint.barriers.opened(name) as barrier:
-                    return await self._run_limited(client, request, framing, BarrierMover(self._mover, barrier))
-            except Refusal as error:
-                answer = refused(error)
-        return await self._answer(client, request, framing, *answer)
+        try:
+            with endpoint.barriers.opened(name) as barrier:
+                return await self._run_limited(client, request, framing, BarrierMover(self._mover, barrier))
+        except Refusal as error:
+            return await self._answer(client, request, framing, Report(Outcome.CUT, error.status), *refused(error))
 
     async def _answer(
-        self, client: ServerConnection, request: Request, framing: Framing, head: Response, content: bytes
+        self,
+        client: ServerConnection,
+        request: Request,
+        framing: Framing,
+        report: Report,
+        head: Response,
+        content: bytes,
     ) -> bool:
         """Answer a request about barriers; close the connection, and return False, if no other request may follow."""
-        report = Report(Outcome.CLIENT_GONE, head.status, is_about_barrier=is_barrier_answer(head))
         octets = client.head_octets(head, request.method) + (b"" if request.method == b"HEAD" else content)
         try:
-            with trio.move_on_after(self._settings.send_timeout):
-                await client.send_all(octets)
-                report.verdict, report.keep_alive = Outcome.COMPLETE, framing.is_empty and request.keeps_alive
+            await send_in_time(client, octets, self._settings.send_timeout)
+            report.verdict, report.keep_alive = Outcome.COMPLETE, framing.is_empty and request.keeps_alive
+        except (SinkGone, SendTimeout) as error:
+            failure = client_failure(error)
+            report.verdict, report.details = failure.verdict, failure.details
         finally:
             self._on_end(client.peer, request, report)
         if not report.keep_alive:

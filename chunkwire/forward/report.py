@@ -27,7 +27,7 @@ class Report:
         mode: the relay mode that the response body went through.
         fault: the fault that the operator asked for, if it applied to this response; None if not.
         keep_alive: another request may follow on the client's connection.
-        is_about_barrier: it was an acknowledgement or a state, see `is_barrier_answer`.
+        is_about_barrier: the gateway itself answered an acknowledgement or a request for a state.
     """
 
     verdict: Outcome = Outcome.COMPLETE

@@ -236,14 +236,14 @@ class Tap:
         recorder = self._recorders["request", point]
         recorder.request(self.clock(), shown_method(head), head.target, head.fields, time.time())
 
-    def answer(self, head: Response, content: bytes) -> None:
-        """Record an answer of the gateway itself, and the request if that has not been recorded."""
+    def answer(self, head: Response, content: bytes, verdict: Outcome) -> None:
+        """Record an answer of the gateway itself, how it ended, and the request if that has not been recorded."""
         if not self._has_request:
             self._request_at(RECEIVED, self._request)
         recorder = self._recorders["response", SENT]
         recorder.head(self.clock(), head.start_line, head.fields)
         recorder.body(self.clock(), [Data(0, content)] if content else [], 1)
-        recorder.end(self.clock(), str(Outcome.COMPLETE))
+        recorder.end(self.clock(), str(verdict))
         self._is_answered = True
 
     def response(

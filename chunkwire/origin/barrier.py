@@ -26,7 +26,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.heads import Field, Response
+from chunkwire.net.heads import Field
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.query import Query, bad_value
 from chunkwire.server.refusal import Refusal
@@ -49,14 +49,7 @@ IDLE_SECONDS: Final = 60.0
 BEYOND_SECONDS: Final = 20.0
 """The longest wait of a request for the state: less than the timeout of proxies for a response head."""
 
-ANSWER_FIELD: Final[Field] = (BARRIER_FIELD, b"answer")
-"""In each answer to an acknowledgement or to a request for a state, except 400: see `is_barrier_answer`."""
-
-STATE_FIELDS: Final[tuple[Field, ...]] = (
-    (b"Content-Type", b"application/json"),
-    (b"Cache-Control", b"no-store"),
-    ANSWER_FIELD,
-)
+STATE_FIELDS: Final[tuple[Field, ...]] = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
 
 _ID: Final = re.compile(r"[0-9A-Za-z._~-]{16,64}", re.ASCII)
 _MAX_FRAMES: Final = 10**9
@@ -97,7 +90,7 @@ class Barrier:
         if not self.acked < n <= self.written:
             first = self.acked + 1
             expected = f"from {first} to {self.written}" if first <= self.written else "later, when more is written"
-            raise Refusal(409, "barrier-order", f"n: expected one {expected}, got {n}", fields=(ANSWER_FIELD,))
+            raise Refusal(409, "barrier-order", f"n: expected one {expected}, got {n}")
         self.acked = n
         self._wake()
 
@@ -200,22 +193,16 @@ class Barriers:
         """
         _check_id(name)
         if name not in self._open:
-            message = f"barrier: no stream has it open at instance {self.instance}"
-            raise Refusal(404, "barrier", message, fields=(ANSWER_FIELD,))
+            raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
         return self._open[name]
 
 
-def is_barrier_answer(response: Response) -> bool:
-    """Say whether a response answers an acknowledgement or a request for a state.
-
-    A probe sends many of these, so they are logged at DEBUG. Only the server that keeps the barriers decides this: a
-    client that names a barrier cannot keep its request out of the log of a gateway.
-    """
-    return response.get(BARRIER_FIELD.lower()) == ANSWER_FIELD[1]
-
-
 def is_about_barrier(entry: JournalEntry) -> bool:
-    """Say whether an exchange of our origin was an acknowledgement or a request for a state, and had its answer."""
+    """Say whether an exchange of our origin was an acknowledgement or a request for a state, and had its answer.
+
+    A probe sends many of these, so they are logged at DEBUG, but only by the server that keeps the barriers: no client
+    and no upstream can keep an exchange out of the log of a gateway that relays it.
+    """
     is_answered = entry.status < 500 and entry.rule in ("", "barrier", "barrier-order")
     return is_answered and entry.request.target.partition(b"?")[0] in (ACK_PATH.encode(), STATE_PATH.encode())
 

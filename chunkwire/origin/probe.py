@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import Field
-from chunkwire.origin.barrier import ACK_PATH, ANSWER_FIELD, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
+from chunkwire.origin.barrier import ACK_PATH, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_duration, paced
 from chunkwire.server.query import bad_value
@@ -134,7 +134,7 @@ async def _write(plan: _ProbePlan, response: Responder, body: ChunkedBody, barri
 
 async def _ack(request: IncomingRequest, response: Responder) -> None:
     _BARRIERS.acknowledge(request.query)
-    await response.fixed(204, (ANSWER_FIELD,))
+    await response.fixed(204)
 
 
 async def _state(request: IncomingRequest, response: Responder) -> None:

@@ -14,6 +14,8 @@ from chunkwire.forward.barrier import barrier_of
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.forward.shape import parse_fault, parse_mode
 from chunkwire.forward.tap import SENT
+from chunkwire.net.connection import PeerGone
+from chunkwire.net.ends import ServerConnection
 from chunkwire.net.heads import Request
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.server.stampdesk import STAMPS_FIELD, StampDesk
@@ -220,17 +222,16 @@ def level_of(gateway: Running, caplog: pytest.LogCaptureFixture) -> str:
     return level
 
 
-@pytest.mark.parametrize("field, level", [(b"X: y", "INFO"), (b"chunkwire-barrier: answer", "DEBUG")])
 @pytest.mark.parametrize("target", [b"/delete", f"/probe/ack?barrier={ID}&n=1".encode()])
-async def test_a_client_that_names_a_barrier_cannot_hide_its_request(
-    caplog: pytest.LogCaptureFixture, target: bytes, field: bytes, level: str
+async def test_neither_a_client_nor_an_upstream_can_hide_an_exchange_that_is_relayed(
+    caplog: pytest.LogCaptureFixture, target: bytes
 ) -> None:
-    """Fails where the request decides the level: only a server that keeps barriers marks its answers about them."""
+    """Fails where the request decides the level, or a response that echoes its fields."""
     async with forwarding() as gateway:
-        request = get(NAMED + b"; state", target=target)
-        await gateway.relay(request, answer(field, b"Content-Length: 0", b"Connection: close"))
+        field = b"Chunkwire-Barrier: answer"
+        await gateway.relay(get(field, target=target), answer(field, b"Content-Length: 0", b"Connection: close"))
         assert (await gateway.wait_ended()).status == 200
-        assert level_of(gateway, caplog) == level
+        assert level_of(gateway, caplog) == "INFO"
 
 
 @pytest.mark.parametrize(
@@ -248,6 +249,22 @@ async def test_the_gateway_logs_its_own_answers_about_barriers(
         await ask(gateway, get(target=target))
         await gateway.wait_ended()
         assert level_of(gateway, caplog) == level
+
+
+@pytest.mark.parametrize("verdict", ["timeout", "client-gone"])
+async def test_an_answer_about_a_barrier_that_is_not_taken_is_logged_as_what_stopped_it(
+    monkeypatch: pytest.MonkeyPatch, verdict: str
+) -> None:
+    async def send_some(connection: ServerConnection, _: object) -> int:
+        if verdict == "client-gone":
+            raise PeerGone("it left", connection)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(ServerConnection, "send_some", send_some)
+    async with forwarding(settings=replace(HELD, send_timeout=0.1)) as gateway:
+        async with gateway.connect(get(target=b"/probe/state?barrier=ffffffffffffffff")):
+            report = await gateway.wait_ended()
+    assert (report.verdict, report.status, bool(report.details)) == (verdict, 404, True)
 
 
 @pytest.mark.parametrize("method, field", [(b"GET", b"Connection: close"), (b"HEAD", b"X: y")])

@@ -9,6 +9,7 @@ import trio
 
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
 from chunkwire.net.ends import ServerConnection
+from chunkwire.record.values import EndRecord
 from tests.forward.wire import (
     END,
     TEXT,
@@ -149,6 +150,26 @@ async def test_a_client_that_is_reset_in_its_upload_gets_no_answer_and_ends_the_
     assert (report.verdict, report.status) == ("client-gone", 0)
 
 
+async def wait_for_good(*_: object) -> int:
+    """Take nothing, as a client that reads nothing."""
+    await trio.sleep_forever()
+
+
+async def test_an_answer_of_our_own_that_the_client_does_not_take_is_recorded_as_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails where it is recorded as sent. The log has the reason of the answer."""
+    monkeypatch.setattr(ServerConnection, "send_some", wait_for_good)
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=BRIEF)
+    async with forwarding(settings=settings, record=True) as gateway:
+        async with gateway.connect(b"nonsense\r\n\r\n") as client:
+            await client.send_eof()
+        assert (await gateway.wait_ended()).verdict == "refused"
+    end = gateway.records[-1]
+    assert isinstance(end, EndRecord)
+    assert end.framing == "timeout"
+
+
 @pytest.mark.parametrize(
     "settings, behind",
     [
@@ -161,11 +182,7 @@ async def test_a_1xx_that_the_client_does_not_take_ends_at_a_deadline_and_nothin
     settings: GatewaySettings, behind: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails where a final response or a 504 follows: first octets of the 1xx may have left."""
-
-    async def wait_for_good(*_: object) -> None:
-        await trio.sleep_forever()
-
-    monkeypatch.setattr(ServerConnection, "send_informational", wait_for_good)
+    monkeypatch.setattr(ServerConnection, "send_some", wait_for_good)
     async with forwarding(settings=settings) as gateway, gateway.connect(get()) as client:
         async with gateway.asked() as upstream:
             await upstream.send(answer(status=b"103 Early Hints") + behind)

@@ -52,9 +52,8 @@ async def test_each_event_waits_for_the_acknowledgement_of_the_one_before() -> N
 async def test_what_a_probe_asks_about_its_barrier_is_marked_for_logs(target: str, is_marked: bool) -> None:
     async with serving() as running, connect(running.port, get(f"/probe?n=2&barrier={ID}")) as client:
         await client.read_until(b'"n":1,')
-        answer = await running.get(target)
+        await running.get(target)
         await running.wait_ended()
-        assert (b"\r\nChunkwire-Barrier: answer\r\n" in answer) == is_marked
         assert is_about_barrier(running.ended[-1]) == is_marked
 
 
