@@ -19,10 +19,8 @@ from chunkwire.ask.channel import MAX_WHOLE_CHARACTERS, AnswerChannel, End, Unse
 from chunkwire.ask.formats import AnswerFormat
 from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall, whole_calls
 from chunkwire.llm.errors import STATUS_OF, retry_fields
-from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Field
 from chunkwire.server.responder import ChunkedBody, Responder
-from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")
@@ -85,23 +83,15 @@ async def _send_events(response: Responder, body: ChunkedBody, pieces: list[byte
 
     No checkpoint: the caller passes one in `AnswerChannel.next`.
     """
-    raw = _encoded(response, pieces) + (encode_last_chunk() if is_last and response.is_chunked else b"")
-    await response.write_after_checkpoint(raw, len(pieces), sum(map(len, pieces)))
+    if rest := response.send_nowait(pieces, is_last=is_last):
+        await response.send_rest(rest)
     if is_last:
         body.mark_complete()
 
 
 def _send_nowait(response: Responder, pieces: list[bytes]) -> Unsent | None:
-    raw = _encoded(response, pieces)
-    try:
-        taken = response.write_nowait(raw, len(pieces), sum(map(len, pieces)))
-    except PeerGone:
-        taken = 0  # the writing task gets the same error, and raises it
-    return Unsent(partial(response.send_rest, memoryview(raw)[taken:])) if taken < len(raw) else None
-
-
-def _encoded(response: Responder, pieces: list[bytes]) -> bytes:
-    return b"".join(map(encode_chunk, pieces) if response.is_chunked else pieces)
+    rest = response.send_nowait(pieces)
+    return Unsent(partial(response.send_rest, rest)) if rest else None
 
 
 async def gather(channel: AnswerChannel, entry: AuditEntry) -> tuple[WholeToolCall, ...]:

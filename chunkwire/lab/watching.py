@@ -16,14 +16,12 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.connection import PeerGone
 from chunkwire.net.heads import Request
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import EVENT_STREAM, ChunkedBody, Responder
 from chunkwire.server.tap import RecordFor, Work
-from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_KEPT: Final = 20_000  # unsent records of a watcher: some 10 s of 1000 frames a second at two points
@@ -76,14 +74,8 @@ class Watcher:
         """Send one event, or its first part, without waiting, if so many records are kept; return whether they were."""
         if len(self.kept) < at_least or self._is_sending:
             return False
-        event = self.take()
-        raw, chunks = (encode_chunk(event), 1) if self._response.is_chunked else (event, 0)
-        try:
-            taken = self._response.write_nowait(raw, chunks, len(event))
-        except PeerGone:
-            taken = 0  # the page has left: its task gets the same error
-        if taken < len(raw):
-            self._unsent = memoryview(raw)[taken:]
+        self._unsent = self._response.send_nowait([self.take()])
+        if self._unsent:
             self._is_sending = True
             # A task that is woken in a step would not end the sleep, so it would wait for all spare work.
             trio.lowlevel.current_trio_token().run_sync_soon(self._has_unsent.set)

@@ -133,11 +133,12 @@ async def _send_octets(request: IncomingRequest, response: Responder, status: in
 
 
 async def trailers(request: IncomingRequest, response: Responder) -> None:
-    """Send each parameter as a trailer, listed in Trailer and in the content."""
+    """Send each parameter as a trailer, listed in Trailer and in the content; to HTTP/1.0 in the content alone."""
     fields = tuple(_checked_trailer(name, value, parameter=name) for name, value in request.query.pairs)
     _check_trailers(fields)
     async with response.chunked(fields=(TEXT,), trailers=fields) as body:
-        await body.send_chunk(b"%d trailers follow the last-chunk\n" % len(fields))
+        where = b"follow the last-chunk" if response.is_chunked else b"are not sent: HTTP/1.0 has no chunks"
+        await body.send_chunk(b"%d trailers %b\n" % (len(fields), where))
         for name, value in fields:
             await body.send_chunk(b"%b: %b\n" % (name, value))
 

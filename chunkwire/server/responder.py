@@ -8,8 +8,8 @@ For HEAD only the head is sent. A resource is written once for all three.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import trio
@@ -38,7 +38,6 @@ DELIMITED_BY_CLOSE: Final[Field] = (b"Chunkwire-Framing", b"delimited by close (
 
 FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"connection"})
 BODYLESS: Final = frozenset({204, 304})
-_FINAL: Final = range(200, 1000)
 
 
 class BodyState(enum.Enum):
@@ -106,8 +105,8 @@ class Responder:
     ) -> AsyncIterator[ChunkedBody]:
         """Send the head at once and the last-chunk at the end of the `async with` block, which writes the body.
 
-        The Trailer field lists the trailers' names (RFC 9110 §6.6.2). For HEAD the block is cancelled at its first
-        checkpoint. If the block raises, no last-chunk is sent.
+        The Trailer field lists the trailers' names (RFC 9110 §6.6.2); HTTP/1.0 gets neither. For HEAD the block is
+        cancelled at its first checkpoint. If the block raises, no last-chunk is sent.
 
         Raises:
             LocalError: the status has no body, a field or trailer is not legal, or a response has begun; no octet has
@@ -115,13 +114,10 @@ class Responder:
         """
         if status in BODYLESS:
             raise LocalError(f"expected a status whose response has a body, got {status}")
-        planned = _checked(trailers, "trailer")
-        encode_last_chunk(planned)
-        fields = [*_checked(fields)]
-        if planned:
-            fields.append((b"Trailer", b", ".join(name for name, _ in planned)))
+        encode_last_chunk(planned := tuple(trailers))
         if self.is_chunked:
-            await self._send_head(status, fields, ((b"Transfer-Encoding", b"chunked"),), BodyKind.CHUNKED)
+            listed = ((b"Trailer", b", ".join(name for name, _ in planned)),) if planned else ()
+            await self._send_head(status, (*fields, *listed), ((b"Transfer-Encoding", b"chunked"),), BodyKind.CHUNKED)
         else:
             self.must_close = True
             await self._send_head(status, fields, (DELIMITED_BY_CLOSE,), BodyKind.CLOSE)
@@ -153,7 +149,7 @@ class Responder:
             raise LocalError(f"expected a body of octets (bytes), got {type(body).__name__}; `text` sends text")
         has_none = status in BODYLESS
         length = () if has_none else ((b"Content-Length", b"%d" % len(body)),)
-        await self._send_head(status, [*_checked(fields)], length, BodyKind.NONE if has_none else BodyKind.LENGTH)
+        await self._send_head(status, fields, length, BodyKind.NONE if has_none else BodyKind.LENGTH)
         if body and not has_none and not self._is_head:
             await self.write(body, chunks=0, octets=len(body))
         self.state = BodyState.COMPLETE
@@ -204,18 +200,12 @@ class Responder:
         sends more octets first, such as its next request: then only a write fails when the client is gone.
         """
         self.watch.cancel()  # two tasks cannot wait for one socket
-        try:
+        with suppress(PeerGone):  # it reset the connection
             if await self.connection.peek():
                 await trio.sleep_forever()
-        except PeerGone:
-            return  # the client reset the connection
 
     async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
-        """Send octets of the body unchanged, in one send if the kernel takes all.
-
-        Args:
-            chunks, octets: how many chunks and octets of content these are, for the counters.
-        """
+        """Send octets of the body unchanged, in one send if the kernel takes all; count so many chunks and octets."""
         await trio.lowlevel.checkpoint_if_cancelled()
         await self.write_after_checkpoint(raw, chunks, octets)
         self._is_writing = True  # so that a second writer raises even if the kernel took all octets
@@ -224,11 +214,32 @@ class Responder:
 
     async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
         """As `write`, for a caller that has just executed a checkpoint: no other one, unless the kernel is full."""
-        if (taken := self.write_nowait(raw, chunks, octets)) < len(raw):
+        if (taken := self._write_nowait(raw, chunks, octets)) < len(raw):
             await self.send_rest(memoryview(raw)[taken:])
 
-    def write_nowait(self, raw: bytes, chunks: int, octets: int) -> int:
-        """As `write`, without waiting; return how many octets the kernel took. Pass the rest to `send_rest` next."""
+    def send_nowait(self, pieces: Sequence[bytes], *, is_last: bool = False) -> memoryview:
+        """Send pieces of content, a chunk each, in one send without a checkpoint; return what the kernel did not take.
+
+        Pass a rest to `send_rest` next: if the client has left, that raises `PeerGone`, not this. With `is_last` the
+        last-chunk is sent too, without trailers, and `ChunkedBody.mark_complete` must follow.
+
+        Raises:
+            LocalError: a piece is empty, no body is open, or another write waits; no octet has left.
+        """
+        self.check_open()
+        frames = [*map(encode_chunk, pieces)] + ([encode_last_chunk()] if is_last else [])
+        raw, chunks = (b"".join(frames), len(pieces)) if self.is_chunked else (b"".join(pieces), 0)
+        try:
+            return memoryview(raw)[self._write_nowait(raw, chunks, sum(map(len, pieces))) :]
+        except PeerGone:
+            return memoryview(raw)
+
+    def check_open(self) -> None:
+        """Raise LocalError unless a body is open."""
+        if self.state is not BodyState.OPEN:
+            raise LocalError(f"expected a body that is open, got one that is {self.state.value}")
+
+    def _write_nowait(self, raw: bytes, chunks: int, octets: int) -> int:
         if self._is_writing:
             raise LocalError("expected one task to write a response, got a write while another one waits")
         if self._is_head:
@@ -252,9 +263,12 @@ class Responder:
         self.state = BodyState.RESET
         self.connection.reset()
 
-    async def _send_head(self, status: int, fields: list[Field], framing: tuple[Field, ...], kind: BodyKind) -> None:
+    async def _send_head(self, status: int, fields: Iterable[Field], framing: Iterable[Field], kind: BodyKind) -> None:
         self._check_unsent()
-        if status not in _FINAL:
+        for line in (fields := tuple(fields)):
+            if [type(part) for part in line] != [bytes, bytes]:
+                raise LocalError(f"expected each field as a pair of octet strings (bytes), got {line!r:.80}")
+        if status not in range(200, 1000):
             raise LocalError(f"expected the status of a final response, 200 to 999, got {status!r:.20}")
         if ours := [name for name, _ in fields if name.lower() in FRAMING_NAMES]:
             raise LocalError(f"expected framing to be left to the responder, got {ours[0].decode('latin-1')}")
@@ -334,7 +348,7 @@ class ChunkedBody:
         """
         responder = self._responder
         if responder.state is not BodyState.OPEN:
-            self._check_open()
+            responder.check_open()
         raw, chunks = encode_chunk(data, ext), 1
         if not responder.is_chunked:
             raw, chunks = data, 0
@@ -350,7 +364,7 @@ class ChunkedBody:
         Raises:
             LocalError: the body is not chunked on the wire, or has ended.
         """
-        self._check_open()
+        self._responder.check_open()
         if not self._responder.is_chunked:
             raise LocalError("expected a chunked body: to HTTP/1.0 no framing is sent")
         await self._responder.write(raw, chunks=chunks, octets=octets)
@@ -364,35 +378,22 @@ class ChunkedBody:
         Raises:
             LocalError: a trailer or the ext is not legal, or the body has ended; no octet has left.
         """
-        self._check_open()
-        raw = encode_last_chunk(self._trailers if trailers is None else _checked(trailers, "trailer"), ext)
+        self._responder.check_open()
+        raw = encode_last_chunk(self._trailers if trailers is None else trailers, ext)
         if self._responder.is_chunked:
             await self._responder.write(raw, chunks=0, octets=0)
         self._responder.state = BodyState.COMPLETE
 
     def cut(self) -> None:
         """End the body without a last-chunk: by a FIN, or by a reset if the body is delimited by close."""
-        self._check_open()
+        self._responder.check_open()
         self._responder.cut()
 
     def reset(self) -> None:
         """End the body by a reset of the connection."""
-        self._check_open()
+        self._responder.check_open()
         self._responder.reset()
 
     def mark_complete(self) -> None:
         """State that the octets sent by `send_octets` ended the body."""
         self._responder.state = BodyState.COMPLETE
-
-    def _check_open(self) -> None:
-        if self._responder.state is not BodyState.OPEN:
-            raise LocalError(f"expected a body that is open, got one that is {self._responder.state.value}")
-
-
-def _checked(fields: Iterable[Field], what: str = "field") -> tuple[Field, ...]:
-    """Return field lines, each of two octet strings."""
-    lines = tuple(fields)
-    for line in lines:
-        if [type(part) for part in line] != [bytes, bytes]:
-            raise LocalError(f"expected each {what} as a pair of octet strings (bytes), got {line!r:.80}")
-    return lines

@@ -53,7 +53,7 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
     """
     if ext:
         _check_ext(ext)
-    lines = [_field_line(name, value) for name, value in trailers]
+    lines = [_field_line(field) for field in trailers]
     section = b"".join(lines)
     if len(lines) > DEFAULT_LIMITS.max_trailer_fields:
         raise LocalError(f"expected at most {DEFAULT_LIMITS.max_trailer_fields} trailers, got {len(lines)}")
@@ -78,10 +78,10 @@ def _check_ext(ext: bytes) -> None:
         raise LocalError(f"expected a chunk-ext of at most {DEFAULT_LIMITS.max_ext_octets} octets, got {len(ext)}")
 
 
-def _field_line(name: bytes, value: bytes) -> bytes:
-    for part in (name, value):
-        if not isinstance(part, bytes):
-            raise LocalError(f"expected a trailer in octets (bytes), got {type(part).__name__}")
+def _field_line(field: tuple[bytes, bytes]) -> bytes:
+    if [type(part) for part in field] != [bytes, bytes]:
+        raise LocalError(f"expected each trailer as a pair of octet strings (bytes), got {field!r:.80}")
+    name, value = field
     if not _FIELD_NAME.fullmatch(name):
         raise LocalError(f"expected a field-name in trailers, got {quoted(name)}")
     if not _FIELD_VALUE.fullmatch(value):

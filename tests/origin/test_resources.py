@@ -131,6 +131,13 @@ async def test_drip_holds_its_head_back_for_the_delay() -> None:
         await client.read_until(b"\r\n\r\n")
 
 
+async def test_trailers_that_http_1_0_cannot_carry_stand_in_the_content_alone() -> None:
+    async with serving() as running:
+        answer = await running.ask(b"GET /trailers?X-A=1 HTTP/1.0\r\n\r\n")
+    assert b"\r\nTrailer:" not in answer
+    assert body_of(answer) == b"1 trailers are not sent: HTTP/1.0 has no chunks\nX-A: 1\n"
+
+
 async def test_trailers_come_back_as_trailers() -> None:
     answer = await fetch("/trailers?X-A=1&X-B=two%20words&X-A=3")
     assert b"Trailer: X-A, X-B, X-A\r\n" in answer

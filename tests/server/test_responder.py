@@ -9,6 +9,7 @@ from chunkwire.server.journal import Ended
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
+from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import LocalError
 from tests.server.peer import (
     GatePacer,
@@ -71,6 +72,62 @@ async def test_trailers_are_announced_and_follow_the_last_chunk() -> None:
     answer = await fetch("/x", resource(with_trailers))
     assert b"Trailer: X-A, X-B\r\n" in answer
     assert body_of(answer) == b"1;q=1\r\nx\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "method, version, is_listed", [(b"HEAD", b"1.1", True), (b"GET", b"1.0", False), (b"HEAD", b"1.0", False)]
+)
+async def test_trailers_are_announced_where_get_would_send_them(method: bytes, version: bytes, is_listed: bool) -> None:
+    """Fails where the head to HTTP/1.0, which has no last-chunk, names fields that cannot follow."""
+
+    async def with_trailers(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked(trailers=((b"X-A", b"1"),)) as body:
+            await body.send_chunk(b"x")
+
+    async with serving(resource(with_trailers)) as running:
+        answer = await running.ask(b"%b /x HTTP/%b\r\nHost: x\r\n\r\n" % (method, version))
+    assert (b"Trailer: X-A\r\n" in answer) == is_listed
+    assert body_of(answer) == (b"x" if method == b"GET" else b"")
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_pieces_leave_in_one_send_without_waiting_a_chunk_each(version: bytes) -> None:
+    async def responder(_: IncomingRequest, response: Responder) -> None:
+        with pytest.raises(LocalError, match="a body that is open, got one that is not begun"):
+            response.send_nowait([b"x"])
+        async with response.chunked() as body:
+            with pytest.raises(LocalError, match="chunk-data"):
+                response.send_nowait([b"one", b""])
+            assert not response.send_nowait([b"one", b"two"])
+            assert not response.send_nowait([b"six"], is_last=True)
+            body.mark_complete()
+
+    async with serving(resource(responder)) as running:
+        answer = await running.ask(b"GET /x HTTP/%b\r\nHost: x\r\n\r\n" % version)
+        chunks = 0 if version == b"1.0" else 3
+        assert (running.ended[0].chunks, running.ended[0].octets) == (chunks, 9)
+    frames = b"3\r\none\r\n3\r\ntwo\r\n3\r\nsix\r\n0\r\n\r\n"
+    assert body_of(answer) == (b"onetwosix" if version == b"1.0" else frames)
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+async def test_what_the_client_does_not_take_at_once_is_given_back(has_left: bool) -> None:
+    rests: list[int] = []
+
+    async def responder(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked():
+            if has_left:
+                response.connection.reset()
+            while not (rest := response.send_nowait([bytes(1 << 16)])):
+                pass
+            rests.append(len(rest))
+            await response.send_rest(rest)
+
+    async with serving(resource(responder), settings=ServerSettings(send_timeout=0.1)) as running:
+        async with connect(running.port) as client:
+            await client.send(get("/x"))
+            assert await running.wait_ended() is (Ended.CLIENT_GONE if has_left else Ended.TIMEOUT)
+    assert rests[0] == len(encode_chunk(bytes(1 << 16))) or not has_left
 
 
 ILLEGAL: dict[str, tuple[tuple[Field, ...], tuple[Field, ...]]] = {

@@ -83,7 +83,8 @@ def test_what_is_no_octets_is_refused_by_the_name_of_its_type(data: Any) -> None
         encode_chunk(data)
     with pytest.raises(LocalError, match=f"expected a chunk-ext in octets .bytes., got {name}"):
         encode_chunk(b"x", data)
-    for trailer in ((data, b"1"), (b"X-Sum", data)):
-        with pytest.raises(LocalError, match=f"expected a trailer in octets .bytes., got {name}"):
+    trailers: list[Any] = [(data, b"1"), (b"X-Sum", data), (b"X-Sum", b"1", b"2"), b"X-Sum: 1"]
+    for trailer in trailers:
+        with pytest.raises(LocalError, match="expected each trailer as a pair of octet strings"):
             encode_last_chunk([trailer])
     assert encode_chunk(memoryview(b"hello")) == encode_chunk(b"hello")
