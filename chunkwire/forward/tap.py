@@ -19,7 +19,7 @@ from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
-from chunkwire.server.tap import MAX_NOTED_OCTETS, Later, at_once, later_of
+from chunkwire.server.tap import MAX_NOTED_OCTETS, MAX_NOTED_WRITES, Later, at_once, later_of
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
@@ -95,7 +95,7 @@ class LateTap:
         """Keep the octets that one receive completed, until they are sent; record two writes if too many are kept."""
         self._unsent.append(bytes(octets))
         self._noted_octets += len(octets)
-        if self.takes_events and self._record_next():
+        if (self.takes_events or len(self._noted) > MAX_NOTED_WRITES) and self._record_next():
             self._record_next()
 
     def sent(self) -> None:

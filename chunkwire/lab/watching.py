@@ -110,6 +110,8 @@ class Watched:
 
     def __call__(self, record: Record) -> None:
         """Keep a record for each watcher, as JSON with the exchange's number, its place and a monotonic time in s."""
+        if not self._watchers.has_any:
+            return  # it is made only because its body's octets are kept
         if isinstance(record, RequestRecord):
             # The first record of an exchange: when the request came, however late this is called.
             self._began = time.monotonic() - (time.time() - record.wall) - record.t
@@ -151,6 +153,11 @@ class Watchers:
 
         return choose
 
+    @property
+    def has_any(self) -> bool:
+        """Some page watches."""
+        return bool(self._watchers)
+
     def note(self, line: str) -> None:
         """Keep a record for each watcher."""
         for watcher in self._watchers:
@@ -160,7 +167,8 @@ class Watchers:
     def later(self, work: Work) -> None:
         """Make records later, in the order of the calls; at once where nobody watches any more.
 
-        If more than `MAX_LATER` bodies wait, there is too little spare time: the oldest one's are made at once.
+        If more than `MAX_LATER` bodies wait, there is too little spare time: the oldest one's are made at once. Its tap
+        bounds how many these are (`MAX_NOTED_WRITES`, `MAX_NOTED_OCTETS`).
         """
         self._later.append(work)
         self._set_due()

@@ -30,6 +30,7 @@ Later: TypeAlias = Callable[[Work], None]
 
 # Kept of one body for records to be made later. If there are more, each write makes the records of the two oldest.
 MAX_NOTED_OCTETS: Final = 256 << 10
+MAX_NOTED_WRITES: Final = 256  # mostly of a frame each, whose records take some 3 ms
 
 
 def later_of(emit: Callable[[Record], None]) -> Later | None:
@@ -78,8 +79,12 @@ class SentTap:
         self._noted_octets += len(raw)
         if len(self._noted) == 1:
             self._later(self._record_next)
-        elif self._noted_octets > MAX_NOTED_OCTETS and self._record_next():
+        elif self._is_full and self._record_next():
             self._record_next()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._noted_octets > MAX_NOTED_OCTETS or len(self._noted) > MAX_NOTED_WRITES
 
     def _record_next(self) -> bool:
         if not self._noted:

@@ -12,7 +12,7 @@ from chunkwire.forward.tap import Tap
 from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.record.values import Record, RequestRecord
 from chunkwire.server.journal import Ended
-from chunkwire.server.tap import MAX_NOTED_OCTETS, SentTap, Work
+from chunkwire.server.tap import MAX_NOTED_OCTETS, MAX_NOTED_WRITES, SentTap, Work
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 from chunkwire.wire.limits import DEFAULT_LIMITS
@@ -89,7 +89,7 @@ def test_a_servers_records_made_later_are_those_made_at_once(size: int) -> None:
         for at in range(0, len(BODY), size):
             tap.sent(at / 8, BODY[at : at + size])
         tap.end(1e3, Ended.COMPLETE)
-    assert len(late) == 2
+    assert (len(late) == 2) == (len(BODY) <= size * MAX_NOTED_WRITES)
     late.do()
     assert late == at_once
 
@@ -104,3 +104,21 @@ def test_a_body_that_outruns_its_records_is_slowed_and_little_of_it_is_kept() ->
     assert (len(late), observer.takes_events) == (0, False)
     observer.received(half[:1], [], 3)
     assert (len(late), observer.takes_events) == (2, False)
+
+
+def test_the_writes_that_are_kept_of_a_body_have_a_most() -> None:
+    """Fails where the records of any number of frames are made in one go."""
+    sent, relayed = Late(), Late()
+    tap = SentTap(sent, REQUEST, stream=1, began=0.0, wall=0.0)
+    tap.head(0.0, Response(200, b"OK"), BodyKind.CLOSE)
+    observer = Tap(relayed, 1, REQUEST, DEFAULT_LIMITS).body("response", Framing(BodyKind.CLOSE), frozenset())
+    for read in range(MAX_NOTED_WRITES):
+        tap.sent(0.0, b"x")
+        observer.received(memoryview(b"x"), [], read)
+        observer.sent()
+    assert (len(sent), len(relayed)) == (2, 0)
+    tap.sent(0.0, b"x")
+    observer.received(memoryview(b"x"), [], MAX_NOTED_WRITES)
+    observer.sent()
+    observer.received(memoryview(b"x"), [], MAX_NOTED_WRITES + 1)
+    assert (len(sent), len(relayed)) == (4, 2)
