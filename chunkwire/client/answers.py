@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import trio
 
-from chunkwire.client.errors import Deadline
+from chunkwire.client.errors import Deadline, TooLong
 from chunkwire.client.opening import open as open_stream
-from chunkwire.client.stream import Stream
+from chunkwire.client.stream import MAX_CONTENT_OCTETS, Stream
 from chunkwire.client.views import Reads, content
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import (
@@ -77,13 +77,15 @@ class AnswerFailed(ChunkwireError):
 class TokenStream:
     """An answer as it arrives: an async iterator of `Text`, `Reasoning`, `ToolCall`, `Usage` and `Stop`.
 
+    It keeps the whole answer, so the content is limited: `max_octets` of `tokens`.
+
     Attributes:
         usage: tokens as counted by the provider; None until it reports them.
         stop: why the model stopped; None until it has.
         id, model: "" until the provider reports them.
     """
 
-    def __init__(self, stream: Stream, reader: AnswerReader, key: str) -> None:
+    def __init__(self, stream: Stream, reader: AnswerReader, key: str, max_octets: int) -> None:
         self.usage: Usage | None = None
         self.stop: StopReason | None = None
         self.id = ""
@@ -92,6 +94,8 @@ class TokenStream:
         self._reads: Reads = stream.reads(whole_frames=False)
         self._reader = reader
         self._key = key
+        self._max_octets = max_octets
+        self._octets = 0
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
@@ -146,7 +150,11 @@ class TokenStream:
         try:
             with trio.move_on_at(self._give_up):
                 async for read in self._reads:
-                    return self._reader.feed(content(read))
+                    octets = content(read)
+                    self._octets += len(octets)
+                    if self._octets > self._max_octets:
+                        raise TooLong("the content of an answer", self._max_octets, "octets")
+                    return self._reader.feed(octets)
         except ChunkwireError as error:
             self._is_over = True
             return self._reader.end_of_input(as_provider_error(error))
@@ -178,7 +186,12 @@ class TokenStream:
 
 @asynccontextmanager
 async def tokens(
-    provider: str, question: str | Question, *, key: str = "", **options: Any
+    provider: str,
+    question: str | Question,
+    *,
+    key: str = "",
+    max_octets: int = MAX_CONTENT_OCTETS,
+    **options: Any,
 ) -> AsyncIterator[TokenStream]:
     """Ask a model, and yield its answer once the head of the response has come.
 
@@ -191,6 +204,7 @@ async def tokens(
         question: the user's text, or a `Question`, whose model, if it has one, overrides the provider's.
         key: sent as the dialect requires; "" for none. It is redacted in the message of an `AnswerFailed`, unless it
             has less than 4 characters.
+        max_octets: of content: the text and the framing of its events; a longer answer fails.
         options: of `open`, such as timeouts, `tls`, `retry`, `pool`, `record_to`.
 
     Raises:
@@ -209,7 +223,7 @@ async def tokens(
         async with open_stream("POST", where, fields=request.fields, body=request.body, **options) as stream:
             if stream.head.status >= 300:
                 raise AnswerFailed(_without_key(await read_refusal(stream, dialect), key))
-            answer = TokenStream(stream, dialect.reader(), key)
+            answer = TokenStream(stream, dialect.reader(), key, max_octets)
             yield answer
     except LocalError:
         raise
@@ -234,7 +248,7 @@ def as_provider_error(error: ChunkwireError) -> ProviderError:
             kind = ErrorKind.UNREACHABLE
         case IncompleteBody():
             kind = ErrorKind.INCOMPLETE
-        case FramingError() | HeadError():
+        case FramingError() | HeadError() | TooLong():
             kind = ErrorKind.BROKEN
         case _:
             raise error

@@ -49,6 +49,7 @@ from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 
 RESPONSES_AT: Final = "client.received"
 REQUESTS_AT: Final = "origin.received"
+MAX_ASKED: Final = 1000  # requests without a response, of which the methods are kept; clients pipeline a few
 _HEADLESS: Final = Framing(BodyKind.CHUNKED)
 _HTTP: Final = b"HTTP/1"
 
@@ -70,7 +71,7 @@ class CaptureReader:
         self._held = b""
         self._message: CapturedMessage | None = None
         self._step = self._between
-        self.asked: deque[bytes] = deque()
+        self.asked: deque[bytes] = deque(maxlen=MAX_ASKED)
         self._seen = {"request": 0, "response": 0}
         self._is_headless = True  # a chunked body without a head may begin here: at the start, and after another one
         self._strays = Strays()

@@ -20,7 +20,8 @@ from chunkwire.wire.scanner import ChunkedScanner
 T = TypeVar("T")
 
 MAX_LINE_CHARACTERS: Final = 16 * 1024 * 1024  # as one event may have octets (Python's StreamReader: 64 KiB)
-MAX_CONTENT_OCTETS: Final = 256 * 1024 * 1024  # gathered by one call; views read more (Tornado's client: 100 MiB)
+MAX_CONTENT_OCTETS: Final = 256 * 1024 * 1024
+"""Gathered by one call, or of an answer that `tokens` keeps; views read more (Tornado's client: 100 MiB)."""
 
 Reopen = Callable[[str, float | None, ChunkwireError], Awaitable[ClientExchange | None]]
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from io import StringIO
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import trio
 
@@ -23,6 +23,9 @@ from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Data, Event, Frame
 from chunkwire.wire.reader import FrameAssembler
 from chunkwire.wire.sse import EventTooLong, SseDecoder, SseEvent
+
+MAX_GATHERED: Final = 10_000
+"""Items of one list of `throttled`: a screen shows some hundred, and the lab keeps 20 000 records for a page."""
 
 T = TypeVar("T")
 Item = TypeVar("Item", covariant=True)
@@ -239,6 +242,8 @@ class Throttled(Generic[T]):
             self._batch.append(await self._view.__anext__())
         with trio.move_on_at(self._not_before):
             while self._error is None and self._not_before > trio.current_time():
+                if len(self._batch) >= MAX_GATHERED:
+                    await trio.sleep_forever()
                 try:
                     self._batch.append(await self._view.__anext__())
                 except Exception as error:  # noqa: BLE001  raised by the next step; the end of the view is one, too
@@ -253,6 +258,6 @@ def throttled(view: CancelSafeIterator[T], *, every: float) -> Throttled[T]:
 
     No item is lost, also where a step is cancelled. An error of the view is raised after the list of the items before
     it. While the caller processes a list nothing is read: flow control slows the stream down. While it waits for one,
-    the items of up to `every` seconds are gathered.
+    the items of up to `every` seconds are gathered, but at most `MAX_GATHERED`: then nothing is read either.
     """
     return Throttled(view, every)

@@ -111,6 +111,17 @@ async def test_what_had_come_of_a_failed_answer_is_in_the_exception(name: str, l
     assert str(caught.value).startswith(f"{kind.value}: ")
 
 
+async def test_the_content_of_an_answer_is_kept_up_to_a_limit() -> None:
+    octets = sum(map(len, QUIRKS["comments"].pieces))
+    async with scripted(sends(quirk("comments")), sends(quirk("comments"))) as server:
+        async with client.tokens(f"openai:{server.url()}#m", "Hi", max_octets=octets) as answer:
+            assert await answer.read() == "Hello"
+        async with client.tokens(f"openai:{server.url()}#m", "Hi", max_octets=octets - 1) as answer:
+            with pytest.raises(AnswerFailed, match=f"at most {octets - 1} octets, got more") as caught:
+                await answer.read()
+    assert caught.value.error.kind is ErrorKind.BROKEN
+
+
 async def failure(url: str, **options: Any) -> AnswerFailed:
     """Return what an answer fails with before its stream begins."""
     with pytest.raises(AnswerFailed) as caught:

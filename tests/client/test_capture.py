@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkwire.client.capture import CaptureReader
+from chunkwire.client.capture import MAX_ASKED, CaptureReader
 from chunkwire.client.captured import MAX_STRAY_OCTETS
 from chunkwire.client.inner import MAX_INNER_OCTETS
 from chunkwire.record.values import DataRecord, EndRecord, HeadRecord, Record, RequestRecord
@@ -291,3 +291,14 @@ def test_no_capture_makes_the_reader_raise_and_each_octet_is_accounted_for(octet
 @given(st.lists(PIECES, max_size=5).map(b"".join), st.integers(1, 40))
 def test_how_a_capture_is_cut_into_reads_changes_no_report(octets: bytes, step: int) -> None:
     assert facts(read(octets, step).records) == facts(read(octets).records)
+
+
+@pytest.mark.parametrize("others, ends", [(MAX_ASKED - 1, ["complete 0"]), (MAX_ASKED, ["cut 0"])])
+def test_the_methods_of_requests_without_a_response_are_kept_up_to_a_limit(others: int, ends: list[str]) -> None:
+    """Fails where a capture of requests alone takes more and more memory."""
+    reader = CaptureReader(reports := Reports())
+    reader.feed(HEAD + others * GET, t=0.0, read=1)
+    seen = len(reports.lines)
+    reader.feed(UNSENT, t=1.0, read=2)
+    reader.end(2.0)
+    assert [line for line in reports.lines[seen:] if line[:2] not in ("he", "--")] == ends

@@ -184,6 +184,18 @@ async def test_a_throttled_view_gives_batches_and_loses_nothing(autojump_clock: 
     assert all(later - earlier >= 3.5 for earlier, later in pairwise(times[:-1]))
 
 
+async def test_a_throttled_list_has_a_most(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where a fast stream is gathered without end: what comes above the limit stays with the sender."""
+    monkeypatch.setattr("chunkwire.client.views.MAX_GATHERED", 3)
+    for items, lists in ((4, [[1], [2, 3, 4]]), (5, [[1], [2, 3, 4], [5]])):
+        began = trio.current_time()
+        view = client.throttled(Paced(items=items, error=StopAsyncIteration()), every=10)
+        assert [batch async for batch in view] == lists
+        assert trio.current_time() - began >= 10
+
+
 async def test_a_throttled_step_that_is_cancelled_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
     view = client.throttled(Paced(items=10, error=StopAsyncIteration()), every=5)
     assert await view.__anext__() == [1]
