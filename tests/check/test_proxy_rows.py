@@ -7,8 +7,10 @@ import pytest
 import trio
 
 from chunkwire.net.dial import DialError, parse_url
+from chunkwire.net.heads import find_head_end
 from chunkwire.net.listen import Address
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
+from chunkwire.tools.check.proxy.raw import RawEnd
 from chunkwire.tools.check.proxy.trial import CheckedProxy
 from chunkwire.tools.check.rows import RowOutcome, RowResult, choose
 from chunkwire.tools.check.running import RowRun
@@ -207,3 +209,31 @@ def test_our_gateway_passes_every_row() -> None:
     assert {row["id"]: row["why"] for row in rows if row["outcome"] != "pass"} == {}
     assert len(rows) == len(PROXY_ROWS)
     assert run.returncode == 0
+
+
+class OctetByOctet(RawEnd):
+    """An end whose peer sends single octets."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.pending = bytearray()
+        self._coming = iter(octets)
+
+    async def receive(self) -> bool:
+        self.pending.append(next(self._coming))
+        return True
+
+
+async def test_the_end_of_a_head_is_searched_in_new_octets_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where a head of 256 KiB in single octets is searched from its start at each of them."""
+    searched: list[int] = []
+
+    def find(buffer: bytearray, start: int) -> int | None:
+        searched.append(len(buffer) - start)
+        return find_head_end(buffer, start)
+
+    monkeypatch.setattr("chunkwire.tools.check.proxy.raw.find_head_end", find)
+    octets = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"
+    head = await OctetByOctet(b"\r\n" + octets).read_head()
+    assert head is not None
+    assert head.octets == octets
+    assert sum(searched) == len(octets)

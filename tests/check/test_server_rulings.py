@@ -3,11 +3,15 @@
 import pytest
 
 from chunkwire.net.dial import parse_url
+from chunkwire.net.heads import find_head_end
 from chunkwire.tools.check.rows import RowOutcome
-from chunkwire.tools.check.server.answers import read_answers
+from chunkwire.tools.check.server import answers as reading
+from chunkwire.tools.check.server.answers import AnswersParser, AnswersRead
 from chunkwire.tools.check.server.baseline import CheckedServer
 from chunkwire.tools.check.server.rulings import rule_as_usual, rule_behind, rule_broken, rule_legal, rule_refused
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Event
 
 PASS, FAIL = RowOutcome.PASS, RowOutcome.FAIL
 OPEN, OTHER = RowOutcome.UNDECIDED, RowOutcome.NOT_APPLICABLE
@@ -19,9 +23,18 @@ def answer(status: int, content: bytes = b"") -> bytes:
     return b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content)
 
 
+def read_answers(received: bytes, *methods: bytes, is_closed: bool, step: int = 1 << 20) -> AnswersRead:
+    parser = AnswersParser(methods)
+    for start in range(0, len(received), step):
+        parser.feed(received[start : start + step])
+    if is_closed:
+        parser.end()
+    return parser.read()
+
+
 def said(*answers: bytes, end: TalkEnd = TalkEnd.CLOSED, before_fin: int | None = None) -> Talk:
     received = b"".join(answers)
-    read = read_answers(received, (b"POST",), is_closed=end is TalkEnd.CLOSED)
+    read = read_answers(received, b"POST", is_closed=end is TalkEnd.CLOSED)
     return Talk(b"", received, read, end, before_fin)
 
 
@@ -112,13 +125,54 @@ def test_another_form_of_a_request_gets_the_usual_answer() -> None:
 
 def test_a_response_that_cannot_be_read_ends_the_reading() -> None:
     assert rule_behind(said(OK, OK), baseline()).outcome is PASS
-    read = read_answers(OK + b"HTTP/1.1 200 OK\nX: 1\r\n\r\n", (), is_closed=True)
+    read = read_answers(OK + b"HTTP/1.1 200 OK\nX: 1\r\n\r\n", is_closed=True)
     assert (len(read.finals), "LF alone" in read.trouble) == (1, True)
 
 
 def test_interim_responses_stand_with_the_final_one_and_head_has_no_content() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
-    read = read_answers(interim + head + OK + interim, (b"HEAD",), is_closed=False)
+    read = read_answers(interim + head + OK + interim, b"HEAD", is_closed=False)
     assert [(each.status, each.interim, each.content) for each in read.finals] == [(200, (100,), b""), (200, (), DATA)]
     assert read.interim == (100,)
+
+
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize(
+    "received",
+    [
+        INTERIM + OK + CHUNKED + b"5\r\nhello\r\n0\r\n\r\n" + UNTIL_CLOSE + b"to the end",
+        OK + CHUNKED + b"5\r\nhel",
+        OK + CHUNKED + b"z\r\n" + OK,
+        OK + b"nonsense",
+        OK + b"HTT",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\nwhatever",
+    ],
+)
+def test_answers_are_the_same_in_single_octets_and_each_octet_is_parsed_once(
+    received: bytes, is_closed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where what came is parsed again at each receive: hours for a server that sends single octets."""
+    parsed = 0
+
+    class CountingFeed(Feed):
+        def take(self, octets: bytes, events: list[Event] | None = None) -> memoryview:
+            nonlocal parsed
+            parsed += len(octets)
+            return super().take(octets, events)
+
+    def find(buffer: bytearray, start: int) -> int | None:
+        nonlocal parsed
+        parsed += len(buffer) - start
+        return find_head_end(buffer, start)
+
+    whole = read_answers(received, is_closed=is_closed)
+    monkeypatch.setattr(reading, "Feed", CountingFeed)
+    monkeypatch.setattr(reading, "find_head_end", find)
+    assert read_answers(received, is_closed=is_closed, step=1) == whole
+    assert parsed <= len(received)

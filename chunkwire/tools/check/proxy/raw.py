@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.connection import Connection, PeerGone
+from chunkwire.net.heads import find_head_end
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event, LastChunk, SizeLine, Trailers
@@ -22,7 +23,6 @@ MAX_KEPT_OCTETS: Final = 16384  # of each direction, for the scorecard; most row
 MAX_HEAD_OCTETS: Final = 1 << 18
 MAX_CONTENT_OCTETS: Final = 1 << 20  # kept of one body; the rest is only counted
 
-_HEAD_END: Final = re.compile(rb"\n\r?\n")
 _VERSION: Final = re.compile(rb"HTTP/(\d+\.\d+)")
 _STATUS: Final = re.compile(rb"HTTP/\d+\.\d+[ \t]+(\d{3})\b")
 _LENGTH: Final = re.compile(rb"\d{1,18}")
@@ -153,14 +153,16 @@ class RawEnd:
 
         None: the connection ended first, or more than `MAX_HEAD_OCTETS` came.
         """
+        searched = 0
         while True:
             while self.pending.startswith((b"\r", b"\n")):
                 del self.pending[:1]
-            found = _HEAD_END.search(self.pending)
-            if found:
-                head = RawHead(bytes(self.pending[: found.end()]))
-                del self.pending[: found.end()]
+            end = find_head_end(self.pending, searched)
+            if end is not None:
+                head = RawHead(bytes(self.pending[:end]))
+                del self.pending[:end]
                 return head
+            searched = len(self.pending)
             if len(self.pending) > MAX_HEAD_OCTETS or not await self.receive():
                 return None
 

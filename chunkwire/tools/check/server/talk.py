@@ -20,7 +20,7 @@ from chunkwire.net.dial import Url, dial
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.heads import Field
 from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
-from chunkwire.tools.check.server.answers import AnswersRead, ServerAnswer, read_answers
+from chunkwire.tools.check.server.answers import AnswersParser, AnswersRead, ServerAnswer
 
 MAX_RECEIVED_OCTETS: Final = 4 << 20  # of one connection; no row needs a larger answer
 _SHOWN_OCTETS: Final = 4096  # of one message
@@ -150,14 +150,13 @@ class Conversation:
 
     def __init__(self, connection: ClientConnection, methods: Sequence[bytes], patience: float) -> None:
         self._connection = connection
-        self._methods = methods
         self._patience = patience
         self._sent = bytearray()
         self._received = bytearray()
         self._came = trio.Event()
         self._end = TalkEnd.OPEN
         self._before_fin: int | None = None
-        self.answers = AnswersRead(())
+        self.answers = AnswersParser(methods)
 
     async def send(self, octets: bytes) -> None:
         """Send octets; no error if the server has closed the connection or does not read."""
@@ -171,7 +170,7 @@ class Conversation:
             self._before_fin = len(self.answers.finals)
             await self._connection.send_eof()
 
-    async def wait(self, condition: Callable[[AnswersRead], bool]) -> bool:
+    async def wait(self, condition: Callable[[AnswersParser], bool]) -> bool:
         """Wait until a condition on the answers holds; False at the end of the connection or after `patience`."""
         with trio.move_on_after(self._patience):
             while not condition(self.answers) and self._end is TalkEnd.OPEN:
@@ -189,28 +188,29 @@ class Conversation:
     @property
     def talk(self) -> Talk:
         """The octets and answers so far."""
-        return Talk(bytes(self._sent), bytes(self._received), self.answers, self._end, self._before_fin)
+        return Talk(bytes(self._sent), bytes(self._received), self.answers.read(), self._end, self._before_fin)
 
     async def read(self) -> None:
         """Receive until the connection ends, or `MAX_RECEIVED_OCTETS` came."""
         try:
             while octets := await self._connection.receive_some():
                 self._received += octets
+                self.answers.feed(octets)
                 self._note(TalkEnd.OPEN)
                 if len(self._received) > MAX_RECEIVED_OCTETS:
                     return
+            self.answers.end()
             self._note(TalkEnd.CLOSED)
         except PeerGone:
             self._note(TalkEnd.RESET)
 
     def _note(self, end: TalkEnd) -> None:
         self._end = end
-        self.answers = read_answers(bytes(self._received), self._methods, is_closed=end is TalkEnd.CLOSED)
         came, self._came = self._came, trio.Event()
         came.set()
 
 
-def _never(_: AnswersRead) -> bool:
+def _never(_: AnswersParser) -> bool:
     return False
 
 
