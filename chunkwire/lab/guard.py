@@ -49,7 +49,7 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 def page_fields(head: Request) -> tuple[Field, ...]:
     """Return the response fields of everything but streams, which depend on the Host of the request."""
-    return (*PAGE_FIELDS, *_ISOLATED) if _LOOPBACK.fullmatch(_name_of(head) or "") else PAGE_FIELDS
+    return (*PAGE_FIELDS, *_ISOLATED) if _is_loopback(_name_of(head)) else PAGE_FIELDS
 
 
 def _name_of(head: Request) -> str | None:
@@ -57,6 +57,10 @@ def _name_of(head: Request) -> str | None:
     value = (head.get(b"host") or b"").decode("latin-1").strip()
     found = _HOST.fullmatch(value)
     return found[1].lower() if found else None if value else ""
+
+
+def _is_loopback(name: str | None) -> bool:
+    return name is not None and _LOOPBACK.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Guard:
             Refusal: 421 (RFC 9110 §15.5.20).
         """
         name = _name_of(head)
-        if name != "" and name not in self.hosts and not _LOOPBACK.fullmatch(name or " "):
+        if name != "" and name not in self.hosts and not _is_loopback(name):
             known = ", ".join(sorted(self.hosts)) or "127.0.0.1 and localhost"
             got = (head.get(b"host") or b"").decode("latin-1")
             raise Refusal(421, "lab-host", f"Host: expected a name of this lab ({known}), got {got!r:.80}")

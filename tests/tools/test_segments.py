@@ -33,7 +33,7 @@ def stamps_line(point: str, reads: object = (), writes: object = (), *, queued: 
 
 
 def recorded(*frames: FrameMoments, hops: tuple[str, ...] = ()) -> Gathered:
-    gathered, segments = Gathered(), Segments(len(hops))
+    gathered, segments = Gathered(), Segments(bool(hops))
     for one in frames:
         segments.take(gathered.at(0.0), one)
     segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops])

@@ -98,16 +98,16 @@ class Segments:
     """Records the segments of one run: without hops in `take`, with hops in `finish`.
 
     Attributes:
-        hops: number of hops that will be asked.
+        has_hops: hops will be asked for their stamps.
     """
 
-    hops: int = 0
+    has_hops: bool = False
     frames: list[FrameMoments] = field(default_factory=list)
     dropped: int = 0
 
     def take(self, one: Round, frame: FrameMoments) -> None:
         """Take a frame that counts, and its round."""
-        if not self.hops:
+        if not self.has_hops:
             _record(one, [*_own(frame), *_client(frame)])
         elif len(self.frames) < MAX_FRAMES:
             self.frames.append(frame)

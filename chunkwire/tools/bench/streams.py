@@ -74,7 +74,7 @@ class StreamRunner:
         self._loop = loop
         self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
         self._unfinished: list[StreamSampler] = []
-        self.segments = Segments(len(load.hops)) if load.has_stamps or load.hops else None
+        self.segments = Segments(bool(load.hops)) if load.has_stamps or load.hops else None
         self.run_id = secrets.token_hex(8)
 
     @property

@@ -117,14 +117,12 @@ class _DirectionReader:
         return reader
 
     def take(self, piece: TcpPiece, t: float) -> None:
-        """Take octets, a gap, or the end."""
+        """Take octets, a gap, or a FIN."""
         if piece.missing:
             self._lose(piece.missing, t)
         elif piece.octets:
             self._reads += 1
             self._feed(piece.octets, t)
-        elif piece.end == "RST":
-            self.end(t, "reset", "the connection was reset")
         elif piece.end:
             self.end(t, "cut")
 
@@ -179,10 +177,14 @@ def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
     up, down = _DirectionReader(asked), _DirectionReader(asked)
     for piece in pieces:
         t = (piece.t_ns - began_ns) / 1e9
-        (up if piece.is_from_client else down).take(piece, t)
-        if piece.end == "RST":
-            up.end(t, "reset", "the connection was reset")
+        if piece.end != "RST":
+            (up if piece.is_from_client else down).take(piece, t)
+            continue
+        up.end(t, "reset", "the connection was reset")
+        if piece.is_from_client:
             down.end(t, "client-gone", "the client reset the connection")
+        else:
+            down.end(t, "reset", "the connection was reset")
     for way in (up, down):
         way.end((pieces[-1].t_ns - began_ns) / 1e9, "missing", "the capture ends before the body does")
     yield from _paired(connection, up.messages, down.messages, began_ns)
