@@ -39,6 +39,7 @@ class ServerConnection(Connection):
 
     Attributes:
         scheme: of the requests' targets: `http`, or `https` over TLS.
+        keeps_left: `peek` must not take the octet that is left (`LeftOctet`): the close may delimit the response.
 
     Args:
         bare_lf: accept heads whose lines end in LF alone, as people type them; False refuses them.
@@ -57,17 +58,18 @@ class ServerConnection(Connection):
         self._bare_lf = bare_lf
         self._waits_first = False  # the first request mostly comes with the connection
         self.left = LeftOctet.of(self._plain_socket)
+        self.keeps_left = True
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 
-    def leave_no_octet(self) -> None:
-        """Leave no octet in the queue from now on, so that `peek` notices at once that the peer has left.
+    async def peek(self) -> bool:
+        """As `Connection.peek`; first take the octet that is left, so that it is noticed at once when the peer leaves.
 
-        A close of a Unix socket is then a FIN to the peer; see `LeftOctet`.
+        The octet is kept while `keeps_left`, and while `leftover` may have a request whose response needs it.
         """
-        if self.left is not None:
+        if self.left is not None and not (self.keeps_left or self.leftover):
             self.left.take()
-            self.left = None
+        return await super().peek()
 
     async def receive_request(self) -> Request | None:
         """Return the next request head (see `seam.judge_request`); None if the peer closed before its first octet.

@@ -145,8 +145,7 @@ class Server:
             tap=tap,
             must_close=refusal is not None,
         )
-        if response.is_chunked:  # no close delimits its body
-            connection.leave_no_octet()
+        connection.keeps_left = not response.is_chunked  # no close delimits a chunked body
         ended = Ended.CUT  # if this is cancelled at the end of the drain's grace time
         try:
             ended = await self._respond_unless_reset(connection, request, response, refusal)

@@ -77,6 +77,24 @@ async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
+@pytest.mark.parametrize("more, is_kept", [(b"", False), (b"GET / HTTP/1.0\r\n\r\n", True)])
+async def test_an_octet_that_no_response_needs_is_taken_before_a_wait(
+    more: bytes, is_kept: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fails where a client that leaves is noticed late, or where a request behind another one loses its octet."""
+    near, far = socket.socketpair()
+    connection = ServerConnection(trio.SocketStream(trio.socket.from_stdlib_socket(near)), bare_lf=False)
+    far.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + more)
+    assert await connection.receive_request() is not None
+    connection.keeps_left = False
+    with far, trio.move_on_after(1):
+        await connection.peek()
+    assert connection.left is not None
+    assert connection.left.is_there == is_kept
+    connection.reset()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
 @pytest.mark.parametrize("is_waiting", [True, False])
 async def test_a_socket_that_this_side_has_closed_is_not_looked_at(
     is_waiting: bool, autojump_clock: trio.testing.MockClock

@@ -272,13 +272,20 @@ async def test_a_1xx_that_the_client_does_not_take_ends_as_a_timeout(head: bytes
         assert (running.ended[-1].status, running.ended[-1].rule) == (0, "")
 
 
-async def test_a_cut_is_no_end_to_an_http_1_0_client_of_a_unix_socket() -> None:
-    """Fails where the socket is just closed: it knows no reset, and a FIN ends the body."""
+@pytest.mark.parametrize("is_pipelined", [True, False])
+@pytest.mark.parametrize("first", [b"", get("/stream/1"), post("/echo", b"1\r\nx\r\n0\r\n\r\n")])
+async def test_a_cut_is_no_end_to_an_http_1_0_client_of_a_unix_socket(first: bytes, is_pipelined: bool) -> None:
+    """Fails where the socket is just closed: it knows no reset, and a FIN ends the body. Also after HTTP/1.1."""
     near, far = await unix_pair()
+    last = b"GET /sse?count=2&cut=1 HTTP/1.0\r\n\r\n"
     async with serving() as running, trio.open_nursery() as nursery:
         nursery.start_soon(running.origin.handle, far, name="client")
         client = Client(near)
-        await client.send(b"GET /sse?count=2&cut=1 HTTP/1.0\r\n\r\n")
+        await client.send(first + last if is_pipelined else first)
+        if first:
+            await client.read_until(b"0\r\n\r\n")
+        if not is_pipelined:
+            await client.send(last)
         with trio.fail_after(PATIENCE):
             assert b'"n": 1' in await client.read_until_reset()
         await near.aclose()
