@@ -206,7 +206,7 @@ async def replay(first: bytes, source: Input, sink: Sink) -> int:
         *lines, held = (held + octets).split(b"\n")
         for batch in batches(read_records(lines)):
             sink.show(batch)
-        if len(held) > MAX_LINE:
+        if len(held) > MAX_LINE + 1:  # one more may be the CR of its end
             break  # `read_records` refuses this line
         octets = await source.receive()
     for batch in batches(read_records([held])):

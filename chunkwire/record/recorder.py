@@ -81,7 +81,7 @@ class Recorder:
         self._last_t: float | None = None
         self._n = self._last_read = self._reads = self._chunks = self._octets = self._wire_octets = 0
         self._hash = hashlib.sha256()
-        # The current chunk, and the first octets of its data, in the pieces in which they came.
+        # The current chunk, the first octets of its data, in the pieces in which they came, and how many came in all.
         self._chunk: SizeLine | None = None
         self._data: list[bytes] = []
         self._data_octets = 0
@@ -202,7 +202,7 @@ class Recorder:
         if self._chunk is not None:
             if self._data_octets < MAX_DATA_OCTETS:
                 self._data.append(octets[: MAX_DATA_OCTETS - self._data_octets])
-                self._data_octets += len(self._data[-1])
+            self._data_octets += len(octets)
             return
         size = len(octets)
         n, gap = self._next(t)
@@ -227,7 +227,7 @@ class Recorder:
         assert chunk is not None
         n, gap = self._next(t)
         data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
-        cut = self._data_octets == MAX_DATA_OCTETS < chunk.size
+        cut = self._data_octets > MAX_DATA_OCTETS
         line = chunk.line.decode("latin-1")
         # Positional arguments, as keywords double the cost, and this is called for each frame.
         self._emit(

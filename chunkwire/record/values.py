@@ -252,7 +252,7 @@ _RECORDING: Final = "JSON lines, as `chunkwire watch URL --save FILE` writes the
 _ONE_OF: Final = {"point": POINTS, "way": WAYS}
 
 MAX_LINE: Final = 1 << 24
-"""The most octets of a line, or characters of a `str`: an observer keeps 64 KiB of a frame, which may be escaped."""
+"""The most octets of a line, or characters of a `str`, before its end: 64 KiB are kept of a frame, perhaps escaped."""
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _quote: Final = json.encoder.encode_basestring_ascii
@@ -316,7 +316,7 @@ def from_json(line: str | bytes) -> Record | None:
     Raises:
         LocalError: the line is too long, not JSON, not a record of version 1, or a member is missing or not valid.
     """
-    if len(line) > MAX_LINE:
+    if line[MAX_LINE:] not in ("", b"", "\n", b"\n", "\r", b"\r", "\r\n", b"\r\n"):
         raise LocalError(f"expected a record of at most {MAX_LINE >> 20} MiB, got a longer line, {_quoted_line(line)}")
     try:
         given = load_json(line)
@@ -349,7 +349,7 @@ def from_json(line: str | bytes) -> Record | None:
 
 def lines_of(file: IO[AnyStr]) -> Iterator[AnyStr]:
     """Yield the lines of a file; one that is too long for a record comes in parts, of which the first is refused."""
-    while line := file.readline(MAX_LINE + 1):
+    while line := file.readline(MAX_LINE + 2):  # the end of a line may be CRLF
         yield line
 
 

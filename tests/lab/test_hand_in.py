@@ -23,6 +23,13 @@ def test_a_line_is_read_as_it_was_written() -> None:
     assert parse_line(changed(more="of a later version")) == LINE
 
 
+def test_a_line_may_be_as_long_as_its_limit_without_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    longest = LINE.to_json().ljust(MAX_LINE)
+    path.write_text(f"{longest}\n{longest} \n")
+    assert read_hand_in(str(path)) == ([LINE], [f"{path}:2: expected a JSON object"])
+
+
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -168,7 +168,16 @@ def test_a_line_that_is_too_long_is_refused_before_it_is_held(end: str) -> None:
     file = io.StringIO(f"{FRAME}\n{{{'x' * 3 * MAX_LINE}{end}")
     with pytest.raises(LocalError, match=r'^a.jsonl, line 2: .* at most 16 MiB, got a longer line, "{xxx.*"…$'):
         list(read_records(lines_of(file), "a.jsonl"))
-    assert file.tell() <= len(FRAME) + MAX_LINE + 2
+    assert file.tell() <= len(FRAME) + MAX_LINE + 3
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_line_is_as_long_as_it_is_without_its_end(end: bytes) -> None:
+    longest = FRAME.encode().ljust(MAX_LINE)
+    assert from_json((longest + end).decode()) == from_json(FRAME)
+    assert list(read_records(lines_of(io.BytesIO(longest + end)))) == [from_json(FRAME)]
+    with pytest.raises(LocalError, match="expected a record of at most 16 MiB"):
+        list(read_records(lines_of(io.BytesIO(longest + b" " + end))))
 
 
 @pytest.mark.parametrize("first", ["{", '{"'])

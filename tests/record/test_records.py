@@ -117,6 +117,13 @@ def test_octets_that_were_never_approved_stand_in_the_end() -> None:
 
 
 @pytest.mark.parametrize("octets, is_cut", [(MAX_DATA_OCTETS, False), (MAX_DATA_OCTETS + 1, True)])
+def test_data_of_a_partial_chunk_is_marked_cut_where_more_came_than_is_kept(octets: int, is_cut: bool) -> None:
+    """Fails where the chunk-size decides: it says more than what came."""
+    [record] = frames(recorded(b"%x\r\n%b" % (2 * octets, b"x" * octets), framing="cut"))
+    assert (record.cut, record.partial, len(record.data or b"")) == (is_cut, True, MAX_DATA_OCTETS)
+
+
+@pytest.mark.parametrize("octets, is_cut", [(MAX_DATA_OCTETS, False), (MAX_DATA_OCTETS + 1, True)])
 def test_data_is_kept_up_to_its_limit_and_then_marked_cut(octets: int, is_cut: bool) -> None:
     body = b"%x\r\n%b\r\n" % (octets, bytes(octets))
     chunk = frames(recorded(body[:1000], body[1000:-3], body[-3:]))[0]

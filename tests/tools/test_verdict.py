@@ -2,7 +2,8 @@
 
 import pytest
 
-from chunkwire.record.values import to_json
+from chunkwire.record.values import EndRecord, FrameRecord, Record, to_json
+from chunkwire.tools.probe.arrival import read_runs
 from chunkwire.tools.probe.captures import read_recording
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import DEFECTS, HopVerdict, Kind
@@ -217,3 +218,16 @@ def test_only_what_rests_on_times_is_judged_by_time(path: Path, unproved: str) -
 def test_a_hop_without_a_run_had_no_answer() -> None:
     verdict = judge_hop(Hop("hop", error="127.0.0.1:1 refused the connection"))
     assert (verdict.kind, verdict.line) == (Kind.UNREACHABLE, "no answer: 127.0.0.1:1 refused the connection")
+
+
+@pytest.mark.parametrize("data, cut", [(b"x" * 70000, False), (b"x" * 65536, True), (None, False)])
+def test_the_octets_of_a_chunk_that_ended_early_are_those_that_came(data: bytes | None, cut: bool) -> None:
+    """Fails where only the octets count that the recording keeps of it."""
+    at = "client.received"
+    records: list[Record] = [
+        FrameRecord(1, at, 0.1, 1, None, 1, 0, "5", 5, b"hello"),
+        FrameRecord(1, at, 0.2, 2, 0.1, 2, 10, "fffff", 0xFFFFF, data, cut, True),
+        EndRecord(1, at, 0.2, "cut", "unknown", 1, None, 2, 70005, 70017, ""),
+    ]
+    assert [run.octets for run in read_runs(records)] == [70005]
+    assert [run.octets for run in read_runs(records[:-1])] == [5 + len(data or b"")]

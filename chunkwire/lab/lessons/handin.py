@@ -19,7 +19,7 @@ from chunkwire.wire.jsontext import load_json
 VERSION: Final = 1
 KINDS_OF_WORK: Final = ("lesson", "puzzle")
 MAX_LINE: Final = 4096
-"""Characters of a line; one of ours has some 150."""
+"""Characters of a line without its end; one of ours has some 150."""
 MAX_NAME: Final = 40
 """Characters that are kept of a name."""
 HONESTY: Final = "a hand-in is a text file, and can be made by hand: let its author show you one step"
@@ -53,7 +53,7 @@ def parse_line(text: str) -> HandInLine:
         LocalError: it is no line of a hand-in; the message says why.
     """
     try:
-        found = load_json(text) if len(text) <= MAX_LINE else None
+        found = load_json(text) if len(text.removesuffix("\n")) <= MAX_LINE else None
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -190,10 +190,15 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
     stamped: list[Unit] = []
     events: list[Unit] = []
     pieces: list[Unit] = []
+    end = next((each for each in reversed(records) if isinstance(each, EndRecord)), None)
     octets = 0
     for record in bodies:
-        is_partial = isinstance(record, FrameRecord) and record.partial
-        octets += len(record.data or b"") if is_partial else record.size
+        if not (isinstance(record, FrameRecord) and record.partial):
+            octets += record.size
+        elif end is not None:
+            octets = max(octets, end.octets)  # the last of the body: its data may be cut, or left out
+        else:
+            octets += len(record.data or b"")
         pieces.append(Unit(record.t, record.read, octets))
         stamps, ended = reader.feed(record.data or b"")
         stamped += [replace(pieces[-1], stamp=stamp) for stamp in stamps]
@@ -213,7 +218,7 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
         is_chunked=any(isinstance(each, FrameRecord) for each in records),
         is_whole=is_whole and reader.is_readable,
         acks=tuple(each for each in records if isinstance(each, AckRecord)),
-        end=next((each for each in reversed(records) if isinstance(each, EndRecord)), None),
+        end=end,
     )
 
 
