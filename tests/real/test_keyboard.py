@@ -20,15 +20,10 @@ def nc(port: int, octets: bytes, *words: str) -> bytes:
 
 
 @pytest.mark.needs("nc")
-def test_nc_shows_three_chunks_and_the_last_and_ends_by_itself(origin: Served) -> None:
-    answer = nc(origin.port, GENERATE)
+def test_nc_shows_three_chunks_and_the_last_and_ends_by_itself(served: Served) -> None:
+    answer = nc(served.port, GENERATE)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert THREE_CHUNKS.search(answer), answer
-
-
-@pytest.mark.needs("nc")
-def test_nc_sees_the_same_through_the_gateway(gateway: Served) -> None:
-    assert THREE_CHUNKS.search(nc(gateway.port, GENERATE))
 
 
 @pytest.mark.needs("nc")

@@ -41,13 +41,6 @@ def test_the_error_for_curl_i_without_raw_names_the_flag(origin: Served) -> None
 
 
 @pytest.mark.needs("curl")
-def test_an_answer_to_head_needs_its_method(origin: Served) -> None:
-    _, said = curl("-I", origin.url("/generate"))
-    assert watched(said)[0] == 18
-    assert watched(said, "-X", "HEAD")[0] == 0
-
-
-@pytest.mark.needs("curl")
 def test_a_100_continue_stands_before_its_response(origin: Served) -> None:
     _, said = curl("-i", "--raw", "-H", "Expect: 100-continue", "-d", "hello", origin.url("/echo"))
     code, _, err = watched(said)

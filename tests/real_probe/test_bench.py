@@ -73,19 +73,15 @@ def test_how_late_a_stream_begins_is_the_meter_s_own_error(origin: Served, capsy
     assert result.gathered.samples(TIMER).n > 1 / TIMER_SECONDS  # more than those that measure it and nothing else
 
 
-def test_a_rate_that_this_machine_cannot_reach_is_a_finding(origin: Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rate_that_this_machine_cannot_reach_is_a_finding_and_told_once_with_force(
+    origin: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--max-failed", "100%"]
     assert main(["bench", origin.url("/probe?n=1"), *words]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "nothing was measured: the rate was not reached" in printed.err
-
-
-def test_with_force_a_rate_that_was_not_reached_is_told_once(
-    origin: Served, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--max-failed", "100%", "--force"]
-    main(["bench", origin.url("/probe?n=1"), *words])
+    main(["bench", origin.url("/probe?n=1"), *words, "--force"])
     printed = capsys.readouterr()
     assert (printed.out.count("the rate was not reached"), printed.err.count("the rate was not reached")) == (1, 0)
 

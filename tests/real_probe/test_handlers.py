@@ -36,17 +36,17 @@ def check(words: Sequence[str | Path], env: dict[str, str]) -> None:
             assert chunkwire(*map(str, words)).returncode == 0
 
 
-def test_a_handler_of_fastapi(tmp_path: Path) -> None:
+def test_a_handler_of_fastapi_streams_and_bears_stamps(tmp_path: Path) -> None:
     path = tmp_path / "handler.py"
     path.write_text(example("python"))
     check([sys.executable, path], {})
 
 
 @pytest.mark.needs("node")
-def test_a_handler_of_express(node_modules: Path) -> None:
+def test_a_handler_of_express_streams_and_bears_stamps(node_modules: Path) -> None:
     check([program("node"), "-e", example("js")], {"NODE_PATH": str(node_modules)})
 
 
 @pytest.mark.needs("go")
-def test_a_handler_of_net_http(go_folder: Path) -> None:
+def test_a_handler_of_net_http_streams_and_bears_stamps(go_folder: Path) -> None:
     check([build_go(go_folder, example("go"), "handler")], {})
