@@ -1,5 +1,8 @@
 """`chunkwire demo`: where it listens, what it shows, and what it says of the octets at its three places."""
 
+import socket
+from contextlib import ExitStack, suppress
+
 import pytest
 import trio
 
@@ -10,12 +13,19 @@ from chunkwire.record.values import EndRecord
 from chunkwire.tools.paint import PLAIN
 from chunkwire.wire.errors import leaves
 from tests.peers.command import chunkwire
-from tests.peers.process import listening_socket
+from tests.peers.process import LOOPBACK, listening_socket
 
 
-def test_it_ends_by_itself_with_equal_octets() -> None:
-    result = chunkwire("demo", "-n", "3", "--interval", "5ms")
+def test_with_its_usual_ports_in_use_it_ends_by_itself_with_equal_octets() -> None:
+    with ExitStack() as held:
+        taken = []
+        for port in (8080, 8081):
+            with suppress(OSError):  # another program has it, and may leave it before the demo asks
+                held.enter_context(socket.create_server((LOOPBACK, port)))
+                taken.append(f"port {port} is in use; the ".encode())
+        result = chunkwire("demo", "-n", "3", "--interval", "5ms")
     assert result.returncode == ExitCode.OK, result
+    assert all(line in result.stderr for line in taken)
     said = result.stdout.decode()
     rows = [line.split() for line in said.splitlines()[1:]]
     assert [row[:2] for row in rows if row[:1] == ["chunk"] and row[1].isdigit()][:3] == [

@@ -63,7 +63,10 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
         (("--start-at", "2026-01-01T00:00:00Z"), "--start-at: that moment was", 2),
     ],
 )
-def test_what_cannot_begin_is_one_line(words: tuple[str, ...], said: str, code: int) -> None:
+def test_what_cannot_begin_is_one_line(
+    words: tuple[str, ...], said: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunkwire.cli.bench_dask.CONNECT_SECONDS", 0.5)  # Dask asks again a port that refuses
     result = called("bench", "-q", "http://127.0.0.1:1/", *words)
     assert (result.returncode, result.stderr.count(b"\n"), result.stdout) == (code, 1, b""), result
     assert said in result.stderr.decode()
