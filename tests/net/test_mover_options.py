@@ -12,7 +12,7 @@ from chunkwire.net.movers import IdleTimeout, MoveOptions
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk, SizeLine
-from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, Watcher, carrying, open_carried, running
 from tests.net.peer import SMALL, read_exactly, unix_pair
@@ -88,11 +88,15 @@ async def test_a_sink_that_takes_some_octets_in_time_is_only_slow(
 
 
 async def test_a_source_that_is_silent_for_too_long_ends_the_body(make_mover: MakeMover) -> None:
-    for scanner in (ChunkedScanner(), LengthScanner(10**6), CloseScanner()):
+    async def fall_silent(scanner: BodyScanner) -> None:
         async with carrying(make_mover, scanner, MoveOptions(idle_timeout=0.02)) as carried:
             await carried.send(FRAME)
             assert await carried.read_rest() == FRAME
             assert isinstance(await carried.wait_error(), IdleTimeout)
+
+    async with trio.open_nursery() as nursery:  # at once: a mover may look twice a second
+        for scanner in (ChunkedScanner(), LengthScanner(10**6), CloseScanner()):
+            nursery.start_soon(fall_silent, scanner, name="fall silent")
 
 
 async def test_each_octet_begins_the_idle_time_anew(
