@@ -1,11 +1,12 @@
 """The figures of a bench: the design's table, blanks, limits, JSON with its rules, and the page."""
 
 import json
+import re
 
 import pytest
 
 from chunkwire.tools.bench.histogram import DurationHistogram
-from chunkwire.tools.bench.page import page
+from chunkwire.tools.bench.page import page, stairs_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.view import lines, table, to_json
@@ -170,6 +171,23 @@ def test_the_page_is_self_contained_and_draws_both_charts() -> None:
     assert "<script" not in text
     assert "src=" not in text
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize("planned, arrived, end", [(1.0, 2.0, (1.0, 0.5)), (2.0, 1.0, (0.5, 1.0))])
+def test_the_line_of_arrival_at_the_plan_has_the_scales_of_the_axes(
+    planned: float, arrived: float, end: tuple[float, float]
+) -> None:
+    """Fails where the end is kept in the chart by moving it off the line."""
+    made = found(late=[0.1])
+    made.shown = [[(planned, arrived)]]
+    frame, line = (
+        [tuple(map(float, point.split(","))) for point in points.split()]
+        for points in re.findall(r'<polyline points="([^"]*)"', stairs_chart(made))[::-1]
+    )
+    (left, bottom), (across, up) = line
+    (right, top) = frame[0]
+    assert (across - left) / (right - left) == pytest.approx(end[0], abs=0.001)
+    assert (bottom - up) / (bottom - top) == pytest.approx(end[1], abs=0.001)
 
 
 def test_a_page_without_stamps_draws_frames_over_time() -> None:

@@ -1,6 +1,6 @@
 """The HTML page of a bench: its figures, percentile curves, percentiles over time, and arrival against plan.
 
-The rule here: pure; a result in, one page out, without scripts and without requests.
+The rule here: pure; a result in, one page out, which runs no script and sends no request.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import Final
 from chunkwire.tools.bench.chart import STYLE, WIDTH, LatencyCurve, percentile_chart, svg, time_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve
+from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, MIN_KNOWN, curve
 from chunkwire.tools.bench.view import lines
 
-_COLUMNS: Final = 110  # characters of a line of the figures; the page has room for them
+_COLUMNS: Final = 110  # characters of a line of the text figures, for which the page is wide enough
 _HEIGHT: Final = 360
 _LEFT: Final = 100
 _BOTTOM: Final = 40
-_BASE: Final = " (baseline)"
 _COLOURS: Final = {name: f"var(--{name})" for name in DEFINITIONS}
 _STREAM_COLOURS: Final = ("var(--late)", "var(--added)", "var(--hold)")
 _STYLE: Final = (
@@ -35,8 +34,8 @@ _STYLE: Final = (
 )
 _ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
-    "Each point is a frame of one of the first streams: its arrival over its planned moment, or, without a plan, its"
-    " number over its arrival. Frames that were held and arrived together are a step."
+    "Each point is a frame of one of the first streams: its planned moment on the x axis, its arrival on the y axis."
+    " Without a plan: its arrival on the x axis, its number on the y axis. A step is frames that arrived together."
 )
 
 
@@ -67,11 +66,11 @@ def page(result: BenchResult) -> str:
 
 
 def _over_time(gathered: Gathered) -> Iterator[str]:
-    """Yield a chart and a table of the first of late, added and gap that has samples; nothing of a single round."""
+    """Yield a chart and a table of the first of late, added and gap that has samples; nothing if there is one round."""
     name = next((name for name in ("late", "added", "gap") if gathered.has(name)), "")
     if len(gathered.rounds) < 2 or not name:
         return
-    yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}, a point a round.</p>"
+    yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}; one point per round.</p>"
     seconds = sum(one.seconds for one in gathered.rounds)
     yield time_chart(_time_curves(gathered, name), seconds=seconds, label=f"percentiles of {name} over time")
     heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
@@ -82,7 +81,8 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
         cells = [f"{began:.2f}", str(quantity.known), *shown]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
-    yield f"<p>In ms; blank where fewer than {MIN_BEYOND} samples are larger, or too few are known.</p>"
+    why_blank = f"fewer than {MIN_BEYOND} samples are larger, or more than {1 - MIN_KNOWN:.0%} have no known value"
+    yield f"<p>In ms. A percentile is blank if {why_blank}; n counts the known ones.</p>"
     yield f"<table><tr>{heading}</tr>{''.join(rows)}</table>"
 
 
@@ -94,17 +94,13 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
             if ns is not None:
                 points.setdefault(figure, []).append((began + one.seconds / 2, ns / 1e3))
         began += one.seconds
-    colours = dict(zip(FIGURES, ("late", "added", "gap", "hold", "first"), strict=True))
-    return {
-        figure: LatencyCurve(found, f"var(--{colours[figure]})") for figure, found in points.items() if len(found) > 1
-    }
+    palette = (_COLOURS[name] for name in ("late", "added", "gap", "hold", "first"))  # five colours, in any order
+    colours = dict(zip(FIGURES, palette, strict=True))
+    return {figure: LatencyCurve(found, colours[figure]) for figure, found in points.items() if len(found) > 1}
 
 
 def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
-    """Return the curves of late, added and hold; those of a baseline are dashed.
-
-    A stream without stamps has none of these: the curves of `first` and `gap` are drawn.
-    """
+    """Return the curves of `_curves`; those of a baseline are dashed."""
     curves = _curves(gathered, is_baseline=False)
     if baseline is not None:
         curves |= _curves(baseline, is_baseline=True)
@@ -113,17 +109,18 @@ def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
 
 
 def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, LatencyCurve]:
-    names = [name for name in DEFINITIONS if (name in ("gap", "first")) is not gathered.has("added")]
+    """Return the curves of late, added and hold; those of first and gap if `added` has no samples."""
+    names = ("late", "added", "hold") if gathered.has("added") else ("first", "gap")
     points = {name: [(p / 100, ns / 1e3) for p, ns in curve(gathered.samples(name))] for name in names}
     return {
-        name + _BASE * is_baseline: LatencyCurve(found, _COLOURS[name], is_dashed=is_baseline)
+        f"{name} (baseline)" if is_baseline else name: LatencyCurve(found, _COLOURS[name], is_dashed=is_baseline)
         for name, found in points.items()
         if len(found) > 1
     }
 
 
 def stairs_chart(gathered: Gathered) -> str:
-    """Return a chart of arrival over planned moment; without a plan, of the number of frames over arrival."""
+    """Return a chart: x planned moment, y arrival; if a frame has no plan, x arrival, y number of the frame."""
     shown = [points for points in gathered.shown if points]
     if not shown:
         return "<p>No frames came.</p>"
@@ -141,10 +138,11 @@ def stairs_chart(gathered: Gathered) -> str:
     across = f"planned, up to {right:.2f} s" if is_planned else f"arrived, up to {right:.2f} s"
     parts = list(_axes(up, across))
     if is_planned:
-        parts.append(_line([(0.0, 0.0), (1.0, min(1.0, right / top))], "var(--line)"))
+        end = min(right, top)  # of the line on which arrival equals plan
+        parts.append(_line([(0.0, 0.0), (end / right, end / top)], "var(--line)"))
     for number, points in enumerate(series):
         colour = _STREAM_COLOURS[number % len(_STREAM_COLOURS)]
-        parts.append(_line([(x / right, y / top) for x, y in points], colour, is_dotted=True))
+        parts.append(_line([(x / right, y / top) for x, y in points], colour, has_markers=True))
         name = f"stream {number + 1}"
         parts.append(f'<text x="{_LEFT + 16}" y="{24 + 16 * number}" fill="{colour}">{name}</text>')
     return svg(_HEIGHT, parts, "arrival against plan")
@@ -158,10 +156,10 @@ def _axes(top: str, across: str) -> Iterator[str]:
     yield f'<text x="{WIDTH - 10}" y="{_HEIGHT - 6}" text-anchor="end">{html.escape(across)}</text>'
 
 
-def _line(points: Sequence[tuple[float, float]], colour: str, *, is_dotted: bool = False) -> str:
+def _line(points: Sequence[tuple[float, float]], colour: str, *, has_markers: bool = False) -> str:
     places = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
     line = f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-    if not is_dotted:
+    if not has_markers:
         return line
     return line + "".join(f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="2" fill="{colour}"/>' for x, y in points)
 
