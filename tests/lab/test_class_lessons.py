@@ -11,8 +11,12 @@ import trio
 
 from chunkwire.lab.guard import Guard
 from chunkwire.lab.laboratory import Lab
-from chunkwire.lab.lessons.front import ClassFront
+from chunkwire.lab.lessons import all_lessons
+from chunkwire.lab.lessons.front import ClassFront, Front
+from chunkwire.lab.lessons.netcats import of_kind
 from chunkwire.lab.lessons.on_page import PageLessons
+from chunkwire.lab.lessons.session import LessonSession, open_session
+from chunkwire.lab.lessons.tee import Tee
 from chunkwire.lab.seat import Seat, Seats
 from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
@@ -123,6 +127,37 @@ async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs()
 def test_an_ipv6_name_of_a_class_has_its_brackets_once(name: str) -> None:
     opened = ClassFront(name).of(Seat("/c/x")).open("origin", Address("127.0.0.1", 1), lambda _: None)
     assert str(opened) == "[::1]:0/c/x/lesson"
+
+
+def test_a_session_that_closes_late_leaves_the_addresses_of_the_next_one_open() -> None:
+    tees: dict[bytes, Tee] = {}
+    old, new = (Front(tees, Address("127.0.0.1", 1), "/c/x") for _ in range(2))
+    old.open("origin", Address("127.0.0.1", 1), lambda _: None)
+    new.open("origin", Address("127.0.0.1", 2), lambda _: None)
+    opened = dict(tees)
+    old.close()
+    assert tees == opened
+    new.close()
+    assert tees == {}
+
+
+async def test_a_session_that_is_cancelled_while_it_begins_closes_its_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tees: dict[bytes, Tee] = {}
+    front = Front(tees, Address("127.0.0.1", 1), "/c/x")
+    session = LessonSession(all_lessons()[6], of_kind("openbsd"), report=lambda number, judgement: None)
+
+    async def hop_cancelled(*args: object) -> None:
+        assert tees
+        scope.cancel()
+        await trio.sleep_forever()
+
+    monkeypatch.setattr("chunkwire.lab.lessons.session.start_hop", hop_cancelled)
+    with trio.fail_after(PATIENCE), trio.CancelScope() as scope:
+        async with open_session(session, front=front):
+            raise AssertionError("expected that the hop does not start")
+    assert tees == {}
 
 
 @pytest.mark.parametrize("first", [b"", b"\r\n", b"x" * 5000, b"\xff\xf4\xff\xfd\x06\n", b"GET / HTTP/1.1"])

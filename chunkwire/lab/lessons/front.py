@@ -1,4 +1,4 @@
-"""The one address of a class: connections for a lesson go to that learner's servers, watched; all others to the lab.
+"""The one address of a class: watch a lesson's connections and relay them to its servers; relay others to the lab.
 
 The rule here: the path in the first line, which only its learner knows, decides for the whole connection. No octet is
 changed.
@@ -19,10 +19,10 @@ from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners
 FIRST_LINE_SECONDS: Final = 300.0
 """For the first line, as a server waits for a head: people type."""
 FIRST_LINE_OCTETS: Final = 4096
-"""So much of a first line is waited for; a path of a lesson is looked for in what has come."""
+"""Of a longer first line only these are searched for the path of a lesson."""
 
 LESSON_PATH: Final = "/lesson"
-"""What follows the path of a learner's seat, so that lessons take no path from the lab."""
+"""What follows the path of a learner's seat, so that no path of a lesson is also one of the lab."""
 
 
 class ClassFront:
@@ -33,10 +33,10 @@ class ClassFront:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name.strip("[]")  # an Address has its brackets itself
+        self._name = name.strip("[]")  # str(Address) adds them
         self._lab: Tee | None = None
         self._public = Address(self._name, 0)
-        self._tees: dict[bytes, Tee] = {}  # by what a first line for their path contains
+        self._tees: dict[bytes, Tee] = {}  # by path, without the leading slash
 
     async def serve(
         self,
@@ -62,7 +62,7 @@ class ClassFront:
         return Front(self._tees, self._public, seat.path)
 
     async def handle(self, client: trio.SocketStream) -> None:
-        """Serve one connection: to the tee of the path in its first line, else to the lab."""
+        """Hand one connection to the tee of the path in its first line, else to the lab's; the caller closes it."""
         first = b""
         with trio.move_on_after(FIRST_LINE_SECONDS) as waiting:
             try:
@@ -74,13 +74,12 @@ class ClassFront:
             except trio.BrokenResourceError:
                 return
         if waiting.cancelled_caught or not first:
-            await client.aclose()
             return
         line = first.partition(b"\n")[0]
-        # A hop's path begins with the origin's.
+        # The longest one: a hop's path begins with the origin's.
         path = max((path for path in self._tees if path in line), key=len, default=None)
         tee = self._lab if path is None else self._tees[path]
-        if tee is not None:
+        if tee is not None:  # for the type checker: `serve` sets the lab's before it accepts
             await tee.handle(client, first)
 
 
@@ -97,7 +96,7 @@ class Front:
         self._tees = tees
         self._public = public
         self._path = seat_path + LESSON_PATH
-        self._opened: list[bytes] = []
+        self._opened: dict[bytes, Tee] = {}
 
     def paths(self, hops: Iterable[str]) -> tuple[str, ...]:
         """Return what targets begin with at the origin: asked directly, and through each hop."""
@@ -107,12 +106,12 @@ class Front:
         """Open the address of a server to this learner, and return it."""
         path = self._path if name == ORIGIN else f"{self._path}/{name}"
         key = path.strip("/").encode()  # the first line may be typed with a leading slash or without
-        self._tees[key] = Tee(name, server, on_change, path=path)
-        self._opened.append(key)
+        self._tees[key] = self._opened[key] = Tee(name, server, on_change, path=path)
         return LessonAddress(self._public, path)
 
     def close(self) -> None:
-        """Close all addresses: connections that ask for their paths go to the lab again."""
-        for key in self._opened:
-            self._tees.pop(key, None)
+        """Close all addresses, except those that a later session has opened again; new connections go to the lab."""
+        for key, tee in self._opened.items():
+            if self._tees.get(key) is tee:
+                del self._tees[key]
         self._opened.clear()

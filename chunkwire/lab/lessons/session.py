@@ -187,20 +187,20 @@ async def open_session(
         )
     async with trio.open_nursery() as nursery:
         open_place = partial(_open_place, nursery, session, front)
-        if lesson.is_served_by_learner:
-            own = await _free_address()
-            session.addresses[OWN_SERVER] = LessonAddress(own)
-            await open_place(RELAY, own, listen or free)
-        else:
-            resources = lesson_resources(session.answer, front.paths(lesson.hops) if front else ("",))
-            serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
-            [origin] = await nursery.start(serve_origin, free, name="origin")
-            await open_place(ORIGIN, origin, listen or free)
-            for place, mode in lesson.hops.items():
-                hop = await start_hop(nursery, origin, GatewaySettings(mode=parse_mode(mode), name=place))
-                await open_place(place, hop, free)
-        nursery.start_soon(session.watch_idleness, name="hints")
         try:
+            if lesson.is_served_by_learner:
+                own = await _free_address()
+                session.addresses[OWN_SERVER] = LessonAddress(own)
+                await open_place(RELAY, own, listen or free)
+            else:
+                resources = lesson_resources(session.answer, front.paths(lesson.hops) if front else ("",))
+                serve_origin = partial(serve, resources=resources, on_end=lambda entry: None)
+                [origin] = await nursery.start(serve_origin, free, name="origin")
+                await open_place(ORIGIN, origin, listen or free)
+                for place, mode in lesson.hops.items():
+                    hop = await start_hop(nursery, origin, GatewaySettings(mode=parse_mode(mode), name=place))
+                    await open_place(place, hop, free)
+            nursery.start_soon(session.watch_idleness, name="hints")
             yield session
             with trio.move_on_after(LAST_WORDS_SECONDS):
                 await session.wait_all_over()
