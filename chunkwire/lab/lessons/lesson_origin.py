@@ -1,6 +1,6 @@
 """What the lessons' origin serves.
 
-The rule here: no content depends on the clock, and the names of paths give no answer away.
+The rule here: no content depends on the clock. A path whose response a question is about is named neutrally.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chunkwire.server.routes import Resource, ResponderFunction
 SLOW_SECONDS: Final = 0.4
 """Between the lines of `/slow`: five lines take 1.6 s, long enough to be seen, short enough to be watched twice."""
 DRIP_SECONDS: Final = 0.3
-"""Between the lines of `/endless` and `/short`."""
+"""Between the lines of `/endless`, which a client leaves, and `/short`, which it reads to the end after its FIN."""
 ENDLESS_LINES: Final = 1000
 """Five minutes: nobody watches an endless stream for longer, and one that was forgotten ends."""
 
@@ -28,14 +28,14 @@ def lesson_resources(answer: Callable[[str], str], paths: Sequence[str] = ("",))
     """Return what is served.
 
     Args:
-        answer: takes the last segment of `/answer/…` and gives the text that is sent back.
-        paths: prefixes, each of which has all resources. A class has one for the origin and one for each hop.
+        answer: called with the last segment of `/answer/…`; returns the text that is sent back.
+        paths: prefixes; all resources are served under each. A class has one for the origin and one for each hop.
     """
 
     async def answered(request: IncomingRequest, response: Responder) -> None:
         await response.text(200, answer(request.captures["answer"]) + "\n")
 
-    served = (
+    served = (  # path, responder, summary, arguments of an example with curl
         Resource("/hello", _hello, "six octets", "{origin}/hello"),
         Resource("/numbers", _numbers, "three chunks", "--raw {origin}/numbers"),
         Resource("/first", _lines_of(4), "a stream", "--raw {origin}/first"),
@@ -44,7 +44,7 @@ def lesson_resources(answer: Callable[[str], str], paths: Sequence[str] = ("",))
         Resource("/slow", _dripping(5, SLOW_SECONDS), "a line each 0.4 s", "{origin}/slow"),
         Resource("/short", _dripping(5, DRIP_SECONDS), "a line each 0.3 s", "{origin}/short"),
         Resource("/endless", _dripping(ENDLESS_LINES, DRIP_SECONDS), "a line each 0.3 s", "{origin}/endless"),
-        Resource("/answer/{answer}", answered, "takes the answer to a question of the lesson", "{origin}/answer/first"),
+        Resource("/answer/{answer}", answered, "send an answer to a question of the lesson", "{origin}/answer/first"),
         *ECHO,
     )
     return tuple(replace(resource, path=path + resource.path) for path in paths for resource in served)
@@ -61,6 +61,8 @@ async def _numbers(request: IncomingRequest, response: Responder) -> None:
 
 
 def _lines_of(count: int, *, is_cut: bool = False) -> ResponderFunction:
+    """Return a responder that sends `count` lines, each of which says that there are 6."""
+
     async def lines(request: IncomingRequest, response: Responder) -> None:
         async with response.chunked(fields=(TEXT,)) as body:
             await _send_lines(body, count, of=6)

@@ -1,8 +1,8 @@
 """The lessons on the lab's page: their texts, and a session as an event stream.
 
 The rule here: a seat has one session at most. Its servers run as long as the request that began it: they end when the
-learner leaves or begins again. Octets on the lesson's own addresses are judged; the page itself sends nothing but
-answers to a step's question.
+learner leaves the page or begins a lesson again. The octets on the lesson's own addresses are judged, which the page
+never sends; the page begins lessons and sends answers to questions.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import encode_comment, encode_event
 
 HEARTBEAT_SECONDS: Final = 5.0
-"""Between two writes to an idle page: the second write fails where the page has left."""
+"""Between two writes to an idle page. If the page has left, a reset answers the first one, and the next one fails."""
 WAITING_EVENTS: Final = 256
 """Unsent events of a page; further ones are dropped."""
 
 SHOWN_OCTETS: Final = 2048
-"""Of one read, on the page: more than any step asks for."""
+"""Of one read, on the page: more than any step asks a learner to send."""
 
 FrontFor = Callable[[Seat], Front | None]
 
@@ -56,8 +56,8 @@ class PageLessons:
     def resources(self) -> Iterable[LabResource]:
         """What the page asks for."""
         yield LabResource("/lab/lessons", _list, "the lessons: titles, texts, kinds of nc")
-        yield LabResource("/lab/lesson/{n}", self._begin, "begin a lesson; its events", True, parameters={"nc"})
-        yield LabResource("/lab/answer", self._answer, "answer a lesson's question", True, parameters={"text"})
+        yield LabResource("/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc"})
+        yield LabResource("/lab/answer", self._answer, "answer a lesson's question", acts=True, parameters={"text"})
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Serve a session: each step, what comes on the wire, and each judgement as an event."""
@@ -72,7 +72,7 @@ class PageLessons:
                     gone = await send_events(receiver, events.session.done, response)
                 if gone is not None:
                     raise gone
-            except LocalError as error:
+            except LocalError as error:  # of `open_session`, before the response has begun
                 raise Refusal(400, "lesson", str(error)) from error
 
     async def _answer(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
@@ -85,9 +85,9 @@ class PageLessons:
 async def send_events(
     receiver: trio.MemoryReceiveChannel[bytes], done: trio.Event, response: Responder
 ) -> PeerGone | None:
-    """Send events until all is done, with heartbeats; return what is raised where the page left.
+    """Send events until the session is done, with heartbeats; return PeerGone if the page left before.
 
-    It is not raised here: a nursery around this would wrap it.
+    It is not raised here: the nursery of `open_session` would wrap it in an ExceptionGroup.
     """
     try:
         async with response.chunked(fields=(EVENT_STREAM, (b"Cache-Control", b"no-store"))) as body:
@@ -160,7 +160,7 @@ class SessionEvents:
 
 
 async def netcat_asked(query: Query) -> NetcatProgram:
-    """Return the kind of nc that a page asks commands for, by its parameter `nc`; without it what is installed."""
+    """Return the kind of nc that a page asks commands for, by its parameter `nc`; by default the installed one."""
     kind = query.text("nc")
     if kind and kind not in KINDS:
         raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)

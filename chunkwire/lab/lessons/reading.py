@@ -1,7 +1,7 @@
 """Read what a person typed, and find the first octet that is wrong.
 
 The rule here: the grammar is that of RFC 9112, in plain sentences for somebody who has never seen it. A head whose
-lines all end in bare LF is taken, as the origin takes it; a chunked body is judged by the scanner that judges all
+lines all end in bare LF is accepted, as by the origin; a chunked body is judged by the scanner that judges all
 bodies. Pure.
 """
 
@@ -19,7 +19,7 @@ from chunkwire.wire.reader import FrameReader
 
 _METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_UNTYPED: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
+_NOT_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 _ZERO: Final = re.compile(rb"0+(?![0-9A-Fa-f])")
 _VERSION: Final = b"HTTP/1.1"
 _SPACES: Final = b" \t"
@@ -27,7 +27,7 @@ _KEYS: Final = {
     b"\x1b": "That is an arrow key: it was sent as octets, it did not move back. Start again.",
     b"\xff": "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.",
 }
-"""What keys send that people press to mend a line or to leave."""
+"""By the first octet that a key sends: the sentence for a person who pressed it to edit the line, or to leave."""
 
 
 @dataclass(slots=True)
@@ -35,16 +35,16 @@ class ReadMessage:
     """A request or a response as far as it has come."""
 
     octets: bytes  # all that was read
-    path: bytes = b""  # that its target begins with, beside what a lesson calls it
+    path: bytes = b""  # prefix of its target in a class; the texts of lessons leave it out
     start_line: bytes = b""  # without its line end; b"" before it is whole
     # name in lower case, value, and the index of the line's first octet
     fields: list[tuple[bytes, bytes, int]] = field(default_factory=list)
     body_at: int | None = None  # index of the first octet after the head; None while the head is not whole
     mistake: Judgement | None = None  # the first thing that is wrong; None for nothing
     frames: list[Frame] = field(default_factory=list)  # of a chunked body, those that are whole
-    is_complete: bool = False  # the last-chunk and the line end behind it came; where it is not chunked, the head did
-    ends_at: int = 0  # index after its last octet, once it is complete
-    missing: str = ""  # what comes next in it, in the words of RFC 9112; "" for nothing
+    is_complete: bool = False  # the whole chunked body has come; without one, the head
+    ends_at: int = 0  # index after its last octet; 0 while it is not complete
+    missing: str = ""  # the element that must come next; "" for nothing
     partial: bytes = b""  # chunk-data so far of a chunk that has begun
 
     @property
@@ -75,7 +75,7 @@ class ReadMessage:
         return at if _ZERO.match(self.octets, at) else None
 
     def wrong(self, sentence: str, at: int | None = None) -> Judgement:
-        """Return that it is wrong at an octet, by default at the first one of its body."""
+        """Return the judgement that it is wrong at an octet, by default at the first one of its body."""
         return wrong(sentence, self.octets, self.body_at if at is None else at)
 
     def get(self, name: bytes) -> tuple[bytes, int] | None:
@@ -88,7 +88,7 @@ def read_request(octets: bytes, *, path: str = "", needs_host: bool = True) -> R
     message = ReadMessage(octets, path.encode())
     _read_head(message, is_request=True)
     if message.mistake is None and message.body_at is not None and needs_host:
-        message.mistake = _host_mistake(message)
+        message.mistake = _host_mistake(message, message.body_at)
     _read_body(message)
     return message
 
@@ -132,12 +132,14 @@ def _line_end_mistake(octets: bytes, end: int) -> Judgement | None:
     has_cr = [octets[lf - 1 : lf] == b"\r" for lf in (octets.find(b"\n"), end)]
     if has_cr[0] == has_cr[1]:
         return None
-    sentence = "All lines of a head end alike: in CRLF (\\r\\n), or where a server takes that in LF alone (\\n)."
+    sentence = (
+        "All lines of a head end the same way: in CRLF (\\r\\n), or in LF alone (\\n) if the server accepts that."
+    )
     return wrong(sentence, octets, end)
 
 
 def _control_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
-    found = _UNTYPED.search(line) or re.search(rb"\r", line)
+    found = _NOT_TEXT.search(line) or re.search(rb"\r", line)
     if not found:
         return None
     octet, place = found[0], at + found.start()
@@ -210,16 +212,12 @@ def _field_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
         return None
     if line[name.end() :].lstrip(_SPACES).startswith(b":"):
         return wrong("Between a field's name and its colon there is no space.", octets, at + name.end())
-    if not re.match(rb"[ \t]*$", line[name.end() :]) or b":" not in line:
-        return wrong(
-            "A field line is a name, a colon and a value, as in Host: x; the colon is missing.", octets, at + name.end()
-        )
-    return None
+    sentence = "A field line is a name, a colon and a value, as in Host: x; the colon is missing."
+    return wrong(sentence, octets, at + name.end())
 
 
-def _host_mistake(message: ReadMessage) -> Judgement | None:
+def _host_mistake(message: ReadMessage, body_at: int) -> Judgement | None:
     hosts = [at for name, _, at in message.fields if name == b"host"]
-    body_at = message.body_at or 0
     if not hosts:
         return message.wrong("HTTP/1.1 needs a Host line before the empty line: Host: x", body_at - 1)
     if len(hosts) > 1:
@@ -244,21 +242,21 @@ def _read_body(message: ReadMessage) -> None:
         message.frames = reader.feed(body)
     except FramingError as error:
         message.frames = reader.frames
-        message.mistake = framing_mistake(message, error)
+        message.mistake = _framing_mistake(message, message.body_at, error)
         return
-    message.is_complete = reader.is_complete
-    message.ends_at = len(message.octets) - len(reader.leftover)
-    if not message.is_complete:
-        try:
-            reader.end_of_input()
-        except IncompleteBody as error:
-            message.missing, message.partial = error.section, error.received
+    if reader.is_complete:
+        message.is_complete, message.ends_at = True, len(message.octets) - len(reader.leftover)
+        return
+    try:
+        reader.end_of_input()
+    except IncompleteBody as error:
+        message.missing, message.partial = error.section, error.received
 
 
-def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
+def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) -> Judgement:
     """Say in plain words what broke a chunked body (RFC 9112 §7.1)."""
-    at = (message.body_at or 0) + error.offset
-    if (mismatch := _size_mismatch(message, error)) is not None:
+    at = body_at + error.offset
+    if (mismatch := _size_mismatch(message, body_at, error)) is not None:
         return mismatch
     if (key := _KEYS.get(message.octets[at : at + 1])) is not None:
         return message.wrong(key, at)
@@ -278,17 +276,18 @@ def framing_mistake(message: ReadMessage, error: FramingError) -> Judgement:
     return message.wrong(sentence, at)
 
 
-def _size_mismatch(message: ReadMessage, error: FramingError) -> Judgement | None:
-    """Say by how much a size line is wrong, where no line end stands behind so many octets; None for another error."""
-    start = (message.body_at or 0) + sum(len(frame.raw) for frame in message.frames)
+def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> Judgement | None:
+    """Compare a size line with the length of its data, if the data does not end where it says; else None."""
+    start = body_at + sum(len(frame.raw) for frame in message.frames)
     line, end, rest = message.octets[start:].partition(b"\r\n")
     found = re.match(rb"[0-9A-Fa-f]+", line)
-    at = (message.body_at or 0) + error.offset
+    at = body_at + error.offset
     if not end or not found or error.rule not in (Rule.CHUNK_DATA_END, Rule.BARE_LF, Rule.BARE_CR):
         return None
     data, lf, _ = rest.partition(b"\n")
     size, count = int(found[0], 16), len(data.removesuffix(b"\r"))
-    if at < start + len(line) + 2 + size or size == count:  # in the size line, or the data's own line end is wrong
+    is_before_end = at < start + len(line) + len(b"\r\n") + size
+    if is_before_end or size == count:  # if the two are equal, only the line end after the data is wrong
         return None
     digits = found[0].decode("ascii")
     says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
