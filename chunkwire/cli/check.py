@@ -23,13 +23,13 @@ EXIT_CODES = """exit codes: 0 no row of level must failed, 1 one failed (with --
   so far)"""
 
 
-def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits_for: str) -> None:
+def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, patience_is: str) -> None:
     """Add the flags that choose rows, run them and write the scorecard.
 
     Args:
         jobs: the default of -j.
         patience: the default of --patience.
-        waits_for: what --patience waits for, for the help.
+        patience_is: what --patience means, for the help.
     """
     group = parser.add_argument_group("rows")
     group.add_argument(
@@ -45,7 +45,7 @@ def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, waits
         type=flags.timeout,
         default=flags.timeout(patience),
         metavar="TIME",
-        help=f"how long {waits_for} (default: {patience})",
+        help=f"{patience_is} (default: {patience})",
     )
     group.add_argument("--json", metavar="FILE", help="write the scorecard as JSON; - prints it instead of the table")
     group.add_argument("--junit", metavar="FILE", help="write it as JUnit XML")

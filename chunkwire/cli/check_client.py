@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORM",
         help="the content: sse, or a provider's stream, such as openai, anthropic, gemini (default: sse)",
     )
-    check.add_rows(parser, jobs=2, patience="10s", waits_for="one run may take")
+    check.add_rows(parser, jobs=2, patience="10s", patience_is="how long one run may take")
 
 
 def run(options: argparse.Namespace) -> int:

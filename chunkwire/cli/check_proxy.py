@@ -1,4 +1,4 @@
-"""`chunkwire check proxy URL --upstream ADDR`: what a proxy makes of streams, seen from both sides."""
+"""`chunkwire check proxy URL --upstream ADDR`: check how a proxy relays streams, as its client and as its upstream."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chunkwire.wire.errors import LocalError
 if TYPE_CHECKING:
     from chunkwire.tools.check.proxy.trial import ProxyRow
 
-SUMMARY = "both sides of a proxy: does it stream, and fail, as the RFCs say?"
+SUMMARY = "both sides of a proxy: does it relay streams, and report failures, as the RFCs say?"
 EPILOG = f"""\
-For a test instance: what is sent is broken on purpose, and a proxy may keep
-connections that it has spoilt. Nothing else should use it meanwhile.
+For a test instance: what is sent is broken on purpose, and the proxy may reuse
+connections that carried it. Nothing else should use the proxy meanwhile.
 {check.EXIT_CODES},
   71 ADDR cannot be bound
 
@@ -30,7 +30,7 @@ examples:
       the rows about request smuggling, with all octets of both sides
   chunkwire check proxy https://app.example/x --upstream :9000 -H 'Host: app'
       a path before every target, and fields that the proxy needs to route"""
-OWN_FIELDS = frozenset(
+FIELDS_OF_ROWS = frozenset(  # the rows send these themselves, so -H may not
     {b"connection", b"content-length", b"expect", b"incremental", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 _LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)[ \t]*")
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upstream", metavar="ADDR", help="where the proxy sends its requests: this check listens there (HOST:PORT)"
     )
-    check.add_rows(parser, jobs=8, patience="3s", waits_for="what was sent on one side may take to the other")
+    check.add_rows(
+        parser, jobs=8, patience="3s", patience_is="how long octets may take from one side of the proxy to the other"
+    )
     flags.add_request(parser, peer="the proxy", has_body=False, has_deadline=False)
 
 
@@ -51,13 +53,14 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli import check_run
     from chunkwire.tools.check.proxy.checking import PROXY_ROWS
 
-    missing = "expected the URL of a proxy, and with --upstream the address that it sends its requests to"
-    is_whole = options.url is not None and options.upstream is not None
-    return check_run.run(options, PROXY_ROWS, judge, missing="" if is_whole else missing)
+    missing = ""
+    if options.url is None or options.upstream is None:
+        missing = "expected the URL of a proxy, and with --upstream the address that it sends its requests to"
+    return check_run.run(options, PROXY_ROWS, judge, missing=missing)
 
 
 async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
-    """Listen as the proxy's upstream, learn how the proxy asks it, then judge the rows."""
+    """Listen as the proxy's upstream, learn its HTTP version from one request through it, then judge the rows."""
     from chunkwire.cli import check_run
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address
@@ -77,17 +80,17 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
             code = await check_run.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
             if code == ExitCode.OK:
-                await checked.see_alive()
+                await checked.check_accepts()  # a proxy that died leaves its last rows undecided, none of them failed
             return code
     except ListenError as error:
         raise ListenError(f"--upstream: {error}") from error
 
 
 def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes]:
-    """Return the field lines of -H but Host, and the value of Host; empty where it is not given.
+    """Return the field lines of -H except Host, and the last value of Host, b"" without one.
 
     Raises:
-        LocalError: a line that is none, or of a field that the rows send.
+        LocalError: it is not a field line, or one of `FIELDS_OF_ROWS`.
     """
     lines: list[bytes] = []
     host = b""
@@ -96,7 +99,7 @@ def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes]:
         if not found:
             raise LocalError(f'-H: expected a field line, "Name: value", got {text!r}')
         name, value = (part.encode("ascii") for part in found.groups())
-        if name.lower() in OWN_FIELDS:
+        if name.lower() in FIELDS_OF_ROWS:
             raise LocalError(f"-H: expected no {found[1]}: the rows send their own")
         if name.lower() == b"host":
             host = value

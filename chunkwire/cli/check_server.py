@@ -32,13 +32,14 @@ examples:
   chunkwire check server URL --junit check.xml --html check.html"""
 DEFAULT_BODY = b"hello from chunkwire check"
 MIN_BODY_OCTETS = 2
-OWN_FIELDS = frozenset({b"connection", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
+# The rows send these themselves, so -H may not.
+FIELDS_OF_ROWS = frozenset({b"connection", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the URL and the flags."""
     parser.add_argument("url", nargs="?", metavar="URL", help="a resource that takes a body")
-    check.add_rows(parser, jobs=4, patience="2s", waits_for="an answer, or the close, may take")
+    check.add_rows(parser, jobs=4, patience="2s", patience_is="how long an answer, or the close, may take")
     flags.add_request(parser, has_deadline=False)
 
 
@@ -72,7 +73,7 @@ def read_target(options: argparse.Namespace) -> ServerTarget:
     """Return what the flags say of the server and of the requests to it.
 
     Raises:
-        LocalError: a flag that is wrong, or a field line that is the rows' own to send.
+        LocalError: a flag that is wrong, or a field line that is one of `FIELDS_OF_ROWS`.
         OSError: a file of -d or --cafile that cannot be read.
     """
     from chunkwire.cli.asking import read_request
@@ -86,7 +87,7 @@ def read_target(options: argparse.Namespace) -> ServerTarget:
     if asked.body is not None and len(asked.body) < MIN_BODY_OCTETS:
         raise LocalError(f"-d: expected a body of {MIN_BODY_OCTETS} octets or more, which can be cut into chunks")
     for name, _ in asked.fields:
-        if name.lower() in OWN_FIELDS:
+        if name.lower() in FIELDS_OF_ROWS:
             raise LocalError(f"-H: expected no {name.decode('ascii')}: the rows send their own")
     hosts = [value for name, value in asked.fields if name.lower() == b"host"]
     return ServerTarget(

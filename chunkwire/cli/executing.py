@@ -1,7 +1,7 @@
-"""`serve --exec` and `--control`: a command that runs beside the origin, and the control path of runs.
+"""`serve --exec` runs a command beside the origin, `--control` the control path, on which tests ask for responses.
 
-The rule here: the command has its own process group, which is signalled as a whole. None of its processes outlives this
-one, unless it leaves the group.
+The rule here: the command has its own process group, which is signalled as a whole. Before this process exits, it ends
+all processes that are still in the group. SIGKILL of this process ends none of them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from chunkwire.testing.control import Control
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.runs import Runs
 
-GRACE_S: Final = 5.0  # for a command after SIGINT or SIGTERM, and for processes that it left running
+GRACE_S: Final = 5.0  # until SIGKILL: for a command after SIGINT or SIGTERM, and for processes that it left running
 _LOOK_S: Final = 0.01  # between two checks whether the process group is empty
 _ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_SIGNALLED: Final = 128  # plus the number of a signal: the exit code of a command that it ended, as in a shell
+_SIGNALLED: Final = 128  # plus the number of a signal: the exit code of a command ended by it, as in a shell
 
-ServeOrigin = Callable[..., Awaitable[None]]
+ServeOrigin = Callable[..., Awaitable[None]]  # called with a keyword `task_status`, for the bound addresses
 
 
 class Companions:
     """What runs beside an origin: a control path if its address is given, and a command if one is given.
 
     Attributes:
-        code: the exit code of the command, once it has ended; before, and without one, OK.
+        code: the exit code of the command; OK until it has ended, and if there is no command.
     """
 
     def __init__(self, control: str | None, command: str | None) -> None:
@@ -45,7 +45,7 @@ class Companions:
         self._control_address = flags.tcp_address("--control", control) if control is not None else None
         self._command = command
         self._runs = Runs()
-        self._control = Control(self._runs, lambda: self._url)
+        self._control = Control(self._runs, lambda: self._url)  # known once the origin listens
         self._url = ""
 
     def resources(self) -> tuple[Resource, ...]:
@@ -53,7 +53,11 @@ class Companions:
         return run_resources(self._runs) if self._control_address is not None else ()
 
     async def run(self, serve_origin: ServeOrigin, scheme: str, *, task_status: trio.TaskStatus[list[Address]]) -> None:
-        """Run an origin, the control path and the command until the origin has drained or the command has ended."""
+        """Run an origin, the control path and the command.
+
+        With a command: until it has ended. The origin must not handle signals then: they go to the command. Without
+        one: until the origin has drained.
+        """
         async with trio.open_nursery() as nursery:
 
             async def origin(*, task_status: trio.TaskStatus[list[Address]]) -> None:
@@ -82,15 +86,15 @@ class Companions:
 
 
 def _url_of(address: Address, scheme: str) -> str:
-    """Return the URL of a server for clients on this machine."""
+    """Return the URL of a server for clients on this machine; for a Unix socket `unix:PATH`."""
     return Address(_ANY_HOST.get(address.host, address.host), address.port).url(scheme)
 
 
 async def run_command(command: str, environment: dict[str, str]) -> int:
-    """Run a command with the shell; return its exit code, or 128 + the number of a signal.
+    """Run a command with the shell; return its exit code, or 128 + the number of the signal that ended it.
 
-    That signal is the first SIGINT or SIGTERM that this process got, or else the one that ended the command. The first
-    is forwarded to all processes of the command; a second one, or the end of GRACE_S after it, kills them.
+    The first SIGINT or SIGTERM that this process gets is forwarded to the process group; 128 + its number is returned
+    then, even if the command exits with 0. A second one, or the end of GRACE_S, kills the group.
 
     Args:
         environment: added to that of this process.
@@ -150,6 +154,6 @@ def _signal(group: int, number: int) -> bool:
         os.killpg(group, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS: only processes that have ended are left
+    except PermissionError:  # macOS: only zombies are left in the group
         return False
     return True

@@ -183,12 +183,12 @@ async def test_a_proxy_that_has_ended_is_found_out() -> None:
         (listener,) = await nursery.start(partial(trio.serve_tcp, relay.serve, 0, host="127.0.0.1"))
         url = parse_url(f":{listener.socket.getsockname()[1]}")
         async with open_proxy_check(CheckedProxy(url, PATIENCE), upstream) as check:
-            await check.see_alive()
+            await check.check_accepts()
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):
                 await listener.aclose()
                 with pytest.raises(DialError, match="refused the connection"):
-                    await check.see_alive()
+                    await check.check_accepts()
 
 
 def test_every_row_fails_on_a_broken_proxy() -> None:

@@ -55,7 +55,7 @@ class ProxyCheck:
     def __init__(self, proxy: CheckedProxy) -> None:
         self._proxy = proxy
 
-    async def see_alive(self) -> None:
+    async def check_accepts(self) -> None:
         """Check that the proxy still accepts connections.
 
         Raises:
