@@ -1,7 +1,7 @@
 """Ask one provider once, and pass its answer on.
 
 The rule here: whatever ends the stream, the dialect's reader decides whether the answer is whole. An error of
-connection or framing becomes an error of the provider's. Leaving ends the provider's stream at once (`client.open`).
+connection or framing becomes a ProviderError. When an attempt ends early, the provider's stream is reset at once.
 What this module must not know: other providers, retries, and how the answer is written to the caller.
 """
 
@@ -40,8 +40,9 @@ from chunkwire.net.dial import CONNECT_SECONDS
 from chunkwire.net.pool import Pool
 from chunkwire.wire.errors import ChunkwireError
 
-_IDLE_SLACK: Final = 0.1  # share of `Patience.idle_timeout` by which a stream may be idle for longer
-_ONCE_MORE: Final = Retry(attempts=1, is_repeatable=True)  # where a kept connection ends without an answer
+_IDLE_SLACK: Final = 0.1  # a stream may be idle for longer than `Patience.idle_timeout` by up to this fraction of it
+# One attempt. If a pooled connection ends without an answer, the client repeats even a POST on a new connection.
+_ONE_ATTEMPT: Final = Retry(attempts=1, is_repeatable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ class Patience:
 
     connect_timeout: float = CONNECT_SECONDS
     first_token_timeout: float = 60.0  # from the request to the first token, also of reasoning or of a tool call
-    idle_timeout: float = 60.0  # between two receives after it
+    idle_timeout: float = 60.0  # between two receives after the first token
     attempts: int = 2  # with one provider, the first included
-    backoff: tuple[float, float] = (0.2, 2.0)  # the longest wait before the second one, and before any
+    backoff: tuple[float, float] = (0.2, 2.0)  # the longest wait before the second attempt, and before any attempt
     queue_timeout: float = 30.0  # for room at a provider
     max_time: float = math.inf  # for a whole answer, all of this included
 
@@ -62,7 +63,7 @@ class AttemptOptions:
     """Options of all attempts of a relay."""
 
     patience: Patience
-    note_wait: Callable[[], None]  # called when a provider has to wait for its caller
+    note_wait: Callable[[], None]  # called when the channel to the caller is full
     tls: ssl.SSLContext | None = None  # for https providers
     pool: Pool | None = None
     passes_reasoning: bool = True  # reasoning goes to the caller; otherwise it is only counted
@@ -91,6 +92,9 @@ class OneAttempt:
     async def run(self, request: ModelRequest) -> ProviderError | None:
         """Send a request and pass its answer on; return None for a whole answer.
 
+        Raises:
+            ChunkwireError: one that `as_provider_error` does not translate.
+
         Cancellation: the provider's stream is ended with a reset.
         """
         patience = self._options.patience
@@ -115,7 +119,7 @@ class OneAttempt:
                 tls=options.tls if provider.url.scheme == "https" else None,
                 judges_content=False,
                 pool=options.pool,
-                retry=_ONCE_MORE,
+                retry=_ONE_ATTEMPT,
             ) as stream:
                 if not 200 <= stream.head.status < 300:
                     return await read_refusal(stream, provider.dialect)
@@ -133,8 +137,11 @@ class OneAttempt:
                 if (error := await self._take(reader.feed(content(read)))) is not None:
                     return error
                 now = trio.current_time()
-                if self._has_begun and not now + idle <= self._scope.deadline < math.inf:
-                    self._scope.deadline = now + idle * (1 + _IDLE_SLACK)  # not at every token: trio sorts deadlines
+                is_far = (
+                    now + idle <= self._scope.deadline < math.inf
+                )  # then it is kept: trio sorts deadlines at each change
+                if self._has_begun and not is_far:
+                    self._scope.deadline = now + idle * (1 + _IDLE_SLACK)
                 if reader.is_complete:
                     grace.deadline = min(grace.deadline, now + GRACE_S)
         return None
@@ -153,7 +160,7 @@ class OneAttempt:
                 case Reasoning():
                     entry.thoughts += 1
                     has_reasoning = True
-                    if event.text and self._options.passes_reasoning:
+                    if event.text and self._options.passes_reasoning:  # "": withheld by the provider, or begins
                         items.append(event)
                 case ToolCall():
                     items.append(event)
@@ -171,7 +178,7 @@ class OneAttempt:
         return error
 
     async def _pass_on(self, items: list[Content]) -> None:
-        """Pass items on; an empty list is reasoning that is not passed on."""
+        """Pass items on; an empty list reports that reasoning came of which nothing is passed on."""
         if not self._has_begun:
             self._has_begun = True
             self._scope.deadline = math.inf
@@ -181,6 +188,6 @@ class OneAttempt:
         while rest:
             self._entry.waits += 1
             self._options.note_wait()
-            self._scope.deadline = math.inf  # the caller is slow, not the provider
+            self._scope.deadline = math.inf  # the caller is slow, not the provider; `_read_on` sets the next one
             await self._channel.put(rest[0])
             rest = self._channel.put_nowait(rest[1:])

@@ -1,13 +1,14 @@
-"""Open a stream and see it arrive: frames, reads, lines, events, and how it ended.
+"""Open a stream and read it as it arrives: frames, receives, lines or events. See how it ended.
 
     async with chunkwire.client.open("GET", "http://127.0.0.1:8081/sse") as stream:
         async for event in stream.events():
             ...
 
 The main files: `opening` makes attempts, `exchange` is one attempt, `body` reads a body and judges its end, `stream`
-and `views` are the objects that callers use. `completion` finds the end of the application's stream, which is not that
-of the framing; `answers` reads answers of language models. `capture` reads octets that another program received. This
-room prints nothing and serves nothing.
+and `views` are the objects that callers use. A `Read` is one receive. `throttled` groups a view's items in lists, at
+most one list per interval; it does not slow the stream. `completion` checks whether the content reached its own end,
+such as `[DONE]`, whatever the framing did; `answers` reads a language model's answer from a stream. `capture` reads
+octets that another program received. This package neither prints nor serves.
 """
 
 from chunkwire.client.answers import AnswerFailed, TokenStream, tokens

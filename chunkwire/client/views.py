@@ -1,4 +1,4 @@
-"""The ways to look at one body: reads, frames, lines, events; and `throttled`, which gathers the items of a view.
+"""The ways to look at one body: reads, frames, lines, events; and `throttled`, which groups the items of a view.
 
 The rule here: a view is an iterator that may be left and continued, and each step of which may be cancelled without
 loss (a deadline of the caller's, `throttled`). They are classes because an async generator that is not run to its end

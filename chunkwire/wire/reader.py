@@ -1,4 +1,4 @@
-"""Read whole frames from octets, for callers that do not need the events of partial frames.
+"""Read whole frames from octets. For parts of frames as they come, use the scanner.
 
 The rule here: the scanner checks, this file only assembles. What this module must not know: the grammar.
 """
@@ -44,11 +44,11 @@ class FrameAssembler:
 class FrameReader:
     """Reads the frames of one chunked body, which may be fed in any pieces.
 
-    It holds the frame that is not whole yet, which may be as long as `limits.max_chunk_size`: lower that for a peer
-    that you do not trust. After a FramingError every call raises it again.
+    It holds the frame that is not whole yet, of up to `limits.max_chunk_size` octets. The default is far more than any
+    memory: lower it for a peer that you do not trust. After a FramingError, both methods raise it again.
 
     Attributes:
-        frames: of the latest `feed`; if that raised, the frames before the error.
+        frames: those that the latest `feed` completed, also if it raised.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -58,7 +58,7 @@ class FrameReader:
 
     @property
     def is_complete(self) -> bool:
-        """The last-chunk has been returned."""
+        """The whole body has come: the last-chunk, the trailer section and its empty line."""
         return self._feed.scanner.is_complete
 
     @property
@@ -70,7 +70,7 @@ class FrameReader:
         """Return the frames that these octets complete, in order; often none.
 
         Raises:
-            FramingError: the body is malformed; `frames` has the frames before the error.
+            FramingError: the body is malformed; `frames` has those that these octets completed before the error.
         """
         events: list[Event] = []
         self._feed.take(octets, events)
@@ -83,7 +83,7 @@ class FrameReader:
         """Report that no octets will follow.
 
         Raises:
-            IncompleteBody: the body is not complete; `received` is the data of the chunk that was cut.
+            IncompleteBody: the body is not complete; `received` is the data of the cut chunk, without earlier chunks.
             FramingError: the body is malformed, as reported before.
         """
         try:
@@ -98,7 +98,7 @@ def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> list[Frame]:
 
     Raises:
         FramingError: the body is malformed.
-        IncompleteBody: the body is not complete; `received` is the content up to the cut.
+        IncompleteBody: the body is not complete; `received` is all content up to the cut.
         LocalError: octets follow the body; a `FrameReader` has them in `leftover`.
     """
     reader = FrameReader(limits)
