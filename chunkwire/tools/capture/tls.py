@@ -1,28 +1,29 @@
-"""TLS in a capture: its content if tshark and a key log decrypt it, else the sizes of its records.
+"""TLS in a capture: its content if a key log is given, else the sizes of its records.
 
-The rule here: nothing is decrypted here. tshark does that, called once for the whole capture. What stays encrypted is
-shown as *reads*: a TLS record is what the peer's TLS library made of one write or a part of it, and no frame.
+The rule here: tshark decrypts, in one call for the whole capture; this module asks it and sorts its output. A record
+that stays encrypted is shown as a *read*: it holds what the peer wrote at once or a part of it, so it shows no frames.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import shutil
 import subprocess
 import tempfile
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from chunkwire.tools.capture.packets import CaptureFileError, TcpEnd
 from chunkwire.tools.capture.streams import TcpConnection, TcpPiece
 
 _APPLICATION_DATA: Final = 23
 _RECORD_HEAD: Final = 5
+_Decrypted: TypeAlias = tuple[int, TcpEnd, TcpEnd, bytes]  # of a record: moment (ns), source, target, content
 _FIELDS: Final = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport")
-# Protocols that would dissect the decrypted octets: without them tshark prints each record's data as it is.
+# Protocols that are turned off in tshark: their dissectors would take the decrypted octets out of `data.data`.
 _UNWANTED: Final = ("http", "http2", "sse", "json", "data-text-lines", "image-gif", "png", "xml", "media")
 
 
@@ -33,7 +34,7 @@ def is_tls(pieces: Sequence[TcpPiece]) -> bool:
 
 
 def offers_h2(pieces: Sequence[TcpPiece]) -> bool:
-    """Say whether the client's first octets offer HTTP/2 by ALPN (RFC 7301 §3.1)."""
+    """Say whether the client's first piece offers HTTP/2 by ALPN (RFC 7301 §3.1): searched for, not parsed."""
     first = next((piece.octets for piece in pieces if piece.octets and piece.is_from_client), b"")
     return b"\x02h2" in first
 
@@ -41,7 +42,8 @@ def offers_h2(pieces: Sequence[TcpPiece]) -> bool:
 def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
     """Yield moment (ns) and size of each record of application data that the server sent.
 
-    It ends at octets that the capture lacks: the start of the next record is then unknown.
+    The size is without the record's head, in octets as encrypted. TLS 1.3 sends most of its handshake in such records
+    too. It ends at octets that the capture lacks: the start of the next record is then unknown.
     """
     held = b""
     for piece in pieces:
@@ -61,8 +63,12 @@ def record_sizes(pieces: Sequence[TcpPiece]) -> Iterator[tuple[int, int]]:
         held = held[at:]
 
 
-def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> list[TcpConnection]:
-    """Return connections; those with TLS have the octets that a key log decrypts, others are as they were.
+def decrypted(connections: Sequence[TcpConnection], octets: bytes, keylog: str) -> list[TcpConnection]:
+    """Return the connections; those that tshark decrypts have their content in place of the TLS records.
+
+    Args:
+        octets: of the capture.
+        keylog: the path of a file of TLS secrets.
 
     Raises:
         CaptureFileError: there is no file of that name, or tshark is not installed or fails.
@@ -70,26 +76,43 @@ def decrypted(connections: list[TcpConnection], octets: bytes, keylog: str) -> l
     if not os.path.exists(keylog):
         raise CaptureFileError(f"--keylog: expected a file of TLS secrets, got no file at {keylog!r}")
     if not any(is_tls(connection.pieces) for connection in connections):
-        return connections
-    opened: dict[tuple[TcpEnd, TcpEnd], deque[tuple[int, bytes]]] = {}
-    for t_ns, source, target, content in _ask_tshark(octets, keylog):
-        opened.setdefault((source, target), deque()).append((t_ns, content))
-    return [_opened(connection, opened) if is_tls(connection.pieces) else connection for connection in connections]
+        return list(connections)
+    return _with_content(connections, _ask_tshark(octets, keylog))
 
 
-def _opened(connection: TcpConnection, opened: dict[tuple[TcpEnd, TcpEnd], deque[tuple[int, bytes]]]) -> TcpConnection:
-    up = opened.get((connection.client, connection.server), ())
-    down = opened.get((connection.server, connection.client), ())
-    if not up and not down:
-        return connection
-    pieces = [TcpPiece(t_ns, True, content) for t_ns, content in up]
-    pieces += [TcpPiece(t_ns, False, content) for t_ns, content in down]
-    pieces += [piece for piece in connection.pieces if piece.end or piece.missing]
+def _with_content(connections: Sequence[TcpConnection], records: Iterable[_Decrypted]) -> list[TcpConnection]:
+    """Return the connections with the content of records.
+
+    Several connections may have the same ports, one after the other: each has the records until the next one begins.
+    """
+    sent: dict[tuple[TcpEnd, TcpEnd], list[tuple[int, bytes]]] = {}
+    for t_ns, source, target, content in records:
+        sent.setdefault((source, target), []).append((t_ns, content))
+    ends_ns: dict[frozenset[TcpEnd], float] = {}
+    found = []
+    for connection in reversed(connections):
+        began_ns = connection.pieces[0].t_ns if connection.pieces else math.inf
+        ends = frozenset((connection.client, connection.server))
+        until_ns = ends_ns.get(ends, math.inf)
+        ends_ns[ends] = min(began_ns, until_ns)
+        pieces = [
+            TcpPiece(t_ns, source == connection.client, content)
+            for source, target in ((connection.client, connection.server), (connection.server, connection.client))
+            for t_ns, content in sent.get((source, target), ())
+            if began_ns <= t_ns < until_ns
+        ]
+        found.append(_decrypted(connection, pieces) if pieces and is_tls(connection.pieces) else connection)
+    return found[::-1]
+
+
+def _decrypted(connection: TcpConnection, content: list[TcpPiece]) -> TcpConnection:
+    """Return a connection whose octets are this content; its gaps and ends stay."""
+    pieces = content + [piece for piece in connection.pieces if piece.end or piece.missing]
     return replace(connection, is_opened=True, pieces=sorted(pieces, key=lambda piece: piece.t_ns))
 
 
-def _ask_tshark(octets: bytes, keylog: str) -> Iterator[tuple[int, TcpEnd, TcpEnd, bytes]]:
-    """Yield what tshark decrypts: moment (ns), source, target and content of each record."""
+def _ask_tshark(octets: bytes, keylog: str) -> Iterator[_Decrypted]:
+    """Yield each record that tshark decrypts."""
     program = shutil.which("tshark")
     if program is None:
         raise CaptureFileError("--keylog: expected tshark, which decrypts with it, got no such program")
@@ -107,10 +130,11 @@ def _ask_tshark(octets: bytes, keylog: str) -> Iterator[tuple[int, TcpEnd, TcpEn
         said = run.stderr.decode("utf-8", "replace").strip().splitlines()
         raise CaptureFileError(f"tshark: {said[-1] if said else f'exit code {run.returncode}'}")
     for line in run.stdout.decode("ascii", "replace").splitlines():
-        yield from _opened_line(line.split("\t"))
+        yield from _records_in(line.split("\t"))
 
 
-def _opened_line(columns: list[str]) -> Iterator[tuple[int, TcpEnd, TcpEnd, bytes]]:
+def _records_in(columns: list[str]) -> Iterator[_Decrypted]:
+    """Yield the records of one packet, which is a line of tshark's output."""
     if len(columns) < len(_FIELDS) + 1 or not columns[-1]:
         return
     t, src4, src6, sport, dst4, dst6, dport, data = columns
