@@ -160,5 +160,16 @@ async def test_a_long_line_is_undecided_where_a_short_one_is_refused_too() -> No
     assert ruling.outcome is RowOutcome.UNDECIDED, ruling
 
 
+async def test_an_order_of_answers_needs_two_statuses_and_the_octets_shown_say_why_not() -> None:
+    everywhere = replace(GIVES_BACK, path="/{name}")
+    silent = Variant("is silent", "", is_deaf_at_end=True, waits_for=b"GET /check ")
+    for variant, outcome in ((SOUND, RowOutcome.NOT_APPLICABLE), (silent, RowOutcome.UNDECIDED)):
+        with trio.fail_after(PATIENCE):
+            async with spoilt(variant, everywhere) as target:
+                ruling = await CASES["9112/9.3.2/1"].judge(await as_sound(target))
+        assert ruling.outcome is outcome, ruling
+        assert b"no-such-resource" in ruling.octets[0].octets
+
+
 def test_every_row_has_its_variant() -> None:
     assert {row for variant in VARIANTS for row in variant.rows.split()} == set(CASES)

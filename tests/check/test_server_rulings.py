@@ -1,5 +1,7 @@
 """What is no proof against a server: silence, a reset, an answer that may have other reasons."""
 
+from dataclasses import replace
+
 import pytest
 
 from chunkwire.net.dial import parse_url
@@ -8,7 +10,14 @@ from chunkwire.tools.check.rows import RowOutcome
 from chunkwire.tools.check.server import answers as reading
 from chunkwire.tools.check.server.answers import AnswersParser, AnswersRead
 from chunkwire.tools.check.server.baseline import CheckedServer
-from chunkwire.tools.check.server.rulings import rule_as_usual, rule_behind, rule_broken, rule_legal, rule_refused
+from chunkwire.tools.check.server.connections import judge_early, rule_half_close
+from chunkwire.tools.check.server.rulings import (
+    rule_as_usual,
+    rule_broken,
+    rule_legal,
+    rule_refused,
+    rule_second_answer,
+)
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
@@ -39,8 +48,8 @@ def said(*answers: bytes, end: TalkEnd = TalkEnd.CLOSED, before_fin: int | None 
 
 
 def baseline(status: int = 200, *, gives_back: bool = True, is_early: bool = False) -> CheckedServer:
-    get, post = said(answer(200), answer(status)).finals
-    return CheckedServer(TARGET, get, post, 0.1, is_early, gives_back, ())
+    posted = said(answer(status, DATA if gives_back else b""))
+    return CheckedServer(TARGET, said(answer(200)), posted, 0.1, posted if is_early else said(end=TalkEnd.OPEN))
 
 
 OK, BAD = answer(200, DATA), answer(400)
@@ -118,13 +127,26 @@ def test_a_refusal_has_the_status_of_the_rfc_unless_all_requests_are_refused(
     assert rule_refused(talk, usual, must_close=True).outcome is outcome
 
 
+def test_only_a_fin_without_an_answer_shows_that_a_half_closed_client_gets_none() -> None:
+    talks = [said(OK, end=TalkEnd.RESET), said(), said(end=TalkEnd.RESET), said(end=TalkEnd.OPEN)]
+    assert [rule_half_close(talk, baseline()).outcome for talk in talks] == [PASS, FAIL, OPEN, OPEN]
+
+
+async def test_an_early_answer_is_shown_by_the_octets_of_half_a_body() -> None:
+    server = baseline(is_early=True)
+    ruling = await judge_early(replace(server, half=said(answer(204))))
+    assert (ruling.outcome, ruling.why) == (PASS, "answers 204; closed")
+    assert ruling.octets == said(answer(204)).octets
+    assert (await judge_early(replace(server, posted=said(), half=None))).outcome is OPEN
+
+
 def test_another_form_of_a_request_gets_the_usual_answer() -> None:
     outcomes = [rule_as_usual(said(answer(status)), baseline()).outcome for status in (200, 204, 404, 503)]
     assert outcomes == [PASS, PASS, FAIL, OPEN]
 
 
 def test_a_response_that_cannot_be_read_ends_the_reading() -> None:
-    assert rule_behind(said(OK, OK), baseline()).outcome is PASS
+    assert rule_second_answer(said(OK, OK), baseline()).outcome is PASS
     read = read_answers(OK + b"HTTP/1.1 200 OK\nX: 1\r\n\r\n", is_closed=True)
     assert (len(read.finals), "LF alone" in read.trouble) == (1, True)
 

@@ -33,7 +33,7 @@ class Variant:
         answered_at_end: the same for a server, and a reset is such an end.
         has_no_patience: it takes silence of the server for its end.
         is_hasty: a read of one octet spoils it.
-        is_deaf_at_end: it takes a client's FIN for its departure.
+        is_deaf_at_end: it takes a client's FIN for its departure, and closes.
         waits_for: it hands nothing on before this has come.
     """
 
@@ -85,10 +85,12 @@ class Carrier:
                 if variant.waits_for in held:
                     await self._server.send_all(changed(held, variant.sent))
                     held = b""
-            if not variant.is_deaf_at_end:
-                await self._server.send_all(held + variant.at_end)
-                await self._server.send_eof()
+            if variant.is_deaf_at_end:
+                await self._client.send_eof()
                 return
+            await self._server.send_all(held + variant.at_end)
+            await self._server.send_eof()
+            return
         except trio.BrokenResourceError:
             pass  # the other side is gone, so is this one
         await self._end()

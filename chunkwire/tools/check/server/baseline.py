@@ -19,21 +19,37 @@ class CheckedServer:
     """The server under test, and its answers to a GET and to a request with a body.
 
     Attributes:
-        get: the answer to a GET.
-        post: the answer to a request with a whole body and Content-Length; None if none came.
-        post_seconds: the duration of that connection.
-        is_early: the server sends that answer before it has the whole body.
-        gives_back: the answer contains the body, so that the answer to another request shows whether its body was read.
-        talks: the connections of the GET and of the request with a body.
+        asked: the connection of the GET; it has an answer.
+        posted: the connection of a request with a whole body and Content-Length.
+        post_seconds: the duration of `posted`.
+        half: the connection of the same request with half of its body; None if `posted` has no answer.
     """
 
     target: ServerTarget
-    get: ServerAnswer
-    post: ServerAnswer | None
+    asked: Talk
+    posted: Talk
     post_seconds: float
-    is_early: bool
-    gives_back: bool
-    talks: tuple[Talk, ...]
+    half: Talk | None
+
+    @property
+    def get(self) -> ServerAnswer:
+        """The answer to the GET."""
+        return self.asked.finals[0]
+
+    @property
+    def post(self) -> ServerAnswer | None:
+        """The answer to the request with a body; None if none came."""
+        return self.posted.finals[0] if self.posted.finals else None
+
+    @property
+    def is_early(self) -> bool:
+        """The server sends a whole answer before it has the whole body."""
+        return self.half is not None and any(answer.is_whole for answer in self.half.finals)
+
+    @property
+    def gives_back(self) -> bool:
+        """The answer contains the body, so that the answer to another request shows whether its body was read."""
+        return self.post is not None and self.target.body in self.post.content
 
 
 async def learn(target: ServerTarget) -> CheckedServer:
@@ -55,10 +71,8 @@ async def learn(target: ServerTarget) -> CheckedServer:
     began = trio.current_time()
     posted = await talk(target, with_length(target, b"Connection: close\r\n"), methods=(target.method,))
     post_seconds = trio.current_time() - began
-    post = posted.finals[0] if posted.finals else None
-    is_early = post is not None and await _answers_early(target)
-    gives_back = post is not None and target.body in post.content
-    return CheckedServer(target, asked.finals[0], post, post_seconds, is_early, gives_back, (asked, posted))
+    half = await _send_half(target) if posted.finals else None
+    return CheckedServer(target, asked, posted, post_seconds, half)
 
 
 async def ask_plainly(target: ServerTarget) -> Talk:
@@ -79,10 +93,11 @@ def with_length(target: ServerTarget, lines: bytes = b"", *, version: bytes = b"
     return target.request(length + lines, target.body, method=target.method, version=version)
 
 
-async def _answers_early(target: ServerTarget) -> bool:
-    """Say whether the server sends a whole answer when it has only half of the request's body."""
+async def _send_half(target: ServerTarget) -> Talk:
+    """Send a request with only half of its body; return the connection after a whole answer, or after at most 1 s."""
     request = with_length(target)
     hasty = replace(target, patience=min(target.patience, 1.0))
     async with conversing(hasty, (target.method,)) as conversation:
         await conversation.send(request[: len(request) - max(1, len(target.body) // 2)])
-        return await conversation.wait(lambda answers: any(answer.is_whole for answer in answers.finals))
+        await conversation.wait(lambda answers: any(answer.is_whole for answer in answers.finals))
+        return conversation.talk

@@ -38,7 +38,7 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
     async def judge(server: CheckedServer) -> Ruling:
         target = server.target
         if server.post is None:
-            return server.talks[1].inapplicable(f"does not answer a {target.method.decode('ascii')}")
+            return server.posted.inapplicable(f"does not answer a {target.method.decode('ascii')}")
         rulings = []
         for encode in encoders:
             body = encode(target.body)

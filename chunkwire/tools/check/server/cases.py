@@ -51,7 +51,7 @@ def case_of_each(
     async def judge(server: CheckedServer) -> Ruling:
         target = server.target
         if fin and target.tls is not None:
-            return server.talks[0].inapplicable(NO_HALF_CLOSE)
+            return server.asked.inapplicable(NO_HALF_CLOSE)
         behind, methods = (target.closing(),) if is_followed else (), (method or target.method,)
         talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
         return worst([rule(said, server) for said in talks])

@@ -1,7 +1,8 @@
 """Rows about connections: where requests begin and end, the order of answers, Expect, HEAD, HTTP/1.0, closing.
 
-The rule here: the number of answers and their statuses show which requests a server answered; the answers that came
-before we continued show what it did not wait for.
+The rule here: the number of answers and their statuses show which requests a server answered. In a row on Expect or
+on early answers we send only a part of a request first: an answer that comes then did not wait for the rest. A
+`judge_` function sends requests; a `rule_` function judges the octets of one connection.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
 from chunkwire.tools.check.server.baseline import CheckedServer, with_length
 from chunkwire.tools.check.server.bodies import chunks
 from chunkwire.tools.check.server.cases import ServerCase, case_of_each
-from chunkwire.tools.check.server.rulings import rule_behind, rule_one_answer, worst
+from chunkwire.tools.check.server.rulings import rule_one_answer, rule_second_answer, worst
 from chunkwire.tools.check.server.talk import ServerTarget, Talk, TalkEnd, conversing, talk
 
 _ABSENT: Final = b"/chunkwire-check-no-such-resource"
 
 
-def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase:
-    """Return a case of bodies that look like requests, with Content-Length and chunked.
+def body_like_request(row: CheckRow, method: bytes | None = None) -> ServerCase:
+    """Return a case of requests whose body is itself a request: one has Content-Length, one is chunked.
 
     Args:
         method: None for the target's method.
@@ -32,17 +33,23 @@ def body_is_no_request(row: CheckRow, method: bytes | None = None) -> ServerCase
         yield target.request(b"Transfer-Encoding: chunked\r\n", chunks(inner), method=asked)
 
     def rule(said: Talk, server: CheckedServer) -> Ruling:
-        return said.unanswered or rule_behind(said, server)
+        return said.unanswered or rule_second_answer(said, server)
 
     return case_of_each(row, requests, rule, method=method)
 
 
 async def judge_order(server: CheckedServer) -> Ruling:
-    """Send three requests in one write; the answer to the second one differs from the others."""
+    """Send three requests in one write; the status of the second answer differs from the others.
+
+    Answers to only the first one or two are in order: a server may close before the end.
+    """
     target, usual = server.target, server.get.status
-    absent = (await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))).finals
-    if not absent or absent[0].status == usual:
-        return server.talks[0].inapplicable(f"answers {usual} to whatever target")
+    alone = await talk(target, target.request(b"Connection: close\r\n", target=_ABSENT))
+    if unanswered := alone.unanswered:
+        return unanswered
+    absent = alone.finals[0].status
+    if absent == usual:
+        return alone.inapplicable(f"answers {usual} to a target that it does not have, too")
     said = await talk(
         target,
         target.request(target=_ABSENT) + target.request() + target.request(b"Connection: close\r\n", target=_ABSENT),
@@ -50,8 +57,8 @@ async def judge_order(server: CheckedServer) -> Ruling:
     if unreadable := said.unreadable:
         return unreadable
     came = [answer.status for answer in said.finals]
-    wanted = [absent[0].status, usual, absent[0].status]
-    if came == wanted[: len(came)] and came:
+    wanted = [absent, usual, absent]
+    if came and came == wanted[: len(came)]:
         return said.passed(said.how)
     is_disordered = sorted(came) == sorted(wanted)
     return said.failed(f"answers {came}, not {wanted}") if is_disordered else said.undecided(said.how)
@@ -90,7 +97,7 @@ async def judge_no_coding_to_old(server: CheckedServer) -> Ruling:
 
 async def judge_own_messages(server: CheckedServer) -> Ruling:
     """Judge the answers to plain requests: legal HTTP, framed by one field, without octets after them."""
-    return worst(list(map(_judge_messages, server.talks)))
+    return worst([_judge_messages(server.asked), _judge_messages(server.posted)])
 
 
 def _judge_messages(said: Talk) -> Ruling:
@@ -163,31 +170,30 @@ async def judge_upgrade_in_old(server: CheckedServer) -> Ruling:
 
 async def judge_date(server: CheckedServer) -> Ruling:
     """Judge whether the answer to GET has Date."""
-    said, answer = server.talks[0], server.get
+    said, answer = server.asked, server.get
     if not 200 <= answer.status < 500:
         return said.inapplicable(f"answers {answer.status}")
     return said.passed("has Date") if answer.head.get(b"date") else said.failed("has no Date")
 
 
 def rule_half_close(said: Talk, _: CheckedServer) -> Ruling:
-    """Judge the answer to a request that our FIN follows directly."""
+    """Judge the answer to a request that our FIN follows directly; without a whole answer, only a FIN is a failure."""
     if said.finals and said.finals[0].is_whole:
         return said.passed(said.how)
-    return said.failed(said.how) if said.end is not TalkEnd.OPEN else said.undecided(said.how)
+    return said.failed(said.how) if said.end is TalkEnd.CLOSED else said.undecided(said.how)
 
 
 async def judge_early(server: CheckedServer) -> Ruling:
-    """Report whether the server answers before it has the body."""
-    said = server.talks[1]
-    return said.passed("answers before the body came") if server.is_early else said.failed("reads the body first")
+    """Report whether the server answers a request of which it has only half of the body."""
+    if server.half is None:
+        return server.posted.undecided(server.posted.how)
+    return server.half.passed(server.half.how) if server.is_early else server.half.failed("reads the body first")
 
 
 CONNECTIONS: Final = (
-    body_is_no_request(must("9112/9.3/1", "answers no octets of a body as a request")),
+    body_like_request(must("9112/9.3/1", "answers no octets of a body as a request")),
     *(
-        body_is_no_request(
-            must(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request"), name.encode()
-        )
+        body_like_request(must(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request"), name.encode())
         for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
     ),
     ServerCase(should("9112/9.3/6", "closes after HTTP/1.0 without keep-alive"), judge_old_version),

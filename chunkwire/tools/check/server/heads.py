@@ -47,7 +47,7 @@ async def _judge_long_form(server: CheckedServer, form: bytes) -> Ruling:
         return said.undecided(f"{said.how}; to a short line: {short.how}")
     if said.finals and said.finals[0].status == short.finals[0].status:
         return said.undecided(f"answers {short.finals[0].status}, as to a short line")
-    return rule_as_usual(said, replace(server, get=short.finals[0]), other="a short line")
+    return rule_as_usual(said, replace(server, asked=short), other="a short line")
 
 
 async def judge_endless_target(server: CheckedServer) -> Ruling:

@@ -66,7 +66,7 @@ def rule_legal(talk: Talk, server: CheckedServer) -> Ruling:
         return rule(f"answers {first.status}, and {server.post.status} to the same body of known length")
     if server.gives_back and server.target.body not in first.content:
         return talk.failed("gives back another content than was sent")
-    behind = rule_behind(talk, server)
+    behind = rule_second_answer(talk, server)
     if behind.outcome is RowOutcome.PASS and not 200 <= server.post.status < 300:
         return talk.inapplicable(
             f"answers {first.status} to a {server.target.method.decode('ascii')} whatever its body is"
@@ -76,17 +76,20 @@ def rule_legal(talk: Talk, server: CheckedServer) -> Ruling:
     return behind
 
 
-def rule_behind(talk: Talk, server: CheckedServer) -> Ruling:
-    """Judge the answer to the second of two requests, the GET of the baseline; the first was answered well."""
+def rule_second_answer(talk: Talk, server: CheckedServer) -> Ruling:
+    """Judge the answer to the second of two requests, the GET of the baseline; the first was answered well.
+
+    A server may also close after its first answer.
+    """
     if len(talk.finals) > 2:
         return talk.failed(f"{len(talk.finals)} answers to 2 requests: octets of the body were answered")
     if len(talk.finals) == 2:
         if talk.finals[1].status in (400, 501, 505) and talk.finals[1].status != server.get.status:
-            return talk.failed(f"took the request behind it for something else: {talk.how}")
+            return talk.failed(f"did not find where the second request begins: {talk.how}")
         return talk.passed(talk.how)
     if talk.end is TalkEnd.OPEN:
-        return talk.undecided("the request behind it was not answered")
-    return talk.passed(f"{talk.how} before the request behind it")
+        return talk.undecided("the second request was not answered")
+    return talk.passed(f"{talk.how} before the second request")
 
 
 def rule_broken(talk: Talk, server: CheckedServer, *, is_cut: bool = False) -> Ruling:
