@@ -43,56 +43,43 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the endpoint's flags."""
-    parser.add_argument("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
+    add = parser.add_argument
+    add("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
     flags.add_listen(parser, DEFAULT_ADDRESS)
     parser.set_defaults(workers=1, worker=None, save=None, stamps=None)  # flags of other servers alone
     flags.add_certificate(parser)
-    parser.add_argument("--model", default="", metavar="NAME", help="for providers that name none")
-    parser.add_argument("--system", default="", metavar="TEXT", help="the system message of every conversation")
+    add("--model", default="", metavar="NAME", help="for providers that name none")
+    add("--system", default="", metavar="TEXT", help="the system message of every conversation")
     tokens = "the most tokens of an answer, where its caller sets no limit"
-    parser.add_argument("--max-tokens", type=flags.count, metavar="N", help=tokens)
-    parser.add_argument(
-        "--no-reasoning",
-        dest="passes_reasoning",
-        action="store_false",
-        help="do not pass on what models think before they answer; it is counted all the same",
-    )
+    add("--max-tokens", type=flags.count, metavar="N", help=tokens)
+    reasoning = "do not pass on what models think before they answer; it is counted all the same"
+    add("--no-reasoning", dest="passes_reasoning", action="store_false", help=reasoning)
     flags.add_cors(parser)
-    parser.add_argument("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
-    parser.add_argument("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
-    parser.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
-    parser.add_argument("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")
-    _add_patience(parser)
-    _add_limits(parser)
+    add("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
+    add("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
+    add("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    add("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")
+    add_limits(parser)
 
 
-def _add_patience(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("patience (`off` is without end)")
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the timeouts, and the limits of load."""
     flags.add_each(
-        group,
+        parser.add_argument_group("patience (`off` is without end)"),
         ("connect-timeout", flags.timeout, "10s", "for a connection to a provider"),
         ("first-token-timeout", flags.timeout, "60s", "for its first token"),
         ("idle-timeout", flags.timeout, "60s", "without an octet from it after that"),
         ("max-time", flags.timeout, "off", "for a whole answer; a request may ask for less (max_time)"),
         ("queue-timeout", flags.timeout, "30s", "for room at a provider"),
-        (
-            "breaker-cooldown",
-            flags.timeout,
-            "10s",
-            "that a breaker stays open, where the provider asks for no other time",
-        ),
+        ("breaker-cooldown", flags.timeout, "10s", "that a breaker stays open, unless the provider asks for another"),
         ("keep-alive", flags.timeout, "15s", "without an octet to a caller until it gets a keep-alive"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a caller"),
         ("grace", flags.timeout, "10s", "for answers after SIGTERM"),
         ("attempts", flags.count, "2", "with one provider in all, before the next is asked"),
         ("breaker-failures", flags.count, "5", "in a row, that open a provider's breaker"),
     )
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("overload")
     flags.add_each(
-        group,
+        parser.add_argument_group("overload"),
         ("max-streams", flags.count, "1000", "of a provider at once; further questions wait"),
         ("max-waiting", flags.whole_number, "1000", "for a provider; further ones get a 503"),
         ("retry-share", flags.share, "0.2", "retries allowed per question, on average; 0 allows none"),

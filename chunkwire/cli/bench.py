@@ -82,13 +82,8 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
     opening = "with -c: each once the one before is answered (default), of /probe over an interval; or all at once"
     add("--open", choices=("staggered", "together"), help=opening)
-    add(
-        "-n",
-        "--total",
-        type=flags.count,
-        metavar="N",
-        help="streams in all, of each target; with -z, whichever ends first",
-    )
+    total = "streams in all, of each target; with -z, whichever ends first"
+    add("-n", "--total", type=flags.count, metavar="N", help=total)
     sampling = "time of sampling, with --until the longest (default: 10s; with -n, until its streams have ended)"
     add("-z", "--duration", type=flags.duration, metavar="TIME", help=sampling)
     warmup = "time to leave out at the beginning (default: found in the samples)"
@@ -121,9 +116,7 @@ def add_timing(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     stamps = "a frame's arrival: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
     add("--stamps", choices=("kernel", "process"), help=stamps)
-    hop = (
-        "--admin address of a serve or forward --stamps on the way, the origin's first: print the time in each segment"
-    )
+    hop = "--admin address of a serve or forward --stamps on the way, origin first: print the time in each segment"
     add("--hop", action="append", default=[], metavar="ADMIN", help=hop)
     force = "print figures also where they are mostly this meter's own error, or the rate was not reached"
     add("--force", action="store_true", help=force)
@@ -142,10 +135,3 @@ def add_results(group: argparse._ArgumentGroup) -> None:
     add("--hlog", metavar="FILE", help="write an HdrHistogram log (extra: bench)")
     add("--junit", metavar="FILE", help="write the limits as JUnit tests")
     add("--save", metavar="FILE", help="write the records of every stream")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Run the bench and print its result."""
-    from chunkwire.cli import bench_run
-
-    return bench_run.run(options)

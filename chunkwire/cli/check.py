@@ -6,8 +6,11 @@ Each is a module of its own, `check_client`, `check_server`, `check_proxy`.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from chunkwire.cli import flags
+from chunkwire.wire.errors import LocalError
 
 SUMMARY = "a scorecard of anybody's client, server or proxy: one row a rule"
 EPILOG = """\
@@ -18,9 +21,24 @@ examples:
   chunkwire check server --list                the rows, without a run"""
 SUBVERBS = ("client", "server", "proxy")
 
+Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
 EXIT_CODES = """exit codes: 0 no row of level must failed, 1 one failed (with --strict also one of level
   should), 2 usage, 7 no connection, 28 no row passed or failed, 130 Ctrl-C, 143 SIGTERM (both print the rows judged
   so far)"""
+
+
+def split_host(fields: Sequence[tuple[bytes, bytes]], own: frozenset[bytes]) -> tuple[Fields, bytes | None]:
+    """Return the fields of -H but Host, and the value of Host; None where it is not given.
+
+    Raises:
+        LocalError: a field is one of `own`, which the rows send.
+    """
+    for name, _ in fields:
+        if name.lower() in own:
+            raise LocalError(f"-H: expected no {name.decode('ascii')}: the rows send their own")
+    host = next((value for name, value in reversed(fields) if name.lower() == b"host"), None)
+    return tuple(field for field in fields if field[0].lower() != b"host"), host
 
 
 def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, patience_is: str) -> None:
@@ -32,21 +50,12 @@ def add_rows(parser: argparse.ArgumentParser, *, jobs: int, patience: str, patie
         patience_is: what --patience means, for the help.
     """
     group = parser.add_argument_group("rows")
-    group.add_argument(
-        "--only", action="append", default=[], metavar="ID[,ID]", help="these rows; 9112/7.1 is a whole section"
-    )
-    group.add_argument("--list", action="store_true", help="print the rows and run none")
-    group.add_argument(
-        "-j", "--jobs", type=flags.count, default=jobs, metavar="N", help=f"rows at a time (default: {jobs})"
-    )
-    group.add_argument("--strict", action="store_true", help="a failed should fails the run, too")
-    group.add_argument(
-        "--patience",
-        type=flags.timeout,
-        default=flags.timeout(patience),
-        metavar="TIME",
-        help=f"{patience_is} (default: {patience})",
-    )
-    group.add_argument("--json", metavar="FILE", help="write the scorecard as JSON; - prints it instead of the table")
-    group.add_argument("--junit", metavar="FILE", help="write it as JUnit XML")
-    group.add_argument("--html", metavar="FILE", help="write it as one self-contained page")
+    add = group.add_argument
+    add("--only", action="append", default=[], metavar="ID[,ID]", help="these rows; 9112/7.1 is a whole section")
+    add("--list", action="store_true", help="print the rows and run none")
+    add("-j", "--jobs", type=flags.count, default=jobs, metavar="N", help=f"rows at a time (default: {jobs})")
+    add("--strict", action="store_true", help="a failed should fails the run, too")
+    flags.add_each(group, ("patience", flags.timeout, patience, patience_is))
+    add("--json", metavar="FILE", help="write the scorecard as JSON; - prints it instead of the table")
+    add("--junit", metavar="FILE", help="write it as JUnit XML")
+    add("--html", metavar="FILE", help="write it as one self-contained page")

@@ -40,21 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "chunkwire check client [FLAGS] -- CMD [ARGUMENTS]"
     setattr(parser, "unknown_hint", "; put -- in front of the command")  # noqa: B010  a member of cli.parser.Parser
     parser.add_argument("command", nargs="*", metavar="CMD", help="behind --: a program and its arguments")
-    group = parser.add_argument_group("client")
-    group.add_argument(
-        "--stdout",
-        choices=("auto", "content", "text", "ignore"),
-        default="auto",
-        help="what it prints: the content, the text in its events, or nothing to judge (default: auto, the first of"
-        " these that a plain response shows)",
+    add = parser.add_argument_group("client").add_argument
+    printed = (
+        "what it prints: the content, the text in its events, or nothing to judge (default: auto, the first of these "
+        "that a plain response shows)"
     )
-    group.add_argument(
-        "--as",
-        dest="form",
-        default="sse",
-        metavar="FORM",
-        help="the content: sse, or a provider's stream, such as openai, anthropic, gemini (default: sse)",
-    )
+    add("--stdout", choices=("auto", "content", "text", "ignore"), default="auto", help=printed)
+    form = "the content: sse, or a provider's stream, such as openai, anthropic, gemini (default: sse)"
+    add("--as", dest="form", default="sse", metavar="FORM", help=form)
     check.add_rows(parser, jobs=2, patience="10s", patience_is="how long one run may take")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,18 +32,15 @@ examples:
 FIELDS_OF_ROWS = frozenset(  # the rows send these themselves, so -H may not
     {b"connection", b"content-length", b"expect", b"incremental", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
-_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)[ \t]*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the proxy, the address of its upstream, and the flags."""
     parser.add_argument("url", nargs="?", metavar="URL", help="the proxy, as its clients reach it")
-    parser.add_argument(
-        "--upstream", metavar="ADDR", help="where the proxy sends its requests: this check listens there (HOST:PORT)"
-    )
-    check.add_rows(
-        parser, jobs=8, patience="3s", patience_is="how long octets may take from one side of the proxy to the other"
-    )
+    where = "where the proxy sends its requests: this check listens there (HOST:PORT)"
+    parser.add_argument("--upstream", metavar="ADDR", help=where)
+    patience = "how long octets may take from one side of the proxy to the other"
+    check.add_rows(parser, jobs=8, patience="3s", patience_is=patience)
     flags.add_request(parser, peer="the proxy", has_body=False, has_deadline=False)
 
 
@@ -62,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
 async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     """Listen as the proxy's upstream, learn its HTTP version from one request through it, then judge the rows."""
     from chunkwire.cli import check_run
+    from chunkwire.cli.asking import read_field
+    from chunkwire.client.request import checked
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address
     from chunkwire.net.tls import make_tls
@@ -72,37 +70,16 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     if not upstream.port and not upstream.is_unix:
         raise LocalError("--upstream: expected the port that the proxy sends its requests to, got 0")
     tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None
-    lines, host = read_lines(options.header)
+    fields, host = check.split_host(checked("GET", map(read_field, options.header))[1], FIELDS_OF_ROWS)
+    lines = tuple(b"%b: %b" % field for field in fields)
     try:
-        proxy = CheckedProxy(url, options.patience, tls, host, lines)
-        async with open_proxy_check(proxy, upstream) as checked:
+        proxy = CheckedProxy(url, options.patience, tls, host or b"", lines)
+        async with open_proxy_check(proxy, upstream) as found:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)
-            code = await check_run.run_rows("proxy", str(url), rows, checked.judge, options, versions=checked.versions)
+            code = await check_run.run_rows("proxy", str(url), rows, found.judge, options, versions=found.versions)
             if code == ExitCode.OK:
-                await checked.check_accepts()  # a proxy that died leaves its last rows undecided, none of them failed
+                await found.check_accepts()  # a proxy that died leaves its last rows undecided, none of them failed
             return code
     except ListenError as error:
         raise ListenError(f"--upstream: {error}") from error
-
-
-def read_lines(texts: list[str]) -> tuple[tuple[bytes, ...], bytes]:
-    """Return the field lines of -H except Host, and the last value of Host, b"" without one.
-
-    Raises:
-        LocalError: it is not a field line, or one of `FIELDS_OF_ROWS`.
-    """
-    lines: list[bytes] = []
-    host = b""
-    for text in texts:
-        found = _LINE.fullmatch(text)
-        if not found:
-            raise LocalError(f'-H: expected a field line, "Name: value", got {text!r}')
-        name, value = (part.encode("ascii") for part in found.groups())
-        if name.lower() in FIELDS_OF_ROWS:
-            raise LocalError(f"-H: expected no {found[1]}: the rows send their own")
-        if name.lower() == b"host":
-            host = value
-        else:
-            lines.append(name + b": " + value)
-    return tuple(lines), host

@@ -86,15 +86,12 @@ def read_target(options: argparse.Namespace) -> ServerTarget:
         raise LocalError("-d -: expected a body that can be sent again, since every row sends it")
     if asked.body is not None and len(asked.body) < MIN_BODY_OCTETS:
         raise LocalError(f"-d: expected a body of {MIN_BODY_OCTETS} octets or more, which can be cut into chunks")
-    for name, _ in asked.fields:
-        if name.lower() in FIELDS_OF_ROWS:
-            raise LocalError(f"-H: expected no {name.decode('ascii')}: the rows send their own")
-    hosts = [value for name, value in asked.fields if name.lower() == b"host"]
+    fields, host = check.split_host(asked.fields, FIELDS_OF_ROWS)
     return ServerTarget(
         url,
-        hosts[-1] if hosts else url.authority,
+        url.authority if host is None else host,
         (asked.tls or make_tls()) if url.scheme == "https" else None,
-        tuple(field for field in asked.fields if field[0].lower() != b"host"),
+        fields,
         (options.method or "POST").encode("latin-1"),
         DEFAULT_BODY if asked.body is None else asked.body,
         options.patience,

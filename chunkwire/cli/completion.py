@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
@@ -40,18 +39,18 @@ def run(options: argparse.Namespace) -> int:
 
 def whole_parser() -> argparse.ArgumentParser:
     """Return one parser of all verbs, for shtab; the command line uses a parser for each verb."""
-    from chunkwire.cli.main import VERBS, verb_parser
+    from chunkwire.cli.main import VERBS, module_of, verb_parser
 
     parser = argparse.ArgumentParser(prog="chunkwire")
     verbs = parser.add_subparsers()
     for name in VERBS:
-        module = importlib.import_module(f"chunkwire.cli.{name}")
+        module = module_of(name)
         if not hasattr(module, "SUBVERBS"):
             verbs.add_parser(name, help=module.SUMMARY, parents=[verb_parser(name, module)], add_help=False)
             continue
         inner = verbs.add_parser(name, help=module.SUMMARY).add_subparsers()
         for second in module.SUBVERBS:
-            found = importlib.import_module(f"chunkwire.cli.{name}_{second}")
+            found = module_of(f"{name} {second}")
             parents = [verb_parser(f"{name} {second}", found)]
             inner.add_parser(second, help=found.SUMMARY, parents=parents, add_help=False)
     return parser

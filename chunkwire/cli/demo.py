@@ -19,16 +19,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the demo's flags."""
     parser.add_argument("-n", "--chunks", type=flags.count, default=10, metavar="N", help="chunks (default: 10)")
-    parser.add_argument(
-        "--interval", type=flags.duration, default=0.15, metavar="TIME", help="between two chunks (default: 150ms)"
-    )
+    flags.add_each(parser, ("interval", flags.duration, "150ms", "between two chunks"))
     parser.add_argument("--keep", action="store_true", help="keep origin and gateway serving, and the page")
     where = f"where --keep serves the page (default: {flags.DEFAULT_PAGE})"
     parser.add_argument("--admin", default=flags.DEFAULT_PAGE, metavar="ADDR", help=where)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Run the demo to its end, with --keep until Ctrl-C."""
-    from chunkwire.cli import demo_run
-
-    return demo_run.run(options)

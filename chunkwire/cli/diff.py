@@ -33,13 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two recordings."""
     parser.add_argument("a", metavar="A.jsonl", help="a recording, or - for standard input")
     parser.add_argument("b", metavar="B.jsonl", help="another, or -")
-    parser.add_argument(
-        "--gaps",
-        type=flags.duration,
-        default=math.inf,
-        metavar="TIME",
-        help="gaps further apart than this are a difference, too: 5ms",
-    )
+    what = "gaps further apart than this are a difference, too: 5ms"
+    parser.add_argument("--gaps", type=flags.duration, default=math.inf, metavar="TIME", help=what)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -88,19 +88,18 @@ def whole_number(text: str) -> int:
     return int(found[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every verb: `options.quiet`, `.verbose` (a count) and `.no_color`."""
-    group = parser.add_argument_group("output")
-    group.add_argument("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
-    group.add_argument(
-        "-v", "--verbose", action="count", default=0, help="say more; twice: debug; bugs show a traceback"
-    )
-    group.add_argument("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
+def add_common(parser: argparse.ArgumentParser, version: str) -> None:
+    """Add --version and the flags of every verb: `options.quiet`, `.verbose` (a count) and `.no_color`."""
+    parser.add_argument("--version", action="version", version=f"chunkwire {version}", help="the version, and exit")
+    add = parser.add_argument_group("output").add_argument
+    add("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
+    add("-v", "--verbose", action="count", default=0, help="say more; twice: debug; bugs show a traceback")
+    add("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
 
 
-def add_each(group: argparse._ArgumentGroup, *rows: tuple[str, Callable[[str], object], str, str]) -> None:
+def add_each(group: argparse._ActionsContainer, *rows: tuple[str, Callable[[str], object], str, str]) -> None:
     """Add a flag for each row of name, type, default and help; the help gets the default."""
-    metavars: dict[object, str] = {timeout: "TIME", duration: "TIME", share: "SHARE"}
+    metavars: dict[object, str] = {timeout: "TIME", duration: "TIME", share: "SHARE", factor: "X"}
     for name, kind, default, what in rows:
         metavar, text = metavars.get(kind, "N"), f"{what} (default: {default})"
         group.add_argument(f"--{name}", type=kind, default=kind(default), metavar=metavar, help=text)
@@ -204,91 +203,58 @@ def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Add
 def add_listen(parser: argparse.ArgumentParser, default: str, *, has_unix: bool = True) -> None:
     """Add -l/--listen: `options.listen` and `.default_port`, for `chunkwire.net.listen.parse_address`."""
     forms = "HOST:PORT, HOST, :PORT, PORT or unix:PATH" if has_unix else "HOST:PORT, HOST, :PORT or PORT"
-    parser.add_argument(
-        "-l",
-        "--listen",
-        default=default,
-        metavar="ADDR",
-        help=f"{forms}; port 0 takes a free one (default: {default})",
-    )
+    what = f"{forms}; port 0 takes a free one (default: {default})"
+    parser.add_argument("-l", "--listen", default=default, metavar="ADDR", help=what)
     parser.set_defaults(default_port=int(default.rpartition(":")[2]))
 
 
 def add_certificate(parser: argparse.ArgumentParser) -> None:
     """Add --cert, --key and --tls: `options.cert`, `.key` (paths) and `.tls` ("self")."""
-    group = parser.add_argument_group("TLS (1.2 and 1.3)")
-    group.add_argument(
-        "--cert", metavar="FILE", help="serve https with this PEM certificate and its chain; SIGHUP reads it again"
-    )
-    group.add_argument("--key", metavar="FILE", help="its PEM key, where FILE of --cert does not hold it")
-    group.add_argument(
-        "--tls",
-        choices=("self",),
-        help="serve https with a certificate made for this run, for lessons (extra: tls)",
-    )
+    add = parser.add_argument_group("TLS (1.2 and 1.3)").add_argument
+    add("--cert", metavar="FILE", help="serve https with this PEM certificate and its chain; SIGHUP reads it again")
+    add("--key", metavar="FILE", help="its PEM key, where FILE of --cert does not hold it")
+    add("--tls", choices=("self",), help="serve https with a certificate made for this run, for lessons (extra: tls)")
 
 
 def add_serving(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `serve` and `forward`: --admin, --log-json, --save, --workers, --stamps and TLS."""
-    group = parser.add_argument_group("running")
-    group.add_argument("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
-    group.add_argument("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
-    group.add_argument("--save", metavar="FILE", help="write the records of all exchanges to FILE")
-    group.add_argument(
-        "--workers", type=count, default=1, metavar="N", help="processes on one address, one a core (default: 1)"
-    )
-    group.add_argument(
-        "--stamps",
-        choices=("1", "2"),
-        nargs="?",
-        const="1",
-        help="for `bench --hop ADMIN`: keep the kernel's stamps of bodies that it asks for; 2: also when a frame was "
-        "queued",
-    )
-    group.add_argument("--worker", type=whole_number, metavar="FD", help=argparse.SUPPRESS)
+    add = parser.add_argument_group("running").add_argument
+    add("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
+    add("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    add("--save", metavar="FILE", help="write the records of all exchanges to FILE")
+    add("--workers", type=count, default=1, metavar="N", help="processes on one address, one a core (default: 1)")
+    stamps = "for `bench --hop ADMIN`: keep the kernel's stamps of its bodies; 2: also when a frame was queued"
+    add("--stamps", choices=("1", "2"), nargs="?", const="1", help=stamps)
+    add("--worker", type=whole_number, metavar="FD", help=argparse.SUPPRESS)
     add_certificate(parser)
 
 
 def add_cors(parser: argparse.ArgumentParser) -> None:
     """Add --cors: `options.cors`, the origins of pages that may read responses."""
-    parser.add_argument(
-        "--cors",
-        type=page_origin,
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="let pages of ORIGIN read responses, such as https://app.example, or * for all (repeatable)",
-    )
+    what = "let pages of ORIGIN read responses, such as https://app.example, or * for all (repeatable)"
+    parser.add_argument("--cors", type=page_origin, action="append", default=[], metavar="ORIGIN", help=what)
 
 
 def add_clock(parser: argparse.ArgumentParser) -> None:
     """Add --clock: `options.clock`, of `OriginSettings`."""
-    parser.add_argument(
-        "--clock",
-        choices=("real", "fixed"),
-        default="real",
-        help="fixed: stamps in the content are those of one fixed day, so that each run has the same octets",
-    )
+    what = "fixed: stamps in the content are those of one fixed day, so that each run has the same octets"
+    parser.add_argument("--clock", choices=("real", "fixed"), default="real", help=what)
 
 
 def add_request(
     parser: argparse.ArgumentParser, *, peer: str = "the server", has_body: bool = True, has_deadline: bool = True
 ) -> None:
     """Add flags of requests: `options.header` (list), `.data`, `.method`, `.cafile`, `.insecure`, `.max_time`."""
-    group = parser.add_argument_group("request")
-    group.add_argument(
-        "-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"'
-    )
+    add = parser.add_argument_group("request").add_argument
+    add("-H", "--header", action="append", default=[], metavar="LINE", help='a field line, "Name: value"')
     if has_body:
-        what = "a body: text, @FILE, or - for standard input as it comes"
-        group.add_argument("-d", "--data", metavar="TEXT", help=what)
-        group.add_argument("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
+        add("-d", "--data", metavar="TEXT", help="a body: text, @FILE, or - for standard input as it comes")
+        add("-X", "--method", metavar="METHOD", help="default: GET, or POST with -d")
     if has_deadline:
-        group.add_argument(
-            "-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help="give up after this long: 5, 500ms"
-        )
-    group.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
-    group.add_argument("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
+        what = "give up after this long: 5, 500ms"
+        add("-m", "--max-time", type=timeout, default=math.inf, metavar="TIME", help=what)
+    add("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    add("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
 
 
 def refuse_request_flags(options: argparse.Namespace, source: str, *others: tuple[str, str]) -> None:
@@ -314,11 +280,8 @@ def add_view(parser: argparse.ArgumentParser) -> None:
     how = group.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="records, one JSON object a line")
     how.add_argument("--raw", action="store_true", help="the octets of the body as they came, size lines and all")
-    how.add_argument(
-        "--hex",
-        action="store_true",
-        help="each octet of each frame by its part, in hex and as text; with -v of the heads too",
-    )
+    octets = "each octet of each frame by its part, in hex and as text; with -v of the heads too"
+    how.add_argument("--hex", action="store_true", help=octets)
     what = "write the records to FILE as well (-: print only them); `watch FILE` replays them"
     group.add_argument("--save", metavar="FILE", help=what)
     group.add_argument("--no-data", action="store_true", help="sizes and times only, no content")

@@ -36,48 +36,43 @@ def poll(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gateway's flags."""
-    parser.add_argument(
-        "upstream", nargs="+", metavar="UPSTREAM", help="http:// or https:// URL; several: in this order"
-    )
+    add = parser.add_argument
+    add("upstream", nargs="+", metavar="UPSTREAM", help="http:// or https:// URL; several: in this order")
     flags.add_listen(parser, flags.DEFAULT_GATEWAY)
-    heads = parser.add_argument_group("heads")
-    heads.add_argument("--preserve-host", action="store_true", help="send the client's Host upstream")
-    heads.add_argument("--forwarded", action="store_true", help="add Forwarded and X-Forwarded-For, -Proto, -Host")
-    heads.add_argument("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
-    clients = parser.add_argument_group("clients that leave")
-    clients.add_argument(
-        "--on-client-fin",
-        choices=("keep", "cancel"),
-        default="keep",
-        help="after a FIN, which may be a half-close (nc): keep continues the stream until a write fails; cancel ends "
-        "the upstream request at once, as clients of language models expect (default: keep)",
+    add = parser.add_argument_group("heads").add_argument
+    add("--preserve-host", action="store_true", help="send the client's Host upstream")
+    add("--forwarded", action="store_true", help="add Forwarded and X-Forwarded-For, -Proto, -Host")
+    add("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
+    add = parser.add_argument_group("clients that leave").add_argument
+    fin = (
+        "after a FIN, which may be a half-close (nc): keep continues the stream until a write fails; cancel ends the "
+        "upstream request at once, as clients of language models expect (default: keep)"
     )
-    clients.add_argument(
-        "--on-client-gone",
-        choices=("cancel", "drain"),
-        default="cancel",
-        help="after a reset: cancel ends the upstream request with a reset, drain reads the response to its end "
-        "(default: cancel)",
-    )
+    add("--on-client-fin", choices=("keep", "cancel"), default="keep", help=fin)
+    gone = "after a reset: cancel resets the upstream request, drain reads the response to its end (default: cancel)"
+    add("--on-client-gone", choices=("cancel", "drain"), default="cancel", help=gone)
     add_modes(parser)
-    add_deadlines(parser)
     add_limits(parser)
     flags.add_serving(parser)
-    speed = parser.add_argument_group("speed")
-    speed.add_argument(
-        "--poll",
-        type=poll,
-        default=50e-6,
-        metavar="TIME",
-        help="look for more octets this long before sleeping, while that pays: 0, 50us, always (default: 50us)",
-    )
+    what = "look for more octets this long before sleeping, while that pays: 0, 50us, always (default: 50us)"
+    parser.add_argument_group("speed").add_argument("--poll", type=poll, default=50e-6, metavar="TIME", help=what)
 
 
-def add_deadlines(parser: argparse.ArgumentParser) -> None:
-    """Add the gateway's timeouts."""
-    group = parser.add_argument_group("deadlines (`off` is none)")
+def add_modes(parser: argparse.ArgumentParser) -> None:
+    """Add --mode, --fault and --barrier; the log and a response field name a mode or fault that is applied."""
+    add = parser.add_argument_group("modes (to teach and to test)").add_argument
+    modes = "exact; reframe (a chunk a read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N"
+    add("--mode", default="exact", metavar="MODE", help=modes)
+    fault = "break chunked responses as /fault/NAME does, after N chunks (default: 3)"
+    add("--fault", metavar="NAME[=N]", help=fault)
+    what = "for `probe URL --barrier-at ADDR`: hold each frame of its streams until it acknowledges the one before"
+    add("--barrier", action="store_true", help=what)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the gateway's timeouts and limits."""
     flags.add_each(
-        group,
+        parser.add_argument_group("deadlines (`off` is none)"),
         ("connect-timeout", flags.timeout, "10s", "name, TCP and TLS of an upstream"),
         ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
         ("keep-alive-timeout", flags.timeout, "75s", "between two requests of a connection"),
@@ -86,41 +81,12 @@ def add_deadlines(parser: argparse.ArgumentParser) -> None:
         ("idle-timeout", flags.timeout, "off", "without an octet inside a body"),
         ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
     )
-
-
-def add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add --mode, --fault and --barrier; the log and a response field name a mode or fault that is applied."""
-    group = parser.add_argument_group("modes (to teach and to test)")
-    group.add_argument(
-        "--mode",
-        default="exact",
-        metavar="MODE",
-        help="exact; reframe (a chunk a read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N",
-    )
-    group.add_argument(
-        "--fault", metavar="NAME[=N]", help="break chunked responses as /fault/NAME does, after N chunks (default: 3)"
-    )
-    group.add_argument(
-        "--barrier",
-        action="store_true",
-        help="for `probe URL --barrier-at ADDR`: hold each frame of its streams until it acknowledges the one before",
-    )
-
-
-def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the gateway's limits."""
-    group = parser.add_argument_group("limits")
     flags.add_each(
-        group,
+        parser.add_argument_group("limits"),
         ("max-connections", flags.count, "20000", "at once; the next ones wait in the kernel's backlog"),
         ("max-head-octets", flags.count, "64k", "octets of a head, over it 431"),
         ("max-fields", flags.count, "128", "field lines of a head, over it 431"),
-        (
-            "max-streams-per-client",
-            flags.whole_number,
-            "0",
-            "exchanges at once from one address, over it 429; 0 is no limit",
-        ),
+        ("max-streams-per-client", flags.whole_number, "0", "exchanges at once from one address, over it 429; 0: any"),
         ("max-informational", flags.whole_number, "5", "1xx responses passed on before a final one, over it 502"),
         ("max-ext-octets", flags.whole_number, "4096", "octets of one chunk extension"),
         ("max-overhead", flags.whole_number, "16k", "octets of framing beyond 16 + 2 x size of each chunk, summed"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import webbrowser
-from collections.abc import Sequence
 from functools import partial
 from typing import Final, NoReturn
 
@@ -27,12 +27,21 @@ from chunkwire.net.triosleep import SleeperClock
 from chunkwire.origin.resources import origin_resources
 from chunkwire.origin.settings import OriginSettings
 from chunkwire.server.serving import serve
+from chunkwire.wire.errors import LocalError
 
 _DEFAULT_BUFFER: Final = "127.0.0.1:8090"
+_LOOPBACK: Final = re.compile(r"127(?:\.\d+){3}|localhost|::1", re.ASCII)
 
 
-def run(options: argparse.Namespace, where: Address) -> int:
-    """Serve the lab until Ctrl-C, its page at this address."""
+def run(options: argparse.Namespace) -> int:
+    """Serve the lab until Ctrl-C."""
+    where = flags.tcp_address("-l", options.listen or flags.DEFAULT_PAGE, default_port=options.default_port)
+    if options.is_class and not options.host:
+        raise LocalError("--class takes --host NAME, the name by which the learners' browsers reach this machine")
+    if options.host and not options.is_class:
+        raise LocalError("--host is for --class; without it the lab is this machine's alone")
+    if not options.is_class and not _LOOPBACK.fullmatch(where.host):
+        raise LocalError(f"without --class the lab stays on loopback, got {where.host}")
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)
     return run_until_stopped(partial(_serve, options, where), clock=SleeperClock())
@@ -54,10 +63,13 @@ async def _serve(options: argparse.Namespace, where: Address) -> NoReturn:
         bound = {} if options.is_class else await _start_others(nursery, lab, listing, options)
         page = await _start_page(nursery, lab, front, options, where)
         listing.lab = f"http://{page}/"
-        for line in _announcement(page, bound) if bound else _class_announcement(page, options.host):
-            print(line, flush=True)
-        if options.open:
-            _open_browser(f"http://{page}/")
+        if bound:
+            print(*_announcement(page, bound), sep="\n", flush=True)
+        else:
+            print(f"the lab of this class: {', '.join(f'http://{host}:{page.port}/' for host in options.host)}")
+            print("each learner takes a seat there, and sees and touches nothing else; Ctrl-C ends the lab", flush=True)
+        if options.open and not webbrowser.open(listing.lab):
+            say(f"found no browser to open {listing.lab} with")
         await trio.sleep_forever()
 
 
@@ -95,13 +107,6 @@ async def _start_others(
     return bound
 
 
-def _class_announcement(page: Address, hosts: Sequence[str]) -> list[str]:
-    return [
-        f"the lab of this class: {', '.join(f'http://{host}:{page.port}/' for host in hosts)}",
-        "each learner takes a seat there, and sees and touches nothing else; Ctrl-C ends the lab",
-    ]
-
-
 def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
     origin, exact, buffer = bound["origin"], bound["exact"], bound["buffer"]
     request = "GET /generate?n=3 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
@@ -115,8 +120,3 @@ def _announcement(page: Address, bound: dict[str, Address]) -> list[str]:
         "",
         "  what you send with curl or nc is on the page too; Ctrl-C ends the lab",
     ]
-
-
-def _open_browser(url: str) -> None:
-    if not webbrowser.open(url):
-        say(f"found no browser to open {url} with")

@@ -31,9 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("number", nargs="?", metavar="N", help="which lesson; without it the list")
     add_learner(parser)
-    parser.add_argument(
-        "-l", "--listen", metavar="ADDR", help=f"where to connect to (default: {flags.DEFAULT_ORIGIN}, or a free port)"
-    )
+    where = f"where to connect to (default: {flags.DEFAULT_ORIGIN}, or a free port)"
+    parser.add_argument("-l", "--listen", metavar="ADDR", help=where)
     parser.add_argument("--handout", metavar="FILE", help="write all lessons as one HTML page to print; - is stdout")
     parser.add_argument("--check", nargs="+", metavar="FILE", help="print the table of these hand-in files")
 

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
-from chunkwire.cli.parser import Formatter, Parser, UsageError, near
+from chunkwire.cli.parser import Parser, UsageError, near
 from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import leaves
 
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, verb = parse(words)
         set_up_logging(options)
-        code = int(verb.run(options))
+        work = verb if hasattr(verb, "run") else importlib.import_module(f"{verb.__name__}_run")
+        code = int(work.run(options))
         sys.stdout.flush()
         return code
     except UsageError as error:
@@ -93,12 +94,13 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     """
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
     if place is None:
-        return no_verb(words)
+        groups = {title: {name: module_of(name) for name in names} for title, names in GROUPS.items()}
+        answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
     name = words[place]
     if name not in VERBS:
         meant = f"; did you mean {_OTHER_NAMES[name]}?" if name in _OTHER_NAMES else near(name, VERBS)
         raise UsageError(f"unknown verb {name!r}{meant}", "chunkwire")
-    module = importlib.import_module(f"chunkwire.cli.{name}")
+    module = module_of(name)
     # Shared flags may also precede the verb.
     words = [*words[:place], *words[place + 1 :]]
     if hasattr(module, "SUBVERBS"):
@@ -112,25 +114,23 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     return options, module
 
 
+def module_of(verb: str) -> ModuleType:
+    """Return the module of "VERB" or "VERB SUBVERB"."""
+    return importlib.import_module(f"chunkwire.cli.{verb.replace(' ', '_')}")
+
+
 def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str, ModuleType, list[str]]:
     """Return "VERB SUBVERB", the subverb's module, and the other words; raises as `parse`."""
     place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
     if place is None or "--" in words[:place]:
-        named_so = {name: importlib.import_module(f"chunkwire.cli.{verb}_{name}") for name in module.SUBVERBS}
+        named_so = {name: module_of(f"{verb} {name}") for name in module.SUBVERBS}
         answer_without_verb(f"chunkwire {verb}", module.SUMMARY, module.EPILOG, {"verbs": named_so}, words)
     name = words[place]
     if name not in module.SUBVERBS:
         wanted = f"expected {' or '.join(module.SUBVERBS)} after {verb}, got {name!r}"
         raise UsageError(f"{wanted}{near(name, module.SUBVERBS)}", f"chunkwire {verb}")
-    found = importlib.import_module(f"chunkwire.cli.{verb}_{name}")
-    return f"{verb} {name}", found, [*words[:place], *words[place + 1 :]]
-
-
-def no_verb(words: list[str]) -> NoReturn:
-    """Handle a command line without a verb; raises as `parse`."""
-    modules = {name: importlib.import_module(f"chunkwire.cli.{name}") for name in VERBS}
-    groups = {title: {name: modules[name] for name in names} for title, names in GROUPS.items()}
-    answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
+    verb = f"{verb} {name}"
+    return verb, module_of(verb), [*words[:place], *words[place + 1 :]]
 
 
 def answer_without_verb(
@@ -147,16 +147,9 @@ def answer_without_verb(
         "\n".join([f"{title}:", *(f"  {name:<{width}}{module.SUMMARY}" for name, module in group.items())])
         for title, group in groups.items()
     )
-    parser = Parser(
-        prog=prog,
-        usage=f"{prog} VERB [ARGUMENTS]\n       {prog} VERB --help",
-        description=f"{description}\n\n{verbs}",
-        epilog=epilog,
-        formatter_class=Formatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"chunkwire {version()}", help="the version, and exit")
-    flags.add_common(parser)
+    parser = Parser(prog, f"{description}\n\n{verbs}", epilog)
+    parser.usage = f"{prog} VERB [ARGUMENTS]\n       {prog} VERB --help"
+    flags.add_common(parser, version())
     _, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(parser.unknown_flag(unknown[0]), prog)
@@ -172,16 +165,9 @@ def verb_parser(name: str, module: ModuleType) -> Parser:
     Raises:
         UsageError: a variable has a wrong value.
     """
-    parser = Parser(
-        prog=f"chunkwire {name}",
-        description=module.SUMMARY[:1].upper() + module.SUMMARY[1:],
-        epilog=module.EPILOG,
-        formatter_class=Formatter,
-        allow_abbrev=False,
-    )
+    parser = Parser(f"chunkwire {name}", module.SUMMARY[:1].upper() + module.SUMMARY[1:], module.EPILOG)
     module.add_arguments(parser)
-    flags.add_common(parser)
-    parser.add_argument("--version", action="version", version=f"chunkwire {version()}", help="the version, and exit")
+    flags.add_common(parser, version())
     try:
         for action in parser._actions:
             flags.take_environment(parser, name, action)

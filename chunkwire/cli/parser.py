@@ -46,8 +46,10 @@ class Parser(argparse.ArgumentParser):
 
     unknown_hint = ""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog, description=description, epilog=epilog, formatter_class=Formatter, allow_abbrev=False
+        )
         self.words: list[str] = []
         self.given: set[str] = set()
 

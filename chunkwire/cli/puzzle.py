@@ -26,10 +26,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=flags.whole_number, metavar="S", help="take this very puzzle again")
     parser.add_argument("--answer", nargs=2, metavar=("HOP", "SETTING"), help="judge this answer and end")
     add_learner(parser)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Run the puzzle; return the exit code."""
-    from chunkwire.cli import puzzle_run
-
-    return puzzle_run.run(options)

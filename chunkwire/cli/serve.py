@@ -41,53 +41,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_listen(parser, flags.DEFAULT_ORIGIN)
     flags.add_serving(parser)
     parser.add_argument("--replay", metavar="FILE", help="serve a recording instead: its frames, at its moments")
-    parser.add_argument(
-        "--speed", type=flags.factor, default=1.0, metavar="X", help="with --replay: times as fast (default: 1)"
-    )
+    flags.add_each(parser, ("speed", flags.factor, "1", "with --replay: times as fast"))
     flags.add_cors(parser)
-    _add_testing(parser)
+    add = parser.add_argument_group("tests in any language (chunkwire.testing says more)").add_argument
+    what = "run a shell's command with this origin's URL in CHUNKWIRE_URL, and end with its exit code"
+    add("--exec", metavar="CMD", help=what)
+    what = "listen there for runs of responses, asked for in JSON; the command finds it in CHUNKWIRE_CONTROL_URL"
+    add("--control", metavar="ADDR", help=what)
     flags.add_clock(parser)
-    _add_caps(parser)
-    _add_deadlines(parser)
-    add_llm_arguments(parser)
-
-
-def _add_testing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("tests in any language (chunkwire.testing says more)")
-    group.add_argument(
-        "--exec",
-        metavar="CMD",
-        help="run a shell's command with this origin's URL in CHUNKWIRE_URL, and end with its exit code",
-    )
-    group.add_argument(
-        "--control",
-        metavar="ADDR",
-        help="listen there for runs of responses, asked for in JSON; the command finds it in CHUNKWIRE_CONTROL_URL",
-    )
-
-
-def _add_caps(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("caps")
     flags.add_each(
-        group,
+        parser.add_argument_group("caps"),
         ("max-chunks", flags.count, "1000000", "chunks that a request may ask for"),
         ("max-octets", flags.count, "1g", "octets of data that a request may ask for"),
         ("max-chunk-octets", flags.count, "16m", "octets of one chunk that a request may ask for"),
         ("max-connections", flags.count, "20000", "at once; the next ones wait in the kernel's backlog"),
         ("max-duration", flags.duration, "1h", "of a stream, as a request may ask for it"),
     )
-
-
-def _add_deadlines(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("deadlines (`off` is none)")
     flags.add_each(
-        group,
+        parser.add_argument_group("deadlines (`off` is none)"),
         ("keep-alive-timeout", flags.timeout, "5m", "between two requests of a connection"),
         ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
         ("body-timeout", flags.timeout, "5m", "without an octet of a request body that is read"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a client"),
         ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
     )
+    add_llm_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
@@ -29,17 +30,14 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("address", nargs="?", metavar="HOST:PORT", help="where to connect; PORT alone is loopback")
-    parser.add_argument(
-        "-l", "--listen", metavar="ADDR", help="wait for one connection instead: HOST:PORT, :PORT, PORT"
-    )
-    parser.add_argument("--as-is", action="store_true", help="send what is read as it is; else LF goes as CRLF")
+    add = parser.add_argument
+    add("address", nargs="?", metavar="HOST:PORT", help="where to connect; PORT alone is loopback")
+    add("-l", "--listen", metavar="ADDR", help="wait for one connection instead: HOST:PORT, :PORT, PORT")
+    add("--as-is", action="store_true", help="send what is read as it is; else LF goes as CRLF")
 
 
 def run(options: argparse.Namespace) -> int:
     """Talk until the other side has ended."""
-    from functools import partial
-
     from chunkwire.cli.stopping import run_until_stopped
 
     flags.let_words_win(options, "address", "listen")

@@ -31,22 +31,11 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the source and the clients' flags."""
-    parser.add_argument(
-        "source",
-        metavar="URL|FILE|-",
-        help="a URL (`:8081/sse` is localhost), a recording or captured octets, or - for standard input",
-    )
+    add = parser.add_argument
+    source = "a URL (`:8081/sse` is localhost), a recording or captured octets, or - for standard input"
+    add("source", metavar="URL|FILE|-", help=source)
     flags.add_view(parser)
     captures.add_captures(parser, has_list=True)
-    parser.add_argument("--events", action="store_true", help="one line a server-sent event, and the frames it came in")
-    parser.add_argument(
-        "--lenient", action="store_true", help="take sizes padded by blanks or zeros, and say so; the gateway does not"
-    )
+    add("--events", action="store_true", help="one line a server-sent event, and the frames it came in")
+    add("--lenient", action="store_true", help="take sizes padded by blanks or zeros, and say so; the gateway does not")
     flags.add_request(parser)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Watch the source to its end, or until a signal."""
-    from chunkwire.cli import watch_run
-
-    return watch_run.run(options)

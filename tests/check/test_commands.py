@@ -109,6 +109,8 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("server", "ftp://x/"), "expected http://, https://"),
         (("server", ":1/", "-d", "x"), "expected a body of 2 octets or more"),
         (("server", ":1/", "-H", "Expect: x"), "expected no Expect: the rows send their own"),
+        (("proxy", ":1/", "--upstream", ":2", "-H", "TE: x"), "expected no TE: the rows send their own"),
+        (("proxy", ":1/", "--upstream", ":2", "-H", "X"), 'expected "Name: value"'),
         (("serve",), "after check, got 'serve'"),
     ],
 )
