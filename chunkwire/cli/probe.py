@@ -34,39 +34,25 @@ examples:
   chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
 
 PATIENCE_SECONDS = 15.0
-# Refused if all hops are files, beside those of `flags.refuse_request_flags`: flag, member of the options.
-_FLAGS_FOR_URLS = (
-    ("--barrier-at", "barrier_at"),
-    ("--as", "agents"),
-    ("--patience", "patience"),
-    ("--save", "save"),
-    ("-X", "method"),
-    ("-m", "max_time"),
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the hops and the flags."""
     parser.add_argument("hops", nargs="+", metavar="URL|RECORDING", help="from the inside out: the origin first")
     group = parser.add_argument_group("probe")
-    group.add_argument("--why", action="store_true", help="ask what frees the first hop that holds (else the last hop)")
-    group.add_argument(
-        "--idle",
-        type=flags.duration,
-        default=70.0,
-        metavar="TIME",
-        help="with --why: a silence to try, for the idle limit (default: 70s; 0 leaves it out)",
-    )
-    group.add_argument(
-        "--strict", action="store_true", help="exit 1 where a hold can be neither shown nor ruled out as well"
-    )
+    add = group.add_argument
+    add("--why", action="store_true", help="ask what frees the first hop that holds (else the last hop)")
+    flags.add_each(group, ("idle", flags.duration, "70s", "with --why: a silence to try, for the idle limit; 0: none"))
+    add("--strict", action="store_true", help="exit 1 where a hold can be neither shown nor ruled out as well")
     add_ways(parser)
-    add_gate(parser)
-    group.add_argument("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
-    group.add_argument("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
-    group.add_argument(
-        "--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them"
-    )
+    gate = parser.add_argument_group("in CI").add_argument
+    what = "one line, and only proofs count: what is judged by time, or not at all, exits with 28"
+    gate("--gate", action="store_true", help=what)
+    gate("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
+    gate("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")
+    add("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
+    add("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
+    add("--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them")
     captures.add_captures(parser)
     flags.add_request(parser)
 
@@ -74,26 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_ways(parser: argparse.ArgumentParser) -> None:
     """Add how hops are asked."""
     group = parser.add_argument_group("ways to ask")
-    group.add_argument(
-        "--patience",
-        type=flags.duration,
-        default=PATIENCE_SECONDS,
-        metavar="TIME",
-        help="without a frame and without an answer for so long, a hop is judged by time (default: 15s)",
-    )
-    group.add_argument(
-        "--barrier-at",
-        metavar="ADDR",
-        help="your own application: where `chunkwire forward APP --barrier` listens, between it and its first proxy",
-    )
-    group.add_argument(
-        "--as",
-        dest="agents",
-        type=clients,
-        default=[""],
-        metavar="CLIENT",
-        help="send what this client sends: browser, node, curl; several (browser,curl): and compare",
-    )
+    patience = "without a frame and without an answer for so long, a hop is judged by time"
+    flags.add_each(group, ("patience", flags.duration, f"{PATIENCE_SECONDS:g}s", patience))
+    where = "your own application: where `chunkwire forward APP --barrier` listens, between it and its first proxy"
+    group.add_argument("--barrier-at", metavar="ADDR", help=where)
+    what = "send what this client sends: browser, node, curl; several (browser,curl): and compare"
+    group.add_argument("--as", dest="agents", type=clients, default=[""], metavar="CLIENT", help=what)
 
 
 def clients(text: str) -> list[str]:
@@ -105,27 +77,3 @@ def clients(text: str) -> list[str]:
     if unknown or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"expected one or more of {', '.join(AGENTS)}, each once, got {text!r}")
     return names
-
-
-def add_gate(parser: argparse.ArgumentParser) -> None:
-    """Add what a pull request is checked with."""
-    group = parser.add_argument_group("in CI")
-    group.add_argument(
-        "--gate",
-        action="store_true",
-        help="one line, and only proofs count: what is judged by time, or not at all, exits with 28",
-    )
-    group.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
-    group.add_argument("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Probe the hops, judge them, and print the result."""
-    import trio
-
-    from chunkwire.cli.probe_run import check_flags, probe
-
-    check_flags(options)
-    if all(map(captures.is_path, options.hops)):
-        flags.refuse_request_flags(options, options.hops[0], *_FLAGS_FOR_URLS)
-    return trio.run(probe, options)

@@ -15,13 +15,13 @@ import trio
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.flags import refuse_request_flags
 from chunkwire.cli.main import report, version
 from chunkwire.cli.output_files import check_outputs, files_read, lines_to, write_asked
 from chunkwire.cli.stopping import StopSignal
 from chunkwire.cli.terminal import paint_of, progress, result_printed, say, width_of
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
-from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import load_exchanges
 from chunkwire.tools.probe.barrier import is_barrier_gateway
 from chunkwire.tools.probe.captures import CapturedHop, captured_hop, frame_lines, hops_of, one_stream, read_recording
@@ -37,6 +37,23 @@ from chunkwire.tools.probe.why import INSTEAD, find_why, plan_why
 from chunkwire.wire.errors import LocalError
 
 _FILE_FLAGS = ("report", "junit", "save")
+# Refused if all hops are files, beside those of `refuse_request_flags`: flag, member of the options.
+_FLAGS_FOR_URLS = (
+    ("--barrier-at", "barrier_at"),
+    ("--as", "agents"),
+    ("--patience", "patience"),
+    ("--save", "save"),
+    ("-X", "method"),
+    ("-m", "max_time"),
+)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe the hops, judge them, and print the result; return the exit code."""
+    check_flags(options)
+    if all(map(is_path, options.hops)):
+        refuse_request_flags(options, options.hops[0], *_FLAGS_FOR_URLS)
+    return trio.run(probe, options)
 
 
 def check_flags(options: argparse.Namespace) -> None:
@@ -106,28 +123,24 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     Raises:
         LocalError: some sources are captures and others are not, or they show no stream that is the same.
     """
-    paths = [source for source in sources if is_path(source) and _is_capture_file(source)]
-    if not paths:
+    octets: dict[str, bytes] = {}
+    for path in filter(is_path, sources):
+        with open(path, "rb") as file:
+            first = file.read(4)
+            if looks_captured(first, path):
+                octets[path] = first + file.read()
+    if not octets:
         refuse_flags(options)
         return []
-    if len(paths) < len(sources):
-        other = next(source for source in sources if source not in paths)
-        raise LocalError(f"expected packet captures only, since they are compared with each other, got {other!r}")
-    loaded: dict[str, list[CapturedExchange]] = {}
-    for path in paths:
-        with open(path, "rb") as file:
-            loaded[path] = load_exchanges(file.read(), path, keylog=options.keylog)
+    if others := [source for source in sources if source not in octets]:
+        raise LocalError(f"expected packet captures only, since they are compared with each other, got {others[0]!r}")
+    loaded = {path: load_exchanges(held, path, keylog=options.keylog) for path, held in octets.items()}
     refuse_unused_keys([each for exchanges in loaded.values() for each in exchanges], options)
     found: list[CapturedHop] = []
-    for path in paths:
+    for path in sources:
         captured = [captured_hop(each, path) for each in loaded[path]]
         found += one_stream(captured, like=found[:1], chosen=options.exchange)
     return found
-
-
-def _is_capture_file(path: str) -> bool:
-    with open(path, "rb") as file:
-        return looks_captured(file.read(4), path)
 
 
 async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> None:
@@ -136,7 +149,7 @@ async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> 
     Raises:
         LocalError, DialError: --barrier-at names no `forward --barrier`, or nobody listens there.
     """
-    patience = prober.patience if prober.max_time is None else min(prober.patience, prober.max_time)
+    patience = min(prober.patience, prober.max_time)
     if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
         where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
         raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
@@ -212,7 +225,7 @@ def _prober(
         body=asked.body,
         defaults=AGENTS.get(agent, (ACCEPT_ENCODING,)),
         tls=asked.tls,
-        max_time=None if math.isinf(options.max_time) else options.max_time,
+        max_time=options.max_time,
         record_to=record_to,
         report_progress=report_progress,
         origin=_innermost_probe(options.hops),

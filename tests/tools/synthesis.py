@@ -217,8 +217,8 @@ def _receive(recorder: Recorder, scanner: BodyScanner, reads: Iterable[Octets]) 
 
 def run_of(probe: Probe = Probe(), path: Path = Path(), *, clock: str | None = None, our_delay: float = 0.0) -> Run:
     """Return one run, read back from its records."""
-    (run,) = read_runs(records_of(probe, path), hop="hop", clock=clock, our_delay=our_delay)
-    return run
+    (run,) = read_runs(records_of(probe, path), hop="hop")
+    return replace(run, clock=clock, our_delay=our_delay)
 
 
 def hop_of(path: Path = Path(), *probes: Probe, name: str = "hop", clock: str | None = None) -> Hop:

@@ -8,7 +8,7 @@ import pytest
 
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import AckRecord, Record, to_json
-from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.arrival import Run, read_run, read_runs
 from chunkwire.tools.probe.captures import read_recording
 from chunkwire.tools.probe.exports import gate_line, github_lines, junit
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
@@ -47,7 +47,7 @@ def once(k: int, _: int) -> tuple[int, int]:
 
 def ordered(hold: Hold, *, size: int = 0, end: str = "complete", has_head: bool = True, method: bytes = b"GET") -> Run:
     records = recorded(hold, size=size, end=end, has_head=has_head, method=method)
-    return read_runs(records, hop="hop", clock="here", our_delay=9.9)[0]
+    return replace(read_run(records, "hop"), clock="here", our_delay=9.9)
 
 
 def recorded(
@@ -160,7 +160,7 @@ def application(frames: list[bytes], coding: bytes = b"identity") -> Run:
         _arrive(got, scanner, k / 10, [frame], k - 1)
         records.append(AckRecord(1, "client.received", k / 10, k, 0, len(frame), k, True))
     got.end(1.0, "complete")
-    return read_runs(records, hop="app", clock="here")[0]
+    return replace(read_run(records, "app"), clock="here")
 
 
 EVENTS = [b"data: %d\n\n" % k for k in range(12)]

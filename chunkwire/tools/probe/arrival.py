@@ -145,19 +145,16 @@ def joined(fields: TextFields, name: str) -> str:
     return ", ".join(value for key, value in fields if key.lower() == name)
 
 
-def read_runs(
-    records: Iterable[Record],
-    *,
-    hop: str | None = None,
-    connect: float | None = None,
-    our_delay: float = 0.0,
-    clock: str | None = None,
-) -> list[Run]:
+def read_run(records: Iterable[Record], hop: str) -> Run:
+    """Return the first of `read_runs`; an empty run where the records have no response."""
+    return next(iter(read_runs(records, hop=hop)), Run(hop))
+
+
+def read_runs(records: Iterable[Record], *, hop: str | None = None) -> list[Run]:
     """Return the responses in records: the points from the origin outward, each point's in the order of the records.
 
     Args:
         hop: name of the hop where the records give none; None takes the point's name.
-        connect, our_delay, clock: see `Run`.
     """
     found: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}
@@ -167,14 +164,7 @@ def read_runs(
         elif record.way == "response" and record.point in _POINTS:
             found.setdefault((record.hop, record.point, record.stream), []).append(record)
     runs = [
-        replace(
-            _run_of(its_hop or hop or point, response),
-            point=point,
-            request=requests.get((its_hop, stream)),
-            connect=connect,
-            our_delay=our_delay,
-            clock=clock,
-        )
+        replace(_run_of(its_hop or hop or point, response), point=point, request=requests.get((its_hop, stream)))
         for (its_hop, point, stream), response in found.items()
     ]
     return sorted(runs, key=lambda run: _POINTS.index(run.point))

@@ -19,7 +19,7 @@ from chunkwire.record.values import DataRecord, FrameRecord, Record, read_record
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
-from chunkwire.tools.probe.arrival import Run, Unit, joined, read_runs
+from chunkwire.tools.probe.arrival import Run, Unit, joined, read_run, read_runs
 from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 from chunkwire.tools.probe.holding import Shape, holds_of, observe
 from chunkwire.tools.probe.judge import Hop
@@ -95,14 +95,13 @@ def one_stream(
 
 
 def _is_same(a: CapturedHop, b: CapturedHop) -> bool:
-    """Say whether two exchanges carry the same content, as far as both go."""
+    """Say whether two exchanges carry the same content, as far as both go, and not between one client and server.
+
+    Those are one request repeated, not one stream at two places.
+    """
+    is_repeated = a.source == b.source and (a.exchange.client, a.exchange.hop) == (b.exchange.client, b.exchange.hop)
     shorter = min(len(a.content), len(b.content))
-    return shorter > 0 and _shared(a.content, b.content) >= MIN_SHARED * shorter and not _are_siblings(a, b)
-
-
-def _are_siblings(a: CapturedHop, b: CapturedHop) -> bool:
-    """Say whether two exchanges are of one client and server: one request repeated, not one stream at two places."""
-    return a.source == b.source and (a.exchange.client, a.exchange.hop) == (b.exchange.client, b.exchange.hop)
+    return not is_repeated and shorter > 0 and _shared(a.content, b.content) >= MIN_SHARED * shorter
 
 
 def _shared(a: bytes, b: bytes) -> int:
@@ -126,10 +125,10 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
     names = [hop.exchange.hop for hop in captured]
     for hop in captured:
         name = hop.exchange.hop if names.count(hop.exchange.hop) == 1 else f"{hop.exchange.hop} {hop.source}"
-        run = read_runs(hop.exchange.records, hop=name, clock=hop.source)[:1] or [Run(name)]
+        run = replace(read_run(hop.exchange.records, name), clock=hop.source)
         end = hop.exchange.end
         notes = (end.error,) if end is not None and end.framing == "missing" and end.error else ()
-        hops.append(Hop(name, (_stamped(run[0], hop, reference),), notes=notes))
+        hops.append(Hop(name, (_stamped(run, hop, reference),), notes=notes))
     return hops
 
 
@@ -212,18 +211,15 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
     else:
         got = quoted(text.encode("utf-8", "surrogateescape"), 16) if text else "an empty file"
         raise LocalError(f"{name}: expected a capture, records (JSON Lines) or a curl --trace, got {got}")
-    runs = [_without_clock_of_client(run) for run in read_runs(records, hop=name, connect=connect, clock=name)]
+    runs = [replace(run, connect=connect, clock=name) for run in read_runs(records, hop=name)]
     if not runs:
         raise LocalError(f"{name}: expected a response in the recording, got none")
-    return list(_hops(runs, name))
+    if connect is None:  # the way from a hop to the client may take any time
+        runs = [replace(run, clock=None) if run.point == "client.received" else run for run in runs]
+    return list(_hops(runs))
 
 
-def _without_clock_of_client(run: Run) -> Run:
-    """Return a run of a client without its clock if no connection was timed: the way to its hop may take any time."""
-    return replace(run, clock=None) if run.point == "client.received" and run.connect is None else run
-
-
-def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
+def _hops(runs: Iterable[Run]) -> Iterator[Hop]:
     """Yield a hop for each hop and point, in the order of their first runs; of several points each is in the name.
 
     Runs at the beginning that show no order are left out if others follow: the probe asked again because of them.
@@ -233,9 +229,5 @@ def _hops(runs: Iterable[Run], name: str) -> Iterator[Hop]:
         found.setdefault((run.hop, run.point), []).append(run)
     points = {point for _, point in found}
     for (hop, point), its_runs in found.items():
-        counted = tuple(dropwhile(_is_undecided, its_runs)) or tuple(its_runs)
-        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, counted)
-
-
-def _is_undecided(run: Run) -> bool:
-    return run.is_ordered and observe(run).shape is Shape.UNDECIDED
+        counted = dropwhile(lambda run: run.is_ordered and observe(run).shape is Shape.UNDECIDED, its_runs)
+        yield Hop(f"{hop} {point}" if len(points) > 1 else hop, tuple(counted) or tuple(its_runs))

@@ -25,10 +25,9 @@ from chunkwire.wire.errors import LocalError
 USAGE: Final = "curl -sN --raw --http1.1 --trace FILE --trace-time URL"
 
 _TITLE: Final = re.compile(
-    r"(?:(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d\.\d{1,9}) )?(?:\[[^\]]*\] )?(?P<mark>==|=>|<=) (?P<what>[^,]*?)"
-    r"(?:, (?P<count>\d{1,18}) bytes \(0x[0-9a-f]+\))?"
+    r"(?:(\d\d):(\d\d):(\d\d\.\d{1,9}) )?(?:\[[^\]]*\] )?"
+    r"(?:== Info: (?P<info>.*)|(?:==|=>|<=) (?P<what>[^,]*?)(?:, (?P<count>\d{1,18}) bytes \(0x[0-9a-f]+\))?)"
 )
-_INFO: Final = re.compile(r"(?:(\d\d):(\d\d):(\d\d\.\d{1,9}) )?(?:\[[^\]]*\] )?== Info: (.*)")
 _DUMP: Final = re.compile(r"[0-9a-f]{4,}: ((?:[0-9a-f]{2} ){1,16})")
 _ASCII_DUMP: Final = re.compile(r"[0-9a-f]{4,}: ")
 _DAY: Final = 86400.0
@@ -89,26 +88,23 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
         if title is not None and len(octets) < title[2]:
             if number == len(lines):
                 return
-            _refuse_dump(line, number)
+            if _ASCII_DUMP.match(line):
+                got = "a --trace-ascii, which loses octets"
+                raise LocalError(f"expected octets in hex, got {got}; record it with: {USAGE}")
+            raise LocalError(f"expected octets in hex in line {number} of the trace, got {line[:60]!r}")
         if title is not None:
             yield Block(title[0], title[1], bytes(octets))
         title, octets = None, bytearray()
-        if info := _INFO.fullmatch(line):
-            last = _time(info[1], info[2], info[3], number, last)
-            yield Block(last, "Info", info[4].encode())
-        elif found := _TITLE.fullmatch(line):
-            last = _time(found["h"], found["m"], found["s"], number, last)
-            title = (last, found["what"], int(found["count"] or 0))
+        if found := _TITLE.fullmatch(line):
+            last = _time(found[1], found[2], found[3], number, last)
+            if found["info"] is not None:
+                yield Block(last, "Info", found["info"].encode())
+            else:
+                title = (last, found["what"], int(found["count"] or 0))
         elif number < len(lines):
             raise LocalError(f"expected a line of a curl trace in line {number}, got {line[:60]!r}")
     if title is not None and len(octets) == title[2]:
         yield Block(title[0], title[1], bytes(octets))
-
-
-def _refuse_dump(line: str, number: int) -> None:
-    if _ASCII_DUMP.match(line):
-        raise LocalError(f"expected octets in hex, got a --trace-ascii, which loses octets; record it with: {USAGE}")
-    raise LocalError(f"expected octets in hex in line {number} of the trace, got {line[:60]!r}")
 
 
 def _time(hours: str | None, minutes: str, seconds: str, number: int, last: float) -> float:

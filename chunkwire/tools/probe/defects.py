@@ -41,9 +41,8 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
     media = f", {run.media_type}" if run.media_type else ""
     where = f", to {run.response_field('location')}" if run.response_field("location") else ""
     challenge = ", a challenge page" if any(run.response_field(name) == "challenge" for name in _CHALLENGES) else ""
-    blames = (
-        f", Proxy-Status: {run.response_field('proxy-status')}" if run.response_field("proxy-status") else ""
-    )  # RFC 9209
+    status = run.response_field("proxy-status")  # RFC 9209
+    blames = f", Proxy-Status: {status}" if status else ""
     if "incremental_refused" in blames:
         blames += ", as RFC 10036 asks of a hop that will not stream"
     return HopVerdict(kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}")

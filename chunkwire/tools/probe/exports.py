@@ -17,6 +17,7 @@ from chunkwire.tools.probe.result import ProbeResult, message_of, outcome_of
 from chunkwire.tools.probe.verdict import HopVerdict
 
 VERSION: Final = 1
+_FIX_TEXTS: Final = ("software", "versions", "change", "proof", "proved_on", "source")
 
 
 def json_lines(result: ProbeResult) -> Iterator[str]:
@@ -41,7 +42,7 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
             software=verdict.software,
             evidence=asdict(verdict.evidence),
             freed_by=list(verdict.freed_by),
-            fixes=[_fix(advice) for advice in advice_for(verdict)],
+            fixes=list(map(_fix, advice_for(verdict))),
         )
     for finding in result.findings:
         yield _line(kind="why", change=finding.change, outcome=finding.outcome, frees=finding.frees)
@@ -57,18 +58,9 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
 
 
 def _fix(advice: Advice) -> dict[str, str]:
-    fix = advice.fix
-    return {
-        "basis": advice.basis.value,
-        "software": fix.software,
-        "versions": fix.versions,
-        "change": fix.change,
-        "whose": fix.whose.value,
-        "proof": fix.proof,
-        "proved_on": fix.proved_on,
-        "source": fix.source,
-        "checked": fix.checked.isoformat(),
-    }
+    texts = {name: getattr(advice.fix, name) for name in _FIX_TEXTS}
+    others = {"whose": advice.fix.whose.value, "checked": advice.fix.checked.isoformat()}
+    return {"basis": advice.basis.value, **texts, **others}
 
 
 def _line(**members: object) -> str:

@@ -20,7 +20,7 @@ import trio
 from chunkwire import client
 from chunkwire.net.dial import DialError, Url, dial
 from chunkwire.record.values import DataRecord, FrameRecord, Record
-from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.arrival import Run, read_run
 from chunkwire.tools.probe.barrier import NOT_AT_GATEWAY, PATIENCE_SECONDS, SETTLE_SECONDS, BarrierProbe
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
@@ -125,7 +125,7 @@ class Prober:
     body: bytes | None = None
     defaults: Fields = (ACCEPT_ENCODING,)  # fields that are sent unless `fields` has the same name
     tls: ssl.SSLContext | None = None  # for https URLs; None takes the system's roots
-    max_time: float | None = None  # s for one run; None: as `limit_of` says, and no limit behind a barrier
+    max_time: float = math.inf  # s for one run; inf: as `limit_of` says, and no limit behind a barrier
     # takes every record, with the name of its hop; each run is a stream with its own number
     record_to: Callable[[Record], None] | None = None
     report_progress: Callable[[str], None] = lambda _: None  # called with a line about what is being done
@@ -183,7 +183,7 @@ class Prober:
             await self._run_paced(ask, self.limit_of(ask), records)
         except DialError:
             return False
-        return any(run.is_stamped for run in read_runs(records))
+        return read_run(records, "").is_stamped
 
     def plain_ask(self, url: Url, pace: Mapping[str, str] = PACE) -> Ask:
         """Return the request that every verdict begins with."""
@@ -289,13 +289,12 @@ class Prober:
         if self.record_to is not None:
             for record in records:
                 self.record_to(record._replace(hop=name, stream=self.streams))
-        connect = self.connects.get(name)
-        runs = read_runs(records, hop=name, connect=connect, our_delay=lateness.worst, clock=CLOCK)
-        return runs[0] if runs else Run(name, connect=connect, our_delay=lateness.worst)
+        run = read_run(records, name)
+        return replace(run, connect=self.connects.get(name), our_delay=lateness.worst, clock=CLOCK)
 
     async def _run_ordered(self, name: str, ask: Ask, settle: float, records: RunRecords) -> None:
         probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, records)
-        records.scope.deadline = math.inf if self.max_time is None else trio.current_time() + self.max_time
+        records.scope.deadline = trio.current_time() + self.max_time
         with records.scope as limit:
             await probe.run()
         if limit.cancelled_caught:
@@ -306,7 +305,7 @@ class Prober:
 
     def limit_of(self, ask: Ask) -> float:
         """Return how long a run that is not behind a barrier may take, s."""
-        if self.max_time is not None:
+        if math.isfinite(self.max_time):
             return self.max_time
         return UNPLANNED_SECONDS if ask.duration is None else ask.duration + GRACE_SECONDS
 
@@ -330,7 +329,7 @@ class Prober:
 
     async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
         """Return the last entry about a run in the origin's journal, asked through the hop; None where it has none."""
-        limit = min(GRACE_SECONDS, math.inf if self.max_time is None else self.max_time)
+        limit = min(GRACE_SECONDS, self.max_time)
         try:
             async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=limit) as stream:
                 if stream.head.status != 200:

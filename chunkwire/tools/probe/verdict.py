@@ -91,6 +91,28 @@ PROVABLE: Final = HOLDING | STREAMING | {Kind.ORIGIN_BURSTS}
 """What rests on a `Proof`."""
 
 
+# The verdict in words; a blank or a colon at the end is left out.
+_CLAIMS: Final = {
+    Kind.STREAMS: "streams",
+    Kind.REFRAMED: "streams; re-framed: {reason}",
+    Kind.HEAD_HELD: "streams; head held until the first octet",
+    Kind.TO_END: "HOLDS to the end",
+    Kind.TO_OCTETS: "HOLDS to {octets} octets",
+    Kind.FOR_TIME: "HOLDS {time} {reason}",
+    Kind.HOLDS: "HOLDS {reason}",
+    Kind.COMPRESSED: "COMPRESSED{coding}, and then HOLDS {reason}",
+    Kind.GET_ONLY: "HOLDS a GET {reason}, streams a POST",
+    Kind.ORIGIN_BURSTS: "the origin itself bursts: {reason}",
+    Kind.CUT: "CUT, {reason}",
+    Kind.IDLE_CUT: "CUT after {seconds:.1f} s of silence",
+    Kind.CACHED: "CACHED: {reason}",
+    Kind.NOT_THE_STREAM: "not the stream: {reason}",
+    Kind.UNREACHABLE: "no answer: {reason}",
+    Kind.NOT_JUDGED: "not judged: {reason}",
+    Kind.SUSPECT: "held, or written so: {reason}",
+    Kind.UNSURE: "unsure: {reason}",
+}
+
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
 POST: Final = "POST"
 IDENTITY: Final = "Accept-Encoding: identity"
@@ -213,38 +235,12 @@ class HopVerdict:
     @property
     def claim(self) -> str:
         """The verdict without its details."""
-        reason = self.reason
-        match self.kind:
-            case Kind.STREAMS:
-                return "streams"
-            case Kind.REFRAMED:
-                return f"streams; re-framed: {reason}"
-            case Kind.HEAD_HELD:
-                return "streams; head held until the first octet"
-            case Kind.TO_END:
-                return "HOLDS to the end"
-            case Kind.TO_OCTETS:
-                return f"HOLDS to {self.octets} octets"
-            case Kind.FOR_TIME:
-                return f"HOLDS {milliseconds(self.seconds)}{f' {reason}' if reason else ''}"
-            case Kind.HOLDS:
-                return f"HOLDS {reason}"
-            case Kind.COMPRESSED:
-                coding = f" ({self.evidence.coding})" if self.evidence.coding else ""
-                return f"COMPRESSED{coding}, and then HOLDS {reason}"
-            case Kind.GET_ONLY:
-                return f"HOLDS a GET {reason}, streams a POST"
-            case Kind.ORIGIN_BURSTS:
-                return f"the origin itself bursts{f': {reason}' if reason else ''}"
-            case Kind.IDLE_CUT:
-                return f"CUT after {self.seconds or 0.0:.1f} s of silence"
-            case Kind.CUT | Kind.CACHED:
-                return f"{self.kind.value.upper()}{', ' if self.kind is Kind.CUT else ': '}{reason}"
-            case Kind.SUSPECT:
-                return f"held, or written so: {reason}"
-            case Kind.UNREACHABLE:
-                return f"no answer: {reason}"
-        return f"{self.kind.value.replace('-', ' ')}: {reason}"
+        coding = f" ({self.evidence.coding})" if self.evidence.coding else ""
+        seconds, time = self.seconds or 0.0, milliseconds(self.seconds)
+        claim = _CLAIMS[self.kind].format(
+            reason=self.reason, octets=self.octets, seconds=seconds, time=time, coding=coding
+        )
+        return claim.rstrip(" :")
 
 
 def milliseconds(seconds: float | None) -> str:

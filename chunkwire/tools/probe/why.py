@@ -23,7 +23,7 @@ from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord
 from chunkwire.tools.capture.exchanges import Messages
-from chunkwire.tools.probe.arrival import Run, read_runs
+from chunkwire.tools.probe.arrival import Run, read_run
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
@@ -159,8 +159,7 @@ async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
                 connection.reset()
     except ChunkwireError:
         pass  # the records say how far it came
-    runs = read_runs(messages.all[0].records, hop=name, clock=CLOCK)
-    return runs[0] if runs else Run(name)
+    return replace(read_run(messages.all[0].records, name), clock=CLOCK)
 
 
 async def _receive(connection: ClientConnection, messages: Messages, began: float) -> None:
