@@ -7,7 +7,7 @@ Over percentile the x axis is logarithmic, too: 90, 99 and 99.9 are at equal dis
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -27,17 +27,19 @@ class LatencyCurve:
     """One curve.
 
     Attributes:
-        points: (x, latency in µs), one or more, by rising x: the fraction of the samples (0 to 1) in
-            `percentile_chart`, s in `time_chart`.
+        points: one or more, by rising x: (fraction of the samples, latency in µs) in `percentile_chart`, (s, latency in
+            µs) in `time_chart`, of any unit in `linear_chart`.
         colour: of CSS.
         is_dashed: for a reference.
         is_main: drawn wider.
+        is_dotted: with a dot at each point.
     """
 
     points: Sequence[tuple[float, float]]
     colour: str
     is_dashed: bool = False
     is_main: bool = False
+    is_dotted: bool = False
 
 
 def percentile_chart(curves: Mapping[str, LatencyCurve], *, label: str, of: str) -> str:
@@ -49,8 +51,9 @@ def percentile_chart(curves: Mapping[str, LatencyCurve], *, label: str, of: str)
     """
     if not curves:
         return ""
-    axes = _Axes(curves, max(_nines(curve.points[-1][0]) for curve in curves.values()), _nines)
-    ticks = [(fraction, tick) for fraction, tick in _TICKS if _nines(fraction) <= axes.x_most + 1e-9]
+    most = max(1.0, *(_nines(curve.points[-1][0]) for curve in curves.values()))
+    ticks = [(fraction, tick) for fraction, tick in _TICKS if _nines(fraction) <= most + 1e-9]
+    axes = _Axes(curves, lambda fraction: _nines(fraction) / most, *_latencies(curves))
     return axes.drawing(ticks, f"percent of the {of}", label)
 
 
@@ -62,75 +65,78 @@ def time_chart(curves: Mapping[str, LatencyCurve], *, seconds: float, label: str
     """
     if not curves:
         return ""
-    axes = _Axes(curves, seconds, float)
-    ticks = [(axes.x_most * step / 5, f"{axes.x_most * step / 5:.3g}") for step in range(6)]
-    return axes.drawing(ticks, "s of sampling", label)
+    most = max(1.0, seconds)
+    axes = _Axes(curves, lambda moment: moment / most, *_latencies(curves))
+    return axes.drawing(_fifths(most), "s of sampling", label)
 
 
+def linear_chart(curves: Mapping[str, LatencyCurve], *, caption: str, label: str) -> str:
+    """Return the drawing of one or more curves by name; both axes begin at 0 and are linear."""
+    points = (point for curve in curves.values() for point in curve.points)
+    right, top = (max(coordinates) or 1.0 for coordinates in zip(*points, strict=True))
+    axes = _Axes(curves, lambda x: x / right, lambda y: y / top, _fifths(top))
+    return axes.drawing(_fifths(right), caption, label)
+
+
+def _fifths(most: float) -> list[tuple[float, str]]:
+    """Return the ticks of a linear axis."""
+    return [(most * step / 5, f"{most * step / 5:.3g}") for step in range(6)]
+
+
+def _latencies(curves: Mapping[str, LatencyCurve]) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+    """Return the logarithmic scale of latencies, and its ticks: 1, 2 and 5 times each power of ten, in µs."""
+    values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
+    least, most = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values) * 1.01))
+    steps = [*(times * 10.0**power for power in range(least, most) for times in (1, 2, 5)), 10.0**most]
+    ticks = [(us, f"{us:g} µs" if us < 1e3 else f"{us / 1e3:g} ms" if us < 1e6 else f"{us / 1e6:g} s") for us in steps]
+    return lambda us: (math.log10(max(us, 1.0)) - least) / (most - least), ticks
+
+
+@dataclass(frozen=True, slots=True)
 class _Axes:
-    """The scales of a drawing, and its parts.
+    """The scales of a drawing, and its parts."""
 
-    Args:
-        x_most: the largest scaled x; below 1 it is 1.
-        scale: maps a point's fraction or moment to a scaled x.
-    """
-
-    def __init__(self, curves: Mapping[str, LatencyCurve], x_most: float, scale: Callable[[float], float]) -> None:
-        values = [max(us, 1.0) for curve in curves.values() for _, us in curve.points]
-        self.x_most = max(x_most, 1.0)
-        self.y_least: float = 10 ** math.floor(math.log10(min(values)))
-        self.y_most: float = 10 ** math.ceil(math.log10(max(values) * 1.01))
-        self._curves, self._scale = curves, scale
+    curves: Mapping[str, LatencyCurve]
+    across: Callable[[float], float]  # maps a coordinate to its share of the axis, 0 to 1
+    up: Callable[[float], float]  # the same upwards
+    levels: Sequence[tuple[float, str]]  # the ticks of the axis upwards
 
     def x(self, place: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * self._scale(place) / self.x_most
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * self.across(place)
 
-    def y(self, us: float) -> float:
-        share = math.log(max(us, self.y_least) / self.y_least) / math.log(self.y_most / self.y_least)
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
+    def y(self, value: float) -> float:
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * self.up(value)
 
     def drawing(self, ticks: Sequence[tuple[float, str]], caption: str, label: str) -> str:
-        drawn = (self.line(name, curve) for name, curve in self._curves.items())
+        drawn = (self.line(name, curve) for name, curve in self.curves.items())
         return svg(_HEIGHT, [*self.grid(ticks, caption), *drawn, *self.names()], label)
 
-    def grid(self, ticks: Sequence[tuple[float, str]], caption: str) -> list[str]:
-        parts = []
+    def grid(self, ticks: Sequence[tuple[float, str]], caption: str) -> Iterator[str]:
         for place, label in ticks:
             x = self.x(place)
-            parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
-            parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{label}</text>')
-        step = self.y_least
-        while step <= self.y_most * 1.001:
-            for times in (1, 2, 5):
-                if step * times <= self.y_most * 1.001:
-                    parts += self._level(step * times)
-            step *= 10
+            yield f'<path class="grid" d="M{x:.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>'
+            yield f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{label}</text>'
+        for value, label in self.levels:
+            y = self.y(value)
+            yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
+            yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
         middle = (_LEFT + WIDTH - _RIGHT) / 2
-        parts.append(f'<text x="{middle:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(caption)}</text>')
-        return parts
-
-    def _level(self, us: float) -> list[str]:
-        y = self.y(us)
-        label = f"{us:g} µs" if us < 1e3 else f"{us / 1e3:g} ms" if us < 1e6 else f"{us / 1e6:g} s"
-        return [
-            f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>',
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>',
-        ]
+        yield f'<text x="{middle:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(caption)}</text>'
 
     def line(self, name: str, curve: LatencyCurve) -> str:
-        points = " ".join(f"{self.x(fraction):.1f},{self.y(us):.1f}" for fraction, us in curve.points)
+        places = [(f"{self.x(x):.1f}", f"{self.y(y):.1f}") for x, y in curve.points]
         width = 3 if curve.is_main else 1.5
         dash = ' stroke-dasharray="4 4"' if curve.is_dashed else ""
         return (
-            f'<polyline fill="none" stroke="{curve.colour}" stroke-width="{width}"{dash} points="{points}">'
-            f"<title>{escape(name)}</title></polyline>"
-        )
+            f'<polyline fill="none" stroke="{curve.colour}" stroke-width="{width}"{dash} '
+            f'points="{" ".join(map(",".join, places))}"><title>{escape(name)}</title></polyline>'
+        ) + "".join(f'<circle cx="{x}" cy="{y}" r="2" fill="{curve.colour}"/>' for x, y in places if curve.is_dotted)
 
     def names(self) -> list[str]:
         """Return each curve's name, right of the axes, with a line to its end; names do not overlap."""
         parts: list[str] = []
         lowest = float(_TOP)
-        for name, curve in sorted(self._curves.items(), key=lambda item: -item[1].points[-1][1]):
+        for name, curve in sorted(self.curves.items(), key=lambda item: -item[1].points[-1][1]):
             fraction, us = curve.points[-1]
             y = max(self.y(us) + 4, lowest)
             lowest = y + 14

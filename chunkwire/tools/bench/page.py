@@ -6,19 +6,16 @@ The rule here: pure; a result in, one page out, which runs no script and sends n
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from chunkwire.tools.bench.chart import STYLE, WIDTH, LatencyCurve, percentile_chart, svg, time_chart
+from chunkwire.tools.bench.chart import STYLE, LatencyCurve, linear_chart, percentile_chart, time_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, MIN_KNOWN, curve
 from chunkwire.tools.bench.view import lines
 
 _COLUMNS: Final = 110  # characters of a line of the text figures, for which the page is wide enough
-_HEIGHT: Final = 360
-_LEFT: Final = 100
-_BOTTOM: Final = 40
 _COLOURS: Final = {name: f"var(--{name})" for name in DEFINITIONS}
 _STREAM_COLOURS: Final = ("var(--late)", "var(--added)", "var(--hold)")
 _STYLE: Final = (
@@ -45,13 +42,15 @@ def page(result: BenchResult) -> str:
     against = f" against {baseline_url}" if baseline is not None else ""
     title = f"{html.escape(f'chunkwire bench {result.url}')}{against}{' (partial)' if result.is_partial else ''}"
     figures = "\n".join(lines(result, width=_COLUMNS))
+    curves = _curves(gathered) | (_curves(baseline, is_baseline=True) if baseline is not None else {})
+    chart = percentile_chart(curves, label="percentile curves", of="frames")
     body = [
         f"<h1>{title}</h1><pre>{html.escape(figures)}</pre>",
         "<h2>Percentile curves</h2>",
         f"<p>Each curve ends where fewer than {MIN_BEYOND} samples are larger."
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
-        _percentiles(gathered, baseline),
+        chart or "<p>Too few frames for a curve.</p>",
         *_over_time(gathered),
     ]
     if gathered.shown:
@@ -99,16 +98,7 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
     return {figure: LatencyCurve(found, colours[figure]) for figure, found in points.items() if len(found) > 1}
 
 
-def _percentiles(gathered: Gathered, baseline: Gathered | None) -> str:
-    """Return the curves of `_curves`; those of a baseline are dashed."""
-    curves = _curves(gathered, is_baseline=False)
-    if baseline is not None:
-        curves |= _curves(baseline, is_baseline=True)
-    chart = percentile_chart(curves, label="percentile curves", of="frames")
-    return chart or "<p>Too few frames for a curve.</p>"
-
-
-def _curves(gathered: Gathered, *, is_baseline: bool) -> dict[str, LatencyCurve]:
+def _curves(gathered: Gathered, *, is_baseline: bool = False) -> dict[str, LatencyCurve]:
     """Return the curves of late, added and hold; those of first and gap if `added` has no samples."""
     names = ("late", "added", "hold") if gathered.has("added") else ("first", "gap")
     points = {name: [(p / 100, ns / 1e3) for p, ns in curve(gathered.samples(name))] for name in names}
@@ -125,48 +115,17 @@ def stairs_chart(gathered: Gathered) -> str:
     if not shown:
         return "<p>No frames came.</p>"
     is_planned = all(planned is not None for points in shown for planned, _ in points)
-    series: list[list[tuple[float, float]]] = [
-        [
-            (planned if planned is not None and is_planned else arrived, arrived if is_planned else float(number))
+    curves: dict[str, LatencyCurve] = {}
+    for stream, points in enumerate(shown):
+        steps = [
+            (planned, arrived) if planned is not None and is_planned else (arrived, float(number))
             for number, (planned, arrived) in enumerate(points, 1)
         ]
-        for points in shown
-    ]
-    right = max(x for points in series for x, _ in points) or 1.0
-    top = max(y for points in series for _, y in points) or 1.0
-    up = f"arrived {top:.2f} s" if is_planned else f"{top:.0f} frames"
-    across = f"planned, up to {right:.2f} s" if is_planned else f"arrived, up to {right:.2f} s"
-    parts = list(_axes(up, across))
+        colour = _STREAM_COLOURS[stream % len(_STREAM_COLOURS)]
+        curves[f"stream {stream + 1}"] = LatencyCurve(steps, colour, is_dotted=True)
     if is_planned:
-        end = min(right, top)  # of the line on which arrival equals plan
-        parts.append(_line([(0.0, 0.0), (end / right, end / top)], "var(--line)"))
-    for number, points in enumerate(series):
-        colour = _STREAM_COLOURS[number % len(_STREAM_COLOURS)]
-        parts.append(_line([(x / right, y / top) for x, y in points], colour, has_markers=True))
-        name = f"stream {number + 1}"
-        parts.append(f'<text x="{_LEFT + 16}" y="{24 + 16 * number}" fill="{colour}">{name}</text>')
-    return svg(_HEIGHT, parts, "arrival against plan")
-
-
-def _axes(top: str, across: str) -> Iterator[str]:
-    floor = _HEIGHT - _BOTTOM
-    yield f'<path d="M{_LEFT} 10V{floor}H{WIDTH - 10}" fill="none" stroke="var(--line)"/>'
-    yield f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{html.escape(top)}</text>'
-    yield f'<text x="{_LEFT - 6}" y="{floor}" text-anchor="end">0</text>'
-    yield f'<text x="{WIDTH - 10}" y="{_HEIGHT - 6}" text-anchor="end">{html.escape(across)}</text>'
-
-
-def _line(points: Sequence[tuple[float, float]], colour: str, *, has_markers: bool = False) -> str:
-    places = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
-    line = f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-    if not has_markers:
-        return line
-    return line + "".join(f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="2" fill="{colour}"/>' for x, y in points)
-
-
-def _x(share: float) -> float:
-    return _LEFT + share * (WIDTH - _LEFT - 10)
-
-
-def _y(share: float) -> float:
-    return (_HEIGHT - _BOTTOM) - share * (_HEIGHT - _BOTTOM - 10)
+        steps = [point for curve in curves.values() for point in curve.points]
+        end = min(max(coordinates) for coordinates in zip(*steps, strict=True))  # arrival equals plan up to there
+        curves["as planned"] = LatencyCurve([(0.0, 0.0), (end, end)], "var(--line)")
+    caption = "planned (s), and upwards arrived (s)" if is_planned else "arrived (s), and upwards the number of frames"
+    return linear_chart(curves, caption=caption, label="arrival against plan")
