@@ -105,6 +105,8 @@ def _run_agents(client: Any, options: argparse.Namespace) -> list[AgentEnd]:
 
 def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd]:
     """Yield how each agent ended, in the order of their ends."""
+    import distributed
+
     while running:
         for future in [one for one in running if one.done()]:
             yield _end_of(future, running.pop(future)[0])
@@ -112,16 +114,9 @@ def _ends(client: Any, running: dict[Any, tuple[str, str]]) -> Iterator[AgentEnd
         for future in [one for one, (_, worker) in running.items() if worker not in there and not one.done()]:
             future.cancel()
             yield AgentEnd(running.pop(future)[0], trouble="its worker has gone")
-        _wait_first(client, list(running))
-
-
-def _wait_first(client: Any, futures: list[Any]) -> None:
-    """Wait until an agent has ended, or for `POLL_SECONDS`."""
-    import distributed
-
-    if futures:
-        with client.as_current(), suppress(TimeoutError):
-            distributed.wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+        if running:
+            with client.as_current(), suppress(TimeoutError):
+                distributed.wait(list(running), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
 
 
 def _end_of(future: Any, agent: str) -> AgentEnd:

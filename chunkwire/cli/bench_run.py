@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 
 import trio
 
@@ -50,7 +49,9 @@ async def bench(options: argparse.Namespace) -> int:
     check(options)
     until = parse_precision(options.until) if options.until else None
     base = parse_url(options.baseline) if options.baseline else None
-    made = Bench(options, parse_url(options.url), base, arrivals_of(options), until, must_open=must_open(requirements))
+    arrivals = None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))
+    must_open = all(one.number == 0 for one in requirements if isinstance(one, Allowance))
+    made = Bench(options, parse_url(options.url), base, arrivals, until, must_open=must_open)
     if options.dask is not None:
         return await bench_dask.run(options, requirements)
     if not options.quiet and (line := plan_line(made)):
@@ -139,13 +140,3 @@ def requirements_of(options: argparse.Namespace) -> list[Requirement]:
     parsed: list[Requirement] = [parse_limit(text) for text in texts]
     is_allowed = any(isinstance(one, Allowance) for one in parsed)
     return parsed if is_allowed else [*parsed, parse_limit("errors=0")]
-
-
-def must_open(requirements: Sequence[Requirement]) -> bool:
-    """Say whether no stream may fail; see `Bench.must_open`."""
-    return all(one.number == 0 for one in requirements if isinstance(one, Allowance))
-
-
-def arrivals_of(options: argparse.Namespace) -> Arrivals | None:
-    """Return the rate at which streams begin; None where their number is fixed."""
-    return None if options.rate is None else Arrivals(options.rate, Spacing(options.arrivals or "poisson"))

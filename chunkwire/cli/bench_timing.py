@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.net.stamps import stamping
-from chunkwire.tools.bench.load import Load, Timing
+from chunkwire.tools.bench.load import Timing
 from chunkwire.tools.bench.metering import has_epoll
 from chunkwire.tools.bench.saturation import step_line, void_reasons
 from chunkwire.wire.errors import LocalError
@@ -37,10 +37,6 @@ class Clocks:
     hops: tuple[Url, ...] = ()
     offsets_ns: tuple[int, int] | None = None
     step_ns: int = 0
-
-    def applied(self, load: Load) -> Load:
-        """Return the load with these clocks."""
-        return replace(load, timing=self.timing, has_stamps=self.has_stamps, hops=self.hops)
 
     def note_offsets(self, began_ns: int, ended_ns: int) -> None:
         """Add the offset between wall clock and monotonic clock at both ends of a turn."""

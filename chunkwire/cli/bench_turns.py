@@ -117,10 +117,9 @@ async def run_turns(made: Bench) -> None:
 
 
 async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
-    load = made.clocks.applied(make_load(made, target, turn))
     what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening streams of {target}"
     made.report_progress(what)
-    meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
+    meter = Meter(make_load(made, target, turn), report_progress=lambda so_far: made.report_progress(live_line(so_far)))
     try:
         await meter.run()
     finally:
@@ -203,4 +202,7 @@ def make_load(made: Bench, url: Url, turn: int) -> Load:
         tls=asked.tls,
         record_to=made.record_to,
         report_frame=made.report_frame,
+        timing=made.clocks.timing,
+        has_stamps=made.clocks.has_stamps,
+        hops=made.clocks.hops,
     )

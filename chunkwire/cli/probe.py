@@ -33,8 +33,6 @@ examples:
   chunkwire forward http://app:8000 --barrier -l :8001     behind your proxy,
   chunkwire probe URL --barrier-at :8001 -X POST -d @req.json    and through it"""
 
-PATIENCE_SECONDS = 15.0
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the hops and the flags."""
@@ -61,7 +59,7 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
     """Add how hops are asked."""
     group = parser.add_argument_group("ways to ask")
     patience = "without a frame and without an answer for so long, a hop is judged by time"
-    flags.add_each(group, ("patience", flags.duration, f"{PATIENCE_SECONDS:g}s", patience))
+    flags.add_each(group, ("patience", flags.duration, "15s", patience))
     where = "your own application: where `chunkwire forward APP --barrier` listens, between it and its first proxy"
     group.add_argument("--barrier-at", metavar="ADDR", help=where)
     what = "send what this client sends: browser, node, curl; several (browser,curl): and compare"

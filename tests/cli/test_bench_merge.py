@@ -1,6 +1,7 @@
 """`bench merge`: the sum of the results in files; a file without a result is one line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ Captured = pytest.CaptureFixture[str]
 def written(path: Path, *, version: str = "1.0", failed: int = 0) -> Path:
     """Write a result of 100 frames, each 1 ms late."""
     samples = {name: DurationHistogram([1_000_000] * 100) for name in ("first", "late")}
-    gathered = Gathered([Round(1.0, 100, 100, samples)], streams=10, failures={"cut": failed} if failed else {})
+    gathered = Gathered([Round(1.0, 100, 100, samples)], streams=10, failures=+Counter(cut=failed))
     result = BenchResult(url="http://x/", gathered=gathered, conditions={"streams": 10, "chunkwire": version})
     is_log = path.suffix == ".hlog"
     path.write_text("".join(f"{line}\n" for line in hlog_lines(gathered)) if is_log else to_json(result))

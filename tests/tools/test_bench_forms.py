@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
@@ -25,7 +26,7 @@ def gathered(rounds: int = 20) -> Gathered:
             for n in range(rounds)
         ],
         streams=5,
-        failures={"cut": 1},
+        failures=Counter(cut=1),
     )
 
 

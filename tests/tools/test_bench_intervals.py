@@ -73,7 +73,7 @@ def test_few_rounds_or_samples_have_no_interval() -> None:
 
 def test_a_quantity_of_which_too_little_is_known_has_no_interval_and_no_difference() -> None:
     partly, whole = target(random.Random(1), [1.0] * ROUNDS), target(random.Random(2), [1.0] * ROUNDS)
-    partly.rounds[0].record_unknown("added", ROUNDS * FRAMES // 99 + 1)
+    partly.rounds[0].unknown["added"] = ROUNDS * FRAMES // 99 + 1
     assert interval_of(partly, "added", 50.0) is None
     assert differences_of(partly, whole, "added")[50.0] is differences_of(whole, partly, "added")[50.0] is None
     partly.rounds[0].unknown["added"] -= 1
@@ -119,7 +119,7 @@ def test_warm_up_ends_with_the_first_round_that_is_like_the_second_half(
 def test_the_first_frames_of_rounds_that_are_left_out_are_kept() -> None:
     gathered = Gathered(rounds_of([9.0, 1.0]))
     gathered.rounds[0].record("first", 5)
-    gathered.rounds[0].record_unknown("first", 2)
+    gathered.rounds[0].unknown["first"] += 2
     gathered.leave_out(1)
     assert (gathered.samples("added").largest, gathered.samples("first").n, gathered.warmup) == (1_000_000, 1, 0.5)
     assert gathered.quantity("first").of == 3

@@ -1,6 +1,7 @@
 """Limits of figures and failures, and precisions: what is parsed, what holds, what is refused."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -14,7 +15,7 @@ def gathered(n: int = 20000, *, streams: int = 200, failed: int = 0) -> Gathered
     """Return one round of 1 to n, in units of 0.1 µs, of each quantity."""
     samples = DurationHistogram(100 * k for k in range(1, n + 1))
     one = Round(1.0, n, n, dict.fromkeys(("first", "ttft", "late", "hold"), samples))
-    return Gathered([one], streams=streams, failures={"cut": failed} if failed else {})
+    return Gathered([one], streams=streams, failures=+Counter(cut=failed))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
 )
 def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, unknown: int, why: str) -> None:
     found = gathered(n)
-    found.rounds[0].record_unknown("hold", unknown)
+    found.rounds[0].unknown["hold"] = unknown
     (line,) = missed_lines([parse_limit(text)], found)
     assert line.startswith(f"{text}: not judged, {why}")
 

@@ -1,6 +1,7 @@
 """Results of bench: JSON and back, addition, rounds of bounded number, and what is refused."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -13,8 +14,8 @@ from chunkwire.wire.errors import LocalError
 
 def made(*, has_baseline: bool = False, streams: int = 2) -> BenchResult:
     def gathered() -> Gathered:
-        rounds = [Round(0.5, 3, 2, {"late": DurationHistogram([-5, 10**6, 10**9])}, {"queued": 1})]
-        return Gathered(rounds, streams=streams, failures={"cut": 1}, trends=[Trend(seconds=0.5, busy=None)])
+        rounds = [Round(0.5, 3, 2, {"late": DurationHistogram([-5, 10**6, 10**9])}, Counter(queued=1))]
+        return Gathered(rounds, streams=streams, failures=Counter(cut=1), trends=[Trend(seconds=0.5, busy=None)])
 
     return BenchResult(
         url="http://x/",
@@ -96,16 +97,16 @@ def test_rounds_are_added_in_pairs_when_there_are_too_many() -> None:
 
 
 def test_a_figure_is_known_with_99_percent_of_its_samples_and_not_with_98() -> None:
-    one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown={"queued": 1})
+    one = Round(1.0, samples={"queued": DurationHistogram(range(99))}, unknown=Counter(queued=1))
     assert Gathered([one]).quantity("queued").has_enough_known
-    one.record_unknown("queued")
+    one.record("queued", None)
     assert not Gathered([one]).quantity("queued").has_enough_known
 
 
 def test_a_sample_of_unknown_value_is_seen_and_not_known() -> None:
     gathered = Gathered()
     assert not gathered.has_seen("first")
-    gathered.at(0.0).record_unknown("first")
+    gathered.at(0.0).record("first", None)
     assert gathered.has_seen("first")
     assert not gathered.has("first")
     gathered.at(0.0).record("gap", 5)

@@ -173,6 +173,22 @@ def test_frames_may_be_reported_one_by_one() -> None:
     ]
 
 
+def test_a_gap_after_a_frame_whose_arrival_is_unknown_is_not_reported() -> None:
+    frames: list[FrameSample] = []
+    window = Window(SENT_NS, SENT_NS, SENT_NS + 1000 * MS)
+    stream = StreamSampler(
+        Gathered(), window, framing=CHUNKED, coding="", sent_ns=SENT_NS, report_frame=frames.append, is_kernel=True
+    )
+    for read_ms, arrived_ms in ((10, None), (21, 20), (31, 30)):
+        arrived_ns = 0 if arrived_ms is None else SENT_NS + arrived_ms * MS
+        stream.take(SENT_NS + read_ms * MS, encode_chunk(b"a"), arrived_ns)
+    assert [(frame.arrived_ns, frame.gap_ns) for frame in frames] == [
+        (None, None),
+        (20 * MS, None),
+        (30 * MS, 10 * MS),
+    ]
+
+
 def test_a_body_without_chunks_counts_its_reads() -> None:
     gathered = sampled([(10.0, b"a"), (20.0, b"b")], framing=Framing(BodyKind.CLOSE))
     assert gathered.frames == 2

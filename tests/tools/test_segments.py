@@ -1,6 +1,7 @@
 """Moments to segments: what is known of each, and what hops add."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -243,7 +244,7 @@ def test_late_timers_are_reported_for_first_at_a_rate() -> None:
 @pytest.mark.parametrize("streams, failed, is_reported", [(10, 9, True), (10, 10, False)])
 def test_a_missed_rate_is_reported_unless_all_streams_failed(streams: int, failed: int, is_reported: bool) -> None:
     gathered = Gathered(
-        streams=streams, failures={"no connection": failed}, trends=[Trend(seconds=1.0, behind_rate=0.9)]
+        streams=streams, failures=Counter({"no connection": failed}), trends=[Trend(seconds=1.0, behind_rate=0.9)]
     )
     assert bool(list(void_reasons(gathered, is_kernel=True, has_rate=True))) is is_reported
     assert not list(void_reasons(gathered, is_kernel=True, has_rate=False))

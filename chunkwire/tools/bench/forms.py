@@ -106,18 +106,12 @@ def hlog_lines(gathered: Gathered) -> Iterator[str]:
     began = 0.0
     for one in gathered.rounds:
         for name, samples in one.samples.items():
-            payload = _encoded(samples).decode("ascii")
+            histogram = hdr_histogram()(1, HLOG_LONGEST_NS, 3)
+            for bucket, n in samples.counts():
+                histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)
             largest = max(0, samples.largest) / 1e6
-            yield f"Tag={name},{began:.3f},{one.seconds:.3f},{largest:.3f},{payload}"
+            yield f"Tag={name},{began:.3f},{one.seconds:.3f},{largest:.3f},{histogram.encode().decode('ascii')}"
         began += one.seconds
-
-
-def _encoded(samples: DurationHistogram) -> bytes:
-    histogram = hdr_histogram()(1, HLOG_LONGEST_NS, 3)
-    for bucket, n in samples.counts():
-        histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)
-    encoded: bytes = histogram.encode()
-    return encoded
 
 
 def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
@@ -128,6 +122,7 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
             hdrhistogram is missing.
     """
     rounds: dict[str, Round] = {}
+    decode = hdr_histogram().decode
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text[0] in '#"':
@@ -138,9 +133,7 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
             if not (0 <= float(seconds) < math.inf and tag.isprintable()):
                 raise ValueError("no duration, or no name of a quantity")
             one = rounds.setdefault(start, Round(float(seconds)))
-            one.samples.setdefault(tag, DurationHistogram()).add(_decoded(payload))
-        except LocalError:
-            raise
+            one.samples.setdefault(tag, DurationHistogram()).add(_samples_in(decode(payload)))
         except Exception as error:  # the decoder raises whatever its zlib, base64 and ctypes do
             raise LocalError(f"{where}: line {number} is no interval of an HdrHistogram log") from error
     if not rounds:
@@ -148,8 +141,8 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
     return Gathered(list(rounds.values()))
 
 
-def _decoded(payload: str) -> DurationHistogram:
-    samples, decoded = DurationHistogram(), hdr_histogram().decode(payload)
+def _samples_in(decoded: Any) -> DurationHistogram:
+    samples = DurationHistogram()
     for index, n in enumerate(decoded.counts[: decoded.counts_len]):  # its iterator takes 0.1 s for each interval
         if n:
             value = decoded.get_highest_equivalent_value(decoded.get_value_from_index(index))

@@ -94,35 +94,30 @@ def intervals_of(
     A percentile has none with fewer than `MIN_ROUNDS` rounds with samples, where too few samples are known, or where
     too few are larger than it.
     """
-    if not gathered.quantity(name).has_enough_known:
-        return dict.fromkeys(percentages)
-    rounds = [one.samples[name] for one in gathered.rounds if name in one.samples]
-    return _intervals([rounds], percentages, CONFIDENCE)
+    return _intervals([gathered], name, percentages, CONFIDENCE)
 
 
 def differences_of(gathered: Gathered, baseline: Gathered, name: str) -> Mapping[float, Interval | None]:
     """Return a target's percentiles less those of its baseline; None as in `intervals_of`."""
-    if not all(side.quantity(name).has_enough_known for side in (gathered, baseline)):
-        return dict.fromkeys(PERCENTILES)
-    pairs = [
-        (one.samples[name], other.samples[name])
-        for one, other in zip(gathered.rounds, baseline.rounds, strict=False)
-        if name in one.samples and name in other.samples
-    ]
-    ours, theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
-    return _intervals([ours, theirs], PERCENTILES, DIFFERENCE_CONFIDENCE)
+    return _intervals([gathered, baseline], name, PERCENTILES, DIFFERENCE_CONFIDENCE)
 
 
 def _intervals(
-    sides: Sequence[Sequence[DurationHistogram]], percentages: Sequence[float], confidence: float
+    targets: Sequence[Gathered], name: str, percentages: Sequence[float], confidence: float
 ) -> dict[float, Interval | None]:
     """Return intervals of the percentiles of one target, or of the first target's less the second's."""
-    rounds = len(sides[0])
+    found: dict[float, Interval | None] = dict.fromkeys(percentages)
+    shared = [
+        [one.samples[name] for one in rounds]
+        for rounds in zip(*(target.rounds for target in targets), strict=False)
+        if all(name in one.samples for one in rounds)
+    ]
+    rounds = len(shared)
+    if rounds < MIN_ROUNDS or not all(target.quantity(name).has_enough_known for target in targets):
+        return found
+    sides = list(zip(*shared, strict=True))
     least = min(sum(one.n for one in side) for side in sides)
     wanted = [percentage for percentage in percentages if rank_of(least, percentage) is not None]
-    found: dict[float, Interval | None] = dict.fromkeys(percentages)
-    if rounds < MIN_ROUNDS or not wanted:
-        return found
     counts = [_Counts(side) for side in sides]
 
     def figure(weights: Sequence[int], percentage: float) -> int:
@@ -132,16 +127,11 @@ def _intervals(
     whole = [1] * rounds
     for percentage in wanted:
         error = stdev(figure(weights, percentage) for weights in _draws(rounds)) * (rounds / (rounds - 1)) ** 0.5
-        resolution = max(_width(side.at(whole, percentage)) for side in counts)
+        buckets = [bounds(bucket_of(side.at(whole, percentage))) for side in counts]
+        resolution = max(high - low + 1 for low, high in buckets)
         half = student(confidence, rounds - 1) * error
         found[percentage] = Interval(figure(whole, percentage), half, resolution, rounds)
     return found
-
-
-def _width(value: int) -> int:
-    """Return the width of a value's bucket."""
-    low, high = bounds(bucket_of(value))
-    return high - low + 1
 
 
 @lru_cache(maxsize=8)

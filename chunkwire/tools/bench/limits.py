@@ -180,6 +180,6 @@ def missed_lines(requirements: Iterable[Requirement], gathered: Gathered) -> lis
 
 def streams_line(gathered: Gathered) -> str:
     """Return the number of streams and of failures, by kind, the most frequent first."""
-    kinds = sorted(gathered.failures.items(), key=lambda failure: -failure[1])
-    how = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if kinds else ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in gathered.failures.most_common())
+    how = f" ({kinds})" if kinds else ""
     return f"{gathered.streams} streams, {gathered.failed} failed{how}"

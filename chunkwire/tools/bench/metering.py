@@ -73,6 +73,7 @@ class Meter:
 
     Attributes:
         offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC, at the beginning and at the end.
+        known_hops: the hops that have stamps of this load's streams, once it has run.
     """
 
     def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
@@ -82,24 +83,16 @@ class Meter:
         is_looped = load.url.scheme != "https" and has_epoll()
         self._loop = Loop(trio.lowlevel.current_trio_token()) if is_looped else None
         self._runner = StreamRunner(load, self.window, self._loop)
+        self.gathered = self._runner.gathered
         self._slots = [] if load.arrivals else [Slot() for _ in range(min(load.streams, load.total or load.streams))]
         self._has_begun_all = load.arrivals is None
         self._waited = 0.0
         self._late_timers = DurationHistogram()
         self._hop_stamps: list[dict[int, HopStamps]] = []
+        self.known_hops: set[Url] = set()
         self.offsets_ns = (0, 0)
         self._busy: float | None = None
         self._due, self._behind = math.inf, 0.0  # of the latest stream at a rate: its planned beginning; s behind it
-
-    @property
-    def gathered(self) -> Gathered:
-        """What was gathered so far."""
-        return self._runner.gathered
-
-    @property
-    def known_hops(self) -> set[Url]:
-        """The hops that have stamps of this load's streams, once it has run."""
-        return {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=False) if stamps}
 
     async def run(self) -> None:
         """Open the streams, warm up and sample.
@@ -120,6 +113,7 @@ class Meter:
                     nursery.start_soon(trio.to_thread.run_sync, self._loop.run, name="loop")
                 await self._run_streams()
             self._hop_stamps = [await read_stamps(hop, self._runner.run_id) for hop in self._load.hops]
+            self.known_hops = {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=True) if stamps}
         finally:
             self.offsets_ns = (began_ns, clock_offset_ns())
             sys.setswitchinterval(interval)
@@ -189,15 +183,15 @@ class Meter:
             self._note_timer(due)  # `first` counts from `due`, so the lateness of this task is in it
             self._behind = trio.current_time() - due
             if len(self._slots) < MAX_OPEN:
-                self._slots.append(slot := Slot())
-                streams.start_soon(self._run_once, slot, round(due * 1e9) + offset_ns, name="stream")
+                self._slots.append(slot := Slot(due_ns=round(due * 1e9) + offset_ns))
+                streams.start_soon(self._run_once, slot, name="stream")
             else:
                 self.gathered.streams += 1
-                self.gathered.fail(f"not begun, since {MAX_OPEN} were open")
+                self.gathered.failures[f"not begun, since {MAX_OPEN} were open"] += 1
         self._has_begun_all = True
 
-    async def _run_once(self, slot: Slot, due_ns: int) -> None:
-        await self._runner.run(slot, due_ns=due_ns)
+    async def _run_once(self, slot: Slot) -> None:
+        await self._runner.run(slot)
         slot.is_done = True
         self._slots.remove(slot)
 
@@ -215,19 +209,15 @@ class Meter:
             if self._report_progress is not None:
                 self._report_progress(self.gathered)
             if load.is_enough is not None and trio.current_time() >= look:
-                if self._looks_enough(load.is_enough):
+                self.window.closes_ns = time.time_ns()  # no frame counts meanwhile: the computation delays the loop
+                is_enough = load.is_enough(self.gathered)
+                self.window.opens_ns, self.window.closes_ns = time.time_ns(), math.inf
+                if is_enough:
                     return
                 look = began + (trio.current_time() - began) * LOOK_GROWTH
 
     def _is_over(self) -> bool:
         return self._has_begun_all and all(slot.is_done for slot in self._slots)
-
-    def _looks_enough(self, is_enough: Callable[[Gathered], bool]) -> bool:
-        """Call `is_enough`, while no frame counts, since its computation delays the loop."""
-        self.window.closes_ns = time.time_ns()
-        found = is_enough(self.gathered)
-        self.window.opens_ns, self.window.closes_ns = time.time_ns(), math.inf
-        return found
 
     def _open_window(self) -> None:
         if math.isinf(self.window.opens_ns):
@@ -289,12 +279,9 @@ async def read_stamps(hop: Url, run_id: str) -> dict[int, HopStamps]:
     url = replace(hop, target=b"%b?run=%b" % (STAMPS_PATH, run_id.encode("ascii")))
     try:
         async with client.open("GET", url, total_timeout=HOP_SECONDS) as stream:
-            if stream.head.status != 200:
-                got = stream.head.status
-                raise LocalError(f"{where}: expected the --admin address of serve or forward --stamps, got {got} there")
-            text = await stream.text()
-    except LocalError:
-        raise
+            status, text = stream.head.status, await stream.text()
     except ChunkwireError as error:
         raise LocalError(f"{where}: {error}") from error
+    if status != 200:
+        raise LocalError(f"{where}: expected the --admin address of serve or forward --stamps, got {status} there")
     return parse_stamps(text, where=where)

@@ -6,6 +6,7 @@ The rule here: pure. Results of different versions of chunkwire are not added. C
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -124,7 +125,7 @@ def _sum(parts: Sequence[Gathered], *, has_clocks: bool) -> Gathered:
 def _without_clocks(one: Round) -> Round:
     samples = {name: found for name, found in one.samples.items() if not _compares_clocks(name)}
     unknown = {name: count for name, count in one.unknown.items() if not _compares_clocks(name)}
-    return replace(one, samples=samples, unknown=unknown)
+    return replace(one, samples=samples, unknown=Counter(unknown))
 
 
 def _compares_clocks(name: str) -> bool:
@@ -236,26 +237,24 @@ def _condition(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
-        raise ValueError(f"expected a whole number, got {value!r:.60}")
+def _whole(value: object, least: int = -(1 << 63), below: int = 1 << 63) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < below:
+        raise ValueError(f"expected a whole number, {least} or more and below {below}, got {value!r:.60}")
     return value
 
 
 def _count(value: object) -> int:
-    if not 0 <= (number := _whole(value)) < MAX_COUNT:
-        raise ValueError(f"expected a count, got {value!r:.60}")
-    return number
+    return _whole(value, 0, MAX_COUNT)
 
 
-def _counts(members: Mapping[str, object]) -> dict[str, int]:
-    return {_text(name): _count(count) for name, count in members.items()}
+def _counts(members: Mapping[str, object]) -> Counter[str]:
+    return Counter({_text(name): _count(count) for name, count in members.items()})
 
 
 def _seconds(value: object) -> float:
-    if not 0 <= _number(value) < 1e12:
+    if not 0 <= (seconds := _number(value)) < 1e12:
         raise ValueError(f"expected seconds, got {value!r:.60}")
-    return _number(value)
+    return seconds
 
 
 def _number(value: object) -> float:

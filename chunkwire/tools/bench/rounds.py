@@ -5,8 +5,9 @@ The rule here: pure; nothing is judged. A round is an interval of the run. Sampl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
@@ -43,23 +44,22 @@ class Round:
     frames: int = 0
     reads: int = 0
     samples: dict[str, DurationHistogram] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
 
     def quantity(self, name: str) -> Quantity:
         """Return the samples of a quantity."""
         samples = self.samples.get(name) or DurationHistogram()
-        return Quantity(samples, samples.n + self.unknown.get(name, 0))
+        return Quantity(samples, samples.n + self.unknown[name])
 
-    def record(self, name: str, value: int) -> None:
-        """Count a sample of a quantity."""
+    def record(self, name: str, value: int | None) -> None:
+        """Count a sample of a quantity; None where its value is not known."""
+        if value is None:
+            self.unknown[name] += 1
+            return
         histogram = self.samples.get(name)
         if histogram is None:
             histogram = self.samples[name] = DurationHistogram()
         histogram.record(value)
-
-    def record_unknown(self, name: str, count: int = 1) -> None:
-        """Count samples of a quantity without a known value."""
-        self.unknown[name] = self.unknown.get(name, 0) + count
 
     def add(self, other: Round) -> None:
         """Add another round's samples."""
@@ -68,8 +68,7 @@ class Round:
         self.reads += other.reads
         for name, histogram in other.samples.items():
             self.samples.setdefault(name, DurationHistogram()).add(histogram)
-        for name, count in other.unknown.items():
-            self.record_unknown(name, count)
+        self.unknown += other.unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +115,9 @@ def _growth(rounds: Sequence[DurationHistogram]) -> float:
     if sum(one.n for one in rounds) < MIN_SAMPLES:
         return 0.0
     some = max(1, round(len(rounds) * END_SHARE))
-    first, last = (sum_of(part) for part in (rounds[:some], rounds[-some:]))
-    return (_low(last) - _low(first)) / 1e9
-
-
-def _low(samples: DurationHistogram) -> int:
-    return samples.at_rank(max(1, round(samples.n * LOW_SHARE)))
+    ends = [sum_of(part) for part in (rounds[:some], rounds[-some:])]
+    first, last = (end.at_rank(max(1, round(end.n * LOW_SHARE))) for end in ends)
+    return (last - first) / 1e9
 
 
 @dataclass(slots=True)
@@ -142,7 +138,7 @@ class Gathered:
     rounds: list[Round] = field(default_factory=list)
     width: float = 0.5
     streams: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
     warmup: float = 0.0
     trends: list[Trend] = field(default_factory=list)
     shown: list[list[tuple[float | None, float]]] = field(default_factory=list)
@@ -150,7 +146,7 @@ class Gathered:
     @property
     def failed(self) -> int:
         """Number of failed streams."""
-        return sum(self.failures.values())
+        return self.failures.total()
 
     @property
     def frames(self) -> int:
@@ -162,10 +158,6 @@ class Gathered:
         """Reads in all rounds."""
         return sum(one.reads for one in self.rounds)
 
-    def fail(self, kind: str, count: int = 1) -> None:
-        """Count streams that failed."""
-        self.failures[kind] = self.failures.get(kind, 0) + count
-
     def samples(self, name: str) -> DurationHistogram:
         """Return all samples of a quantity."""
         return sum_of(one.samples[name] for one in list(self.rounds) if name in one.samples)
@@ -173,7 +165,7 @@ class Gathered:
     def quantity(self, name: str) -> Quantity:
         """Return all samples of a quantity, those without a known value too."""
         samples = self.samples(name)
-        return Quantity(samples, samples.n + sum(one.unknown.get(name, 0) for one in self.rounds))
+        return Quantity(samples, samples.n + sum(one.unknown[name] for one in self.rounds))
 
     def has(self, name: str) -> bool:
         """Say whether a quantity has a sample with a known value."""
@@ -201,8 +193,8 @@ class Gathered:
         for one in self.rounds[:count]:
             self.warmup += one.seconds
             samples = {name: one.samples[name] for name in PER_STREAM if name in one.samples}
-            unknown = {name: one.unknown[name] for name in PER_STREAM if name in one.unknown}
-            self.rounds[count].add(Round(samples=samples, unknown=unknown))
+            unknown = {name: one.unknown[name] for name in PER_STREAM}
+            self.rounds[count].add(Round(samples=samples, unknown=Counter(unknown)))
         del self.rounds[:count]
 
     def in_rounds(self, count: int) -> list[Round]:
@@ -212,8 +204,7 @@ class Gathered:
 
     def as_one_round(self) -> Gathered:
         """Return the same samples as one round: with a baseline, a turn is a round."""
-        rounds = [_added(self.rounds)] if self.rounds else []
-        return Gathered(rounds, self.width, self.streams, dict(self.failures), self.warmup, self.trends, self.shown)
+        return replace(self, rounds=self.in_rounds(1))
 
     def add(self, other: Gathered) -> None:
         """Add another run: its rounds follow."""
@@ -221,8 +212,7 @@ class Gathered:
         while len(self.rounds) > MAX_ROUNDS:
             self.rounds = self.in_rounds((len(self.rounds) + 1) // 2)
         self.streams += other.streams
-        for kind, count in other.failures.items():
-            self.fail(kind, count)
+        self.failures += other.failures
         self.warmup += other.warmup
         self.trends += other.trends
         self.shown = self.shown or other.shown

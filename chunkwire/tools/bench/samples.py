@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Final
 
 from chunkwire.llm.answer import Reasoning, Text, ToolCall, Usage
@@ -128,15 +128,11 @@ class ContentTimes:
         return None if tokens < 2 else (self._last_ns - self._first_ns) // (tokens - 1)
 
 
+@dataclass(eq=False)
 class StreamSampler:
     """Takes the reads of one stream.
 
     Attributes:
-        failure: how the stream failed; empty while it has not.
-        is_over: the body has ended, or the stream has failed.
-        reads: number of receives that returned octets.
-
-    Args:
         sent_ns: when its request was sent, on the clock of `take`. `late` and `added` need stamps on this clock.
         due_ns: its planned beginning, from which `first` and `ttft` count; None: from the request.
         reader: reads a language model's answer; None for another stream.
@@ -145,7 +141,24 @@ class StreamSampler:
         stream: its number.
         is_kernel: the kernel's stamp is a frame's arrival; without a stamp it is unknown.
         segments: takes the moments of each frame that counts; None without kernel stamps and hops.
+        failure: how the stream failed; empty while it has not.
+        is_over: the body has ended, or the stream has failed.
+        reads: number of receives that returned octets.
     """
+
+    gathered: Gathered
+    window: Window
+    _: KW_ONLY
+    framing: InitVar[Framing]
+    coding: InitVar[str]
+    sent_ns: int
+    due_ns: int | None = None
+    reader: AnswerReader | None = None
+    recorder: Recorder | None = None
+    report_frame: Callable[[FrameSample], None] | None = None
+    stream: int = 1
+    is_kernel: bool = False
+    segments: Segments | None = None
 
     failure = ""
     is_over = False
@@ -159,43 +172,19 @@ class StreamSampler:
     _longest_gap_ns = 0
     _frames = 0
 
-    def __init__(
-        self,
-        gathered: Gathered,
-        window: Window,
-        *,
-        framing: Framing,
-        coding: str,
-        sent_ns: int,
-        due_ns: int | None = None,
-        reader: AnswerReader | None = None,
-        recorder: Recorder | None = None,
-        report_frame: Callable[[FrameSample], None] | None = None,
-        stream: int = 1,
-        is_kernel: bool = False,
-        segments: Segments | None = None,
-    ) -> None:
-        self._gathered = gathered
-        self._window = window
+    def __post_init__(self, framing: Framing, coding: str) -> None:
         self._feed = Feed(framing.scanner())
         self._scanner = self._feed.scanner
         self._content = ContentReader(coding)
-        self._sent_ns = sent_ns
-        self._began_ns = sent_ns if due_ns is None else due_ns
-        self._is_answer = reader is not None
-        self._content_times = ContentTimes(reader)
-        self._recorder = recorder
-        self._report_frame = report_frame
-        self._stream = stream
-        self._is_kernel = is_kernel
-        self._segments = segments
+        self._began_ns = self.sent_ns if self.due_ns is None else self.due_ns
+        self._content_times = ContentTimes(self.reader)
         self._is_plain = framing.kind is not BodyKind.CHUNKED
         self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not computed yet, ns
         self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
-        if len(gathered.shown) < SHOWN_STREAMS:
+        if len(self.gathered.shown) < SHOWN_STREAMS:
             self._shown = []
-            gathered.shown.append(self._shown)
+            self.gathered.shown.append(self._shown)
 
     @property
     def has_begun(self) -> bool:
@@ -216,7 +205,7 @@ class StreamSampler:
             arrived_ns: the kernel's stamp of its last octet, 0 where it is not known.
         """
         self._read_ns, self._arrived_ns = now_ns, arrived_ns
-        if self._is_kernel and arrived_ns:
+        if self.is_kernel and arrived_ns:
             now_ns = arrived_ns
         if not self.is_over and not self._take(now_ns, octets):
             self.is_over = True
@@ -226,22 +215,21 @@ class StreamSampler:
     def _take(self, now_ns: int, octets: bytes | None) -> bool:
         if octets is None:
             self.failure = "reset"
-            self._record(now_ns, (), "reset", "the peer reset the connection")
+            self._record((), "reset", "the peer reset the connection")
             return False
         if not octets:
-            self._end_of_input(now_ns)
+            self._end_of_input()
             return False
         self.reads += 1
         self._received += len(octets)
         events: list[Event] = []
         self._feed.take(octets, events)
+        self._read(now_ns, events)
         if self._feed.error is not None:
             self.failure = "malformed"
-            self._read(now_ns, events)
-            self._record(now_ns, events, "malformed", str(self._feed.error))
+            self._record(events, "malformed", str(self._feed.error))
             return False
-        self._read(now_ns, events)
-        self._record(now_ns, events, "complete" if self._scanner.is_complete else None, None)
+        self._record(events, "complete" if self._scanner.is_complete else None, None)
         if self._scanner.is_complete and not self.has_begun:
             self.failure = NO_FRAME
         return not self._scanner.is_complete
@@ -252,13 +240,14 @@ class StreamSampler:
             return
         self._is_finished = self.is_over = True
         if self.failure:
-            self._gathered.fail(self.failure)
-        if (latency_ns := self._content_times.latency_ns) is not None:
-            self._note(self._round(self._first_ns), "itl", latency_ns, is_known=self._content_times.is_known)
+            self.gathered.failures[self.failure] += 1
+        times = self._content_times
+        if (latency_ns := times.latency_ns) is not None:
+            self._round(self._first_ns).record("itl", latency_ns if times.is_known else None)
         self._record_hold()
 
     def _round(self, now_ns: int) -> Round:
-        return self._gathered.at(self._window.seconds_of(now_ns))
+        return self.gathered.at(self.window.seconds_of(now_ns))
 
     def _record_hold(self) -> None:
         if not self._added:
@@ -269,117 +258,105 @@ class StreamSampler:
             self._round(now_ns).record("hold", added - self._least_added)
         self._arrived, self._added = array("q"), array("q")
 
-    def _end_of_input(self, now_ns: int) -> None:
+    def _end_of_input(self) -> None:
         try:
             if not self._scanner.is_complete:
                 self._scanner.end_of_input()
-            self._record(now_ns, (), "complete", None)
+            self._record((), "complete", None)
             if not self.has_begun:
                 self.failure = NO_FRAME
         except IncompleteBody as error:
             self.failure = "cut"
-            self._record(now_ns, (), "cut", str(error))
+            self._record((), "cut", str(error))
 
-    def _record(self, now_ns: int, events: Sequence[Event], verdict: str | None, error: str | None) -> None:
-        if self._recorder is None:
+    def _record(self, events: Sequence[Event], verdict: str | None, error: str | None) -> None:
+        if self.recorder is None:
             return
-        t = (self._read_ns - self._sent_ns) / 1e9
+        t = (self._read_ns - self.sent_ns) / 1e9
         is_known = self._arrived_ns > 0 and not self._feed.held
-        kernel = (self._arrived_ns - self._sent_ns) / 1e9 if is_known else None
-        self._recorder.body(t, events, self.reads, kernel=kernel)
+        kernel = (self._arrived_ns - self.sent_ns) / 1e9 if is_known else None
+        self.recorder.body(t, events, self.reads, kernel=kernel)
         if verdict is not None:
-            self._recorder.end(t, verdict, error=error)
-
-    def _note(self, one: Round, name: str, value: int, *, is_known: bool) -> None:
-        if is_known:
-            one.record(name, value)
-        else:
-            one.record_unknown(name)
+            self.recorder.end(t, verdict, error=error)
 
     def _read(self, now_ns: int, events: Sequence[Event]) -> None:
         one = self._round(now_ns)
         stamps: list[Stamp] = []
         ends: list[int] = []  # octets of the body up to the end of each frame
-        self._is_known = not self._is_kernel or self._arrived_ns > 0
+        self._is_known = not self.is_kernel or self._arrived_ns > 0
         for event in events:
             if isinstance(event, Data):
                 stamps += self._content.feed(event.octets)[0]
                 if self._is_plain:
                     ends.append(event.offset + len(event.octets))
-                if self._is_answer:
+                if self.reader is not None:
                     self._take_content(one, now_ns, bytes(event.octets))
             elif isinstance(event, DataEnd):
                 ends.append(event.offset + len(event.raw))
         frames = len(ends)
-        counts = self._window.opens_ns <= now_ns <= self._window.closes_ns
+        counts = self.window.opens_ns <= now_ns <= self.window.closes_ns
         if counts:
             one.reads += bool(events)
             one.frames += frames
         for number, end in enumerate(ends):
             arrived_ns = self._arrived_ns if end == self._received else 0  # the stamp is that of the last octet
-            self._is_known = not self._is_kernel or arrived_ns > 0
+            self._is_known = not self.is_kernel or arrived_ns > 0
             stamp = stamps[number] if number < len(stamps) else None
             self._frame(one, now_ns, stamp, counts=counts)
-            if counts and self._segments is not None:
-                self._segments.take(one, self._moments(end, stamp, arrived_ns))
+            if counts and self.segments is not None:
+                self.segments.take(one, self._moments(end, stamp, arrived_ns))
         for stamp in stamps[frames:]:
             self._stamped(one, now_ns, stamp, counts=counts)
 
     def _moments(self, end: int, stamp: Stamp | None, arrived_ns: int) -> FrameMoments:
         planned_ns, written_ns = (0, 0) if stamp is None else (stamp.planned_ns or 0, stamp.actual_ns)
-        second = self._window.seconds_of(self._read_ns)
-        return FrameMoments(second, self._stream, end, planned_ns, written_ns, arrived_ns, self._read_ns)
+        second = self.window.seconds_of(self._read_ns)
+        return FrameMoments(second, self.stream, end, planned_ns, written_ns, arrived_ns, self._read_ns)
 
     def _take_content(self, one: Round, now_ns: int, octets: bytes = b"") -> None:
         if self._content_times.take(now_ns, octets, is_known=self._is_known):
-            self._note(one, "ttft", now_ns - self._began_ns, is_known=self._is_known)
+            one.record("ttft", now_ns - self._began_ns if self._is_known else None)
 
     def _frame(self, one: Round, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
-        if not self._is_answer:
+        if self.reader is None:
             self._take_content(one, now_ns)
-        gap_ns = now_ns - self._last_ns if self._frames else None
-        if gap_ns is None:
+        gap_ns = now_ns - self._last_ns if self._frames and self._is_known and self._was_known else None
+        if not self._frames:
             self._first_ns = now_ns
-            self._note(one, "first", now_ns - self._began_ns, is_known=self._is_known)
+            one.record("first", now_ns - self._began_ns if self._is_known else None)
         else:
-            self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
-            if counts and self._last_ns >= self._window.opens_ns:
-                self._note(one, "gap", gap_ns, is_known=self._is_known and self._was_known)
+            self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_ns)
+            if counts and self._last_ns >= self.window.opens_ns:
+                one.record("gap", gap_ns)
         self._frames += 1
         self._last_ns, self._was_known = now_ns, self._is_known
-        if self._report_frame is not None:
-            self._report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
+        if self.report_frame is not None:
+            self.report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
         if stamp is not None:
             self._stamped(one, now_ns, stamp, counts=counts)
         elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             self._shown.append((None, (now_ns - self._began_ns) / 1e9))
 
     def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
-        if not self._is_known:
-            return FrameSample(self._stream, self._frames, None, None, None, None, is_sampled)
-        planned_ns = None if stamp is None else stamp.planned_ns
-        return FrameSample(
-            stream=self._stream,
-            number=self._frames,
-            arrived_ns=now_ns - self._began_ns,
-            late_ns=None if planned_ns is None else now_ns - planned_ns,
-            added_ns=None if stamp is None else now_ns - stamp.actual_ns,
-            gap_ns=gap_ns if self._was_known else None,
-            is_sampled=is_sampled,
+        planned_ns, written_ns = (stamp.planned_ns, stamp.actual_ns) if stamp is not None else (None, None)
+        arrived, late, added = (
+            now_ns - moment_ns if self._is_known and moment_ns is not None else None
+            for moment_ns in (self._began_ns, planned_ns, written_ns)
         )
+        return FrameSample(self.stream, self._frames, arrived, late, added, gap_ns, is_sampled)
 
     def _stamped(self, one: Round, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns
         if counts:
             added = now_ns - stamp.actual_ns
-            self._note(one, "added", added, is_known=self._is_known)
+            one.record("added", added if self._is_known else None)
             if planned_ns is not None:
-                self._note(one, "late", now_ns - planned_ns, is_known=self._is_known)
+                one.record("late", now_ns - planned_ns if self._is_known else None)
             if self._is_known:
                 self._arrived.append(now_ns)
                 self._added.append(added)
             else:
-                one.record_unknown("hold")
+                one.record("hold", None)
             if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:

@@ -75,10 +75,8 @@ def own_line(gathered: Gathered) -> str:
     parts = []
     for name, text in ((WAKE, "it read frames {} after they arrived"), (TIMER, "its timers were {} late")):
         samples = gathered.samples(name)
-        values = [percentile_of(samples, percentage) for percentage in _LOOKED_AT]
-        shown = [
-            f"{value / 1e6:.3f} ms (p{p:g})" for value, p in zip(values, _LOOKED_AT, strict=True) if value is not None
-        ]
+        values = ((percentage, percentile_of(samples, percentage)) for percentage in _LOOKED_AT)
+        shown = [f"{value / 1e6:.3f} ms (p{percentage:g})" for percentage, value in values if value is not None]
         if shown:
             parts.append(text.format(", ".join(shown)))
     return f"this meter's own error: {'; '.join(parts)}" if parts else ""

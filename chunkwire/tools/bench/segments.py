@@ -128,7 +128,8 @@ class Segments:
             moments = _own(frame)
             gateways = 0
             for hop in on_way:
-                known = hop.get(frame.stream) or _stand_in(hop)
+                # A hop without stamps of this stream: its segments count as unknown.
+                known = hop.get(frame.stream) or replace(next(iter(hop.values())), reads=(), writes=())
                 gateways += known.point != "origin"
                 found = known.moments(frame.end, f" gw{gateways}" if gateways else "")
                 moments = [one for one in moments if one[0] != found[0][0]] + found  # "written": the origin's own
@@ -136,12 +137,7 @@ class Segments:
             _record(gathered.at(frame.second), moments)
             names = names or [name for name, _ in moments]
         for before, after in pairwise(names if self.dropped else ()):
-            gathered.at(0.0).record_unknown(f"{before}{ARROW}{after}", self.dropped)
-
-
-def _stand_in(hop: dict[int, HopStamps]) -> HopStamps:
-    """Return stamps of the same point that know nothing, so that the segments count as unknown."""
-    return replace(next(iter(hop.values())), reads=(), writes=())
+            gathered.at(0.0).unknown[f"{before}{ARROW}{after}"] += self.dropped
 
 
 def _own(frame: FrameMoments) -> list[Moment]:
@@ -158,11 +154,7 @@ def _client(frame: FrameMoments) -> list[Moment]:
 
 def _record(one: Round, moments: Iterable[Moment]) -> None:
     for (before, start), (after, end) in pairwise(moments):
-        name = f"{before}{ARROW}{after}"
-        if start and end:
-            one.record(name, end - start)
-        else:
-            one.record_unknown(name)
+        one.record(f"{before}{ARROW}{after}", end - start if start and end else None)
 
 
 def names_of(gathered: Gathered) -> list[str]:

@@ -40,7 +40,7 @@ class Slot:
         sampler: of the latest stream; None before its head.
         number: of the open stream, from 1 over all slots; 0 where none is open.
         asked_ns: when the latest stream began to connect.
-        due_ns: its planned beginning; None without a rate.
+        due_ns: its planned beginning, from which `first` counts; None without a rate: from the request.
         has_ended: a stream of it has ended or failed.
         is_done: no stream will follow.
     """
@@ -74,18 +74,14 @@ class StreamRunner:
         self._loop = loop
         self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
         self._unfinished: list[StreamSampler] = []
+        self._no_frame = f"no frame within {load.patience:g} s"
         self.segments = Segments(bool(load.hops)) if load.has_stamps or load.hops else None
         self.run_id = secrets.token_hex(8)
-
-    @property
-    def no_frame(self) -> str:
-        """The failure of a stream without a frame in time."""
-        return f"no frame within {self._load.patience:g} s"
 
     def fail(self, slot: Slot, kind: str) -> None:
         """Count a failure, of a stream with a head when it is finished; the sampler's own finding has precedence."""
         if slot.sampler is None:
-            self.gathered.fail(kind)
+            self.gathered.failures[kind] += 1
         else:
             slot.sampler.failure = slot.sampler.failure or kind
 
@@ -97,17 +93,14 @@ class StreamRunner:
             if slot.sampler is not None and slot.sampler.is_stalled(closes_ns):
                 slot.sampler.failure = STALLED
             elif slot.is_waiting and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
-                self.fail(slot, self.no_frame)
+                self.fail(slot, self._no_frame)
             if slot.sampler is not None:
                 slot.sampler.finish()
         for sampler in self._unfinished:
             sampler.finish()
 
-    async def run(self, slot: Slot, *, due_ns: int | None = None) -> str:
+    async def run(self, slot: Slot) -> str:
         """Run one stream, and count it.
-
-        Args:
-            due_ns: its planned beginning, from which `first` counts; None: from the request.
 
         Returns:
             How it failed, empty where it did not.
@@ -117,7 +110,7 @@ class StreamRunner:
         """
         self.gathered.streams += 1
         slot.number = self.gathered.streams
-        slot.sampler, slot.asked_ns, slot.due_ns, kind = None, time.time_ns(), due_ns, ""
+        slot.sampler, slot.asked_ns, kind = None, time.time_ns(), ""
         try:
             with trio.move_on_after(self._load.max_time) as whole:
                 kind = await self._one(slot)
@@ -142,7 +135,7 @@ class StreamRunner:
                     connection.carry_stamps()
                 slot.sampler = await self._ask(connection, slot)
             if connection is None or slot.sampler is None:
-                return self.no_frame
+                return self._no_frame
             slot.answered.set()
             return await self._read(connection, slot.sampler, give_up)
         finally:
@@ -170,7 +163,7 @@ class StreamRunner:
                 await wait()
                 return sampler.failure
             if not sampler.has_begun:
-                return self.no_frame
+                return self._no_frame
             if math.isfinite(self._load.seconds):
                 give_up = math.inf  # `finish` judges a silence
             elif sampler.reads == seen:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
@@ -189,7 +189,7 @@ def to_json(result: BenchResult) -> str:
         "aliases": {alias: _quantity(gathered, name, rule) for alias, (name, rule) in ALIASES.items()},
         "segments": _segments(gathered),
         "own_error": {name: _quantity(gathered, name, rule) for name, rule in OWN_ERROR.items() if gathered.has(name)},
-        "intervals": {name: _intervals(gathered, name) for name in DEFINITIONS},
+        "intervals": {name: _by_figure(intervals_of(gathered, name), _ends) for name in DEFINITIONS},
         "streams": gathered.streams,
         "failed": gathered.failed,
         "failures": gathered.failures,
@@ -205,10 +205,11 @@ def to_json(result: BenchResult) -> str:
         members["baseline_failures"] = baseline.failures
         members["baseline_warnings"] = list(warnings(baseline.trends))
         members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
-        members["differences"] = {name: _difference_members(gathered, baseline, name) for name in DEFINITIONS}
         both = [name for name in names_of(gathered) if baseline.has_seen(name)]
         members["baseline_segments"] = _segments(baseline)
-        members["segment_differences"] = {name: _difference_members(gathered, baseline, name) for name in both}
+        for kind, names in (("differences", [*DEFINITIONS]), ("segment_differences", both)):
+            found = {name: differences_of(gathered, baseline, name) for name in names}
+            members[kind] = {name: _by_figure(one, _difference) for name, one in found.items()}
     return json.dumps(members, separators=(",", ":"))
 
 
@@ -219,23 +220,17 @@ def _segments(gathered: Gathered) -> dict[str, dict[str, object]]:
     }
 
 
-def _intervals(gathered: Gathered, name: str) -> dict[str, list[float] | None]:
-    found = intervals_of(gathered, name)
-    return {
-        NAMES[percentage]: None if one is None else [round((one.value + side * one.half) / 1e6, 4) for side in (-1, 1)]
-        for percentage, one in found.items()
-    }
+def _by_figure(found: Mapping[float, Interval | None], members_of: Callable[[Interval], object]) -> dict[str, object]:
+    return {NAMES[percentage]: None if one is None else members_of(one) for percentage, one in found.items()}
 
 
-def _difference_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, dict[str, object] | None]:
-    """Return by figure the difference in ms, half the width of its interval, and whether it is significant."""
-    found = differences_of(gathered, baseline, name)
-    return {
-        NAMES[percentage]: None
-        if one is None
-        else {"ms": round(one.value / 1e6, 4), "half": round(one.half / 1e6, 4), "seen": one.is_significant}
-        for percentage, one in found.items()
-    }
+def _ends(one: Interval) -> list[float]:
+    return [round((one.value + side * one.half) / 1e6, 4) for side in (-1, 1)]
+
+
+def _difference(one: Interval) -> dict[str, object]:
+    """Return the difference in ms, half the width of its interval, and whether it is significant."""
+    return {"ms": round(one.value / 1e6, 4), "half": round(one.half / 1e6, 4), "seen": one.is_significant}
 
 
 def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[str, float | None]:
