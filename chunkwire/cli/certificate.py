@@ -20,7 +20,7 @@ from chunkwire.wire.errors import LocalError
 
 
 @contextmanager
-def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator[ServerTls | None]:
+def certificate_of(options: argparse.Namespace) -> Iterator[ServerTls | None]:
     """Yield the certificate of these options; None for a server in the clear. Files made for this run are removed.
 
     Raises:
@@ -30,7 +30,7 @@ def certificate_of(options: argparse.Namespace, *, workers: int = 1) -> Iterator
         raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
     if options.key and not options.cert:
         raise LocalError("--key FILE goes with --cert FILE")
-    if options.tls and workers > 1:
+    if options.tls and options.workers > 1:
         raise LocalError("--tls self goes with one process, not with --workers")
     if not options.tls:
         yield ServerTls(options.cert, options.key) if options.cert else None
@@ -54,15 +54,8 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
         raise LocalError(f"--tls self: no certificate can have the name {host!r}") from error
     issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    print_trust(options, issued.cert_chain_pems[0].bytes().decode("ascii"), folder / "ca.pem")
+    if not options.quiet:
+        der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode("ascii"))
+        print(f"certificate for this run, SHA-256 {hashlib.sha256(der).digest().hex(':').upper()}", file=sys.stderr)
+        print(f"  curl -N --cacert {folder / 'ca.pem'} https://…   or curl -k, which checks nothing", file=sys.stderr)
     return ServerTls(str(folder / "server.pem"))
-
-
-def print_trust(options: argparse.Namespace, pem: str, root: Path) -> None:
-    """Print on standard error which certificate it is, and what a client needs to trust it; nothing with -q."""
-    if options.quiet:
-        return
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
-    shown = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
-    print(f"certificate for this run, SHA-256 {shown}", file=sys.stderr)
-    print(f"  curl -N --cacert {root} https://…   or curl -k, which checks nothing", file=sys.stderr)

@@ -58,6 +58,7 @@ class Point:
         return self.wall + record.t
 
 
+@dataclass(slots=True)
 class DemoTrace:
     """Gathers the records of the one stream at three places.
 
@@ -66,10 +67,9 @@ class DemoTrace:
         ended: set once all three have reported its end; records that come later are of other streams.
     """
 
-    def __init__(self, ended: trio.Event) -> None:
-        self.points = {name: Point() for name in _POINTS}
-        self.shown = 0
-        self.ended = ended
+    points: dict[str, Point] = field(default_factory=lambda: {name: Point() for name in _POINTS})
+    shown: int = 0
+    ended: trio.Event = field(default_factory=trio.Event)
 
     def record(self, record: Record) -> None:
         """Process one record from any of the three places."""
@@ -136,22 +136,18 @@ def row_of(name: str, size: str, origin: str, gateway: str, client: str) -> str:
 async def show(options: argparse.Namespace) -> int:
     """Start both servers, watch one stream through them, and print whether the octets are equal."""
     paint = paint_of(options)
-    trace = DemoTrace(trio.Event())
+    trace = DemoTrace()
     async with trio.open_nursery() as nursery:
         lab = make_lab() if options.keep else None
         origin, gateway = await start(nursery, trace.record, lab)
         print(heading(options, origin, gateway, paint))
         await watch(options, gateway, trace, paint)
-        for line in verdict(trace, paint):
-            print(line)
-        for line in more(options, origin, gateway):
-            print(line, flush=True)
+        print(*verdict(trace, paint), *more(options, origin, gateway), sep="\n", flush=True)
         if lab is not None:
-            print(
-                f"    http://{await start_page(nursery, lab, options.admin)}/  is a page that shows it, live",
-                flush=True,
-            )
-        if options.keep:
+            await nursery.start(lab.relays.run, name="lab")
+            serve_page = partial(serve, resources=lab.resources, record_for=lab.record_for)
+            page = await start_one(nursery, "page", options.admin, serve_page)
+            print(f"    http://{page}/  is a page that shows it, live", flush=True)
             await trio.sleep_forever()
         nursery.cancel_scope.cancel()
     return ExitCode.OK if trace.fault is None else ExitCode.FINDING
@@ -160,12 +156,6 @@ async def show(options: argparse.Namespace) -> int:
 def make_lab() -> Lab:
     """Return the lab that the page shows."""
     return Lab(origin_resources(), others=learning())
-
-
-async def start_page(nursery: trio.Nursery, lab: Lab, usual: str) -> Address:
-    """Start the page on its usual port, or on a free one; return where it listens."""
-    await nursery.start(lab.relays.run, name="lab")
-    return await start_one(nursery, "page", usual, partial(serve, resources=lab.resources, record_for=lab.record_for))
 
 
 async def start(nursery: trio.Nursery, record_to: Callable[[Record], None], lab: Lab | None) -> tuple[Address, Address]:

@@ -8,10 +8,6 @@ from __future__ import annotations
 import argparse
 import enum
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from chunkwire.net.listen import Address
 
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
 
@@ -68,21 +64,14 @@ def exit_code_of(error: BaseException) -> ExitCode | None:
     """Return the exit code of an error that a user can act on; None for a bug of chunkwire."""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    if isinstance(error, LocalError):
+    # MemoryError: an input is too large for this machine. OSError: about a file; those of sockets have been translated.
+    if isinstance(error, LocalError | MemoryError | OSError):
         return ExitCode.USAGE
     if isinstance(error, FramingError):
         return ExitCode.BROKEN
-    if isinstance(error, MemoryError):
-        return ExitCode.USAGE  # an input is too large for this machine
-    if isinstance(error, OSError):
-        return ExitCode.USAGE  # about a file: errors of sockets have been translated to ours
     if not isinstance(error, ChunkwireError):
         return None
-    return _exit_code_of_net(error)
-
-
-def _exit_code_of_net(error: ChunkwireError) -> ExitCode:
-    """Return the code of another error of ours. The modules that are imported here load trio."""
+    # These modules load trio.
     from chunkwire.client.errors import Deadline, ResetBody
     from chunkwire.net.dial import DialError
     from chunkwire.net.ends import IncompleteHead
@@ -114,16 +103,11 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for that: expected a smaller input"
     message = " ".join(str(error).split()) or type(error).__name__
-    taken: Address | None = getattr(error, "taken", None)  # of a ListenError, whose module loads trio
+    taken = getattr(error, "taken", None)  # an address, of a ListenError, whose module loads trio
     if taken is not None:
-        message += f"; choose another with {_flag_of(taken, options)}"
-        message += "" if taken.is_unix else "; port 0 takes a free one"
+        from chunkwire.net.listen import parse_address
+
+        given = {f"--{name}": getattr(options, name, None) for name in ("admin", "control")}
+        flag = next((flag for flag, text in given.items() if text and parse_address(text) == taken), "-l")
+        message += f"; choose another with {flag}{'' if taken.is_unix else '; port 0 takes a free one'}"
     return message
-
-
-def _flag_of(address: Address, options: argparse.Namespace) -> str:
-    """Return the flag that names an address."""
-    from chunkwire.net.listen import parse_address
-
-    given = {f"--{name}": getattr(options, name, None) for name in ("admin", "control")}
-    return next((flag for flag, text in given.items() if text and parse_address(text) == address), "-l")

@@ -87,7 +87,7 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
         raise LocalError("--save goes with one process, not with --workers")
     code, clock = 0, SleeperClock()
     try:
-        with certificate_of(options, workers=options.workers) as certificate:
+        with certificate_of(options) as certificate:
             run = _run_announced if options.worker is None else _run_worker
             trio.run(run, options, name, server, certificate, clock=clock)
     except* WorkerError as failed:  # the worker has printed the reason

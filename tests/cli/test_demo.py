@@ -50,7 +50,7 @@ def test_with_its_usual_ports_in_use_it_ends_by_itself_with_equal_octets() -> No
     ],
 )
 def test_octets_are_equal_if_all_three_places_had_all_of_them(hashes: str, framing: str, word: str) -> None:
-    trace = DemoTrace(trio.Event())
+    trace = DemoTrace()
     for point, sha256 in zip(("origin.sent", "gateway.sent", "client.received"), hashes, strict=False):
         trace.record(EndRecord(1, point, 0.0, framing, "unknown", 1, None, 1, 5, 15, sha256))
     assert verdict(trace, PLAIN)[-1].startswith(f"  {word}: ")
