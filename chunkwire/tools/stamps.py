@@ -1,8 +1,8 @@
 """The stamps inside the content of a stream: when each event was planned and written.
 
-The rule here: content in, in pieces of any size, stamps out. Two forms are read: the JSON of our `/probe`, and the `T`
-+ 19 digits of a meter's origin, perhaps followed by `P` + 19 digits (planned). All are ns since the epoch on the
-origin's clock. What this module must not know: when octets arrived.
+The rule here: content in, in pieces of any size, stamps out. When octets arrived is known to the caller, not here. Two
+forms are read: the JSON of our `/probe`, and `T` + 19 digits, perhaps followed by `P` + 19 digits (planned), of an
+origin that `bench` measures. All are ns since the epoch on the origin's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.jsontext import load_json
 
-_MAX_LINE_OCTETS: Final = 1 << 21  # a probe's event has at most 1 MiB; a longer line is skipped
+_MAX_LINE_OCTETS: Final = 1 << 21  # twice the largest event of a probe, 1 MiB; a longer line is skipped
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
 
 
@@ -60,7 +60,7 @@ def _read_json(text: bytes) -> Stamp | None:
             _number(about["actual_ns"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
-        return None  # other JSON that has a member of that name
+        return None  # JSON that only has a member of that name, or is broken
 
 
 def _number(value: str | float) -> int:
@@ -83,18 +83,21 @@ class ContentReader:
     def __init__(self, coding: str = "") -> None:
         self.octets = 0
         self._decoder = ContentDecoder(coding)
-        self._is_lost = False
+        self._is_lost = False  # octets of a coding are missing
         self._line = bytearray()
-        self._has_data = False
-        self._skips = False
+        self._has_data = False  # a line of the current event begins with "data"
+        self._skips = False  # the rest of the current line is dropped
 
     @property
     def is_readable(self) -> bool:
-        """Say whether further content can be read: no coding, or a known one, of which no octet is wrong or missing."""
+        """Say whether further content can be read: it has no coding, or a known one without error or gap so far."""
         return self._decoder.error is None and not self._is_lost
 
     def feed(self, octets: bytes) -> tuple[list[Stamp], int]:
-        """Take content; return the stamps of the lines, and the number of SSE events, that it completes."""
+        """Take content; return the stamps of the lines, and the number of SSE events, that it completes.
+
+        A last line without its LF is not read. Where content is not readable, nothing comes and `octets` stays.
+        """
         stamps: list[Stamp] = []
         events = sum(self._read(piece, stamps) for piece in self._decoder.feed(octets)) if self.is_readable else 0
         return stamps, events
@@ -103,27 +106,29 @@ class ContentReader:
         """Take decoded content; add the stamps of the lines that it completes, return the number of events."""
         self.octets += len(octets)
         self._line += octets
-        lines: list[bytes] = []
+        events = 0
         if b"\n" in octets:  # a long line is not copied again for each of its pieces
             *lines, rest = bytes(self._line).split(b"\n")
             self._line = bytearray(rest)
+            events = sum(self._end_line(line, stamps) for line in lines)
         if len(self._line) > _MAX_LINE_OCTETS:
             self._line, self._skips = bytearray(), True
-        events = 0
-        for line in lines:
-            if self._skips:
-                self._skips = False
-                continue
-            if line in (b"", b"\r"):
-                events += self._has_data
-                self._has_data = False
-                continue
-            self._has_data = self._has_data or line.startswith(b"data")
-            if (stamp := read_stamp(line)) is not None:
-                stamps.append(stamp)
         return events
 
+    def _end_line(self, line: bytes, stamps: list[Stamp]) -> bool:
+        """Take a complete line; add its stamp, and say whether it ends an event."""
+        is_skipped, self._skips = self._skips or len(line) > _MAX_LINE_OCTETS, False
+        if is_skipped:
+            return False
+        if line in (b"", b"\r"):
+            ended, self._has_data = self._has_data, False
+            return ended
+        self._has_data = self._has_data or line.startswith(b"data")
+        if (stamp := read_stamp(line)) is not None:
+            stamps.append(stamp)
+        return False
+
     def lose(self) -> None:
-        """Handle missing octets: skip the rest of the line; content with a coding cannot be decoded any more."""
+        """Handle octets that a record or a capture lacks: skip the rest of the line; a coding cannot go on."""
         self._line, self._skips = bytearray(), True
         self._is_lost = self._is_lost or bool(self._decoder.codings)

@@ -41,6 +41,24 @@ def test_a_coding_is_taken_off_or_the_content_cannot_be_read(coding: str) -> Non
     assert reader.is_readable is (coding != "br")
 
 
+@pytest.mark.parametrize("size", [1 << 16, 1 << 22], ids=["in pieces", "in one piece"])
+def test_a_line_beyond_2_mib_is_skipped_and_no_other(size: int) -> None:
+    for blanks, events in ((0, 3), (1, 2)):
+        long = STAMPED + b" " * ((1 << 21) - len(STAMPED) + blanks)
+        content = b"\n\n".join((STAMPED, long, STAMPED, b""))
+        reader, stamps, ended = ContentReader(), list[Stamp](), 0
+        for at in range(0, len(content), size):
+            found, n = reader.feed(content[at : at + size])
+            stamps, ended = stamps + found, ended + n
+        assert (len(stamps), ended) == (events, events)
+
+
+def test_a_line_is_read_whose_piece_also_begins_a_line_that_is_too_long() -> None:
+    reader = ContentReader()
+    assert reader.feed(STAMPED + b"\n" + b" " * (1 << 22)) == ([STAMP], 0)
+    assert reader.feed(STAMPED + b"\n") == ([], 0)
+
+
 @pytest.mark.parametrize("coding, is_readable", [("", True), ("gzip", False)])
 def test_octets_that_are_missing_end_a_coding_and_skip_a_line_of_plain_content(coding: str, is_readable: bool) -> None:
     reader = ContentReader(coding)
