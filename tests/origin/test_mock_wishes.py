@@ -126,6 +126,11 @@ async def test_a_refusal_has_its_own_stop_reason(name: str) -> None:
         ({"enum": ["b", "a"]}, "b"),
         ({"properties": {"a": {"type": "INTEGER"}, "b": {"type": "array"}}}, {"a": 1, "b": []}),
         ({"$ref": "https://elsewhere/"}, None),
+        ({"properties": {"a": {"$ref": "#x"}}, "x": {"const": 1}}, {"a": None}),
+        ({"properties": {"a": {"$ref": "#/b/1"}}, "b": [{"const": 1}, {"const": 2}]}, {"a": 2}),
+        ({"properties": {"a": {"$ref": "#/b%20c"}}, "b c": {"const": 1}}, {"a": 1}),
+        ({"type": "string", "maxLength": -1}, ""),
+        ({"type": [None, "boolean"]}, True),
         ({"type": "null"}, None),
     ],
 )

@@ -1,12 +1,15 @@
 """Make a value that fits a JSON Schema out of the prompt: a tool's arguments, or a structured answer.
 
-The rule here: only what the SDKs' schemas contain (2020-12, and Gemini's own, whose types are upper-case). A schema may
-be hostile: deep, recursive, wrong. Pure.
+The rule here: only what the SDKs' schemas contain (2020-12, and Gemini's own, whose types are upper-case); others, such
+as prefixItems and multipleOf, are ignored, and of allOf only the first schema counts. A schema may be hostile: deep,
+recursive, wrong. Pure: no I/O.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
+from urllib.parse import unquote
 
 from chunkwire.llm.shape import at, count_at, items_at, number_at, text_at
 
@@ -29,7 +32,10 @@ _FORMATS: Final = {
 
 
 def value_of(schema: object, prompt: str) -> object:
-    """Return a value of the schema; strings are the prompt or of their format, `{}` is an object with it as `text`."""
+    """Return a value of the schema; a string is the prompt, or an example of its format.
+
+    For the schema `{}` the value is `{"text": PROMPT}`.
+    """
     if isinstance(schema, dict) and not schema:
         return {"text": prompt}
     return _Maker(schema, prompt).value(schema, _MAX_DEPTH)
@@ -44,7 +50,11 @@ class _Maker:
         self._left = _MAX_VALUES
 
     def value(self, schema: object, depth: int) -> object:
-        """Return a value of a schema inside the root; None of no schema or type, too deep, or beyond `_MAX_VALUES`."""
+        """Return a value of a schema inside the root; every property is set, also one that is not required.
+
+        None where the schema is no object, or has only a null or an unknown type; and beyond `_MAX_DEPTH` or
+        `_MAX_VALUES`.
+        """
         self._left -= 1
         if not isinstance(schema, dict) or not depth or self._left < 0:
             return None
@@ -71,16 +81,17 @@ class _Maker:
                 return True
             case "string":
                 least = min(count_at(schema, "minLength"), _MAX_LENGTH)
-                text = self._prompt.ljust(least, ".")[: number_at(schema, "maxLength")]
+                most = number_at(schema, "maxLength")
+                text = self._prompt.ljust(least, ".")[: None if most is None else max(0, most)]
                 return _FORMATS.get(text_at(schema, "format")) or text
         return None
 
 
 def _type_of(schema: dict[str, object]) -> str:
-    """Return the type, in lower case: the first of several that is not null; "object" without the member `type`."""
-    kind = at(schema, "type")
-    kinds = [text_at([item], 0).lower() for item in (kind if isinstance(kind, list) else [kind])]
-    return next((kind for kind in kinds if kind not in ("", "null")), "object" if kind is None else "")
+    """Return the type in lower case, the first of several that is not null; "object" if the schema has no `type`."""
+    said = at(schema, "type")
+    kinds = [kind.lower() for kind in (said if isinstance(said, list) else [said]) if isinstance(kind, str)]
+    return next((kind for kind in kinds if kind not in ("", "null")), "object" if said is None else "")
 
 
 def _number(schema: dict[str, object]) -> int:
@@ -92,8 +103,13 @@ def _number(schema: dict[str, object]) -> int:
 
 
 def _referred(reference: str, root: object) -> object:
-    """Return the target of a reference inside the schema (RFC 6901), None for any other reference."""
-    found = root if reference.startswith("#") else None
-    for step in filter(None, reference.lstrip("#").split("/")):
-        found = at(found, step.replace("~1", "/").replace("~0", "~"))
+    """Return the target of `#` or of a JSON pointer (`#/…`, RFC 6901 §6); None for any other reference."""
+    if not re.fullmatch(r"#(?:/.*)?", reference, re.DOTALL):
+        return None
+    found = root
+    for step in unquote(reference).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = at(
+            found, int(name) if isinstance(found, list) and re.fullmatch(r"0|[1-9]\d{0,9}", name, re.ASCII) else name
+        )
     return found
