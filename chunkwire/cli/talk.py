@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
     flags.let_words_win(options, "address", "listen")
     if (options.address is None) == (options.listen is None):
-        raise LocalError("expected HOST:PORT to connect to, or -l ADDR to listen on")
+        got = "neither" if options.address is None else "both"
+        raise LocalError(f"expected HOST:PORT to connect to, or -l ADDR to listen on, got {got}")
     return run_until_stopped(partial(_talk, options))
 
 

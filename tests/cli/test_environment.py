@@ -97,10 +97,11 @@ def test_a_lesson_on_the_command_line_stands_above_a_task_in_the_environment(mon
 def test_an_address_to_connect_to_stands_above_one_to_listen_on(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    assert "expected HOST:PORT to connect to" in refused(["talk", ":1", "-l", ":2"], capsys)
+    assert "expected HOST:PORT to connect to, or -l ADDR to listen on, got neither" in refused(["talk"], capsys)
     monkeypatch.setenv("CHUNKWIRE_LISTEN", "127.0.0.1:2")
     monkeypatch.setattr("chunkwire.cli.stopping.run_until_stopped", lambda _: 0)
     assert main(["talk", ":1"]) == 0
+    assert "got both" in refused(["talk", ":1", "-l", ":2"], capsys)
 
 
 @pytest.mark.parametrize("value, passes", [("1", False), ("0", True)])
