@@ -1,8 +1,8 @@
 """Histograms of durations: memory does not grow with the number of samples, and two histograms can be added.
 
-The rule here: whole ns in; a value that is read is at most 1/1024 (0.1 %) above a sample. The buckets are those of
-HdrHistogram with three digits: one for each value below 2048, then 1024 for each power of two. Negative values, which
-differences between two clocks can have, use mirrored buckets.
+The rule here: samples are whole ns; what `at_rank` returns is at most 1/1024 (0.1 %) above a sample. The buckets are
+those of HdrHistogram with three digits: one for each value below 2048, then 1024 for each power of two. Negative
+values, which differences between two clocks can have, use mirrored buckets.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-_BITS: Final = 11  # of a value are kept: three decimal digits
+_BITS: Final = 11  # the leading bits of a value that a bucket keeps; they give three decimal digits
 _HALF: Final = 1 << (_BITS - 1)
 _PAGE_BITS: Final = 8
 _PAGE: Final = 1 << _PAGE_BITS
@@ -41,7 +41,7 @@ class DurationHistogram:
 
     Attributes:
         n: samples.
-        smallest, largest: of the samples that `record` counts, exact; 0 without any.
+        smallest, largest: exact, of the samples that `record` and `add` count; 0 without any.
     """
 
     __slots__ = ("_pages", "largest", "n", "smallest")
@@ -85,18 +85,20 @@ class DurationHistogram:
         self.n += n
 
     def add(self, other: DurationHistogram) -> None:
-        """Add another histogram's samples."""
+        """Add another histogram's samples; another thread may record in `other` meanwhile."""
         if other.n:
             self.smallest = min(self.smallest, other.smallest) if self.n else other.smallest
             self.largest = max(self.largest, other.largest) if self.n else other.largest
         for number, page in list(other._pages.items()):
-            counts = page[:]  # as of this moment: another thread may record samples in `other`
+            counts = page[:]  # a copy, so that `n` grows by what is added
             self.n += sum(counts)
-            mine = self._pages.setdefault(number, counts)
-            if mine is not counts:
-                for place, n in enumerate(counts):
-                    if n:
-                        mine[place] += n
+            mine = self._pages.get(number)
+            if mine is None:
+                self._pages[number] = counts
+                continue
+            for place, n in enumerate(counts):
+                if n:
+                    mine[place] += n
 
     def counts(self) -> Iterator[tuple[int, int]]:
         """Yield (bucket, samples) of every bucket that is not empty, in rising order."""

@@ -1,6 +1,7 @@
-"""Judge the rows of a scorecard, several at a time, and keep their results.
+"""Judge the rows of a scorecard of clients, servers or proxies, several at a time, and keep their results.
 
-The rule here: results are in the order of the rows, whatever order they came in; cancelled rows have none.
+The rule here: results are in the order of the rows, not in that of their completion. A row that was cancelled has no
+result. A case is a row with the way to judge it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from chunkwire.wire.errors import ChunkwireError
 
 
 class RowRun(Generic[T]):
-    """The run of some rows.
+    """One run of cases.
 
     Args:
-        judge: judges one; if it raises a `ChunkwireError`, the row is undecided.
-        jobs: how many are judged at a time.
+        judge: judges a case; if it raises a `ChunkwireError`, the row is undecided.
+        jobs: how many cases are judged at a time.
         report: called with each result as it comes.
     """
 
@@ -47,7 +48,7 @@ class RowRun(Generic[T]):
         return len(self._found) == len(self._cases)
 
     async def run(self) -> None:
-        """Judge every row, those that run alone last.
+        """Judge every case; those with `runs_alone` come last, one at a time.
 
         Cancellation: the results so far stay.
         """
@@ -56,7 +57,7 @@ class RowRun(Generic[T]):
             async with trio.open_nursery() as nursery:
                 for place, case in enumerate(self._cases):
                     if case.runs_alone is is_alone:
-                        await jobs.acquire_on_behalf_of(place)
+                        await jobs.acquire_on_behalf_of(place)  # here, so that the rows start in their order
                         nursery.start_soon(self._run_one, place, case, jobs, name=f"row {case.row.id}")
 
     async def _run_one(self, place: int, case: T, jobs: trio.CapacityLimiter) -> None:
