@@ -1,5 +1,7 @@
 """What --why says of a run, and how it is told."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 import trustme
@@ -11,7 +13,7 @@ from chunkwire.tools.probe.probing import Prober, describe_arrival
 from chunkwire.tools.probe.requests import Ask, parameters
 from chunkwire.tools.probe.verdict import Finding
 from chunkwire.tools.probe.view import lines_of
-from chunkwire.tools.probe.why import ask_1_0, find_idle_limit, finding_of, plan_why
+from chunkwire.tools.probe.why import ask_1_0, find_departure, find_idle_limit, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end, to_octets
@@ -59,6 +61,54 @@ async def test_a_silence_of_any_length_is_asked_for_as_a_duration(monkeypatch: p
     for idle in (70.0, 3e6, 1e-8):
         await find_idle_limit(Prober(), "hop", Ask(url=parse_url("http://h:1/probe")), idle)
     assert intervals == ["70000ms", "3000000000ms", "0.00001ms"]
+
+
+@pytest.mark.parametrize(
+    "events, framing, outcome",
+    [
+        (1, "cut", "cut after 3.0 s"),
+        (0, "cut", "cut after 3.0 s, before anything came"),
+        (1, "timeout", "not cut, but only 1 of 2 events within 85 s"),
+        (1, "", "its end is not known"),
+        (0, "", "no answer"),
+    ],
+)
+async def test_a_silence_is_said_to_be_cut_only_where_the_end_shows_it(
+    events: int, framing: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = run_of(Probe(n=2), Path(cut=1, silence=3.0))
+    assert cut.end is not None
+    end = cut.end._replace(framing=framing, t=cut.units[0].t * events + 3) if framing else None
+    found = replace(cut, units=cut.units[:events], end=end)
+
+    async def run(*_: object, **__: object) -> Run:
+        return found
+
+    monkeypatch.setattr(Prober, "run", run)
+    ask = Ask(url=parse_url("http://h:1/probe"))
+    assert await find_idle_limit(Prober(), "hop", ask, 70.0) == Finding("silence", outcome)
+
+
+async def test_a_client_that_leaves_asks_for_no_coding() -> None:
+    """Behind a hop that compresses, no stamp could be read as it comes."""
+    received: list[bytes] = []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        async with stream:
+            received.append(bytes(await stream.receive_some()))
+            nonce = received[-1].partition(b"nonce=")[2][:16]
+            content = b'{"nonce":"%b","began_ns":1,"ended_ns":2}' % nonce
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/probe")
+        with trio.fail_after(PATIENCE):
+            finding = await find_departure(Prober(), Ask(url=url))
+        nursery.cancel_scope.cancel()
+    assert finding.outcome.startswith("reaches the origin after ")
+    assert received[0].startswith(b"GET /probe?")
+    assert b"accept-encoding" not in received[0].lower()
 
 
 def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:

@@ -115,7 +115,7 @@ _CLAIMS: Final = {
 
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
 POST: Final = "POST"
-IDENTITY: Final = "Accept-Encoding: identity"
+IDENTITY: Final = "no Accept-Encoding in the request"
 HTTP_1_0: Final = "HTTP/1.0"
 ACCEL: Final = "X-Accel-Buffering: no in the response"
 NO_TRANSFORM: Final = "Cache-Control: no-transform in the response"
@@ -254,5 +254,5 @@ class Finding:
 
     change: str  # what was changed, such as "X-Accel-Buffering: no in the response"
     outcome: str  # a half line
-    frees: bool | None = None  # the stream came through; None where that is not known, or not what was tried
-    is_of_pace: bool = False  # what was changed is how the origin writes, not how it is asked or answers
+    frees: bool | None = None  # with the change the stream came through; None if not known, or not what was tried
+    is_of_pace: bool = False  # the change was when the origin writes: it is no remedy

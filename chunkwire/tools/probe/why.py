@@ -1,8 +1,8 @@
-"""What frees a hop: the same request with one thing changed at a time; its idle limit; how soon the origin learns that
-a client left.
+"""`probe --why`: which change of the request or the response makes a hop pass the stream on at once; after how much
+silence it cuts a stream; how soon the origin learns that a client left.
 
-The rule here: one change a run, and the outcome in the words of the verdict. HTTP/1.0 is written here, because our
-client speaks HTTP/1.1 only.
+The rule here: each run changes one thing; a `Finding` describes it with the words that verdicts use. The HTTP/1.0
+request is written here, because our client sends HTTP/1.1 only.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ INSTEAD: Final = {
 
 
 def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
-    """Return how long `find_why` takes, in one line; where a departure does not reach the origin it takes longer."""
+    """Return about how long `find_why` takes, in one line.
+
+    Not counted: the wait of at most `JOURNAL_SECONDS` where the origin does not learn that its client left.
+    """
     ask = prober.plain_ask(url)
     if not is_probe(url):
         return f"--why asks {1 + _PLAIN_RUNS} times more, each time for as long as the stream takes"
@@ -117,7 +120,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
 
 
 def finding_of(change: str, run: Run) -> Finding:
-    """Return what came of a change, in the words of a verdict; a single run is no verdict."""
+    """Return what came of a change, with the words that verdicts use; one run is too few for a verdict."""
     defect = defect_of(run, None)
     if defect is not None:
         return Finding(change, defect.line, False)
@@ -177,11 +180,11 @@ async def _receive(connection: ClientConnection, messages: Messages, began: floa
 async def find_departure(prober: Prober, ask: Ask) -> Finding:
     """Return how long the origin takes to learn that its client left, by the origin's own clock.
 
-    The stamp of the last event that came relates both clocks, so that neither needs to be right. Where none came, the
-    moment when the request reached the origin stands for that of its sending.
+    The stamp of the last event that came gives the origin's clock at our request, so that the two clocks may differ.
+    Where none came, the request is taken to have reached the origin when it was sent.
     """
     change = "a client that leaves"
-    leaving = ask.varied({"n": "200", "interval": "50ms"})
+    leaving = ask.without(b"Accept-Encoding").varied({"n": "200", "interval": "50ms"})  # stamps are read as they come
     left_t, zero_ns = await _leave_early(prober, leaving)
     give_up = trio.current_time() + JOURNAL_SECONDS
     while trio.current_time() < give_up:
@@ -195,17 +198,15 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
 
 
 async def _leave_early(prober: Prober, ask: Ask) -> tuple[float, int | None]:
-    """Open a stream, see a few events if they come, and leave with a reset.
+    """Open a stream, receive `SEEN_EVENTS` events or wait `LEAVE_SECONDS`, and leave with a reset.
 
     Returns:
-        When we left, s since the request; and the origin's clock at the request, ns, by the last stamp; None without.
+        When we left, s since the request; and the origin's clock at the request, ns, by the last stamp, None without.
     """
     reader, seen, zero_ns = ContentReader(), 0, None
     began = time.monotonic()
     try:
-        async with client.open(
-            ask.method, ask.url, fields=(*ask.fields, (b"Accept-Encoding", b"identity")), tls=prober.tls
-        ) as stream:
+        async with client.open(ask.method, ask.url, fields=ask.fields, tls=prober.tls) as stream:
             with trio.move_on_after(LEAVE_SECONDS):
                 async for read in stream.reads(whole_frames=False):
                     for stamp in reader.feed(content(read))[0]:
@@ -218,13 +219,16 @@ async def _leave_early(prober: Prober, ask: Ask) -> tuple[float, int | None]:
 
 
 async def find_idle_limit(prober: Prober, name: str, ask: Ask, idle: float) -> Finding:
-    """Return after how much silence a hop cuts a stream, as far as was tried."""
+    """Return after how much silence a hop cuts a stream, or that it did not cut it within `idle` seconds."""
     silent = ask.varied({"n": "2", "interval": exact_duration(idle), "size": "0"})
     run = await prober.run(name, silent, paced_for=idle + GRACE_SECONDS)
     came = len(run.stamps)
     if came >= 2:
         return Finding("silence", f"no limit within {idle:g} s")
-    end = run.end.t if run.end is not None else 0.0
+    if run.end is None:
+        return Finding("silence", "its end is not known" if came else "no answer")
+    if run.end.framing == "timeout":
+        return Finding("silence", f"not cut, but only {came} of 2 events within {idle + GRACE_SECONDS:g} s")
     if not came:
-        return Finding("silence", f"cut after {end:.1f} s, before anything came")
-    return Finding("silence", f"cut after {end - run.units[0].t:.1f} s")
+        return Finding("silence", f"cut after {run.end.t:.1f} s, before anything came")
+    return Finding("silence", f"cut after {run.end.t - run.units[0].t:.1f} s")
