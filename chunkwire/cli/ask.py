@@ -20,14 +20,15 @@ DEFAULT_ADDRESS = "127.0.0.1:8082"
 
 SUMMARY = "an answer endpoint: tokens of language models as they are made, providers in failover order"
 EPILOG = """\
-A provider is NAME=DIALECT:URL#MODEL, with a dialect out of openai, openai-responses, azure, anthropic, gemini and
-  bedrock. Its key is read from the environment variable NAME_API_KEY: that of `my-ai=…` from MY_AI_API_KEY.
-  The dialect's own path goes under that of the URL, unless the URL names all of it; the URL's query is sent along:
+A provider is NAME=DIALECT:URL#MODEL; DIALECT is openai, openai-responses, azure, anthropic, gemini or bedrock.
+  Its key is read from the environment variable NAME_API_KEY; for `my-ai=…` that is MY_AI_API_KEY.
+  The dialect's path is appended to the URL's path, unless that ends with it; the URL's query is sent too:
   az=azure:https://mine.openai.azure.com?api-version=2025-04-01-preview#deployment
 
 A question is ?q=, a form, or JSON with messages, temperature, top_p, stop, max_tokens, model, tools, tool_choice and
-  max_time. After a failure before the first token the next provider is asked; a failure that the question itself caused
-  is returned to its caller, and no breaker counts it. POST /v1/chat/completions takes and gives OpenAI's form:
+  max_time. If a provider fails before the caller has got anything of its answer, the next provider is asked. A failure
+  that the question itself caused is returned to the caller, and no breaker counts it; a provider that refuses an
+  optional parameter is first asked again without it. POST /v1/chat/completions takes and gives OpenAI's form:
   base_url=http://127.0.0.1:8082/v1
 
 examples:
@@ -46,13 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("providers", nargs="+", metavar="PROVIDER", help="NAME=DIALECT:URL#MODEL, in failover order")
     flags.add_listen(parser, DEFAULT_ADDRESS)
-    parser.set_defaults(workers=1, worker=None, save=None, stamps=None)  # flags of other servers alone
+    # `run_server` reads these; ask has no such flags.
+    parser.set_defaults(workers=1, worker=None, save=None, stamps=None)
     flags.add_certificate(parser)
-    add("--model", default="", metavar="NAME", help="for providers that name none")
+    add("--model", default="", metavar="NAME", help="the model of providers that name none")
     add("--system", default="", metavar="TEXT", help="the system message of every conversation")
     tokens = "the most tokens of an answer, where its caller sets no limit"
     add("--max-tokens", type=flags.count, metavar="N", help=tokens)
-    reasoning = "do not pass on what models think before they answer; it is counted all the same"
+    reasoning = "do not pass on what models think before they answer; --audit counts it"
     add("--no-reasoning", dest="passes_reasoning", action="store_false", help=reasoning)
     flags.add_cors(parser)
     add("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
@@ -66,28 +68,28 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add the timeouts, and the limits of load."""
     flags.add_each(
         parser.add_argument_group("patience (`off` is without end)"),
-        ("connect-timeout", flags.timeout, "10s", "for a connection to a provider"),
-        ("first-token-timeout", flags.timeout, "60s", "for its first token"),
-        ("idle-timeout", flags.timeout, "60s", "without an octet from it after that"),
-        ("max-time", flags.timeout, "off", "for a whole answer; a request may ask for less (max_time)"),
-        ("queue-timeout", flags.timeout, "30s", "for room at a provider"),
-        ("breaker-cooldown", flags.timeout, "10s", "that a breaker stays open, unless the provider asks for another"),
-        ("keep-alive", flags.timeout, "15s", "without an octet to a caller until it gets a keep-alive"),
-        ("send-timeout", flags.timeout, "30s", "without an octet taken by a caller"),
-        ("grace", flags.timeout, "10s", "for answers after SIGTERM"),
-        ("attempts", flags.count, "2", "with one provider in all, before the next is asked"),
-        ("breaker-failures", flags.count, "5", "in a row, that open a provider's breaker"),
+        ("connect-timeout", flags.timeout, "10s", "the longest time to connect to a provider"),
+        ("first-token-timeout", flags.timeout, "60s", "the longest wait for the first token, also of reasoning"),
+        ("idle-timeout", flags.timeout, "60s", "after the first token, the longest time without an octet"),
+        ("max-time", flags.timeout, "off", "the longest time for a whole answer; max_time of a request may be less"),
+        ("queue-timeout", flags.timeout, "30s", "the longest wait until a provider has room for the question"),
+        ("breaker-cooldown", flags.timeout, "10s", "time a breaker is open; a Retry-After opens it at once"),
+        ("keep-alive", flags.timeout, "15s", "send a caller a keep-alive after this time without an octet"),
+        ("send-timeout", flags.timeout, "30s", "the longest time in which a caller takes no octet"),
+        ("grace", flags.timeout, "10s", "how long answers may go on after SIGTERM"),
+        ("attempts", flags.count, "2", "most requests to one provider; no retry after a Retry-After"),
+        ("breaker-failures", flags.count, "5", "failures in a row that open a provider's breaker"),
     )
     flags.add_each(
         parser.add_argument_group("overload"),
-        ("max-streams", flags.count, "1000", "of a provider at once; further questions wait"),
-        ("max-waiting", flags.whole_number, "1000", "for a provider; further ones get a 503"),
-        ("retry-share", flags.share, "0.2", "retries allowed per question, on average; 0 allows none"),
+        ("max-streams", flags.count, "1000", "answers from one provider at once; further questions wait"),
+        ("max-waiting", flags.whole_number, "1000", "questions in a provider's queue; all full: 503"),
+        ("retry-share", flags.share, "0.2", "retries added by each question, beside up to 1 a second; 0: none"),
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until the drain that SIGTERM starts is over."""
+    """Serve until SIGTERM; then finish the answers that have begun, for at most `--grace`."""
     from chunkwire.ask.answering import Answers, AskSettings
     from chunkwire.ask.counts import AskMetrics
     from chunkwire.ask.endpoint import ask_resources

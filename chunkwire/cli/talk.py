@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "type to a server, or be one: a portable nc that shows each octet"
 EPILOG = """\
-  > is what you sent, < what came; times are since the connection began.
+  > is what you sent, < what came. Each read and each write shows its time, in ms since the connection began.
 
-exit codes: 0 the other side ended, 2 usage, 7 no connection, 56 a reset, 71 cannot bind, 130 Ctrl-C
+exit codes: 0 the other side ended, 2 usage, 7 no connection, 28 none in time, 56 a reset, 71 cannot bind, 130 Ctrl-C
 
 examples:
   chunkwire talk 127.0.0.1:8081              each line that you type goes with CRLF; Ctrl-D half-closes
@@ -31,9 +31,14 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add = parser.add_argument
-    add("address", nargs="?", metavar="HOST:PORT", help="where to connect; PORT alone is loopback")
-    add("-l", "--listen", metavar="ADDR", help="wait for one connection instead: HOST:PORT, :PORT, PORT")
-    add("--as-is", action="store_true", help="send what is read as it is; else LF goes as CRLF")
+    add("address", nargs="?", metavar="HOST:PORT", help="where to connect; :PORT and PORT are on loopback")
+    add(
+        "-l",
+        "--listen",
+        metavar="ADDR",
+        help="listen on HOST:PORT instead, for one connection; :PORT and PORT are on loopback",
+    )
+    add("--as-is", action="store_true", help="send the input unchanged; else each LF is sent as CRLF")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,8 +61,10 @@ async def _talk(options: argparse.Namespace) -> int:
     where = flags.tcp_address("talk" if is_client else "-l", options.address if is_client else options.listen)
     note = (lambda text: None) if options.quiet else _note
     stream = await (connected(where, note) if is_client else accepted(where, note))
-    is_whole = await talk(stream, sys.stdin.fileno(), lambda line: _show(line, paint, width), note, as_is=options.as_is)
-    return ExitCode.OK if is_whole else ExitCode.BROKEN
+    is_clean_end = await talk(
+        stream, sys.stdin.fileno(), lambda line: _show(line, paint, width), note, as_is=options.as_is
+    )
+    return ExitCode.OK if is_clean_end else ExitCode.BROKEN
 
 
 def _note(text: str) -> None:
