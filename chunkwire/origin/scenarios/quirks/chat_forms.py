@@ -1,4 +1,7 @@
-"""Quirks of the form of chat completions: whole answers that a strict reader would lose."""
+"""Quirks of the form of chat completions: complete answers that a strict reader would refuse or misread.
+
+A row begins with `NAME | SUMMARY | WHO | SEEN`; SEEN is "-" where it was not seen (see `Quirk`).
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from chunkwire.origin.scenarios.quirks.values import (
 )
 
 _row: Final = partial(row, CHAT)
+# The pieces of a row stand in place of the text, after the text, or after the finish_reason.
 _as_text: Final = partial(_row, before=(ROLE,), after=END)
 _after_text: Final = partial(_row, before=HELLO, after=END)
 _after_stop: Final = partial(_row, before=(*HELLO, STOP), after=(DONE,))
@@ -53,7 +57,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         "no-space | no space after the colon | Spring's SseEmitter, DashScope | 2023",
         b"".join(_WHOLE).replace(b": ", b":"),
     ),
-    _row("crlf | lines end in CRLF | Google | 2023", *(each.replace(b"\n", b"\r\n") for each in _WHOLE)),
+    _row("crlf | lines end in CRLF | Google | 2023", *(piece.replace(b"\n", b"\r\n") for piece in _WHOLE)),
     _row(
         "cr | lines end in CR alone | no known service; the standard allows it | -",
         b"".join(_WHOLE).replace(b"\n", b"\r"),
@@ -68,7 +72,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
     ),
     _row(
         "no-blank-lines | one line end between events, so that they are one | home-made proxies | 2023-05",
-        *(each.replace(b"\n\n", b"\n") for each in _WHOLE),
+        *(piece.replace(b"\n\n", b"\n") for piece in _WHOLE),
         b"\n",
     ),
     _after_text(
@@ -89,8 +93,8 @@ FORMS: Final[tuple[Quirk, ...]] = (
     ),
     _row("ping-data | `ping` as data | gateways | 2025", *HELLO, b"data: ping\n\n", *END),
     _row(
-        "data-twice | a proxy frames what is framed already | proxies in a row | 2024",
-        *(b"data: " + each for each in _WHOLE),
+        "data-twice | each line begins with `data: ` twice | proxies in a row | 2024",
+        *(b"data: " + piece for piece in _WHOLE),
     ),
     _row("done-twice | [DONE] twice | proxies that add their own | 2024", *_WHOLE, DONE),
     _row("no-done | a finish_reason and a clean end, without [DONE] | Perplexity | 2025-03", *HELLO, STOP),
@@ -171,7 +175,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         data({"id": "", "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {}}]}),
     ),
     _row(
-        "several-choices | two choices, n=2, one after the other | OpenAI | 2023",
+        "several-choices | two choices (n=2), of which the one of the lowest index is read | OpenAI | 2023",
         chunk(choice({"content": "Hel"}), {"index": 1, "delta": {"content": "Other"}}),
         chunk({"index": 1, "delta": {}, "finish_reason": "stop"}),
         text_chunk("lo"),
@@ -184,7 +188,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         DONE,
     ),
     _row(
-        "index-one | the only choice has index 1 | LiteLLM | 2023-09",
+        "index-one | the only choice has index 1, and is read | LiteLLM | 2023-09",
         chunk({"index": 1, "delta": {"content": "Hello"}}),
         chunk({"index": 1, "delta": {}, "finish_reason": "stop"}),
         DONE,
@@ -196,14 +200,14 @@ FORMS: Final[tuple[Quirk, ...]] = (
         said=Said("😀"),
     ),
     _row(
-        "length | the limit of tokens is reached before the first word | OpenAI, reasoning kept to itself | 2024-09",
+        "length | the limit of tokens is reached before the first word | OpenAI, after hidden reasoning | 2024-09",
         ROLE,
         *ended("length"),
         said=Said(stop=StopReason.LENGTH),
     ),
     _row(
         "indented | blanks before the field's name | servers that indent a template | 2024",
-        *(b"  " + p for p in _WHOLE),
+        *(b"  " + piece for piece in _WHOLE),
     ),
     _row(
         "field-names | field names in upper case, and a blank before the colon | home-made servers | 2024",
@@ -216,7 +220,7 @@ FORMS: Final[tuple[Quirk, ...]] = (
         b"data: DONE\n\n",
     ),
     _row(
-        "error-form-empty | an error beside the choices whose members are all empty | One API, New API | 2023",
+        "error-form-empty | an error whose members are all empty, beside the choices | One API, New API | 2023",
         *(piece[:-3] + b',"error":{"message":"","type":"","code":null}}\n\n' for piece in (*HELLO, STOP)),
         DONE,
     ),
