@@ -61,5 +61,5 @@ def refuse_unused_keys(exchanges: Sequence[CapturedExchange], options: argparse.
     Raises:
         LocalError: it was given, and opened none.
     """
-    if "keylog" in options.given and not any(exchange.is_opened for exchange in exchanges):
+    if "keylog" in options.given and not any(exchange.is_decrypted for exchange in exchanges):
         raise LocalError(f"--keylog: expected the secrets of TLS in the capture, got none in {options.keylog!r}")

@@ -49,4 +49,4 @@ def test_connections_with_the_same_ports_have_each_its_own_content(tmp_path: Pat
     packets = [packet for number in (1, 2) for packet in secured(authority, keylog, number)]
     found = load_exchanges(pcap(packets), "a.pcap", keylog=str(keylog))
     assert [each.request.target for each in found if each.request is not None] == ["/1", "/2"]
-    assert [each.is_opened for each in found] == [True, True]
+    assert [each.is_decrypted for each in found] == [True, True]

@@ -52,7 +52,7 @@ class CapturedExchange:
     began_ns: int  # of its first record, usually the request's head; ns since the epoch
     records: list[Record]  # with times in s since then
     notes: list[str] = field(default_factory=list)  # what no record says
-    is_opened: bool = False  # it was in TLS, which was decrypted
+    is_decrypted: bool = False  # it was in TLS, and a key log was given for it
 
     @property
     def request(self) -> RequestRecord | None:
@@ -224,7 +224,7 @@ def _named(connection: TcpConnection, known: str) -> CapturedExchange:
         if offers_h2(pieces):
             notes.append("the client offered h2: it may be HTTP/2")
     else:
-        known = known.replace(" in clear", "") if connection.is_opened else known
+        known = known.replace(" in clear", "") if connection.is_decrypted else known
         recorder.end(end, "malformed", error=f"expected HTTP/1.1, got {known}")
     return CapturedExchange(0, str(connection.client), str(connection.server), began_ns, records, notes)
 
@@ -249,7 +249,7 @@ def _paired(connection: TcpConnection, up: Messages, down: Messages, began_ns: i
         records = [each._replace(t=max(0.0, each.t - first.t)) for each in (*heads, *_with_own_reads(answered.records))]
         client, server = str(connection.client), str(connection.server)
         yield CapturedExchange(
-            0, client, server, wall_ns, records, [*asked.notes, *answered.notes], connection.is_opened
+            0, client, server, wall_ns, records, [*asked.notes, *answered.notes], connection.is_decrypted
         )
 
 

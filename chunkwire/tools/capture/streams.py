@@ -66,7 +66,7 @@ class TcpConnection:
 
     client: TcpEnd
     server: TcpEnd
-    is_opened: bool = False  # the octets are TLS content that a key log decrypted
+    is_decrypted: bool = False  # the octets are the content of TLS, by a key log
     pieces: list[TcpPiece] = field(default_factory=list)
     _up: _Direction = field(default_factory=_Direction)
     _down: _Direction = field(default_factory=_Direction)

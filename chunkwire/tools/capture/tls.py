@@ -108,7 +108,7 @@ def _with_content(connections: Sequence[TcpConnection], records: Iterable[_Decry
 def _decrypted(connection: TcpConnection, content: list[TcpPiece]) -> TcpConnection:
     """Return a connection whose octets are this content; its gaps and ends stay."""
     pieces = content + [piece for piece in connection.pieces if piece.end or piece.missing]
-    return replace(connection, is_opened=True, pieces=sorted(pieces, key=lambda piece: piece.t_ns))
+    return replace(connection, is_decrypted=True, pieces=sorted(pieces, key=lambda piece: piece.t_ns))
 
 
 def _ask_tshark(octets: bytes, keylog: str) -> Iterator[_Decrypted]:
