@@ -110,11 +110,11 @@ class Watched:
 
     def __call__(self, record: Record) -> None:
         """Keep a record for each watcher, as JSON with the exchange's number, its place and a monotonic time in s."""
-        if not self._watchers.has_any:
-            return  # it is made only because its body's octets are kept
         if isinstance(record, RequestRecord):
             # The first record of an exchange: when the request came, however late this is called.
             self._began = time.monotonic() - (time.time() - record.wall) - record.t
+        if not self._watchers.has_any:
+            return  # it is made only because its body's octets are kept; a page may come before the next one
         if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
             record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
         self._watchers.note(f"{to_json(record)[:-1]}{self._where}{self._began + record.t:.6f}}}")

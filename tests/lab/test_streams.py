@@ -1,6 +1,7 @@
 """The lab's streams: through real exchanges of the gateway, by hand, paused and stepped; and the feed of them."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -191,6 +192,18 @@ async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pyte
     take(RequestRecord(1, "origin.sent", 0.5, "GET", "/", (), wall=100.0))
     take(FrameRecord(1, "origin.sent", 2.5, 1, None, 1, 0, "1", 1, b"x"))
     assert [each["at"] for each in _records(watcher.take())] == [15.0, 17.0]
+
+
+async def test_a_record_has_its_moment_where_the_request_came_while_no_page_watched() -> None:
+    watchers = Watchers()
+    watchers._watchers.add(Watcher(NOBODY))
+    take = watchers.record_for("origin")(Request(b"GET", b"/"))
+    assert take is not None
+    watchers._watchers.clear()
+    take(RequestRecord(1, "gateway.received", 0.0, "GET", "/", (), wall=time.time()))
+    watchers._watchers.add(watcher := Watcher(NOBODY))
+    take(FrameRecord(1, "gateway.sent", 0.5, 1, None, 1, 0, "1", 1, b"x"))
+    assert [each["at"] > 0.5 for each in _records(watcher.take())] == [True]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
