@@ -48,6 +48,7 @@ class SpareTime:
         self._pausing: list[tuple[float, int, _Work]] = []  # a heap
         self._tickets = itertools.count()  # of works that pause until the same moment
         self._batches = 0  # in a row, since a step was last done
+        self._has_cancelled = False  # since the latest step began
 
     async def wait(self, step: Step) -> None:
         """Return once `step`, which `use` calls, has returned None; raise what it raises. A cancel ends the calls."""
@@ -72,6 +73,7 @@ class SpareTime:
             return False
         work = self.ready.popleft()
         seconds = None
+        self._has_cancelled = False
         try:
             seconds = work.step()
         except Exception as error:  # noqa: BLE001 - raised by `wait`, in the task
@@ -87,10 +89,10 @@ class SpareTime:
             self._look_ahead()
         else:
             self.ready.append(work)
-        return False
+        return self._has_cancelled  # another caller
 
     def _drop(self, work: _Work) -> None:
-        work.is_over = True
+        work.is_over = self._has_cancelled = True
         if work in self.ready:
             self.ready.remove(work)
         self._pausing = [each for each in self._pausing if each[2] is not work]

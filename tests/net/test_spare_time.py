@@ -102,6 +102,29 @@ async def test_a_step_may_cancel_its_own_caller(asleep: Asleep) -> None:
     assert not asleep.sleeper.sleep(FAR)
 
 
+async def test_a_step_may_cancel_another_caller(asleep: Asleep) -> None:
+    scope, ended = trio.CancelScope(), trio.Event()
+
+    async def other() -> None:
+        with scope:
+            await asleep.sleeper.in_spare_time(lambda: FAR)
+        ended.set()
+
+    def step() -> float:
+        scope.cancel()
+        return FAR
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other, name="other")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(asleep.sleeper.in_spare_time, step, name="work")
+        await trio.testing.wait_all_tasks_blocked()
+        began = asleep.set.now
+        await asleep.sleep(FAR / 2)
+        assert (ended.is_set(), asleep.set.now - began < 1) == (True, True)
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_error_of_spare_work_is_raised_in_its_task(asleep: Asleep) -> None:
     async def work() -> None:
         with pytest.raises(ZeroDivisionError):
