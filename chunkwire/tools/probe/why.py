@@ -121,7 +121,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
 
 def finding_of(change: str, run: Run) -> Finding:
     """Return what came of a change, with the words that verdicts use; one run is too few for a verdict."""
-    defect = defect_of(run, None)
+    defect = defect_of(run, None)  # None: no run of a hop further in
     if defect is not None:
         return Finding(change, defect.line, False)
     observed = observe(run)
@@ -167,7 +167,7 @@ async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
 
 async def _receive(connection: ClientConnection, messages: Messages, began: float) -> None:
     """Receive a response of any framing, and record it."""
-    reader, reads, octets, received = CaptureReader(messages), 0, b"\0", 0
+    reader, reads, octets, received = CaptureReader(messages), 0, b"begin", 0  # not empty: no end yet
     while octets and received < MAX_OCTETS and not isinstance(messages.all[0].records[-1], EndRecord):
         octets = await connection.receive_some()
         received += len(octets)
