@@ -12,7 +12,7 @@ import trio
 import trio.lowlevel
 
 from chunkwire.lab.control import RunControl, RunPacer
-from chunkwire.lab.watching import MAX_KEPT, MAX_KEPT_OCTETS, MAX_LATER, Watcher, Watchers
+from chunkwire.lab.watching import BATCH_SECONDS, MAX_KEPT, MAX_KEPT_OCTETS, MAX_LATER, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.net.listen import Address
 from chunkwire.record.values import FrameRecord, RequestRecord
@@ -192,6 +192,12 @@ async def test_a_record_has_its_moment_however_late_it_is_made(monkeypatch: pyte
     take(RequestRecord(1, "origin.sent", 0.5, "GET", "/", (), wall=100.0))
     take(FrameRecord(1, "origin.sent", 2.5, 1, None, 1, 0, "1", 1, b"x"))
     assert [each["at"] for each in _records(watcher.take())] == [15.0, 17.0]
+
+
+async def test_the_makers_of_records_pause_once_and_then_wait_where_nothing_is_due() -> None:
+    watchers = Watchers()
+    watchers.note("{}")
+    assert [watchers._make_or_send() for _ in range(3)] == [BATCH_SECONDS, None, None]
 
 
 async def test_a_record_has_its_moment_where_the_request_came_while_no_page_watched() -> None:

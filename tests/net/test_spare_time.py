@@ -145,6 +145,13 @@ async def test_in_the_plain_form_each_step_is_followed_by_a_checkpoint(asleep: A
     assert (len(steps.began), asleep.set.waits) == (3, [])
 
 
+async def test_in_the_plain_form_work_pauses_too(asleep: Asleep, autojump_clock: trio.abc.Clock) -> None:
+    asleep.sleeper.form = Form.PLAIN
+    pauses, began = iter((FAR, None)), trio.current_time()
+    await asleep.sleeper.in_spare_time(lambda: next(pauses))
+    assert trio.current_time() - began == pytest.approx(FAR)
+
+
 async def test_work_pauses_for_as_long_as_its_step_says_and_moments_go_on(asleep: Asleep) -> None:
     pauses = iter((0.05, 0.02, None))
     began = asleep.set.now
@@ -175,6 +182,7 @@ async def test_cancelled_work_that_pauses_is_not_called_again(asleep: Asleep) ->
         nursery.start_soon(asleep.sleeper.in_spare_time, step, name="work")
         await asleep.plan(0)
         await asleep.sleep(0)
+        assert [asleep.sleeper.has_work(asleep.set.now + after) for after in (0, 0.06)] == [False, True]
         nursery.cancel_scope.cancel()
     assert not asleep.sleeper.sleep(FAR)
     assert len(called) == 1
