@@ -388,11 +388,13 @@ async def answer_failure(
     head, content = failure_response(failure, name=settings.name, date=date_now())
     octets = client.head_octets(head, request.method)
     content = b"" if request.method == b"HEAD" else content
-    verdict = Outcome.COMPLETE
+    verdict = Outcome.CUT  # if this is cancelled
     try:
         await send_in_time(client, octets + content, settings.send_timeout)
+        verdict = Outcome.COMPLETE
     except (SinkGone, SendTimeout) as error:  # answers before it may fill its buffers
         verdict = client_failure(error).verdict
-    if tap is not None:
-        tap.answer(head, content, verdict)
+    finally:
+        if tap is not None:
+            tap.answer(head, content, verdict)
     await client.close()

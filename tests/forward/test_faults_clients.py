@@ -170,6 +170,21 @@ async def test_an_answer_of_our_own_that_the_client_does_not_take_is_recorded_as
     assert end.framing == "timeout"
 
 
+async def test_an_answer_of_our_own_is_recorded_though_the_gateway_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = trio.Event()
+
+    async def begin_for_good(*_: object) -> None:
+        begun.set()
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(ServerConnection, "send_some", begin_for_good)
+    async with forwarding(record=True) as gateway, gateway.connect(b"nonsense\r\n\r\n"):
+        await begun.wait()
+    end = gateway.records[-1]
+    assert isinstance(end, EndRecord)
+    assert end.framing == "cut"
+
+
 @pytest.mark.parametrize(
     "settings, behind",
     [
