@@ -90,6 +90,13 @@ def test_barrier_at_must_name_a_gateway_with_barriers(origin: Served) -> None:
     assert (nobody.returncode, right.returncode) == (7, 0)
 
 
+@pytest.mark.parametrize("target", ["/generate?n=1", "/"])
+def test_a_body_of_one_frame_passes_no_gate(origin: Served, target: str) -> None:
+    with serving("forward", origin.url(""), "--barrier") as barrier:
+        result = chunkwire("probe", barrier.url(target), "--gate", "--barrier-at", f":{barrier.port}")
+    assert (result.returncode, b"an order needs two" in result.stdout) == (28, True), result.stdout
+
+
 def test_barrier_at_is_waited_for_no_longer_than_a_run(origin: Served) -> None:
     with listening_socket() as silent:
         port = silent.getsockname()[1]

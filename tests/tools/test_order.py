@@ -100,6 +100,14 @@ def test_one_frame_that_comes_late_decides_nothing() -> None:
     assert judged(ordered(once)).kind is Kind.UNSURE
 
 
+@pytest.mark.parametrize("frames, is_unsure", [(1, True), (2, False)])
+def test_an_order_needs_two_frames(frames: int, is_unsure: bool) -> None:
+    run = ordered(streams)
+    verdict = judged(replace(run, acks=run.acks[: 1 + frames]))
+    assert (verdict.kind is Kind.UNSURE) is is_unsure
+    assert ("only one frame" in verdict.line) is is_unsure
+
+
 @pytest.mark.parametrize(
     "holds, kind", [((once, to_end), Kind.TO_END), ((once, once), Kind.UNSURE), ((streams, once), Kind.UNSURE)]
 )
@@ -180,7 +188,7 @@ def test_an_application_whose_events_are_all_in_one_frame_writes_in_bursts(codin
 def test_an_application_that_flushes_its_compressor_streams() -> None:
     coder = zlib.compressobj(wbits=31)
     flushed = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in EVENTS]
-    for frames, coding in ((flushed, b"gzip"), (EVENTS, b"identity"), (EVENTS[:1], b"identity")):
+    for frames, coding in ((flushed, b"gzip"), (EVENTS, b"identity")):
         assert judged(application(frames, coding)).kind is Kind.STREAMS
 
 

@@ -38,6 +38,7 @@ SETTLE_SECONDS: Final = 1.0
 itself, from a hop that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
 
 NOT_AT_GATEWAY: Final = "its requests do not come to the gateway that --barrier-at names"
+ENDED_AT_ONCE: Final = "it ended with its first read: an order needs two frames"
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
 _RETRY_SECONDS: Final = 0.02  # between two requests where the first brought no state, or the frame is not written yet
@@ -69,6 +70,7 @@ class BarrierProbe:
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
     _octets: int = 0
+    _reads: int = 0  # with content
     _stamps: int = 0
     _requests: SideRequests = field(init=False)
     _ends: list[int] = field(default_factory=list)
@@ -118,6 +120,7 @@ class BarrierProbe:
                 async for read in stream.reads(whole_frames=False):
                     octets = content(read)
                     self._octets += len(octets)
+                    self._reads += bool(octets)
                     self._stamps += len(self._reader.feed(octets)[0])
                     self._wake()
         except DialError as error:
@@ -139,6 +142,11 @@ class BarrierProbe:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
+
+    @property
+    def is_one_read(self) -> bool:
+        """All of its content came in one read, or none came."""
+        return self._reads < 2
 
     @property
     def _whole(self) -> int:

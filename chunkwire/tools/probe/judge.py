@@ -36,6 +36,9 @@ AGREEING: Final = 2 / 3
 HEAD_SHARE: Final = 0.5
 """The origin pauses after the head. A head is held if less than this share of the pause comes after it."""
 
+MIN_ORDERED: Final = 2
+"""Frames that an order needs: of a single one nothing can come before the next is written."""
+
 MERGED_SHARE: Final = 0.1
 """Share of the chunks that may be merged or split without being reported: a stall of a few ms makes a hop join two."""
 
@@ -268,6 +271,8 @@ def _streaming_verdict(seen: _Observations, before: _Observations | None) -> Hop
     if (gathered := _events_in_one_frame(seen.run)) > 0:
         coding = f", {seen.run.coding}" if seen.run.coding else ""
         return HopVerdict(kind=Kind.ORIGIN_BURSTS, reason=f"{gathered} events in one frame{coding}")
+    if seen.run.is_ordered and sum(ack.n > 0 for ack in seen.run.acks) < MIN_ORDERED:
+        return _unsure_verdict("only one frame: an order needs two")
     bursts = [observed for observed in seen.of(Variation.BURST) if observed.is_timer_on_time]
     if bursts and all(observed.is_held for observed in bursts):
         seconds = median(observed.longest or 0.0 for observed in bursts)

@@ -21,7 +21,13 @@ from chunkwire import client
 from chunkwire.net.dial import DialError, Url, dial
 from chunkwire.record.values import DataRecord, FrameRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_run
-from chunkwire.tools.probe.barrier import NOT_AT_GATEWAY, PATIENCE_SECONDS, SETTLE_SECONDS, BarrierProbe
+from chunkwire.tools.probe.barrier import (
+    ENDED_AT_ONCE,
+    NOT_AT_GATEWAY,
+    PATIENCE_SECONDS,
+    SETTLE_SECONDS,
+    BarrierProbe,
+)
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
 from chunkwire.tools.probe.judge import Hop
@@ -300,7 +306,9 @@ class Prober:
         if limit.cancelled_caught:
             probe.undecided = records.excess or f"the run took longer than {self.max_time:g} s"
         if probe.undecided or not probe.is_barrier:
-            nobody = "nothing behind it knows a barrier" if self.barrier_at is None else NOT_AT_GATEWAY
+            nobody = "nothing behind it knows a barrier"
+            if self.barrier_at is not None:  # a body of one frame is over before its state can be asked for
+                nobody = ENDED_AT_ONCE if probe.is_one_read else NOT_AT_GATEWAY
             self.unproved[name] = probe.undecided or nobody
 
     def limit_of(self, ask: Ask) -> float:
