@@ -220,7 +220,15 @@ def test_a_gate_passes_proofs_only() -> None:
     assert "undecided" in gate_line(timed, is_passed=False)
     assert "nobody answers" in gate_line(timed, is_passed=False)
     assert 'failures="0" errors="1"' in junit(timed, is_gate=True)
-    assert 'failures="0" errors="0"' in junit(result_on(*judge_chain([good])), is_gate=True)
+    assert 'failures="0" errors="0" skipped="0"' in junit(result_on(*judge_chain([good])), is_gate=True)
+
+
+@pytest.mark.parametrize("is_gate, errors, skipped", [(False, 0, 1), (True, 1, 0)])
+def test_junit_skips_a_hop_that_is_not_judged_unless_a_gate_needs_it(is_gate: bool, errors: int, skipped: int) -> None:
+    hops = Hop("b:2", (ordered(to_end),)), Hop("c:3", (ordered(to_end),))
+    text = junit(result_on(*judge_chain(hops)), is_gate=is_gate)
+    assert f'tests="2" failures="1" errors="{errors}" skipped="{skipped}"' in text
+    assert ("<skipped message=" in text) is bool(skipped)
 
 
 @pytest.mark.parametrize("read, kind, reason", [(0, Kind.UNSURE, "10 frames were there before"), (1, Kind.SUSPECT, "")])

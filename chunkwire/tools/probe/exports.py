@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.fixes import Advice, advice_for
 from chunkwire.tools.probe.result import ProbeResult, message_of, outcome_of
-from chunkwire.tools.probe.verdict import HopVerdict
+from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 VERSION: Final = 1
 _FIX_TEXTS: Final = ("software", "versions", "change", "proof", "proved_on", "source")
@@ -83,14 +83,21 @@ def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
 
 
 def junit(result: ProbeResult, *, is_gate: bool) -> str:
-    """Return the result as JUnit XML: one test case for each hop; a failed hop is a failure, an undecided one an error.
+    """Return the result as JUnit XML: one test case for each hop.
+
+    A failed hop is a failure, an undecided one an error, and one that is not judged is skipped.
 
     Args:
         is_gate: see `outcome_of`.
     """
     outcomes = [outcome_of(verdict, is_gate=is_gate) for verdict in result.verdicts]
     failures, errors = outcomes.count("failed"), outcomes.count("undecided")
-    head = f'<testsuite name="chunkwire probe" tests="{len(outcomes)}" failures="{failures}" errors="{errors}">'
+    skipped = sum(
+        verdict.kind is Kind.NOT_JUDGED and not outcome
+        for verdict, outcome in zip(result.verdicts, outcomes, strict=True)
+    )
+    counts = f'tests="{len(outcomes)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
+    head = f'<testsuite name="chunkwire probe" {counts}>'
     cases = map(_case, result.verdicts, outcomes)
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
@@ -98,9 +105,9 @@ def junit(result: ProbeResult, *, is_gate: bool) -> str:
 def _case(verdict: HopVerdict, outcome: str) -> str:
     name = quoteattr(PLAIN.text(verdict.hop))
     begin = f'  <testcase classname="chunkwire.probe" name={name} time="{verdict.evidence.span:.3f}"'
-    if not outcome:
+    if not outcome and verdict.kind is not Kind.NOT_JUDGED:
         return f"{begin}/>"
-    tag = "failure" if outcome == "failed" else "error"
+    tag = {"failed": "failure", "undecided": "error", "": "skipped"}[outcome]
     return f"{begin}><{tag} message={quoteattr(PLAIN.text(message_of(verdict)))}/></testcase>"
 
 
