@@ -87,7 +87,9 @@ _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]")
 
 
 def parse_url(text: str) -> Url:
-    """Return the parts of a URL; `http://` may be omitted, and `:8081/sse` means 127.0.0.1. A fragment is dropped.
+    """Return the parts of a URL; `http://` may be omitted, and so may 127.0.0.1: `:8081/sse`. A fragment is dropped.
+
+    A number in the place of the host is a port, as in the addresses that servers listen on: `8081`.
 
     `unix:PATH` and `http+unix://PATH/target` (PATH percent-encoded, also its `:`) name a Unix socket.
 
@@ -107,12 +109,14 @@ def parse_url(text: str) -> Url:
         return Url("http", path, _PORTS["http"], _encode_target(found["target"] or "/"))
     if scheme not in _PORTS:
         raise LocalError(f"expected http://, https:// or http+unix://, got {text!r}")
-    host = found["host"] or ("" if found["scheme"] else "127.0.0.1")
+    host, port = found["host"], found["port"]
+    if not found["scheme"] and port is None and host.isdecimal():
+        host, port = "", host
+    host = host or ("" if found["scheme"] else "127.0.0.1")
     if not (_HOST_NAME.fullmatch(host) or _HOST_IPV6.fullmatch(host)):
         raise LocalError(f"expected a host name or address in {text!r}, got {host!r}")
-    if found["host"] == "" and found["port"] is None:  # nothing, or a path alone
+    if found["host"] == "" and port is None:  # nothing, or a path alone
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
-    port = found["port"]
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise LocalError(f"expected a port from 1 to 65535 in {text!r}, got {port!r}")
     target = _encode_target(found["target"] or "/")

@@ -63,8 +63,14 @@ def test_a_wide_limit_holds_and_an_impossible_one_is_missed(origin: Served) -> N
     assert figures(origin.url("/probe"), "-c", "5", "-z", "2s", "--limit", "gap.p50=1us")[0] == 1
 
 
-def test_a_pace_that_the_origin_refuses_is_not_replaced_by_another(origin: Served) -> None:
-    assert main(["bench", origin.url("/probe?interval=x"), "-c", "1", "-z", "1s"]) == 22
+def test_a_pace_that_the_origin_refuses_is_not_replaced_by_another_and_its_reason_is_shown(
+    origin: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = origin.url("/probe?interval=x")
+    assert main(["bench", url, "-c", "1", "-z", "1s"]) == 22
+    told = capsys.readouterr().err
+    assert f"chunkwire: expected 200 from {url}" in told
+    assert 'got 400 Bad Request: "interval: ' in told
 
 
 def test_how_late_a_stream_begins_is_the_meter_s_own_error(origin: Served, capsys: pytest.CaptureFixture[str]) -> None:

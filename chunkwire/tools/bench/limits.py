@@ -73,7 +73,10 @@ def _why_blank(quantity: Quantity, figure: str) -> str:
     if not quantity.known:
         return "no value of it is known"
     if not quantity.has_enough_known:
-        return f"fewer than {MIN_KNOWN * 100:g} % of its samples are known"
+        return (
+            f"fewer than {MIN_KNOWN * 100:g} % of its samples are known; --stamps process knows those of frames that "
+            "share a receive"
+        )
     return f"fewer than {MIN_BEYOND} samples are larger than {figure}; use a longer run or more streams"
 
 

@@ -16,7 +16,7 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, quoted
 
 STALLED: Final = "stalled"
 
@@ -36,8 +36,9 @@ has longer ones (`rounds.MAX_ROUNDS`)."""
 class NotOpened(ChunkwireError):
     """The target answered with another status than 200."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"expected 200 from the target, got {status} {reason}")
+    def __init__(self, url: Url, status: int, reason: str, content: bytes = b"") -> None:
+        said = f": {quoted(content.splitlines()[0], 200)}" if content else ""
+        super().__init__(f"expected 200 from {url}, got {status} {reason}{said}")
         self.status = status
 
 

@@ -184,7 +184,8 @@ class StreamRunner:
         while response.status < 200:
             response = await connection.receive_response()
         if response.status != 200:
-            raise NotOpened(response.status, response.reason.decode("latin-1"))
+            content = bytes(connection.leftover) if response.get(b"content-length") else b""  # as far as it has come
+            raise NotOpened(load.url, response.status, response.reason.decode("latin-1"), content)
         return StreamSampler(
             self.gathered,
             self._window,
