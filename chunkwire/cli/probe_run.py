@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     check_flags(options)
     if all(map(is_path, options.hops)):
         refuse_request_flags(options, options.hops[0], *_FLAGS_FOR_URLS)
+        options.save = None  # the environment may name a file, and no run would be written to it
     return trio.run(probe, options)
 
 

@@ -128,6 +128,16 @@ def test_flags_about_requests_may_stand_in_the_environment(
     assert main([verb, capture, "-k"]) == 2
 
 
+def test_a_file_for_records_of_runs_stays_as_it_is_where_nothing_is_requested(
+    capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "saved.jsonl"
+    saved.write_text("of an earlier run\n")
+    monkeypatch.setenv("CHUNKWIRE_PROBE_SAVE", str(saved))
+    assert main(["probe", capture]) == 0
+    assert saved.read_text() == "of an earlier run\n"
+
+
 def test_a_key_log_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails where CHUNKWIRE_KEYLOG, set for captures, forbids to watch anything else."""
     monkeypatch.setenv("CHUNKWIRE_KEYLOG", "k")
