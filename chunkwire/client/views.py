@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from io import StringIO
+from math import inf
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import trio
@@ -243,6 +244,8 @@ class Throttled(Generic[T]):
         with trio.move_on_at(self._not_before):
             while self._error is None and self._not_before > trio.current_time():
                 if len(self._batch) >= MAX_GATHERED:
+                    if self._every == inf:
+                        break
                     await trio.sleep_forever()
                 try:
                     self._batch.append(await self._view.__anext__())
@@ -259,5 +262,6 @@ def throttled(view: CancelSafeIterator[T], *, every: float) -> Throttled[T]:
     No item is lost, also where a step is cancelled. An error of the view is raised after the list of the items before
     it. While the caller processes a list nothing is read: flow control slows the stream down. While it waits for one,
     the items of up to `every` seconds are gathered, but at most `MAX_GATHERED`: then nothing is read either.
+    With `math.inf` each list has so many, and the last one the rest.
     """
     return Throttled(view, every)

@@ -1,5 +1,6 @@
 """Lines, text and events of a stream, and the view that is throttled."""
 
+import math
 from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
@@ -194,6 +195,15 @@ async def test_a_throttled_list_has_a_most(
         view = client.throttled(Paced(items=items, error=StopAsyncIteration()), every=10)
         assert [batch async for batch in view] == lists
         assert trio.current_time() - began >= 10
+
+
+async def test_a_view_that_is_throttled_for_ever_gives_a_list_whenever_one_is_full(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chunkwire.client.views.MAX_GATHERED", 3)
+    view = client.throttled(Paced(items=8, error=StopAsyncIteration()), every=math.inf)
+    with trio.fail_after(60):
+        assert [batch async for batch in view] == [[1], [2, 3, 4], [5, 6, 7], [8]]
 
 
 async def test_a_throttled_step_that_is_cancelled_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
