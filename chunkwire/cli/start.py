@@ -10,20 +10,35 @@ import sys
 
 from chunkwire.cli import early_stdin
 
+INTERRUPTED = 130  # as in `chunkwire.cli.exits`, which takes longer to load
+
 
 def main() -> int:
     """Run the command line and return its exit code; see `chunkwire.cli.main`."""
+    try:
+        return _run()
+    except KeyboardInterrupt:  # while modules are being loaded; later `chunkwire.cli.main` catches it
+        return INTERRUPTED
+
+
+def _run() -> int:
     _open_closed_streams()
     # The encoding of standard output may be ASCII or Latin-1: other characters are escaped, as on standard error.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     words = sys.argv[1:]
-    if "watch" in words and "-" in words:
+    if watches_stdin(words):
         early_stdin.start_reading()
     from chunkwire.cli.main import main as run
     from chunkwire.cli.terminal import drop_unwritable_messages
 
     drop_unwritable_messages()
     return run()
+
+
+def watches_stdin(words: list[str]) -> bool:
+    """Say whether a command line is `watch` with the word `-`; no other verb takes what has been read early."""
+    verb = next((word for word in words if not word.startswith("-")), "")
+    return verb == "watch" and "-" in words
 
 
 def _open_closed_streams() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chunkwire.cli import start
 from chunkwire.cli.exits import ExitCode
 from tests.cli.test_main import Captured, refused
 from tests.patience import PATIENCE
@@ -80,3 +81,19 @@ def test_a_reader_of_messages_that_leaves_changes_no_exit_code_and_loses_no_outp
     )
     os.close(writer)
     assert (result.returncode, b"hello" in result.stdout) == (ExitCode.CUT, True)
+
+
+@pytest.mark.parametrize(
+    "words, is_read", [("watch -", True), ("-q watch - --raw", True), ("diff - watch", False), ("watch a", False)]
+)
+def test_standard_input_is_read_early_only_for_the_verb_that_takes_it(words: str, is_read: bool) -> None:
+    """Fails where octets are taken from a verb that reads standard input itself."""
+    assert start.watches_stdin(words.split()) is is_read
+
+
+def test_an_interrupt_while_modules_are_loaded_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "_run", interrupted)
+    assert start.main() == ExitCode.INTERRUPTED
