@@ -27,7 +27,7 @@ from chunkwire.record.values import to_json
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.stampdesk import StampDesk
-from chunkwire.server.workers import WorkerError, answer_supervisor, supervise
+from chunkwire.server.workers import WorkerCommand, WorkerError, answer_supervisor, supervise
 from chunkwire.wire.errors import LocalError, leaves
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ async def _run_announced(
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
         if options.workers > 1:
-            arguments, reloads = worker_arguments(), certificate is not None
-            await supervise(arguments, options.workers, address, admin=admin, reloads=reloads, task_status=task_status)
+            command, reloads = worker_command(), certificate is not None
+            await supervise(command, options.workers, address, admin=admin, reloads=reloads, task_status=task_status)
         else:
             with _stamp_desk(options, name) as stamps:
                 place = Place(address, admin, None, reuse_port=False, certificate=certificate, stamps=stamps)
@@ -142,18 +142,12 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
         accepting.set()
 
 
-def worker_arguments() -> Sequence[str]:
-    """Return the command line for workers: that of this process without --listen, --admin and --workers."""
-    words = iter(sys.argv[1:])
-    kept: list[str] = []
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if name in ("-l", "--listen", "--admin", "--workers"):
-            if not equals:
-                next(words, None)
-        elif not (word.startswith("-l") and not word.startswith("--")):
-            kept.append(word)
-    return kept
+def worker_command() -> WorkerCommand:
+    """Return the command line of this process, for its workers: their flags, the last of their names, replace ours."""
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
+    return WorkerCommand((sys.executable, *interpreter, *words[:end]), tuple(words[end:]))
 
 
 @asynccontextmanager

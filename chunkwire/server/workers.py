@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -128,15 +127,23 @@ class _Worker:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """The command line of a worker: the flags of its address and of its socket go between `words` and `positional`."""
+
+    words: tuple[str, ...]
+    positional: tuple[str, ...] = ()
+
+    def at(self, address: Address, descriptor: int) -> list[str]:
+        """Return the command line of a worker on an address, with the descriptor of its socket."""
+        return [*self.words, "--listen", str(address), "--worker", str(descriptor), *self.positional]
+
+
 class Supervisor:
-    """Runs `count` workers on one address until they have drained.
+    """Runs `count` workers on one address until they have drained."""
 
-    Args:
-        arguments: the command line of one worker, without its address and its socket.
-    """
-
-    def __init__(self, arguments: Sequence[str], count: int, drain: Drain) -> None:
-        self._arguments = list(arguments)
+    def __init__(self, command: WorkerCommand, count: int, drain: Drain) -> None:
+        self._command = command
         self._count = count
         self._drain = drain
         self._workers: list[_Worker] = []
@@ -188,10 +195,10 @@ class Supervisor:
         self, address: Address, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "chunkwire", *self._arguments]
-        command += ["--listen", str(address), "--worker", str(theirs.fileno())]
         process = await trio.lowlevel.open_process(
-            command, pass_fds=(theirs.fileno(),), preexec_fn=_ignore_hangup if hasattr(signal, "SIGHUP") else None
+            self._command.at(address, theirs.fileno()),
+            pass_fds=(theirs.fileno(),),
+            preexec_fn=_ignore_hangup if hasattr(signal, "SIGHUP") else None,
         )
         theirs.close()
         worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), trio.Lock())
@@ -211,7 +218,7 @@ class Supervisor:
 
 
 async def supervise(
-    arguments: Sequence[str],
+    command: WorkerCommand,
     count: int,
     address: Address,
     *,
@@ -225,7 +232,7 @@ async def supervise(
         reloads: the workers have a certificate, which they read again at SIGHUP.
     """
     drain = Drain()
-    supervisor = Supervisor(arguments, count, drain)
+    supervisor = Supervisor(command, count, drain)
     listeners = await open_listeners(admin) if admin is not None else []
     async with trio.open_nursery() as nursery:
         stop = trio.CancelScope()
@@ -242,18 +249,28 @@ async def supervise(
 
 @contextmanager
 def _reserved(address: Address) -> Iterator[Address]:
-    """Reserve an address for the workers by a bound socket that does not listen; port 0 becomes a free port."""
+    """Reserve an address for the workers by a bound socket that does not listen; port 0 becomes a free port.
+
+    A first socket is bound without SO_REUSEPORT, which fails where the workers of another server listen: with it, they
+    and ours would share the port.
+    """
     if address.is_unix:
         raise LocalError(f"several processes share a port, not a Unix socket: {address}")
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         share_port(held)
         try:
-            held.bind((address.host.encode("idna"), address.port))
+            with socket.socket(family, socket.SOCK_STREAM) as alone:
+                _bind(alone, address)
+            _bind(held, address)
         except (OSError, UnicodeError) as error:
             raise ListenError.from_os(address, error) from error
         yield Address(address.host, held.getsockname()[1])
+
+
+def _bind(sock: socket.socket, address: Address) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address.host.encode("idna"), address.port))
 
 
 def _ignore_hangup() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from chunkwire.cli.exits import ExitCode
 from chunkwire.forward.access import log_json
 from chunkwire.forward.failure import Outcome
 from chunkwire.forward.report import Report
@@ -20,7 +21,7 @@ from chunkwire.net.heads import Request
 from tests.forward.wire import END, TEXT, answer, chunked, forwarding, get, status_of
 from tests.net.peer import unix_pair
 from tests.patience import PATIENCE
-from tests.peers import command, plain
+from tests.peers import command, plain, process
 from tests.peers.readers import curl
 
 TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -210,6 +211,21 @@ def test_sigterm_drains_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
             other.send(TEXT + END)
             assert client.read_rest()[0].endswith(TEXT + TEXT + END)
         assert served.process.wait(PATIENCE) == 0
+
+
+def test_workers_take_no_address_that_those_of_another_server_have() -> None:
+    """Fails where SO_REUSEPORT lets two servers share a port: each gets half of the other's requests."""
+    with command.serving("serve", "--workers", "2") as served:
+        result = command.chunkwire("serve", "--workers", "2", "-l", f"127.0.0.1:{served.port}")
+    assert result.returncode == ExitCode.CANNOT_BIND
+    assert b"already in use" in result.stderr
+
+
+def test_workers_understand_a_command_line_with_two_dashes() -> None:
+    with plain.upstream() as upstream:
+        words = (*command.CHUNKWIRE, "forward", "-l", "127.0.0.1:0", "--workers", "2", "--", upstream.url())
+        with process.started(words) as running:
+            assert "listening on" in process.Reader(running.stderr, whose="forward").line()
 
 
 def test_the_file_limit_is_raised_at_start() -> None:

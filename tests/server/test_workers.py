@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from chunkwire.net.listen import Address, Drain, ListenError
-from chunkwire.server.workers import Supervisor, _reserved, _Worker
+from chunkwire.server.workers import Supervisor, WorkerCommand, _reserved, _Worker
 
 
 def a_worker() -> tuple[_Worker, trio.abc.Stream]:
@@ -62,7 +62,7 @@ async def test_no_worker_is_started_once_a_drain_has_begun(
 ) -> None:
     """A worker died, and the drain begins before the next one is started: nobody would end that one."""
     drain, started = Drain(), list[Address]()
-    supervisor = Supervisor([], 1, drain)
+    supervisor = Supervisor(WorkerCommand(()), 1, drain)
 
     async def run_one(address: Address, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         started.append(address)
