@@ -81,6 +81,7 @@ _URL = re.compile(
     r"(?>(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?)"
     r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::(?P<port>[^/?#]*))?(?P<target>[/?][^#]*)?(?:#.*)?"
 )
+_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+://[^/?#]*@")
 _NOT_IN_A_TARGET = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._~\-]+")
 _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]")
@@ -98,6 +99,8 @@ def parse_url(text: str) -> Url:
     """
     if text.strip().startswith("unix:"):
         return Url("http", unix_path(text.strip()[5:], text), _PORTS["http"], b"/")
+    if _USERINFO.match(text.strip()):
+        raise LocalError("expected no user or password in a URL: the field Authorization carries them")
     found = _URL.fullmatch(text.strip())
     if not found:
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
