@@ -1,14 +1,18 @@
-"""`chunkwire completion SHELL`: a script that completes verbs and flags, by shtab (the extra `completion`)."""
+"""`chunkwire completion SHELL`: a script that completes verbs, flags and files, by shtab (the extra `completion`)."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Final
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
 
 SHELLS = ("bash", "zsh", "tcsh")
-SUMMARY = "a script with which a shell completes verbs and flags"
+_FILE: Final = re.compile(r"FILE|RECORDING|HAND-IN|jsonl")
+"""What the name of a value has in it where the value may be a file."""
+SUMMARY = "a script with which a shell completes verbs, flags and files"
 EPILOG = """\
 needs the extra: pip install 'chunkwire[completion]'
 
@@ -39,18 +43,34 @@ def run(options: argparse.Namespace) -> int:
 
 def whole_parser() -> argparse.ArgumentParser:
     """Return one parser of all verbs, for shtab; the command line uses a parser for each verb."""
-    from chunkwire.cli.main import VERBS, module_of, verb_parser
+    from chunkwire.cli.main import VERBS, module_of
 
     parser = argparse.ArgumentParser(prog="chunkwire")
     verbs = parser.add_subparsers()
     for name in VERBS:
-        module = module_of(name)
-        if not hasattr(module, "SUBVERBS"):
-            verbs.add_parser(name, help=module.SUMMARY, parents=[verb_parser(name, module)], add_help=False)
+        subverbs = getattr(module_of(name), "SUBVERBS", ())
+        if not subverbs:
+            _add(verbs, name, name)
             continue
-        inner = verbs.add_parser(name, help=module.SUMMARY).add_subparsers()
-        for second in module.SUBVERBS:
-            found = module_of(f"{name} {second}")
-            parents = [verb_parser(f"{name} {second}", found)]
-            inner.add_parser(second, help=found.SUMMARY, parents=parents, add_help=False)
+        inner = verbs.add_parser(name, help=module_of(name).SUMMARY).add_subparsers()
+        for second in subverbs:
+            _add(inner, second, f"{name} {second}")
     return parser
+
+
+def _add(verbs: argparse._SubParsersAction[argparse.ArgumentParser], word: str, name: str) -> None:
+    """Add the parser of "VERB" or "VERB SUBVERB"; its last word is `word`."""
+    import shtab
+
+    from chunkwire.cli.main import module_of, verb_parser
+
+    module = module_of(name)
+    parser = verb_parser(name, module)
+    for action in parser._actions:
+        if any(_FILE.search(value) for value in _names_of_values(action)):
+            setattr(action, "complete", shtab.FILE)  # noqa: B010  an attribute of shtab's
+    verbs.add_parser(word, help=module.SUMMARY, parents=[parser], add_help=False)
+
+
+def _names_of_values(action: argparse.Action) -> tuple[str, ...]:
+    return (action.metavar,) if isinstance(action.metavar, str) else action.metavar or ()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -11,6 +12,8 @@ from chunkwire.origin.barrier import BEYOND_SECONDS, IDLE_SECONDS, MAX_OPEN
 from chunkwire.origin.probe import PROBE
 from chunkwire.origin.scenarios import BROKEN, LEGAL
 from chunkwire.record.values import read_records
+from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
+from tests.peers.command import ROOT
 from tests.peers.process import run
 from tests.peers.programs import program
 from tests.test_layering import PACKAGE
@@ -67,6 +70,16 @@ def test_the_page_of_barriers_has_the_limits_of_the_code() -> None:
     assert f"{MAX_OPEN} barriers" in text
 
 
+def test_the_page_of_limits_has_those_of_the_code() -> None:
+    rows = dict(re.findall(r"^\| `(max_\w+)` \| (\d+) \|", PAGES["limits"].text(), re.MULTILINE))
+    assert rows == {
+        field.name: str(getattr(limits, field.name))
+        for limits in (DEFAULT_LIMITS, DEFAULT_HEAD_LIMITS)
+        for field in fields(limits)
+        if field.name.startswith("max_")
+    }
+
+
 def test_the_page_of_the_record_has_every_member_of_the_schema() -> None:
     schema = json.loads(PACKAGE.joinpath("record", "record.schema.json").read_text("utf-8"))
     kinds = [schema, *(each["then"] for each in schema["allOf"])]
@@ -88,13 +101,17 @@ def test_a_script_of_completion_knows_every_verb(shell: str, capsys: Captured) -
     assert all(verb in script for verb in VERBS)
 
 
-def test_bash_completes_verbs_and_flags_with_the_script(capsys: Captured) -> None:
+def test_bash_completes_verbs_flags_and_files_with_the_script(capsys: Captured) -> None:
     script = printed(["completion", "bash"], capsys)
-    asked = "COMP_WORDS=(chunkwire {0}); COMP_CWORD={1}; _shtab_chunkwire; echo ${{COMPREPLY[@]}}"
+    asked = f"cd {ROOT}; COMP_WORDS=(chunkwire {{0}}); COMP_CWORD={{1}}; _shtab_chunkwire; echo ${{{{COMPREPLY[@]}}}}"
     for words, at, expected in (
         ("wat", 1, "watch"),
         ("watch --no-d", 2, "--no-data"),
         ("check proxy --up", 3, "--upstream"),
+        ("watch pyproj", 2, "pyproject.toml"),
+        ("diff pyproject.toml READ", 3, "README.md"),
+        ("serve --replay=1 --cert pyproj", 4, "pyproject.toml"),
+        ("lesson --check pyproj", 3, "pyproject.toml"),
     ):
         result = run([program("bash"), "-c", f"{script}\n{asked.format(words, at)}"])
         assert expected in result.stdout.decode().split(), result
