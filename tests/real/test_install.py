@@ -1,9 +1,11 @@
 """Wheel and sdist: what is in them, and the program as pip, pipx and uvx install it, run far from the clone."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from tests.patience import PATIENCE
 from tests.peers.command import ROOT
 from tests.peers.process import run
+
+VERSION = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +69,15 @@ def test_a_wheel_runs_in_an_empty_environment(built: tuple[Path, Path], tmp_path
 def test_uvx_and_pipx_run_it(built: tuple[Path, Path], tmp_path: Path, source: str) -> None:
     where = built[1] if source == "wheel" else ROOT
     bin_folder = Path(sys.executable).parent
-    said = "chunkwire 0.1.0\n"
+    said = f"chunkwire {VERSION}\n"
     assert (
         ran(bin_folder / "uvx", "--python", sys.executable, "--from", where, "chunkwire", "--version", cwd=tmp_path)
         == said
     )
     if source == "wheel":
         assert ran(bin_folder / "pipx", "run", "--spec", where, "chunkwire", "--version", cwd=tmp_path) == said
+
+
+def test_the_latest_changes_are_those_of_the_version() -> None:
+    headings = re.findall(r"^## (.*)$", ROOT.joinpath("chunkwire/CHANGES.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[0] in (VERSION, "Not released")
