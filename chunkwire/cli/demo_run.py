@@ -40,6 +40,8 @@ _END_SECONDS: Final = 5.0  # for the servers to record the end, after the client
 def run(options: argparse.Namespace) -> int:
     """Run the demo to its end, with --keep until Ctrl-C; return the exit code."""
     flags.tcp_address("--admin", options.admin)  # refuses a wrong one
+    if "admin" in options.given and not options.keep:
+        raise LocalError("--admin without --keep: only --keep serves the page")
     if not options.verbose:
         logging.getLogger("chunkwire").setLevel(logging.WARNING)  # the access logs would stand between the rows
     return run_until_stopped(partial(show, options))

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LocalError: nothing has that name.
     """
-    from chunkwire.cli.main import VERBS, parse
+    from chunkwire.cli.main import OTHER_NAMES, VERBS, parse
     from chunkwire.cli.parser import near
     from chunkwire.lab.pages import PAGES
 
@@ -42,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     elif options.name[0] in VERBS:
         parse([*options.name, "--help"])
     else:
-        known = (*PAGES, *VERBS)
-        raise LocalError(f"expected one of {', '.join(PAGES)} or a verb, got {name!r}{near(name, known)}")
+        meant = f"; did you mean {OTHER_NAMES[name]}?" if name in OTHER_NAMES else near(name, (*PAGES, *VERBS))
+        raise LocalError(f"expected one of {', '.join(PAGES)} or a verb, got {name!r}{meant}")
     return ExitCode.OK

@@ -33,7 +33,7 @@ GROUPS: Final = {
 }
 VERBS: Final = tuple(verb for group in GROUPS.values() for verb in group)
 
-_OTHER_NAMES: Final = {
+OTHER_NAMES: Final = {
     "origin": "serve",
     "mock": "serve",
     "gateway": "forward",
@@ -92,45 +92,46 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
         UsageError: with the line to print.
         SystemExit: after the help or the version was printed.
     """
-    place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
-    if place is None:
+    name, words = take_verb(words)
+    if name is None:
         groups = {title: {name: module_of(name) for name in names} for title, names in GROUPS.items()}
         answer_without_verb("chunkwire", DESCRIPTION, EPILOG, groups, words)
-    name = words[place]
     if name not in VERBS:
-        meant = f"; did you mean {_OTHER_NAMES[name]}?" if name in _OTHER_NAMES else near(name, VERBS)
+        if words[:1] and words[0].startswith("-") and (verb := next((word for word in words if word in VERBS), "")):
+            raise UsageError(f"expected the verb first: {verb} before {words[0]}", "chunkwire")
+        meant = f"; did you mean {OTHER_NAMES[name]}?" if name in OTHER_NAMES else near(name, VERBS)
         raise UsageError(f"unknown verb {name!r}{meant}", "chunkwire")
     module = module_of(name)
-    # Shared flags may also precede the verb.
-    words = [*words[:place], *words[place + 1 :]]
     if hasattr(module, "SUBVERBS"):
-        name, module, words = parse_subverb(name, module, words)
+        second, words = take_verb(words)
+        if second is None:
+            named_so = {second: module_of(f"{name} {second}") for second in module.SUBVERBS}
+            answer_without_verb(f"chunkwire {name}", module.SUMMARY, module.EPILOG, {"verbs": named_so}, words)
+        if second not in module.SUBVERBS:
+            wanted = f"expected {' or '.join(module.SUBVERBS)} after {name}, got {second!r}"
+            raise UsageError(f"{wanted}{near(second, module.SUBVERBS)}", f"chunkwire {name}")
+        name = f"{name} {second}"
+        module = module_of(name)
     parser = verb_parser(name, module)
     parser.words = words
     options, unknown = parser.parse_known_args(words)
     options.given = frozenset(parser.given)
-    if unknown:
-        raise UsageError(parser.unexpected(unknown[0]), parser.prog)
+    if unexpected := [word for word in unknown if word != "--"]:
+        raise UsageError(parser.unexpected(unexpected[0]), parser.prog)
     return options, module
+
+
+def take_verb(words: list[str]) -> tuple[str | None, list[str]]:
+    """Return the first word that is no flag, as shared flags may precede a verb, and the others; None before a `--`."""
+    place = next((n for n, word in enumerate(words) if not word.startswith("-") or word == "--"), None)
+    if place is None or words[place] == "--":
+        return None, words
+    return words[place], [*words[:place], *words[place + 1 :]]
 
 
 def module_of(verb: str) -> ModuleType:
     """Return the module of "VERB" or "VERB SUBVERB"."""
     return importlib.import_module(f"chunkwire.cli.{verb.replace(' ', '_')}")
-
-
-def parse_subverb(verb: str, module: ModuleType, words: list[str]) -> tuple[str, ModuleType, list[str]]:
-    """Return "VERB SUBVERB", the subverb's module, and the other words; raises as `parse`."""
-    place = next((n for n, word in enumerate(words) if not word.startswith("-")), None)
-    if place is None or "--" in words[:place]:
-        named_so = {name: module_of(f"{verb} {name}") for name in module.SUBVERBS}
-        answer_without_verb(f"chunkwire {verb}", module.SUMMARY, module.EPILOG, {"verbs": named_so}, words)
-    name = words[place]
-    if name not in module.SUBVERBS:
-        wanted = f"expected {' or '.join(module.SUBVERBS)} after {verb}, got {name!r}"
-        raise UsageError(f"{wanted}{near(name, module.SUBVERBS)}", f"chunkwire {verb}")
-    verb = f"{verb} {name}"
-    return verb, module_of(verb), [*words[:place], *words[place + 1 :]]
 
 
 def answer_without_verb(
@@ -151,7 +152,7 @@ def answer_without_verb(
     parser.usage = f"{prog} VERB [ARGUMENTS]\n       {prog} VERB --help"
     flags.add_common(parser, version())
     _, unknown = parser.parse_known_args(words)
-    if unknown:
+    if unknown and "--" not in words:
         raise UsageError(parser.unknown_flag(unknown[0]), prog)
     if words:
         raise UsageError(f"expected a verb: {', '.join(modules)}", prog)

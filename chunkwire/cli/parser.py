@@ -57,6 +57,7 @@ class Parser(argparse.ArgumentParser):
         """Raise `UsageError`; `main` prints it."""
         unknown = self._unknown_flags()
         message = message.removeprefix("argument ").replace("the following arguments are required: ", "expected ")
+        message = message.replace("ignored explicit argument", "expected no value, got")
         raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -145,7 +146,7 @@ def near(word: str, known: Sequence[str]) -> str:
 
     The first letter may be wrong only if the rest is right.
     """
-    stem = word.strip("-")
+    stem = word.strip("-").lower()
     names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
     longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
     alike = [name for name in names if name[0] == stem[:1] or is_first_letter_wrong(stem, name)]
