@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from collections.abc import Generator
 
 import pytest
@@ -37,6 +38,17 @@ def _logging_as_before() -> Generator[None, None, None]:
     yield
     logger.setLevel(before[0])
     logger.propagate, logger.handlers[:] = before[1:]
+
+
+@pytest.fixture(scope="session")
+def refusing_port() -> Generator[int, None, None]:
+    """Hold a port at which every local address refuses: it is bound, so no other program can listen there."""
+    is_dual = socket.has_dualstack_ipv6()
+    with socket.socket(socket.AF_INET6 if is_dual else socket.AF_INET) as held:
+        if is_dual:
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        held.bind(("", 0))
+        yield held.getsockname()[1]
 
 
 def is_strict() -> bool:

@@ -33,8 +33,8 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def endpoint(origin: Served, audit: Path) -> Generator[Served, None, None]:
-    providers = ["down=openai:http://127.0.0.1:1#m", f"up=anthropic:{origin.url('')}#m"]
+def endpoint(origin: Served, audit: Path, refusing_port: int) -> Generator[Served, None, None]:
+    providers = [f"down=openai:http://127.0.0.1:{refusing_port}#m", f"up=anthropic:{origin.url('')}#m"]
     with serving("ask", *providers, "--cors", "*", "--audit", str(audit), "--attempts", "1") as served:
         yield served
 

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Generator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,16 +19,14 @@ from tests.peers.process import Reader, listening_socket, started
 
 Captured = pytest.CaptureFixture[str]
 CURL = ("--", "curl", "-sSN", "{url}")
-LONG_SLEEP = "98765.4321"  # seconds, and a mark to look for
 
 
-def is_left_running(mark: str) -> bool:
-    """Say whether a process has this word among its arguments (Linux)."""
-    found = False
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has just ended
-            found = found or mark.encode() in path.read_bytes().split(b"\0")
-    return found
+@pytest.fixture
+def held(tmp_path: Path) -> Generator[Reader, None, None]:
+    """Give the reading end of `tmp_path / "held"`: it ends when no process has that pipe open any more."""
+    os.mkfifo(tmp_path / "held")
+    with open(os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK), "rb", 0) as pipe:
+        yield Reader(pipe, whose="the command under check")
 
 
 def line_of(capsys: Captured, *words: str) -> tuple[int, str]:
@@ -120,11 +118,14 @@ def test_bad_input_gets_one_line_and_exit_code_2(words: tuple[str, ...], says: s
     assert says in line
 
 
-def test_a_command_that_hangs_is_killed_with_all_that_it_started(capsys: Captured) -> None:
-    code, line = line_of(capsys, "client", "--patience", "1s", "--", f"sleep {LONG_SLEEP} & sleep {LONG_SLEEP}")
+def test_a_command_that_hangs_is_killed_with_all_that_it_started(
+    tmp_path: Path, held: Reader, capsys: Captured
+) -> None:
+    script = f"exec 9> {tmp_path}/held; echo started >&9; sleep 300 & sleep 300"
+    code, line = line_of(capsys, "client", "--patience", "1s", "--", script)
     assert code == 2
     assert "does not end in time" in line
-    assert not is_left_running(LONG_SLEEP)
+    assert held.rest() == b"started\n"
 
 
 def test_a_process_that_escapes_does_not_hold_the_check_up() -> None:
@@ -157,20 +158,18 @@ async def test_a_command_that_may_not_be_killed_does_not_hold_the_check_up(monke
 
 
 @pytest.mark.needs("curl")
-def test_ctrl_c_shows_what_was_judged_and_leaves_nothing_running(tmp_path: Path) -> None:
-    fifo = str(tmp_path / "reached")
-    os.mkfifo(fifo)
-    mark = "98764.4321"
-    script = f"case $CHUNKWIRE_URL in */cut) echo > {fifo}; sleep {mark};; *) curl -sSN $CHUNKWIRE_URL;; esac"
+def test_ctrl_c_shows_what_was_judged_and_leaves_nothing_running(tmp_path: Path, held: Reader) -> None:
+    hang = f"exec > {tmp_path}/held; echo; sleep 300"
+    script = f"case $CHUNKWIRE_URL in */cut) {hang};; *) curl -sSN $CHUNKWIRE_URL;; esac"
     words = ("check", "client", "-j", "1", "--only", "tiny,cut", "--patience", "off", "--", script)
     with started([*CHUNKWIRE, *words]) as process:
-        Path(fifo).read_text()
+        held.line()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         text = Reader(process.stdout, whose="check").rest().decode()
     assert "pass  takes tiny" in text
     assert "stopped before the last row" in text
-    assert not is_left_running(mark)
+    assert held.rest() == b""
 
 
 def test_our_own_echo_passes_and_a_server_that_is_not_there_is_no_connection(capsys: Captured) -> None:

@@ -16,7 +16,7 @@ from chunkwire.tools.bench.rounds import Round
 
 Captured = pytest.CaptureFixture[str]
 NOBODY = "http://127.0.0.1:1/"
-"""Refuses: exit 7, where anything was connected to."""
+"""Never asked: a wrong command line is refused first."""
 
 
 def refused(capsys: Captured, *words: str) -> str:
@@ -126,10 +126,12 @@ def test_a_hop_without_stamps_of_the_streams_is_named_unless_the_bench_was_inter
     assert unknown_hops(made) == []
 
 
-def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(tmp_path: Path, capsys: Captured) -> None:
+def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(
+    tmp_path: Path, refusing_port: int, capsys: Captured
+) -> None:
     page = tmp_path / "a.html"
     page.write_text("old")
-    assert main(["bench", NOBODY, "--html", str(page)]) == ExitCode.NO_CONNECTION
+    assert main(["bench", f":{refusing_port}", "--html", str(page)]) == ExitCode.NO_CONNECTION
     assert page.read_text() == "old"
 
 

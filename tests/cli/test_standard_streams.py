@@ -63,11 +63,14 @@ def test_a_name_of_a_file_leaves_a_message_one_line(name: str, capsys: Captured)
     "words, redirected, code",
     [
         ("help record", ">&-", ExitCode.OK),
-        ("watch http://127.0.0.1:1/", ">&- 2>&-", ExitCode.NO_CONNECTION),
-        ("watch http://127.0.0.1:1/", "2>/dev/full", ExitCode.NO_CONNECTION),
+        ("watch :REFUSING/", ">&- 2>&-", ExitCode.NO_CONNECTION),
+        ("watch :REFUSING/", "2>/dev/full", ExitCode.NO_CONNECTION),
     ],
 )
-def test_a_standard_stream_that_takes_nothing_changes_no_exit_code(words: str, redirected: str, code: ExitCode) -> None:
+def test_a_standard_stream_that_takes_nothing_changes_no_exit_code(
+    words: str, redirected: str, code: ExitCode, refusing_port: int
+) -> None:
+    words = words.replace("REFUSING", str(refusing_port))
     result = run(["bash", "-c", f'"$@" {redirected}', "bash", *CHUNKWIRE, *words.split()])
     assert (result.returncode, result.stdout, result.stderr) == (code, b"", b"")
 

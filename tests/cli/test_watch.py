@@ -140,9 +140,9 @@ def test_a_closed_standard_output_ends_the_stream_without_a_message() -> None:
         assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("url, words", [(":1/", "refused"), ("http://nowhere.invalid/", "nowhere.invalid")])
-def test_a_server_that_cannot_be_reached_is_one_line(url: str, words: str) -> None:
-    code, out, err = printed("watch", url)
+@pytest.mark.parametrize("url, words", [(":REFUSING/", "refused"), ("http://nowhere.invalid/", "nowhere.invalid")])
+def test_a_server_that_cannot_be_reached_is_one_line(url: str, words: str, refusing_port: int) -> None:
+    code, out, err = printed("watch", url.replace("REFUSING", str(refusing_port)))
     assert (code, out, err.count("\n"), words in err) == (ExitCode.NO_CONNECTION, "", 1, True)
 
 

@@ -206,8 +206,8 @@ def test_a_url_that_names_all_of_the_path_keeps_the_query_of_that_path(provider:
     assert build_request(dialect, url, Question("m", (Message("user", "Hi"),)), "").target == sent
 
 
-async def test_no_connection_is_the_same_exception() -> None:
-    assert (await failure("http://127.0.0.1:9")).error.kind is ErrorKind.UNREACHABLE
+async def test_no_connection_is_the_same_exception(refusing_port: int) -> None:
+    assert (await failure(f"http://127.0.0.1:{refusing_port}")).error.kind is ErrorKind.UNREACHABLE
 
 
 async def test_the_options_of_open_are_taken() -> None:

@@ -60,11 +60,11 @@ async def test_a_post_is_repeated_when_the_caller_promises_that_it_may_be() -> N
 
 
 async def test_a_refused_connection_is_tried_again_until_the_attempts_are_over(
-    autojump_clock: trio.testing.MockClock,
+    refusing_port: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     began = trio.current_time()
     with pytest.raises(DialError) as caught:
-        async with client.open("GET", ":1/", retry=client.Retry(attempts=4, first=8.0)):
+        async with client.open("GET", f":{refusing_port}", retry=client.Retry(attempts=4, first=8.0)):
             pass  # never entered
     assert caught.value.kind == "refused"
     assert trio.current_time() - began <= 8 + 16 + 30

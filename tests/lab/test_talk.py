@@ -80,11 +80,13 @@ def test_a_reset_is_told_from_an_end() -> None:
         (("127.0.0.1:99999",), 2),
         (("127.0.0.1:1", "-l", "2"), 2),
         (("no.such.host.invalid:80",), 7),
-        (("1",), 7),
+        (("REFUSING",), 7),
     ],
 )
-def test_a_bad_address_gets_one_line(words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["talk", "-q", *words]) == code
+def test_a_bad_address_gets_one_line(
+    words: tuple[str, ...], code: int, refusing_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["talk", "-q", *(word.replace("REFUSING", str(refusing_port)) for word in words)]) == code
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -97,12 +97,9 @@ async def test_a_reset_of_the_server_is_its_own_also_where_octets_of_the_client_
     assert await ends(serve, use) == ("", "reset")
 
 
-async def test_octets_that_were_read_before_get_the_502_without_any_more() -> None:
+async def test_octets_that_were_read_before_get_the_502_without_any_more(refusing_port: int) -> None:
     seen: list[WatchedConnection] = []
-    (closed,) = await trio.open_tcp_listeners(0, host=HOST)
-    port = closed.socket.getsockname()[1]
-    await closed.aclose()
-    tee = Tee("origin", Address(HOST, port), seen.append, refused="nobody listens")
+    tee = Tee("origin", Address(HOST, refusing_port), seen.append, refused="nobody listens")
     async with trio.open_nursery() as nursery:
         front = await listening(nursery, partial(tee.handle, first=b"GET / HTTP/1.1\r\n\r\n"))
         with trio.fail_after(PATIENCE):

@@ -57,10 +57,10 @@ async def test_a_name_is_dialled_whichever_of_its_addresses_answers(host: str) -
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
-async def test_a_port_where_nobody_listens_refuses(host: str) -> None:
-    error = await dial_error(host, 1)
+async def test_a_port_where_nobody_listens_refuses(host: str, refusing_port: int) -> None:
+    error = await dial_error(host, refusing_port)
     assert error.kind == "refused"
-    assert ":1 refused the connection" in str(error)
+    assert f":{refusing_port} refused the connection" in str(error)
 
 
 async def test_a_name_without_an_address_is_a_dns_error() -> None:

@@ -54,7 +54,7 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
 @pytest.mark.parametrize(
     "words, said, code",
     [
-        (("--dask", "127.0.0.1:1"), "no Dask scheduler at 127.0.0.1:1", 7),
+        (("--dask", "127.0.0.1:REFUSING"), "no Dask scheduler at 127.0.0.1:", 7),
         (("--dask", "nonsense"), "no Dask scheduler at nonsense: missing port", 7),
         (("--agents", "2"), "--agents without --dask", 2),
         (("--dask", "127.0.0.1:1", "--csv", "x.csv"), "--dask and --csv", 2),
@@ -64,9 +64,10 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
     ],
 )
 def test_what_cannot_begin_is_one_line(
-    words: tuple[str, ...], said: str, code: int, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], said: str, code: int, refusing_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chunkwire.cli.bench_dask.CONNECT_SECONDS", 0.5)  # Dask asks again a port that refuses
+    words = tuple(word.replace("REFUSING", str(refusing_port)) for word in words)
     result = called("bench", "-q", "http://127.0.0.1:1/", *words)
     assert (result.returncode, result.stderr.count(b"\n"), result.stdout) == (code, 1, b""), result
     assert said in result.stderr.decode()

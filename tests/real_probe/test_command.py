@@ -65,8 +65,8 @@ def test_the_list_of_another_program_gets_no_hint(tmp_path: Path) -> None:
     assert b"did you mean" not in told
 
 
-def test_a_hop_that_refuses_is_reported_and_the_others_are_judged(origin: Served) -> None:
-    result = chunkwire("probe", origin.url("/probe"), "http://127.0.0.1:1/probe")
+def test_a_hop_that_refuses_is_reported_and_the_others_are_judged(origin: Served, refusing_port: int) -> None:
+    result = chunkwire("probe", origin.url("/probe"), f":{refusing_port}/probe")
     assert result.returncode == 7
     assert "streams" in result.stdout.decode()
     assert "refused the connection" in result.stdout.decode()
@@ -77,16 +77,16 @@ def test_the_time_for_a_run_ends_one_behind_a_barrier_too(origin: Served) -> Non
     assert b"is judged by time: the run took longer than 1 s." in result.stdout
 
 
-def test_barrier_at_must_name_a_gateway_with_barriers(origin: Served) -> None:
+def test_barrier_at_must_name_a_gateway_with_barriers(origin: Served, refusing_port: int) -> None:
     """Our origin has barriers too, but none for another application; a gateway without --barrier passes requests on."""
     with serving("forward", origin.url("")) as plain, serving("forward", origin.url(""), "--barrier") as barrier:
         words = ("probe", barrier.url("/generate?n=3&interval=0"), "--gate", "--barrier-at")
         wrong = [chunkwire(*words, f":{port}") for port in (origin.port, plain.port)]
-        nobody, right = chunkwire(*words, ":1"), chunkwire(*words, f":{barrier.port}")
+        nobody, right = chunkwire(*words, f":{refusing_port}"), chunkwire(*words, f":{barrier.port}")
     for port, result in zip((origin.port, plain.port), wrong, strict=True):
         told = f"chunkwire: --barrier-at: 127.0.0.1:{port} is no chunkwire forward --barrier\n"
         assert (result.returncode, result.stderr.decode()) == (2, told)
-    assert nobody.stderr == b"chunkwire: --barrier-at: 127.0.0.1:1 refused the connection\n"
+    assert nobody.stderr.decode() == f"chunkwire: --barrier-at: 127.0.0.1:{refusing_port} refused the connection\n"
     assert (nobody.returncode, right.returncode) == (7, 0)
 
 
@@ -188,8 +188,10 @@ def test_the_outermost_hop_alone_gets_advice_how_to_learn_more(origin: Served) -
     "target, code, told",
     [("/nowhere/probe", 22, "its answer is not the stream; give"), (None, 7, "it gives no answer; check")],
 )
-def test_why_tries_nothing_where_no_change_can_help(origin: Served, target: str | None, code: int, told: str) -> None:
-    url = origin.url(target) if target is not None else "http://127.0.0.1:1/probe"
+def test_why_tries_nothing_where_no_change_can_help(
+    origin: Served, target: str | None, code: int, told: str, refusing_port: int
+) -> None:
+    url = origin.url(target) if target is not None else f":{refusing_port}/probe"
     result = chunkwire("probe", url, "--why")
     (line,) = result.stderr.decode().splitlines()
     assert (result.returncode, f": {told}" in line) == (code, True), line
