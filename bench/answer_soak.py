@@ -9,7 +9,6 @@ than the budget, a descriptor or a stream left open, memory that grew.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -28,6 +27,7 @@ import trio
 import chunkwire.client
 from bench.processes import HOST, ROOT, free_port, resident_kib_of
 from bench.soak import SETTLE_SECONDS, growth, metrics_of, print_report, streams_open, wait_listening
+from bench.text import program_parser
 from chunkwire.ask.overload import FLOOR_REFILL_S, RETRY_FLOOR
 from chunkwire.client.stream import Stream
 from chunkwire.net.pool import PER_SERVER
@@ -307,9 +307,9 @@ def _report(soak: AnswerSoak, before: int, after: tuple[int, int]) -> int:
     return print_report(lines, soak.findings)
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the soak of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.answer_soak", description="a soak of the answer endpoint")
+    parser = program_parser("answer_soak", __doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--answers", type=int, default=200, metavar="N", help="at once (default: 200)")
     parser.add_argument("--seed", type=int, default=1)
@@ -318,4 +318,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

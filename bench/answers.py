@@ -44,6 +44,7 @@ COST = (
 )
 TTFT_MS, ITL_MS, TOKENS = 100, 20, 15
 STREAMS: Mapping[str, tuple[int, int, int]] = {"100": (100, 50, 50), "1000": (1000, 500, 20)}  # how many, ms, tokens
+TABLES = ("first", "leaving", "crowd", *STREAMS)
 QUESTIONS, QUICK_QUESTIONS = 100, 2
 CROWD, QUICK_CROWD = 100, 3
 DEPARTURES, QUICK_DEPARTURES = 21, 1
@@ -62,11 +63,6 @@ class Way:
     server: Running
     request: bytes
     token: bytes
-
-    @property
-    def port(self) -> int:
-        """The server's port."""
-        return self.server.port
 
 
 def answers(plan: Plan, workshop: Workshop) -> Iterator[Table]:
@@ -156,7 +152,7 @@ def _first_tokens(way: Way, questions: int) -> Round:
     """Ask one question after another; the first does not count."""
     samples: list[float] = []
     for _ in range(questions + 1):
-        with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
+        with socket.create_connection((HOST, way.server.port), _PATIENCE) as peer:
             began = time.perf_counter()
             peer.sendall(way.request)
             _read_tokens(peer, way.token, 1)
@@ -186,7 +182,7 @@ def _ask_at_once(way: Way, count: int) -> tuple[list[float], int]:
     samples: list[float] = []
     got: dict[socket.socket, bytes] = {}
     with selectors.DefaultSelector() as selector:
-        began = {_send(way.port, way.request): time.perf_counter() for _ in range(count)}
+        began = {_send(way.server.port, way.request): time.perf_counter() for _ in range(count)}
         for peer in began:
             selector.register(peer, selectors.EVENT_READ, peer)
         while selector.get_map():
@@ -226,7 +222,7 @@ def _departures(way: Way, origin: int, count: int) -> Round:
 
 def _leave(way: Way, origin: int, how: str) -> tuple[float, int]:
     """Leave within an answer; return after how many ms the model's stream ended, and how many more tokens it sent."""
-    with socket.create_connection((HOST, way.port), _PATIENCE) as peer:
+    with socket.create_connection((HOST, way.server.port), _PATIENCE) as peer:
         peer.sendall(way.request)
         _read_tokens(peer, way.token, READ_BEFORE_LEAVING)
         if how == "reset":

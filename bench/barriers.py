@@ -6,7 +6,6 @@ of them hold. Exits 1 where a verdict was wrong, or used time in place of the ba
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Generator, Mapping
@@ -16,7 +15,7 @@ import trio
 
 from bench.processes import HOST, busy_cores, free_port, need_program, running
 from bench.rows import nginx_with
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from bench.workshop import Workshop, open_workshop
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.judge import Hop, judge_hop
@@ -82,7 +81,7 @@ async def many(ports: Mapping[str, int], count: int) -> Counter[tuple[str, str]]
 
 def main() -> int:
     """Probe the hops; print a line for each hop and result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser("barriers", __doc__)
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     options = parser.parse_args()
     with open_workshop() as workshop, hops(workshop) as ports, busy_cores(1):

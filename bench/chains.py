@@ -8,7 +8,6 @@ cores. `--json FILE` appends a line for each chain.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
@@ -33,7 +32,7 @@ from bench.rows import (
     nginx_with,
     traefik_with,
 )
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from bench.workshop import Workshop, open_workshop, version_said
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.tools.probe.fixes import Basis, advice_for
@@ -290,7 +289,7 @@ async def chains(seeds: Sequence[int], workshop: Workshop, path: str | None) -> 
 
 def main() -> int:
     """Probe the chains of the command line; print a line for each claim."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser("chains", __doc__)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     parser.add_argument("--json", metavar="FILE")

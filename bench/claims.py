@@ -12,21 +12,20 @@ other work of the machine, and the servers with priority over the clients, whose
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.graders import at, captured
 from bench.processes import HOST, Trouble, busy_cores, free_port, need_program, pinned, running
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from bench.workshop import Workshop, open_workshop
 from chunkwire.record.values import FrameRecord, RequestRecord, read_records
 from chunkwire.tools.capture.load import load_exchanges
@@ -90,13 +89,12 @@ class Claims:
         return found
 
 
-@contextmanager
-def origin(claims: Claims, stack: ExitStack) -> Iterator[tuple[int, int]]:
-    """Run an origin that stamps; give its port and its admin port."""
+def origin(claims: Claims, stack: ExitStack) -> tuple[int, int]:
+    """Start an origin that stamps; return its port and its admin port."""
     port, admin = free_port(), free_port()
     words = ("-m", "chunkwire", "serve", "-q", "-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps")
     stack.enter_context(running("origin", claims.server(*words), port, core=claims.workshop.cores.meter))
-    yield port, admin
+    return port, admin
 
 
 def gateway(claims: Claims, stack: ExitStack, upstream: int, *, every: int = 0) -> tuple[int, int]:
@@ -139,7 +137,7 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
     reader = claims.workshop.c_program("stampreader")
     saved, listed, pcap = folder / "saved.jsonl", folder / "reader.txt", folder / "lo.pcap"
     with ExitStack() as stack:
-        port, _ = stack.enter_context(origin(claims, stack))
+        port, _ = origin(claims, stack)
         frames = claims.seconds * 1000 // interval
         words = claims.client(reader, str(port), str(streams), str(frames), str(interval))
         with captured(f"http://{HOST}:{port}", pcap):
@@ -191,7 +189,7 @@ def equal(claims: Claims) -> bool:
     """Compare two equal gateways repeatedly; say whether enough tables show no difference."""
     without = 0
     with ExitStack() as stack:
-        port, _ = stack.enter_context(origin(claims, stack))
+        port, _ = origin(claims, stack)
         (one, _), (other, _) = gateway(claims, stack, port), gateway(claims, stack, port)
         for number in range(claims.times):
             url, base = (f"http://{HOST}:{each}/probe" for each in (one, other))
@@ -215,7 +213,7 @@ def rare(claims: Claims) -> bool:
     print_line(f"{'':>3}  {'added p99.9: held, not':<24} {'difference':<22} {HELD + ' p99.9: held, not'}")
     found = Counter[str]()
     with ExitStack() as stack:
-        port, admin = stack.enter_context(origin(claims, stack))
+        port, admin = origin(claims, stack)
         holding, plain = gateway(claims, stack, port, every=EVERY), gateway(claims, stack, port)
         for number in range(claims.times):
             held, not_held = (_through(claims, admin, each) for each in (holding, plain))
@@ -248,7 +246,7 @@ def _compared(claims: Claims, holding: int, plain: int) -> dict[str, Any]:
 def main(words: Sequence[str] | None = None) -> int:
     """Check one claim; return 0 where it holds, else 1."""
     claims = {"agree": agree, "equal": equal, "rare": rare}
-    parser = argparse.ArgumentParser(prog="python -m bench.claims", description=__doc__.partition("\n\n")[0])
+    parser = program_parser("claims", __doc__)
     parser.add_argument("claim", choices=claims)
     parser.add_argument("--streams", default="1,100,1000", metavar="N,…", help="of agree (default: 1,100,1000)")
     parser.add_argument("--machine", default="idle,saturated", metavar="M,…", help="of agree (default: idle,saturated)")

@@ -173,7 +173,7 @@ WORKS: Mapping[str, Work] = {
 def codec(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each shape of body."""
     del workshop  # nothing is compiled or started
-    for name in plan.choose(list(SHAPES)):
+    for name in plan.choose(SHAPES):
         shape = SHAPES[name]
         body = make_body(shape, QUICK_BODY_OCTETS if plan.is_quick else BODY_OCTETS)
         seconds = QUICK_SECONDS if plan.is_quick else SECONDS

@@ -65,7 +65,7 @@ def setup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     origin = free_port()
     argv = [workshop.c_program("shortorigin"), str(origin)]
     with running("shortorigin", argv, origin, core=workshop.cores.meter):
-        for name in plan.choose(list(KINDS)):
+        for name in plan.choose(KINDS):
             kind = KINDS[name]
             measures: dict[str, Callable[[], Round]] = {
                 DIRECT: partial(_wrk, plan, workshop, origin, kind),

@@ -80,7 +80,7 @@ LOADS: Mapping[str, SlowBody] = {
 def fairness(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each load through relays, and one of an upload to our own server."""
     commands = relay_commands(plan, WITHOUT_POLLING, own=["chunkwire"])
-    for name in plan.choose(list(LOADS)):
+    for name in plan.choose(LOADS):
         load = LOADS[name]
         body = load.body(is_quick=plan.is_quick)
         measures: dict[str, Callable[[], Round]] = {OWN: partial(_server, workshop, load, body)}

@@ -12,7 +12,6 @@ which are compared with the true gaps.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
@@ -25,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.processes import HOST, Trouble, free_port, need_program, running
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from bench.workshop import PEERS, Workshop, open_workshop, run_to_end
 from chunkwire.record.values import FrameRecord
 from chunkwire.tools.bench.statistics import nearest_rank
@@ -292,7 +291,7 @@ def heading() -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Grade and print; return 0 where at least one was graded, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m bench.graders", description=__doc__.partition("\n\n")[0])
+    parser = program_parser("graders", __doc__)
     parser.add_argument("names", nargs="*", metavar="GRADER", help=f"of {', '.join(each.name for each in GRADERS)}")
     parser.add_argument("--streams", default="1,100,1000", metavar="N,…", help="at once (default: 1,100,1000)")
     parser.add_argument(

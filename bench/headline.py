@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import ROOT
 from bench.results import Report, Table
-from bench.text import number, put_between
+from bench.text import number, program_parser, put_between
 
 MEASURED = ROOT / "bench" / "measured.json"
 PEERS = {"nginx": "nginx", "HAProxy": "haproxy", "Go": "go"}
@@ -80,13 +80,16 @@ def keep(path: Path) -> None:
     MEASURED.write_text(json.dumps(tables, indent=1) + "\n", "utf-8")
 
 
-def main(words: Sequence[str]) -> int:
+def main() -> int:
     """Store the run in a file, if one is given; write the rows into README."""
-    if words:
-        keep(Path(words[0]))
+    parser = program_parser("headline", __doc__)
+    parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a file of --json, to store before")
+    options = parser.parse_args()
+    if options.run:
+        keep(options.run)
     put_between(ROOT / "README.md", "speed", rows(measured()))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -7,7 +7,6 @@ process after each simulated minute.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
 import resource
@@ -15,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from chunkwire.net.heads import BodyKind, Framing
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
@@ -61,7 +60,7 @@ def peak() -> float:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Feed and print; return 0 where the peak is within the limit, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m bench.hour", description=__doc__.partition("\n\n")[0])
+    parser = program_parser("hour", __doc__)
     parser.add_argument("--streams", type=int, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--seconds", type=int, default=3600, metavar="N", help="simulated (default: 3600)")
     parser.add_argument("--limit", type=float, default=200.0, metavar="MB", help="exit 1 above it (default: 200)")

@@ -6,7 +6,6 @@ then as many that are kept after one answer. It requests one more stream beside 
 
 from __future__ import annotations
 
-import argparse
 import socket
 import sys
 import threading
@@ -16,7 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from bench.processes import HOST, Running, choose_cores, free_port, running
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from chunkwire.net.listen import raise_file_limit
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -76,7 +75,7 @@ def hold(server: Running, count: int, *, has_asked: bool) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.idle", description="idle connections at the gateway")
+    parser = program_parser("idle", __doc__)
     parser.add_argument("--connections", type=int, default=10_000)
     options = parser.parse_args(words)
     raise_file_limit()

@@ -20,6 +20,7 @@ COLUMNS = (
     Column("full_kib", "all streams", "MB", 1 / 1024),
     Column("streams", "streams"),
 )
+TABLES = ("relays", "origins")
 STREAMS, QUICK_STREAMS = 2000, 100
 # The stamping origins send the first chunk at a random moment of the next hour (`bench.peers.stamps`).
 _SILENT = f"/?n=2&us={3600 * 10**6}"
@@ -28,7 +29,7 @@ _SILENT = f"/?n=2&us={3600 * 10**6}"
 def memory(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table of relays and one of origins."""
     streams = QUICK_STREAMS if plan.is_quick else STREAMS
-    for kind in plan.choose(["relays", "origins"]):
+    for kind in plan.choose(TABLES):
         measures = _relays(plan, workshop, streams) if kind == "relays" else _origins(plan, workshop, streams)
         rows = interleave(measures, plan.rounds, what=f"memory/{kind}")
         last = "a head and one chunk" if kind == "relays" else "the head"

@@ -20,7 +20,7 @@ from typing import Final
 
 from bench.gateways import Command, Route, apache, caddy, envoy, go, haproxy, haproxy_busy, nginx, node, traefik
 from bench.processes import Trouble, need_program
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from bench.workshop import Workshop, open_workshop, run_to_end, version_said
 
 REQUIREMENTS: Final = "requirements-proxies.txt"
@@ -52,6 +52,11 @@ class NewestPeer:
     path: Callable[[Workshop], str]
     version: str
     command: Callable[..., list[str]]
+
+
+def installed(name: str) -> Callable[[Workshop], str]:
+    """Return a function that gives the path of an installed program."""
+    return lambda _: need_program(name)
 
 
 def packaged(name: str) -> Callable[[Workshop], str]:
@@ -192,6 +197,7 @@ def _mirror() -> str:
 
 def main() -> int:
     """Download what is missing; print a line for each program."""
+    program_parser("newest", __doc__).parse_args()
     with open_workshop() as workshop:
         for peer in PEERS:
             try:

@@ -47,7 +47,7 @@ QUICK = {"1": Crowd(1, 150, 2000, 20), "1000": Crowd(50, 12, 50000, 50)}
 def origins(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for one stream and one for a thousand."""
     names = chosen_servers(plan)
-    for name in plan.choose(list(CROWDS)):
+    for name in plan.choose(CROWDS):
         crowd = (QUICK if plan.is_quick else CROWDS)[name]
         measures = {DIRECT: _direct(workshop, crowd), **{each: _server(workshop, each, crowd) for each in names}}
         rows = interleave(measures, plan.rounds, what=f"origins/{name}")

@@ -6,7 +6,6 @@ dark; with `--draw` it only draws.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 
+from bench.text import program_parser
 from chunkwire.record.values import EndRecord, FrameRecord, RequestRecord, read_records
 from tests.peers.command import chunkwire, serving
 
@@ -35,7 +35,7 @@ FONT = "ui-sans-serif,system-ui,sans-serif"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, store, draw."""
-    parser = argparse.ArgumentParser(prog="python -m bench.picture", description=__doc__)
+    parser = program_parser("picture", __doc__)
     parser.add_argument("--draw", action="store_true", help="draw the stored run")
     kept = PICTURES / "ladder.json"
     if not parser.parse_args(arguments).draw:

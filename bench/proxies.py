@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.gateways import CHUNKWIRE, Command, Route, apache, caddy, envoy, go, haproxy, subject, traefik
-from bench.newest import packaged
+from bench.newest import installed, packaged
 from bench.processes import need_program
-from bench.workshop import PEERS, Workshop, version_said
+from bench.workshop import PEERS, Workshop
 
 NPM: Final = ("http-proxy@1.18", "http-proxy-3@2")
 
@@ -52,11 +52,6 @@ class ProxySubject:
     def label(self) -> str:
         """Its name and setting."""
         return f"{self.name} ({self.setting})" if self.setting else self.name
-
-
-def debian(name: str) -> Callable[[Workshop], str]:
-    """Return a function that gives the path of an installed program."""
-    return lambda workshop: need_program(name)
 
 
 def _nginx(program: Callable[[Workshop], str], settings: str) -> Command:
@@ -107,7 +102,7 @@ def _asks(program: Callable[[Workshop], str], *words: str) -> Callable[[Workshop
     return lambda workshop: [program(workshop), *words]
 
 
-_NGINX_1, _NGINX_2 = debian("nginx"), packaged("nginx")
+_NGINX_1, _NGINX_2 = installed("nginx"), packaged("nginx")
 _HTTP_1_1: Final = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 PROXIES: Final = (
     ProxySubject("chunkwire", subject(CHUNKWIRE), _asks(lambda _: sys.executable, "-m", "chunkwire", "--version"),
@@ -117,16 +112,16 @@ PROXIES: Final = (
     ProxySubject("nginx", _nginx(_NGINX_1, _NGINX_STREAMS), _asks(_NGINX_1, "-v"), "buffering off"),
     ProxySubject("nginx", _nginx(_NGINX_2, ""), _asks(_NGINX_2, "-v"), "as it comes", is_short=True),
     ProxySubject("nginx", _nginx(_NGINX_2, _NGINX_STREAMS), _asks(_NGINX_2, "-v"), "buffering off", is_short=True),
-    ProxySubject("HAProxy", haproxy, _asks(debian("haproxy"), "-v"), "http-no-delay", is_short=True),
-    ProxySubject("Caddy", caddy, _asks(debian("caddy"), "version"), "flush_interval -1"),
+    ProxySubject("HAProxy", haproxy, _asks(installed("haproxy"), "-v"), "http-no-delay", is_short=True),
+    ProxySubject("Caddy", caddy, _asks(installed("caddy"), "version"), "flush_interval -1"),
     ProxySubject("Caddy", _newer(caddy, "caddy"), _asks(packaged("caddy"), "version"),
                  "flush_interval -1", is_short=True),
-    ProxySubject("Apache", partial(apache, settings=""), _asks(debian("apache2"), "-v"), "as it comes"),
-    ProxySubject("Apache", apache, _asks(debian("apache2"), "-v"), "flushpackets=on",
+    ProxySubject("Apache", partial(apache, settings=""), _asks(installed("apache2"), "-v"), "as it comes"),
+    ProxySubject("Apache", apache, _asks(installed("apache2"), "-v"), "flushpackets=on",
                  is_short=True),
     ProxySubject("Envoy", _newer(envoy, "envoy"), _asks(packaged("envoy"), "--version"), is_short=True),
     ProxySubject("Traefik", _newer(traefik, "traefik"), _asks(packaged("traefik"), "version"), is_short=True),
-    ProxySubject("Go ReverseProxy", go, _asks(debian("go"), "version"), "FlushInterval -1"),
+    ProxySubject("Go ReverseProxy", go, _asks(installed("go"), "version"), "FlushInterval -1"),
     ProxySubject("Go ReverseProxy", _newer(go, "go"), _asks(packaged("go"), "version"),
                  "FlushInterval -1", is_short=True),
     ProxySubject("http-proxy", _npm("http-proxy"), _npm_version("http-proxy"), is_short=True),
@@ -135,12 +130,3 @@ PROXIES: Final = (
     ProxySubject("mitmproxy", _mitmproxy("stream_large_bodies=1"), _asks(packaged("mitmdump"), "--version"),
                  "stream_large_bodies=1", is_short=True),
 )  # fmt: skip
-
-
-def version_of(proxy: ProxySubject, workshop: Workshop) -> str:
-    """Return the version that a proxy prints.
-
-    Raises:
-        Trouble: its program is missing, or prints no version.
-    """
-    return version_said(proxy.version(workshop))

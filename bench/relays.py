@@ -71,7 +71,7 @@ def relays(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each workload."""
     peers = {**PEERS_OF_DEBIAN, **(PEERS_OF_PYTHON if plan.peers else {})}
     commands = {**relay_commands(plan, peers), **_newest(plan, workshop)}
-    for name in plan.choose(list(WORKLOADS)):
+    for name in plan.choose(WORKLOADS):
         workload, origin = WORKLOADS[name], free_port()
         measures = {
             DIRECT: _direct(plan, workshop, workload, target=origin, origin=origin),
@@ -135,7 +135,10 @@ def admin(plan: Plan, workshop: Workshop) -> Iterator[Table]:
 
 
 def beside(plan: Plan, workshop: Workshop) -> Iterator[Table]:
-    """Yield a table for each workload through a gateway alone in its run of trio, and with one paced stream."""
+    """Yield a table for each workload through a gateway alone in its run of trio, and with one paced stream.
+
+    Target: a p99 of both within 0.3 ms.
+    """
     shared = "{python} -m bench.peers.shared_run {listen} {origin_url} "
     templates = {"alone": shared + "0", "paced": shared + "1", **plan.subjects}
     for name in plan.choose(BESIDE_WORKLOADS):

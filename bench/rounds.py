@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench.processes import Trouble
@@ -40,7 +40,7 @@ class Plan:
     workloads: tuple[str, ...] | None = None
     is_newest: bool = False
 
-    def choose(self, names: Sequence[str]) -> list[str]:
+    def choose(self, names: Iterable[str]) -> list[str]:
         """Return the names that --workloads selects."""
         return [name for name in names if self.workloads is None or name in self.workloads]
 

@@ -20,9 +20,9 @@ from typing import Final, TypeAlias
 import trio
 
 from bench.gateways import ENVOY, Route, envoy, traefik
-from bench.newest import packaged, unpacked
-from bench.processes import Trouble, free_port, need_program, running
-from bench.text import print_line
+from bench.newest import installed, packaged, unpacked
+from bench.processes import Trouble, free_port, running
+from bench.text import print_line, program_parser
 from bench.workshop import Workshop, open_workshop, run_to_end, version_said
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.fixes import advice_for
@@ -37,11 +37,6 @@ from tests.real_probe.proxies import apache
 Finder: TypeAlias = Callable[[Workshop], str]
 Start: TypeAlias = Callable[[Workshop, str, int], AbstractContextManager[list[int]]]
 """Runs a program, given its path, before a port; gives the ports of its hops, the innermost first."""
-
-
-def installed(name: str) -> Finder:
-    """Return a function that gives the path of an installed program."""
-    return lambda _: need_program(name)
 
 
 def released(package: str, version: str, program: str) -> Finder:
@@ -301,19 +296,19 @@ def lines(programs: Sequence[str]) -> Generator[tuple[str, bool], None, None]:
                 yield f"{row.program} {_version(path, word):<9}{row.change}{asked}: {claims}", is_ok
 
 
-def main(words: Sequence[str]) -> int:
+def main() -> int:
     """Print the lines; return 1 where one is wrong."""
-    programs = list(words) or list(PROGRAMS)
-    unknown = [name for name in programs if name not in PROGRAMS]
-    if unknown:
-        sys.stderr.write(f"expected programs out of {', '.join(PROGRAMS)}, got {unknown[0]}\n")
-        return 2
+    parser = program_parser("rows", __doc__)
+    parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(PROGRAMS)}; all without one")
+    programs = parser.parse_args().programs
+    if unknown := [name for name in programs if name not in PROGRAMS]:
+        parser.error(f"expected programs out of {', '.join(PROGRAMS)}, got {unknown[0]}")
     wrong = 0
-    for line, is_ok in lines(programs):
+    for line, is_ok in lines(programs or list(PROGRAMS)):
         wrong += not is_ok
         print_line(f"{'  ' if is_ok else '! '}{line}")
     return int(wrong > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -6,7 +6,6 @@ its defaults, except for a deadline of 5 s, one attempt of wget, and curl's offe
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bench.processes import ROOT, Trouble, need_program
-from bench.text import put_between
+from bench.text import program_parser, put_between
 from bench.workshop import PEERS, Workshop, open_workshop, version_said
 
 REQUIREMENTS: Final = "requirements-clients.txt"
@@ -175,7 +174,7 @@ def _is_broken(row: Mapping[str, Any]) -> bool:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Judge the clients, print or write both tables; return an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scorecard_clients", description=__doc__)
+    parser = program_parser("scorecard_clients", __doc__)
     parser.add_argument("names", nargs="*", metavar="CLIENT", help=f"of {', '.join(CLIENTS)}; all without one")
     parser.add_argument("--write", action="store_true", help="write them into README.md and bench/README.md")
     options = parser.parse_args(words)

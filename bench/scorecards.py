@@ -7,7 +7,6 @@ their marks. A proxy that cannot be installed or started is named with the reaso
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,9 +19,9 @@ import trio
 from bench import scorecard_clients
 from bench.gateways import Route
 from bench.processes import ROOT, Trouble, free_port, running
-from bench.proxies import PROXIES, ProxySubject, version_of
-from bench.text import put_between
-from bench.workshop import Workshop, open_workshop
+from bench.proxies import PROXIES, ProxySubject
+from bench.text import program_parser, put_between
+from bench.workshop import Workshop, open_workshop, version_said
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, UpstreamNotReached, open_proxy_check
@@ -73,7 +72,7 @@ def judge_proxies(workshop: Workshop, subjects: Sequence[ProxySubject]) -> Itera
     for subject in subjects:
         version = ""
         try:
-            version = version_of(subject, workshop)
+            version = version_said(subject.version(workshop))
             route = Route(free_port(), free_port())
             with running(subject.name, subject.command(workshop, route), route.listen, core=None):
                 judged = JudgedProxy(subject, version, trio.run(_judge, route))
@@ -192,7 +191,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Judge the proxies, print or write both tables; return an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scorecards", description=__doc__.partition("\n")[0])
+    parser = program_parser("scorecards", __doc__)
     parser.add_argument(
         "names", nargs="*", metavar="PROXY", help="a part of a name or setting; default: all, and then the clients"
     )

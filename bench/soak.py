@@ -8,7 +8,6 @@ open; memory grew; the gateway's log has another end of a response, or a line th
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -28,7 +27,7 @@ import trio
 
 from bench.processes import HOST, ROOT, free_port, resident_kib_of
 from bench.soak_plan import Fate, Form, StreamPlan, make_plan
-from bench.text import print_line
+from bench.text import print_line, program_parser
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -374,7 +373,7 @@ def print_report(lines: Sequence[str], findings: Sequence[str]) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the soak of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="a soak of the gateway")
+    parser = program_parser("soak", __doc__)
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--streams", type=int, default=500, help="at once (default: 500)")
     parser.add_argument("--seed", type=int, default=1)

@@ -21,6 +21,7 @@ from bench.servers import SERVERS, chosen_servers
 from bench.workshop import Workshop
 
 COLUMNS = (Column("ms", "time", "ms"),)
+TABLES = ("commands", "servers")
 RUNS, QUICK_RUNS = 20, 2
 _WITHIN = 15.0  # s
 COMMANDS: Mapping[str, tuple[str, ...]] = {
@@ -35,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 
 def startup(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table of commands and one of servers."""
-    for kind in plan.choose(["commands", "servers"]):
+    for kind in plan.choose(TABLES):
         if kind == "commands":
             measures = {name: _exit_of(workshop, [sys.executable, *words]) for name, words in COMMANDS.items()}
             shows = "from the fork of a process to its exit"

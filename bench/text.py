@@ -1,7 +1,8 @@
-"""Tables and conditions as plain text, and writing it: to standard output, or between marks in a document."""
+"""Tables, conditions and help as plain text, and writing it: to standard output, or between marks in a document."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -77,6 +78,12 @@ def ratios_text(table: Table, subject: str) -> str:
     return f"  {subject} {found[0][0]} as a multiple of: " + ", ".join(
         f"{name} {ratio:.2f}" for _, name, ratio in found
     )
+
+
+def program_parser(name: str, text: str) -> argparse.ArgumentParser:
+    """Return the parser of `python -m bench.NAME`, whose help has `text`, the docstring of its module."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=f"python -m bench.{name}", description=text, formatter_class=form)
 
 
 def print_line(line: str) -> None:

@@ -20,13 +20,14 @@ from bench.rounds import Plan, interleave
 from bench.targets import judged
 from bench.workshop import Workshop
 
+WATCHED_WORKLOADS = (*BESIDE_WORKLOADS, "bulk1k")
 RUN = "{python} -m bench.peers.watched_run {listen} {origin_url} "
 READERS: dict[str, list[str] | None] = {"alone": None, "unwatched": [], "watched": ["feed"]}
 
 
 def watched(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each workload of the neighbour."""
-    for name in plan.choose((*BESIDE_WORKLOADS, "bulk1k")):
+    for name in plan.choose(WATCHED_WORKLOADS):
         workload = WORKLOADS[name]
         measures: dict[str, Callable[[], Round]] = {
             each: partial(_measure, plan, workshop, workload, reader) for each, reader in READERS.items()

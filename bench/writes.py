@@ -59,7 +59,7 @@ _STAMP = re.compile(rb"T(\d{19})[^\r]*\r\n")
 
 def writes(plan: Plan, workshop: Workshop) -> Iterator[Table]:
     """Yield a table for each kind of stream."""
-    for kind in plan.choose(list(STREAMS)):
+    for kind in plan.choose(STREAMS):
         stream = STREAMS[kind]
         if plan.is_quick:
             stream = replace(stream, frames=QUICK_FRAMES)
