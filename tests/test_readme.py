@@ -26,9 +26,7 @@ from tests.test_layering import ROOMS
 
 README = ROOT.joinpath("README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-PROGRAMS = re.findall(
-    r"^```python\n((?:(?!^```).)*server\.serve, \":(\d+)\".*?)^```$", README, re.DOTALL | re.MULTILINE
-)
+PROGRAMS = re.findall(r"^```python\n((?:(?!^```).)*server\.run\(\":(\d+)\".*?)^```$", README, re.DOTALL | re.MULTILINE)
 # A difference of times may be negative on a busy machine: the wall clocks that relate two places are read in passing.
 NUMBER = re.compile(r"(?:[+]|(?<=\s)-)?\b\d[\d.:]*\b")
 HASH = re.compile(r"\b(?:[0-9a-f]{32}…|[0-9a-f]{16}\b)")

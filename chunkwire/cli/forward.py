@@ -79,7 +79,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         ("response-timeout", flags.timeout, "2m", "from the request sent to the response head"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a peer"),
         ("idle-timeout", flags.timeout, "off", "without an octet inside a body"),
-        ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
+        ("grace", flags.timeout, "10s", "for streams after Ctrl-C or SIGTERM"),
     )
     flags.add_each(
         parser.add_argument_group("limits"),
@@ -96,7 +96,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until the drain that SIGTERM starts is over."""
+    """Serve until a drain (Ctrl-C, SIGTERM) is over."""
     from chunkwire.cli.output_files import check_outputs, files_read
     from chunkwire.cli.serving import page_beside, run_server
     from chunkwire.forward.access import log_json, log_text

@@ -63,13 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
         ("body-timeout", flags.timeout, "5m", "without an octet of a request body that is read"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a client"),
-        ("grace", flags.timeout, "10s", "for streams after SIGTERM"),
+        ("grace", flags.timeout, "10s", "for streams after Ctrl-C or SIGTERM"),
     )
     add_llm_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until the drain that SIGTERM starts is over, or the command of --exec has ended."""
+    """Serve until a drain (Ctrl-C, SIGTERM) is over, or the command of --exec has ended."""
     from chunkwire.cli.executing import Companions
     from chunkwire.cli.output_files import check_outputs, files_read
     from chunkwire.cli.serving import run_server

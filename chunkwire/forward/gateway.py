@@ -329,12 +329,13 @@ async def serve_gateway(
         metrics: see `Gateway`; with an admin address, None makes new ones.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         certificate: serve over TLS with it; None serves in the clear.
-        handle_signals: SIGTERM drains, and SIGHUP reads the certificate again (main thread only).
+        handle_signals: SIGTERM and SIGINT drain, and SIGHUP reads the certificate again (main thread only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
         ListenError: an address cannot be bound.
         LocalError: a text is no address, or `reuse_port` is not possible.
+        KeyboardInterrupt: with `handle_signals`, once a drain that SIGINT started is over.
     """
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")

@@ -10,7 +10,6 @@ import errno
 import logging
 import math
 import re
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -210,10 +209,12 @@ class Drain:
 
     Attributes:
         deadlines: the timeouts of `wait_next`, and others that a handler sets; `serve_connections` runs their task.
+        is_interrupted: a SIGINT started it.
     """
 
     def __init__(self) -> None:
         self.deadlines = Deadlines()
+        self.is_interrupted = False
         self._started = trio.Event()
         self._idle: set[Connection] = set()
         self._scopes: set[trio.CancelScope] = set()
@@ -272,24 +273,6 @@ class Drain:
         finally:
             self.deadlines.lift(connection)
             self._idle.discard(connection)
-
-
-async def drain_on_signal(
-    drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Start the drain at a SIGTERM; cancel `stop` at one that comes when it has started.
-
-    Args:
-        task_status: started once the signal handler is installed.
-    """
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
-        task_status.started()
-        async for _ in signals:
-            if drain.is_started:
-                stop.cancel()
-            else:
-                logger.info("draining: no new connections; a second SIGTERM ends at once")
-                drain.start()
 
 
 async def serve_connections(

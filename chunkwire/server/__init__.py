@@ -5,7 +5,7 @@
             for n in (3, 2, 1):
                 await body.send_chunk(b"%d\\n" % n)
 
-    await server.serve(":8000", [server.Resource("/countdown", countdown)])
+    server.run(":8000", [server.Resource("/countdown", countdown)])  # in a trio program: await server.serve(…)
 
 - `serving` listens and runs the engine; `running` has what origin and gateway share; `engine` is the loop over the
   exchanges of one connection; `settings` has the deadlines and limits.
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from chunkwire.server.responder import ChunkedBody as ChunkedBody
     from chunkwire.server.responder import Responder as Responder
     from chunkwire.server.routes import Resource as Resource
+    from chunkwire.server.serving import run as run
     from chunkwire.server.serving import serve as serve
     from chunkwire.server.settings import ServerSettings as ServerSettings
     from chunkwire.wire.errors import LocalError as LocalError
@@ -68,7 +69,7 @@ _MODULES = {
     "chunkwire.server.request": ("IncomingRequest", "RequestBody"),
     "chunkwire.server.responder": ("EVENT_STREAM", "JSON_LINES", "OCTET_STREAM", "TEXT", "ChunkedBody", "Responder"),
     "chunkwire.server.routes": ("Resource",),
-    "chunkwire.server.serving": ("serve",),
+    "chunkwire.server.serving": ("run", "serve"),
     "chunkwire.server.settings": ("ServerSettings",),
     "chunkwire.wire.errors": ("LocalError",),
 }

@@ -21,7 +21,6 @@ from chunkwire.net.listen import (
     ServedListener,
     behind_tls,
     bound_addresses,
-    drain_on_signal,
     open_listeners,
     raise_file_limit,
     serve_connections,
@@ -75,6 +74,9 @@ async def run_server(
 
     Args:
         read_metrics: returns the text of `/metrics`.
+
+    Raises:
+        KeyboardInterrupt: a SIGINT started the drain.
     """
     async with trio.open_nursery() as nursery:
         if handle_signals:
@@ -95,3 +97,29 @@ async def run_server(
             max_connections=max_connections,
         )
         nursery.cancel_scope.cancel()
+    if drain.is_interrupted:
+        raise KeyboardInterrupt
+
+
+async def drain_on_signal(
+    drain: Drain, stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Start the drain at a SIGTERM or SIGINT (Ctrl-C); cancel `stop` at one that comes when it has started.
+
+    A SIGINT that is ignored, as in a job that a shell script runs with `&`, stays ignored.
+
+    Args:
+        task_status: started once the signal handlers are installed.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    with trio.open_signal_receiver(signal.SIGTERM, *(() if ignored else (signal.SIGINT,))) as signals:
+        task_status.started()
+        async for number in signals:
+            if drain.is_started:
+                stop.cancel()
+                continue
+            drain.is_interrupted = number == signal.SIGINT
+            # At a terminal also where logging is not configured: streams may go on for the grace time.
+            level, name = (logging.WARNING, "Ctrl-C") if drain.is_interrupted else (logging.INFO, "SIGTERM")
+            logger.log(level, "draining: no new connections; a second %s ends at once", name)
+            drain.start()

@@ -1,17 +1,21 @@
-"""Serve resources on an address until drained.
+"""Serve resources on an address until drained: `serve` in a trio program, `run` as the whole program.
 
 The rule here: this file only connects the parts: `engine` serves exchanges, `net.listen` accepts connections.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import trio
 
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import Address, Drain
 from chunkwire.net.sleeper import current_sleeper
+from chunkwire.net.triosleep import SleeperClock
 from chunkwire.record.values import Record
 from chunkwire.server.engine import Server
 from chunkwire.server.journal import JournalEntry
@@ -21,6 +25,26 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
+
+
+def run(address: Address | str, resources: Iterable[Resource], **options: Any) -> None:
+    """Run trio, and in it `serve` until Ctrl-C or SIGTERM; streams may then go on for `settings.grace`.
+
+    Args:
+        options: those of `serve`, except `handle_signals` and `task_status`.
+
+    Raises:
+        SystemExit: after Ctrl-C, with 130.
+        ListenError: as `serve`.
+        LocalError: as `serve`.
+    """
+    is_interrupted = False
+    try:
+        trio.run(partial(serve, address, resources, handle_signals=True, **options), clock=SleeperClock())
+    except* KeyboardInterrupt:
+        is_interrupted = True
+    if is_interrupted:
+        raise SystemExit(128 + signal.SIGINT)  # as a shell has it
 
 
 async def serve(
@@ -53,12 +77,14 @@ async def serve(
         drain: its `start` shuts the server down gracefully: streams may continue for `settings.grace`.
         reuse_port: share the address with other processes (SO_REUSEPORT).
         certificate: serve over TLS with it; None serves in the clear.
-        handle_signals: SIGTERM drains, a second one ends at once, SIGHUP reads the certificate (main thread only).
+        handle_signals: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reads the certificate (main thread
+            only).
         task_status: started with the bound addresses once accepting.
 
     Raises:
         ListenError: an address cannot be bound.
         LocalError: an address or resource that is not valid, or two resources at one path.
+        KeyboardInterrupt: with `handle_signals`, once a drain that SIGINT started is over.
 
     Cancellation: every stream is cut.
     """

@@ -2,8 +2,8 @@
 
 The rule here: a worker is the same command, which listens with SO_REUSEPORT and has a socket to its supervisor. On it
 the worker reports that it accepts connections, and answers each octet with its metrics. When the socket is closed, the
-supervisor has ended, and the worker ends. The supervisor serves no streams. It forwards SIGTERM and SIGHUP, replaces
-workers that died, and ends when all workers have ended.
+supervisor has ended, and the worker ends. The supervisor serves no streams. At a SIGTERM or SIGINT it sends SIGTERM to
+its workers; it forwards SIGHUP, replaces workers that died, and ends when all workers have ended.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from chunkwire.net.listen import (
     Drain,
     ListenError,
     bound_addresses,
-    drain_on_signal,
     open_listeners,
     share_port,
 )
 from chunkwire.server.admin import serve_admin
 from chunkwire.server.metrics import Metrics, add_up
+from chunkwire.server.running import drain_on_signal
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
 logger = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class Supervisor:
         process = await trio.lowlevel.open_process(
             self._command.at(address, theirs.fileno()),
             pass_fds=(theirs.fileno(),),
-            preexec_fn=_ignore_hangup if hasattr(signal, "SIGHUP") else None,
+            preexec_fn=_ignore_signals,
         )
         theirs.close()
         worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), trio.Lock())
@@ -230,6 +230,9 @@ async def supervise(
 
     Args:
         reloads: the workers have a certificate, which they read again at SIGHUP.
+
+    Raises:
+        KeyboardInterrupt: a SIGINT started the drain.
     """
     drain = Drain()
     supervisor = Supervisor(command, count, drain)
@@ -245,6 +248,8 @@ async def supervise(
         with stop:
             await supervisor.run(address, task_status=task_status)
         nursery.cancel_scope.cancel()
+    if drain.is_interrupted:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -273,6 +278,7 @@ def _bind(sock: socket.socket, address: Address) -> None:
     sock.bind((address.host.encode("idna"), address.port))
 
 
-def _ignore_hangup() -> None:
-    """Ignore SIGHUP until the worker handles it: by default it ends the process."""
+def _ignore_signals() -> None:
+    """Ignore SIGHUP until the worker handles it, and SIGINT for good: a terminal sends it to the supervisor as well."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

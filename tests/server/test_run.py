@@ -1,0 +1,70 @@
+"""`server.run` as a whole program: Ctrl-C and SIGTERM let a stream end, and end the program without a traceback."""
+
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from subprocess import Popen
+
+import pytest
+
+from tests.patience import PATIENCE
+from tests.peers.process import LOOPBACK, Reader, free_port, started, wait_listening
+
+PROGRAM = """
+from chunkwire import server
+
+async def echo(request, response):
+    async with response.chunked() as body:
+        await body.send_chunk(b"first")
+        await body.send_chunk(await request.read_body(99))
+
+server.run(":PORT", [server.Resource("/echo", echo, methods=("POST",))], settings=server.ServerSettings(grace=GRACE))
+"""
+POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n"
+
+
+@contextmanager
+def running(grace: float = 3600.0) -> Generator[tuple[Popen[bytes], int], None, None]:
+    port = free_port()
+    program = PROGRAM.replace("PORT", str(port)).replace("GRACE", str(grace))
+    with started([sys.executable, "-W", "error", "-c", program]) as process:
+        wait_listening(port, process)
+        yield process, port
+
+
+@contextmanager
+def streaming(port: int) -> Generator[tuple[socket.socket, Reader], None, None]:
+    """Ask, and hold the body of the request back once the response has begun."""
+    with socket.create_connection((LOOPBACK, port), PATIENCE) as client:
+        client.sendall(POST)
+        reader = Reader(client, whose="the program")
+        reader.until(b"first\r\n")
+        yield client, reader
+
+
+@pytest.mark.parametrize("number, name, code", [(signal.SIGINT, b"Ctrl-C", 130), (signal.SIGTERM, b"", 0)])
+def test_a_signal_lets_a_stream_end_and_ends_the_program_without_a_traceback(
+    number: signal.Signals, name: bytes, code: int
+) -> None:
+    with running() as (process, port), streaming(port) as (client, reader):
+        process.send_signal(number)
+        if name:
+            assert name in Reader(process.stderr, whose="the program").until(b"ends at once\n")
+        client.sendall(b"second")
+        assert reader.rest() == b"6\r\nsecond\r\n0\r\n\r\n"
+        assert process.wait(PATIENCE) == code
+        assert Reader(process.stderr, whose="the program").rest() == b""
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    """The grace time is an hour here."""
+    with running() as (process, port), streaming(port) as (_, reader):
+        process.send_signal(signal.SIGINT)
+        errors = Reader(process.stderr, whose="the program")
+        errors.until(b"ends at once\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert reader.rest() == b""
+        assert errors.rest() == b""
