@@ -45,16 +45,19 @@ _DIALECT: Final = OpenAIChat()
 
 def chat_resources(answers: Answers) -> tuple[Resource, ...]:
     """Return the resources of OpenAI's form."""
+    complete, models = partial(_complete, answers), partial(_list_models, answers)
     return (
         Resource(
             "/v1/chat/completions",
-            partial(_complete, answers),
+            complete,
             "the same in OpenAI's form: http://HOST:PORT/v1 is a base_url for its SDKs",
             """{origin}/v1/chat/completions -d '{"messages":[{"role":"user","content":"Say hello"}],"stream":true}'""",
             methods=("POST",),
             parameters=None,
         ),
-        Resource("/v1/models", partial(_list_models, answers), "the models of the providers", "{origin}/v1/models"),
+        Resource("/v1/models", models, "the models of the providers", "{origin}/v1/models"),
+        Resource("/chat/completions", complete, "the same without /v1", methods=("POST",), parameters=None),
+        Resource("/models", models, "the same without /v1"),
     )
 
 

@@ -21,6 +21,14 @@ def client(base: str, **options: Any) -> Iterator[Any]:
         yield made
 
 
+def test_a_base_url_with_the_version_is_refused_by_saying_so(origin: Origin) -> None:
+    with client(f"{origin.url}/v1") as made, pytest.raises(anthropic.NotFoundError) as caught:
+        made.messages.create(**ASKED)
+    error = caught.value.body["error"]
+    assert error["type"] == "not_found_error"
+    assert error["message"].endswith("the SDK adds /v1 itself, so its base URL must not end in /v1")
+
+
 @pytest.mark.chunkwire(FRAMINGS)
 def test_a_message_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
     with client(origin.anthropic(PROMPT, framing=scenario).url) as made:

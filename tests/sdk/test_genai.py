@@ -39,6 +39,13 @@ def test_an_answer_streams_its_tokens_under_any_framing(origin: Origin, scenario
     assert {chunk.model_version for chunk in chunks} == {"gemini-m"}
 
 
+def test_a_base_url_with_the_version_is_refused_by_saying_so(origin: Origin) -> None:
+    with client(f"{origin.url}/v1beta") as models, pytest.raises(genai.errors.ClientError) as caught:
+        models.generate_content(**asked())
+    assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+    assert "itself, so its base URL must not end in /v1beta" in str(caught.value)
+
+
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 def test_both_versions_of_the_path_are_there(origin: Origin, version: str) -> None:
     with client(origin.gemini(PROMPT).url, api_version=version) as models:

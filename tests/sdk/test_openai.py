@@ -34,6 +34,20 @@ def text_of(chunks: Any) -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
+def test_the_mock_is_at_a_base_url_with_and_without_its_version(origin: Origin) -> None:
+    for base in (f"{origin.url}/v1", origin.url):
+        with client(base, default_headers=FAST) as made:
+            assert text_of(made.chat.completions.create(**CHAT, stream=True)) == PROMPT
+            assert made.responses.create(**ASKED).output_text == PROMPT
+            assert [model.id for model in made.models.list()] == ["mock-1"]
+
+
+def test_a_path_that_is_not_mocked_is_an_error_of_the_form_that_the_sdk_reads(origin: Origin) -> None:
+    with mock(origin) as made, pytest.raises(openai.NotFoundError) as caught:
+        made.embeddings.create(model="m", input="x")
+    assert caught.value.body["message"] == "no resource at /v1/embeddings; GET / lists what there is"
+
+
 @pytest.mark.chunkwire(LEGAL)
 def test_a_chat_streams_its_tokens_under_any_framing(origin: Origin, scenario: Scenario) -> None:
     with client(origin.openai(PROMPT, framing=scenario).url) as made:

@@ -32,6 +32,12 @@ def test_a_chat_streams_its_tokens_and_its_usage(made: Any) -> None:
     assert (chunks[-2].choices[0].finish_reason, chunks[-1].usage.completion_tokens) == ("stop", len(TOKENS))
 
 
+def test_its_base_url_may_lack_the_version(made: Any) -> None:
+    other = made.with_options(base_url=str(made.base_url).removesuffix("v1/"))
+    assert other.chat.completions.create(**HI).choices[0].message.content == PROMPT
+    assert [model.id for model in other.models.list()] == ["m"]
+
+
 def test_tools_stream_and_their_results_are_taken(made: Any) -> None:
     with made.chat.completions.stream(**HI, tools=TOOLS) as stream:
         events = {event.type for event in stream}

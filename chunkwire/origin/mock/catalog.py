@@ -1,4 +1,4 @@
-"""The mocks' answers without a model: the list of models, the number of tokens in a prompt, the list of quirks.
+"""The mocks' answers without a model: lists of models and quirks, the number of tokens in a prompt, a 404.
 
 The rule here: each provider's own form. Any model exists where the settings name none.
 """
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.llm import DIALECTS
+from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import Dialect, Reply, json_reply
 from chunkwire.llm.question import ModelRequest, RequestRefused, refuse
 from chunkwire.llm.shape import at, dump, load_object, text_at
@@ -18,6 +19,7 @@ from chunkwire.origin.mock.composition import prompt_tokens
 from chunkwire.origin.mock.responder import MAX_BODY_OCTETS, check_key, check_model
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.origin.scenarios.quirks import QUIRKS
+from chunkwire.server.query import shown
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
 
@@ -63,6 +65,18 @@ async def list_quirks(settings: MockSettings, request: IncomingRequest, response
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = ("  ".join([*map(str.ljust, row, widths), row[-1]]) + "\n" for row in rows)
     await response.fixed(200, (TEXT,), "".join(lines).encode())
+
+
+async def refuse_path(request: IncomingRequest, response: Responder) -> None:
+    """Answer 404 in the form of the provider; a base URL may have the version that its SDK adds."""
+    dialect = _provider(ModelRequest(request.head.method, request.head.target, request.head.fields))
+    first, second = request.path.split("/")[1:3]
+    hint = "GET / lists what there is"
+    if second in ("v1", "v1beta"):
+        hint = f"the SDK adds /{second} itself, so its base URL must not end in /{first}"
+    error = ProviderError(ErrorKind.NOT_FOUND, f"no resource at {shown(request.path)}; {hint}")
+    reply = dialect.write_error(error)
+    await response.fixed(reply.status, reply.fields, reply.body)
 
 
 _COUNTERS: Final = {

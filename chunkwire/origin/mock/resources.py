@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from chunkwire.origin.mock.catalog import count_tokens, list_models, list_quirks
+from chunkwire.origin.mock.catalog import count_tokens, list_models, list_quirks, refuse_path
 from chunkwire.origin.mock.responder import answer_question
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, MockSettings
 from chunkwire.server.cors import ANY, cors_fields, preflight_fields
@@ -39,8 +39,10 @@ _INVOKE: Final = (
 # Of each resource: path, summary, the responder, and curl's options in the example, which are "" for a GET.
 _TABLE: Final[tuple[tuple[str, str, MockFunction, str], ...]] = (
     ("/v1/chat/completions", "OpenAI chat completions, mocked", answer_question, _CHAT),
+    ("/chat/completions", "the same below a base URL without /v1, as DeepSeek's", answer_question, _CHAT),
     ("/openai/deployments/{model}/chat/completions", "OpenAI chat completions at Azure's path", answer_question, _CHAT),
     ("/v1/responses", "OpenAI responses, mocked", answer_question, _RESPONSES),
+    ("/responses", "the same below a base URL without /v1", answer_question, _RESPONSES),
     ("/v1/messages", "Anthropic messages, mocked", answer_question, _MESSAGES),
     *(
         (f"{version}/models/{{model}}:{method}", summary, answer_question, _GEMINI)
@@ -71,6 +73,7 @@ _TABLE: Final[tuple[tuple[str, str, MockFunction, str], ...]] = (
         "",
     ),
     ("/v1/models/{model}", "a model of /v1/models", list_models, ""),
+    ("/models", "the same below a base URL without /v1", list_models, ""),
     ("/v1beta/models", "Gemini's list of models", list_models, ""),
     ("/v1beta/models/{model}", "a model of /v1beta/models", list_models, ""),
     ("/openai/models", "Azure's list of models", list_models, ""),
@@ -81,7 +84,7 @@ _TABLE: Final[tuple[tuple[str, str, MockFunction, str], ...]] = (
 
 def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...]:
     """Return the resources of all providers' mocks; fields of a request may override `settings`."""
-    return tuple(
+    mocks = (
         Resource(
             path,
             partial(_answer_with_cors, partial(mock, settings)),
@@ -92,6 +95,17 @@ def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...
         )
         for path, summary, mock, options in _TABLE
     )
+    others = (
+        Resource(
+            f"/{version}/{{rest*}}",
+            partial(_answer_with_cors, refuse_path),
+            "404 for any other path, in the form that the SDKs read",
+            methods=("GET", "POST", "OPTIONS"),
+            parameters=None,
+        )
+        for version in ("v1", "v1beta")
+    )
+    return (*mocks, *others)
 
 
 async def _answer_with_cors(answering: ResponderFunction, request: IncomingRequest, response: Responder) -> None:
