@@ -1,9 +1,9 @@
 """Replay a recording: exactly its frames, at the recorded times, with its end and its faults.
 
-`plan_replays` makes a plan from records (pure), and a resource executes it. Frames that ended in
-one read are sent in one write. A frame that came in several reads is sent whole, when its last octet came. Content that
-was not recorded is replaced by dots, and a body that was not chunked is sent with a chunk for each read; the replay is
-then not exact.
+`plan_replays` makes a plan from records (pure), and a resource executes it. Frames that ended in one read are sent in
+one write. A frame that came in several reads is sent whole, when its last octet came. Content that was not recorded is
+replaced by as many dots as octets came, and a body that was not chunked is sent with a chunk for each read; the replay
+is then not exact.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Repla
         speed: factor of the speed, above 0; 2 halves every pause.
 
     Raises:
-        LocalError: the recording has no response with a final head, or keeps only the first octets of a frame.
+        LocalError: the recording has no response with a final head, keeps only the first octets of a frame, or does not
+            say how much of a partial one came.
     """
     streams: dict[tuple[str | None, str, int], list[Record]] = {}
     requests: dict[tuple[str | None, int], RequestRecord] = {}
@@ -140,19 +141,19 @@ def _steps(pieces: Iterable[ReplayWrite], *, began: float, speed: float) -> Iter
         yield ReplayWrite(max(0.0, read[0].t - began) / speed, octets, chunks, content, number)
 
 
-def _pieces(records: Iterable[Record]) -> Iterator[ReplayWrite]:
+def _pieces(records: Sequence[Record]) -> Iterator[ReplayWrite]:
     """Yield the write of each record of a body."""
     last: FrameRecord | None = None
     for record in records:
         if isinstance(record, FrameRecord):
-            data = _data(record)
+            data = _data(record, _octets_of_partial(record, records) if record.partial else record.size)
             raw = record.line.encode("latin-1") + b"\r\n" + data
             is_whole = bool(record.size) and not record.partial
             end = b"\r\n" if is_whole else b""
             yield ReplayWrite(record.t, raw + end, int(is_whole), len(data), record.read)
             last = None if record.size else record
         elif isinstance(record, DataRecord) and record.size:
-            data = _data(record)
+            data = _data(record, record.size)
             yield ReplayWrite(record.t, encode_chunk(data), 1, len(data), record.read)
         elif isinstance(record, TrailersRecord):
             lines = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in record.fields)
@@ -161,10 +162,26 @@ def _pieces(records: Iterable[Record]) -> Iterator[ReplayWrite]:
         yield ReplayWrite(last.t, b"\r\n", read=last.read)  # the empty line after the last-chunk and its trailers
 
 
-def _data(record: FrameRecord | DataRecord) -> bytes:
+def _data(record: FrameRecord | DataRecord, octets: int | None) -> bytes:
+    """Return the content of a frame, or this many dots where it was not recorded.
+
+    Raises:
+        LocalError: the recording has only its first octets; or neither content nor their number (None).
+    """
     if record.cut:
         raise LocalError(f"expected all of frame {record.n}, got its first octets: the recording keeps no more of one")
-    return record.data if record.data is not None else b"." * record.size
+    if record.data is not None:
+        return record.data
+    if octets is None:
+        raise LocalError(f"expected the end of the body in the recording: it says how much of frame {record.n} came")
+    return b"." * octets
+
+
+def _octets_of_partial(partial: FrameRecord, records: Sequence[Record]) -> int | None:
+    """Return how many octets of a partial chunk's data came; None if the recording does not say."""
+    whole = sum(each.size for each in records if isinstance(each, FrameRecord) and not each.partial)
+    ends = [each.octets for each in records if isinstance(each, EndRecord)]
+    return min(partial.size, max(0, ends[0] - whole)) if ends else None
 
 
 def replay_resources(replays: Sequence[Replay]) -> tuple[Resource, ...]:

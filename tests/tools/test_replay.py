@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire.origin.replay import Replay, plan_replays, replay_resources
-from chunkwire.record.values import FrameRecord, Record
+from chunkwire.record.values import EndRecord, FrameRecord, Record
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.unchunked import CloseScanner
 from tests.tools.seen import seen
@@ -65,6 +65,26 @@ def test_content_that_was_left_out_is_filled_with_dots() -> None:
     replay = planned(bare)
     assert octets_of(replay) == FRAMES.replace(b"hello", b".....") + LAST
     assert not replay.is_exact
+
+
+def without_data(*reads: tuple[float, bytes]) -> list[Record]:
+    return [each._replace(data=None) if isinstance(each, FrameRecord) else each for each in seen([*reads])]
+
+
+@pytest.mark.parametrize("came", [b"10\r\nhalf of ", b"10\r\n", b"8\r\nhalf of XX"])
+def test_of_a_frame_that_broke_off_no_more_is_filled_up_than_came(came: bytes) -> None:
+    """Fails where the whole chunk-size is filled, as if all of the chunk had come."""
+    replay = planned(without_data((1.0, FRAMES), (2.0, came)))
+    assert octets_of(replay) == (FRAMES.replace(b"hello", b".....") + came.replace(b"half of ", b"." * 8))
+    assert replay.ending == "cut"
+
+
+def test_how_much_of_a_frame_came_is_not_guessed() -> None:
+    records = [each for each in without_data((1.0, b"10\r\nhalf of ")) if not isinstance(each, EndRecord)]
+    with pytest.raises(
+        LocalError, match=r"^expected the end of the body in the recording: it says how much of frame 1"
+    ):
+        plan_replays(records)
 
 
 CUT = [r._replace(cut=True) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
