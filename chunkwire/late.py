@@ -16,11 +16,14 @@ def load_name(package: str, modules: Mapping[str, tuple[str, ...]], name: str) -
         modules: the names that are loaded from each module.
 
     Raises:
-        AttributeError: the package has no such name.
+        AttributeError: the package has no such name; the message suggests the nearest one.
     """
     for module, names in modules.items():
         if name in names:
             value = getattr(importlib.import_module(module), name)
             setattr(importlib.import_module(package), name, value)
             return value
-    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    from chunkwire.wire.nearest import near
+
+    known = [each for names in modules.values() for each in names]
+    raise AttributeError(f"module {package!r} has no attribute {name!r}{near(name, known)}")

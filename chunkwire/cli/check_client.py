@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import check
-from chunkwire.cli.parser import near
 from chunkwire.cli.terminal import say
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import expected_one_of
 
 if TYPE_CHECKING:
     from chunkwire.tools.check.client.rows import ClientCase
@@ -58,8 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.tools.check.client.rows import FORMS, client_cases
 
     if options.form not in FORMS:
-        wanted = f"--as: expected one of {', '.join(FORMS)}"
-        raise LocalError(f"{wanted}, got {options.form!r}{near(options.form, FORMS)}")
+        raise LocalError(f"--as: {expected_one_of(FORMS, options.form)}")
     missing = ""
     if not options.command:
         missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"

@@ -6,6 +6,7 @@ import argparse
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import near
 
 SUMMARY = "pages about the protocols, the limits and the changes, or the flags of a verb"
 EPILOG = """\
@@ -29,7 +30,6 @@ def run(options: argparse.Namespace) -> int:
         LocalError: nothing has that name.
     """
     from chunkwire.cli.main import OTHER_NAMES, VERBS, parse
-    from chunkwire.cli.parser import near
     from chunkwire.lab.pages import PAGES
 
     name = " ".join(options.name)

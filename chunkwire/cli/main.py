@@ -18,9 +18,10 @@ from typing import Final, NoReturn
 
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
-from chunkwire.cli.parser import Parser, UsageError, near
+from chunkwire.cli.parser import Parser, UsageError
 from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import leaves
+from chunkwire.wire.nearest import near
 
 # In the order of the help, by what they are for; each is a module of this room.
 GROUPS: Final = {

@@ -7,17 +7,13 @@ but `-l` and the names that other programs give to it.
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 import textwrap
-from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-MIN_LIKENESS: Final = 0.7
-"""The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
-MIN_STEM: Final = 3
-"""The least letters of an abbreviation for which the whole name is suggested."""
+from chunkwire.wire.nearest import expected_one_of, near
+
 MIN_COLUMN: Final = 24
 """The least width of the text beside an example; if there is less, it is put below."""
 _COLUMN: Final = re.compile(r"\S {2,}(?=\S)")
@@ -81,9 +77,7 @@ class Parser(argparse.ArgumentParser):
     def check_choice(self, action: argparse.Action, value: object) -> None:
         """Raise an ArgumentError that lists the choices and suggests the nearest one, if a value is none of them."""
         if action.choices is not None and value not in action.choices:
-            known = list(map(str, action.choices))
-            expected = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
-            raise argparse.ArgumentError(action, f"expected {expected}, got {value!r}{near(str(value), known)}")
+            raise argparse.ArgumentError(action, expected_one_of([*map(str, action.choices)], value))
 
     _check_value = check_choice  # argparse calls it
 
@@ -139,21 +133,3 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
             text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
         )
         return lines if is_beside else [lead.rstrip(), *lines]
-
-
-def near(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
-
-    The first letter may be wrong only if the rest is right.
-    """
-    stem = word.strip("-").lower()
-    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
-    longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
-    alike = [name for name in names if name[0] == stem[:1] or is_first_letter_wrong(stem, name)]
-    close = longer or difflib.get_close_matches(stem, alike, n=1, cutoff=MIN_LIKENESS)
-    return f"; did you mean {names[close[0]]}?" if close else ""
-
-
-def is_first_letter_wrong(word: str, name: str) -> bool:
-    """Say whether a word is a name whose first letter is missing, wrong, behind another, or swapped with the second."""
-    return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]

@@ -48,6 +48,7 @@ from chunkwire.net.dial import DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
+from chunkwire.wire.nearest import near
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _ERROR_OCTETS: Final = 64 * 1024  # of an error response, after which no more is read: JSON, or the start of a page
@@ -282,7 +283,9 @@ def parse_target(text: str) -> tuple[Dialect, Url, str]:
     found = _SPEC.fullmatch(text)
     dialect = None if found is None else DIALECTS.get(found["dialect"])
     if found is None or dialect is None:
-        raise LocalError(f"expected DIALECT:URL#MODEL, the dialect one of {', '.join(DIALECTS)}, got {text!r:.80}")
+        hint = near(found["dialect"], DIALECTS) if found is not None else ""
+        wanted = f"expected DIALECT:URL#MODEL, the dialect one of {', '.join(DIALECTS)}"
+        raise LocalError(f"{wanted}, got {text!r:.80}{hint}")
     return dialect, parse_url(found["url"]), found["model"] or ""
 
 

@@ -172,7 +172,7 @@ async def test_the_quirks_are_listed_a_line_each() -> None:
 async def test_an_unknown_quirk_is_refused_with_the_nearest_names() -> None:
     response = await ask(asking("openai", "x-chunkwire-quirk: reasonin"))
     assert status_of(response) == 400
-    assert b"expected a quirk such as reasoning" in response
+    assert b"no quirk 'reasonin'; did you mean reasoning?" in response
 
 
 @pytest.mark.parametrize(

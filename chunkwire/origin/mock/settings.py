@@ -6,7 +6,6 @@ one is refused by its name. Each `parse_…` raises ValueError with what was exp
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +16,10 @@ from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import Field, refuse
 from chunkwire.origin.scenarios import FAULTS, find_scenario
-from chunkwire.origin.scenarios.quirks import QUIRKS
+from chunkwire.origin.scenarios.quirks import find_quirk
 from chunkwire.server.query import shown
 from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.nearest import near
 
 PREFIX: Final = "x-chunkwire-"
 MAX_TOKENS: Final = 100_000  # of one answer; the largest limit that a provider publishes is 128 Ki
@@ -148,18 +148,16 @@ def parse_failure(text: str) -> MockFailure:
     if _NUMBER.fullmatch(what) and 400 <= int(what) <= 599:
         kind, status = kind_of_status(int(what)), int(what)
         return MockFailure(ProviderError(kind, f"the mock is set to answer {status}", status), after)
-    if what not in [kind.value for kind in ErrorKind]:
-        kinds = ", ".join(kind.value for kind in ErrorKind)
-        raise ValueError(f"expected a status from 400 to 599 or one of {kinds}, got {shown(text)!r}")
+    kinds = [kind.value for kind in ErrorKind]
+    if what not in kinds:
+        wanted = f"expected a status from 400 to 599 or one of {', '.join(kinds)}"
+        raise ValueError(f"{wanted}, got {shown(text)!r}{near(what, kinds)}")
     return MockFailure(ProviderError(ErrorKind(what), f"the mock is set to fail: {what}"), after)
 
 
 def parse_quirk(text: str) -> str:
     """Return the name of a quirk."""
-    if text not in QUIRKS:
-        near = difflib.get_close_matches(text, QUIRKS, n=3)
-        raise ValueError(f"expected a quirk{' such as ' + ', '.join(near) if near else ''}, got {shown(text)!r}")
-    return text
+    return find_quirk(text).name
 
 
 def parse_wait(text: str) -> float:
@@ -232,7 +230,8 @@ def with_fields(settings: MockSettings, fields: tuple[Field, ...]) -> MockSettin
             continue
         known = FIELDS.get(label.removeprefix(PREFIX))
         if known is None:
-            raise refuse(f"{shown(label)}: expected one of {', '.join(PREFIX + each for each in FIELDS)}")
+            labels = [PREFIX + each for each in FIELDS]
+            raise refuse(f"{shown(label)}: expected one of {', '.join(labels)}{near(label, labels)}")
         attribute, parse = known
         try:
             changes[attribute] = parse(value.decode("utf-8", "replace").strip())

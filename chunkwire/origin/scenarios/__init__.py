@@ -7,8 +7,7 @@ clock. `playing` writes scenarios as responses. `quirks` are streams of language
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,8 +15,7 @@ from chunkwire.origin.scenarios.broken import BROKEN
 from chunkwire.origin.scenarios.legal import LEGAL
 from chunkwire.origin.scenarios.values import EVENTS, Ending, Scenario, Write
 from chunkwire.wire.errors import LocalError
-
-_LISTED: Final = 50  # names in an error message: all scenarios, not all quirks
+from chunkwire.wire.nearest import unknown_name
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
@@ -31,23 +29,12 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
     """Return the scenario of this name.
 
     Raises:
-        LocalError: there is none; the message suggests the nearest name, or lists them.
+        LocalError: there is none; the message suggests a name, or has the nearest ones.
     """
-    return among[known_name(name, among, "scenario")]
-
-
-def known_name(name: str, among: Collection[str], what: str) -> str:
-    """Return the name, which must be among these.
-
-    Raises:
-        LocalError: it is not; the message suggests the nearest one, or lists the first `_LISTED`.
-    """
-    if name in among:
-        return name
-    if near := difflib.get_close_matches(name, among, n=1):
-        raise LocalError(f"no {what} {name!r:.80}: did you mean {near[0]}?")
-    listed = [*list(among)[:_LISTED], *(["…"] if len(among) > _LISTED else [])]
-    raise LocalError(f"expected one of {', '.join(listed)}, got {name!r:.80}")
+    if name not in among:
+        listed_by = "chunkwire.testing.SCENARIOS, or GET / of an origin,"
+        raise LocalError(unknown_name("scenario", name, among, listed_by=listed_by))
+    return among[name]
 
 
 __all__ = [
@@ -60,5 +47,4 @@ __all__ = [
     "Scenario",
     "Write",
     "find_scenario",
-    "known_name",
 ]

@@ -6,7 +6,6 @@ The rule here: only values, and the selection of rows. `client`, `server` and `p
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import near
 
 
 class Level(enum.Enum):
@@ -58,10 +58,15 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Octets of the exchange that a ruling is based on; the label says who sent or received them."""
+    """Octets that a ruling is based on; the label says whose they are.
+
+    Attributes:
+        is_exchanged: they were sent or received; False for what a command printed.
+    """
 
     label: str
     octets: bytes
+    is_exchanged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +126,7 @@ def choose(cases: Sequence[T], only: Sequence[str]) -> list[T]:
     for wanted in only:
         if not any(is_named(case.row, wanted) for case in cases):
             ids = [name for case in cases for name in (case.row.id, case.row.name) if name]
-            close = difflib.get_close_matches(wanted, ids, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise LocalError(f"--only: no row {wanted!r}{hint} (--list shows them)")
+            raise LocalError(f"--only: no row {wanted!r}{near(wanted, ids)} (--list shows them)")
     return [case for case in cases if any(is_named(case.row, wanted) for wanted in only)]
 
 

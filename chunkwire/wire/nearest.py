@@ -1,0 +1,51 @@
+"""The known names that are nearest to a wrong one, for error messages.
+
+The rule here: one measure of likeness for all messages, on the command line, in tests and over HTTP. What this module
+must not know: what the names mean.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import Final
+
+MIN_LIKENESS: Final = 0.7
+"""The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
+MIN_STEM: Final = 3
+"""The least letters of an abbreviation for which the whole name is suggested."""
+_NEAREST: Final = 3  # names in a message about a name that is like none
+
+
+def near(word: str, known: Collection[str]) -> str:
+    """Return `; did you mean …?` if a word is probably a known one, misspelt or abbreviated; else "".
+
+    The first letter may be wrong only if the rest is right.
+    """
+    stem = word.strip("-").lower()
+    names = {name.lstrip("-"): name for name in known if len(name.lstrip("-")) > 1}
+    longer = sorted((name for name in names if len(stem) >= MIN_STEM and name.startswith(stem)), key=len)
+    alike = [name for name in names if name[0] == stem[:1] or _is_first_letter_wrong(stem, name)]
+    close = longer or difflib.get_close_matches(stem, alike, n=1, cutoff=MIN_LIKENESS)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def _is_first_letter_wrong(word: str, name: str) -> bool:
+    """Say whether a word is a name whose first letter is missing, wrong, behind another, or swapped with the second."""
+    return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
+
+
+def expected_one_of(known: Collection[str], got: object) -> str:
+    """Return a message: all known names, what came instead, and the name that was probably meant."""
+    return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}, got {got!r:.80}{near(str(got), known)}"
+
+
+def unknown_name(what: str, got: str, known: Collection[str], *, listed_by: str) -> str:
+    """Return a message about a name that is none of many: the one that was probably meant, else the nearest ones.
+
+    Args:
+        what: it names, such as "scenario".
+        listed_by: where all names are.
+    """
+    three = ", ".join(difflib.get_close_matches(got, known, n=_NEAREST, cutoff=0.0))
+    return f"no {what} {got!r:.80}{near(got, known) or f'; the nearest are {three}; {listed_by} has all'}"

@@ -1,0 +1,40 @@
+"""A wrong name is answered by the one that was meant, or by the nearest ones; never by hundreds."""
+
+import pytest
+
+from chunkwire.wire.nearest import expected_one_of, near, unknown_name
+
+NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save")
+
+
+@pytest.mark.parametrize(
+    "word, meant",
+    [
+        ("no-dnoe", "no-done"),
+        ("early", "early-end"),
+        ("ut", "cut"),
+        ("vatch", "watch"),
+        ("awtch", "watch"),
+        ("swatch", "watch"),
+        ("--asve", "--save"),
+        ("no", ""),
+        ("xyz", ""),
+        ("", ""),
+    ],
+)
+def test_the_name_that_was_probably_meant_is_suggested(word: str, meant: str) -> None:
+    assert near(word, NAMES) == (f"; did you mean {meant}?" if meant else "")
+
+
+def test_a_message_has_all_names_of_a_few_and_what_came_instead() -> None:
+    assert expected_one_of(["keep", "close"], "kep") == "expected one of keep, close, got 'kep'; did you mean keep?"
+    assert expected_one_of(["self"], 7) == "expected self, got 7"
+
+
+def test_a_message_has_the_nearest_of_many_names_and_where_all_are() -> None:
+    many = [f"{letter}-{number}" for letter in "abcdef" for number in range(100)]
+    assert unknown_name("row", "c-11x", many, listed_by="--list") == "no row 'c-11x'; did you mean c-11?"
+    line = unknown_name("row", "zz", many, listed_by="--list")
+    assert line.startswith("no row 'zz'; the nearest are ")
+    assert line.endswith("; --list has all")
+    assert line.count(",") == 2
