@@ -22,10 +22,11 @@ from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.server.serving import serve
+from chunkwire.testing.calls import CheckedApi
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.responses import as_base64, by_hand
 from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
-from chunkwire.testing.steps import Response
+from chunkwire.testing.steps import Response, naming
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
 from chunkwire.wire.errors import LocalError
 
@@ -46,7 +47,7 @@ class RunOptions(TypedDict, total=False):
     by_hand: bool
 
 
-class OriginRun:
+class OriginRun(CheckedApi):
     """A sequence of responses at a base URL.
 
     Attributes:
@@ -154,7 +155,7 @@ class OriginRun:
         return f"<{self.kind} run at {self.url}>"
 
 
-class Origin:
+class Origin(CheckedApi):
     """An origin on a new thread, for the duration of the `with` block.
 
         with Origin() as origin:
@@ -175,7 +176,10 @@ class Origin:
     def __init__(self, *, gateway: bool | str = False) -> None:
         self.url = ""
         self.thread = TrioThread(self._serve, "chunkwire origin")
-        self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
+        if not isinstance(gateway, bool | str):
+            raise LocalError(f"gateway: expected True, False or a mode such as 'buffer', got {gateway!r:.40}")
+        with naming("gateway"):
+            self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
         self._runs = Runs()
 
     def openai(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
@@ -226,7 +230,9 @@ class Origin:
     def _begin(self, kind: str, responses: Response | None, options: RunOptions) -> OriginRun:
         if not self.url:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
-        is_by_hand = options.get("by_hand", False)
+        is_by_hand: object = options.get("by_hand", False)
+        if not isinstance(is_by_hand, bool):
+            raise LocalError(f"by_hand: expected True or False, got {is_by_hand!r:.40}")
         if is_by_hand and responses is not None:
             raise LocalError("expected either responses or by_hand=True; by_hand() is a response among others")
         listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
@@ -238,7 +244,10 @@ class Origin:
 
         Raises:
             RunFailed: a run did not go as planned; a line for each deviation.
+            LocalError: `runs` is no list.
         """
+        if not isinstance(runs, Iterable | None):
+            raise LocalError(f"end: expected a list of runs, got {runs!r:.40}")
         chosen = self._runs.all() if runs is None else [run.served for run in runs]
         failures: list[str] = []
         for run in chosen:

@@ -20,6 +20,7 @@ from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.jsontext import load_json
+from chunkwire.wire.nearest import expected_one_of
 
 MAX_RUNS: Final = 1000  # at once
 MAX_RESPONSES: Final = 1000  # of one run
@@ -202,7 +203,7 @@ def is_wait(message: Mapping[str, object]) -> bool:
     """
     what = message.get("do")
     if what not in _WAITS and what not in [act.value for act in Act]:
-        raise LocalError(f"do: expected one of {', '.join((*Act, *_WAITS))}, got {what!r:.40}")
+        raise LocalError(f"do: {expected_one_of((*Act, *_WAITS), what)}")
     return what in _WAITS
 
 
@@ -226,7 +227,7 @@ class Runs:
         refuse_unknown(message, _MEMBERS)
         kind = message.get("kind")
         if kind not in KINDS:
-            raise LocalError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r:.40}")
+            raise LocalError(f"kind: {expected_one_of(KINDS, kind)}")
         repeats = message.get("repeats", False)
         if not isinstance(repeats, bool):
             raise LocalError(f"repeats: expected true or false, got {repeats!r:.40}")

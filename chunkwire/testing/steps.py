@@ -17,10 +17,11 @@ from typing import Final, TypeAlias
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.llm.shape import dump
 from chunkwire.origin.plan import checked_header
-from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario, known_name
-from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
+from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario
+from chunkwire.origin.scenarios.quirks import Quirk, find_quirk
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import expected_one_of
 
 Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario | Quirk
 """The description of a response."""
@@ -270,7 +271,7 @@ def _read_octets(response: Mapping[str, object]) -> Octets:
         raise LocalError("octets_b64: expected a list of texts in base64") from error
     end = response.get("end", "close")
     if end not in _ENDINGS:
-        raise LocalError(f"end: expected one of {', '.join(_ENDINGS)}, got {end!r:.40}")
+        raise LocalError(f"end: {expected_one_of(_ENDINGS, end)}")
     return Octets(writes, _ENDINGS[str(end)])
 
 
@@ -290,7 +291,8 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
 def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
     """Raise a LocalError if a message has unknown members."""
     for name in response:
-        known_name(str(name), known, "member")
+        if name not in known:
+            raise LocalError(expected_one_of(known, name))
 
 
 def _content(value: object, kind: str) -> object:
@@ -313,7 +315,7 @@ def _call(call: object) -> tuple[str, object]:
 
 
 def _quirk(value: object, kind: str) -> Quirk:
-    quirk = QUIRKS[known_name(_text(value, "quirk"), QUIRKS, "quirk")]
+    quirk = find_quirk(_text(value, "quirk"))
     if kind not in [dialect.partition("-")[0] for dialect in quirk.dialects]:
         raise LocalError(f"expected a quirk of {kind}, got {quirk.name} of {', '.join(quirk.dialects)}")
     return quirk
@@ -321,12 +323,16 @@ def _quirk(value: object, kind: str) -> Quirk:
 
 def _error(value: object) -> str:
     if value and value not in [kind.value for kind in ErrorKind]:
-        raise LocalError(f"error: expected one of {', '.join(ErrorKind)}, got {value!r:.40}")
+        raise LocalError(f"error: {expected_one_of([*ErrorKind], value)}")
     return str(value)
 
 
 def _scenario(value: object) -> Scenario:
-    return value if isinstance(value, Scenario) else find_scenario(_text(value, "framing"))
+    if isinstance(value, Scenario):
+        return value
+    if not isinstance(value, str):
+        raise LocalError(f"expected a scenario or its name as framing, got {value!r:.40}")
+    return find_scenario(value)
 
 
 def _text(value: object, what: str) -> str:

@@ -88,7 +88,7 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
     "message, line",
     [
         ({"kind": "ssee"}, "kind: expected one of openai, .*, websocket, got 'ssee'"),
-        ({"kind": "sse", "responses": ["a", {"fault": "cutt"}]}, r"response 2: no scenario 'cutt': did you mean cut\?"),
+        ({"kind": "sse", "responses": ["a", {"fault": "cutt"}]}, r"response 2: no scenario 'cutt'; did you mean cut\?"),
         ({"kind": "sse", "plan": []}, "expected one of kind, responses, framing, repeats, got 'plan'"),
         ({"kind": "text", "responses": ["\ud800"]}, "response 1: .*surrogates not allowed"),
         ({"kind": "sse", "responses": [[{"data": "x", "id": 7}]]}, "response 1: id: expected a text, got 7"),
@@ -108,7 +108,7 @@ def test_a_message_that_is_wrong_is_one_line(control: str, message: object, line
 def test_an_action_that_is_wrong_is_one_line(control: str) -> None:
     _, run = begin(control, kind="sse", responses=[{"by_hand": True}])
     for message, line in (
-        ({"do": "send"}, "do: expected one of send_event, .*, wait_acked, got 'send'"),
+        ({"do": "send"}, "do: expected one of send_event, .*, wait_acked, got 'send'; did you mean send_event\\?"),
         ({"do": "send_event", "data": "\ud800"}, "send_event: expected text that UTF-8 can write, got .*"),
         ({"do": "send_frame"}, "send_frame: expected data or data_b64 as a text, got None"),
         ({"do": "send_octets", "data_b64": "?"}, "send_octets: data_b64: expected base64"),

@@ -100,8 +100,9 @@ def test_loaded():
 
 def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     wrong = {
-        ("'xyz'", "scenario"): "expected one of event-per-chunk, tiny, ",
-        ("'split-utf'", "scenario"): "no scenario 'split-utf': did you mean split-utf8?",
+        ("'xyz'", "scenario"): "no scenario 'xyz'; the nearest are ",
+        ("'no-dnoe'", "scenario"): "no scenario 'no-dnoe'; did you mean no-done?",
+        ("'split-utf'", "scenario"): "no scenario 'split-utf'; did you mean split-utf8?",
         ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",
         ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",
         ("7", "scenario"): "expected scenarios in the marker, got 7",
@@ -114,7 +115,7 @@ def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
         assert f"test_{number}.py::test_it: {line}" in printed
     assert "Traceback" not in printed
     assert "plugin.py" not in printed
-    assert "5 errors" in printed
+    assert "6 errors" in printed
 
 
 WRONG_CALLS = """
@@ -138,7 +139,7 @@ def test_own():
 
 def test_a_wrong_call_is_shown_at_the_line_of_the_test_and_whole_if_asked_for(tmp_path: Path) -> None:
     printed = run_pytest(tmp_path, WRONG_CALLS, *ALONE)
-    assert "LocalError: framing: no scenario 'split-utf': did you mean split-utf8?" in printed
+    assert "LocalError: framing: no scenario 'split-utf'; did you mean split-utf8?" in printed
     assert "RunFailed: wait_request: no request came within 0.001 s" in printed
     assert "5 failed, 1 error" in printed
     assert not re.findall(r"^.*(?:origin|runs|steps|thread|scenarios)\S*\.py:.*$", printed, re.MULTILINE)

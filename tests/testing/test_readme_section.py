@@ -1,4 +1,4 @@
-"""README's section on tests, word for word in a project of its own, tells a sound client from a naive one."""
+"""README's section on tests, and the page that it links to, word for word in a project of its own."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.testing.test_plugin import ALONE, run_pytest
 
 README = ROOT.joinpath("README.md").read_text("utf-8")
 SECTION = README.partition("**You develop a client or an application.**")[2].partition("\n**")[0]
+PAGE = ROOT.joinpath("chunkwire/testing/README.md").read_text("utf-8")
 
 SOUND = """
 import json
@@ -57,9 +58,9 @@ def ask(base_url):
 """
 
 
-def run_section(folder: Path, app: str, *arguments: str) -> tuple[dict[str, str], str]:
-    """Return the outcome of each test of the section, and all that pytest prints."""
-    (block,) = re.findall(r"^```python\n(.*?)^```$", SECTION, re.DOTALL | re.MULTILINE)
+def run_section(folder: Path, app: str, *arguments: str, text: str = SECTION) -> tuple[dict[str, str], str]:
+    """Return the outcome of each test of a text, and all that pytest prints."""
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     folder.joinpath("app.py").write_text(app)
     printed = run_pytest(folder, block, *ALONE, *arguments)
     found = re.findall(r"^([A-Z]+) test_project\.py::(\S+)", printed, re.MULTILINE)
@@ -81,6 +82,11 @@ def test_a_naive_client_fails_where_it_is_naive(tmp_path: Path) -> None:
     assert {outcomes[f"{framing}[{name}]"] for name in ("event-per-chunk", "trailers")} == {"PASSED"}
     told = "split-utf8: chunks that end inside characters of several octets; a sound client must decode UTF-8 over"
     assert f"chunkwire: {told}" in printed
+
+
+def test_the_examples_of_the_page_pass_with_a_sound_client(tmp_path: Path) -> None:
+    outcomes, printed = run_section(tmp_path, SOUND, text=PAGE)
+    assert list(outcomes.values()) == ["PASSED"] * 4, printed
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([\w/.]+)\)", SECTION))
