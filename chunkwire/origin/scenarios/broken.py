@@ -1,6 +1,8 @@
-"""The broken scenarios: responses that a client must not report as complete.
+"""The broken scenarios: responses whose content is not complete.
 
-Those with a `tail` are the faults of `/fault/NAME` as well; see `Scenario`.
+A client that knows where its content ends must report every one of them, such as one of a language model, whose stream
+has an end mark. Of those with `http_allows`, HTTP alone does not require that: `check client` only shows them. Those
+with a `tail` are the faults of `/fault/NAME` as well; see `Scenario`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ _BAD_CRLF: Final = "report broken framing: CRLF is expected after chunk-data"
 _OVERFLOW: Final = "prevent an integer overflow; report an incomplete message"
 _STALL: Final = "time out, and report it"
 _LENGTH_ERROR: Final = "close the connection and discard the response: the framing is invalid"
+# Values of `http_allows`.
+_BY_CONTENT: Final = "only the content shows the fault"
+_HAS_ZERO: Final = "with the zero-sized chunk a chunked body is complete (RFC 9112 §8)"
+_RECOVERS: Final = "a client may recover from an invalid construct (RFC 9110 §2.4), and the content stays as it is"
 
 
 def _first(events: Sequence[bytes]) -> Sequence[bytes]:
@@ -44,16 +50,25 @@ def _fault(
     ending: Ending = Ending.CLOSE,
     given: bytes = b"",
     is_framed: bool = False,
+    http_allows: str = "",
 ) -> Scenario:
     """Return a fault in a chunked body; `given` is content in its tail, which a client may deliver before its error."""
-    build = partial(_broken_off, tail, given)
-    return Scenario(title, demand, build, is_legal=False, ending=ending, is_framed=is_framed, tail=tail)
-
-
-def _bad_size(title: str, line: bytes) -> Scenario:
-    return _fault(
-        f"{title} | 9112 §7.1", line + b"\r\nnot hex\r\n0\r\n\r\n", demand="report broken framing: 1*HEXDIG is expected"
+    return Scenario(
+        title,
+        demand,
+        partial(_broken_off, tail, given),
+        is_legal=False,
+        ending=ending,
+        is_framed=is_framed,
+        http_allows=http_allows,
+        tail=tail,
     )
+
+
+def _bad_size(title: str, line: bytes, *, http_allows: str = "") -> Scenario:
+    demand = "report broken framing: 1*HEXDIG is expected"
+    tail = line + b"\r\nnot hex\r\n0\r\n\r\n"
+    return _fault(f"{title} | 9112 §7.1", tail, demand=demand, http_allows=http_allows)
 
 
 def _head_alone(head: bytes, events: Sequence[bytes], content_type: bytes) -> Written:
@@ -97,6 +112,7 @@ BROKEN: Final = (
         demand="report the missing end mark of the content: HTTP alone cannot tell",
         ending=Ending.KEEP,
         is_framed=True,
+        http_allows=_BY_CONTENT,
     ),
     _bad_size("bad-size | a chunk-size that is no hexadecimal number", b"zz"),
     _fault(
@@ -129,9 +145,15 @@ BROKEN: Final = (
     _fault("cut-in-size | FIN inside a chunk-size line | 9112 §8", b"1"),
     _fault("cut-in-crlf | FIN between the CR and the LF after chunk-data | 9112 §8", b"5\r\nabcde\r", given=b"abcde"),
     _fault(
-        "cut-in-last-chunk | FIN after the last-chunk, before the empty line that ends the body | 9112 §8", b"0\r\n"
+        "cut-in-last-chunk | FIN after the last-chunk, before the empty line that ends the body | 9112 §8",
+        b"0\r\n",
+        http_allows=_HAS_ZERO,
     ),
-    _fault("cut-in-trailers | FIN inside the trailer section | 9112 §8", b"0\r\nX-Checksum: abc\r\n"),
+    _fault(
+        "cut-in-trailers | FIN inside the trailer section | 9112 §8",
+        b"0\r\nX-Checksum: abc\r\n",
+        http_allows=_HAS_ZERO,
+    ),
     _fault(
         "reset-in-data | RST in the middle of chunk-data | 9112 §8",
         b"10\r\nhalf of ",
@@ -140,8 +162,8 @@ BROKEN: Final = (
     ),
     _bad_size("no-size | a size line without a chunk-size", b""),
     _bad_size("negative-size | a chunk-size with a minus sign", b"-7"),
-    _bad_size("prefixed-size | a chunk-size with the prefix 0x", b"0x7"),
-    _bad_size("underscored-size | a chunk-size with an underscore between its digits", b"0_7"),
+    _bad_size("prefixed-size | a chunk-size with the prefix 0x", b"0x7", http_allows=_RECOVERS),
+    _bad_size("underscored-size | a chunk-size with an underscore between its digits", b"0_7", http_allows=_RECOVERS),
     _fault(
         "wrapped-size | a chunk-size of 2^64+5, which overflows 64 bits to 5 | 9112 §7.1",
         b"10000000000000005\r\nabcde\r\n0\r\n\r\n",
@@ -186,5 +208,6 @@ BROKEN: Final = (
         _cut_gzip,
         ending=Ending.KEEP,
         is_framed=True,
+        http_allows=_BY_CONTENT,
     ),
 )

@@ -71,6 +71,8 @@ class Scenario:
         demand: what a sound client must do.
         is_legal: a sound client accepts the content as complete; else it must report an error.
         is_framed: the framing is complete, so HTTP alone finds no fault; in a broken one, only the content shows it.
+        http_allows: of a broken one, why a client that knows HTTP, but not where its content ends, may take it for
+            complete all the same; "" if it must not.
         tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; of a scenario
             that `breaks_head` its head, which replaces theirs; None for one that is no fault of a chunked body.
         slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0: as it is.
@@ -85,6 +87,7 @@ class Scenario:
     is_legal: bool = True
     ending: Ending = Ending.KEEP
     is_framed: bool = True
+    http_allows: str = ""
     tail: bytes | None = None
     slice_octets: int = 0
     events: Sequence[bytes] = field(default=EVENTS, repr=False, compare=False)

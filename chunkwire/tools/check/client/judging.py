@@ -97,7 +97,9 @@ class CheckedClient:
         run = await self.run(f"{self.origin.url}/{scenario.name}")
         asked = self.origin.asked[scenario.name]
         outputs = (
-            Shown(label, text[:4096]) for label, text in (("stdout", run.stdout), ("stderr", run.stderr)) if text
+            Shown(label, text[:4096], is_exchanged=False)
+            for label, text in (("stdout", run.stdout), ("stderr", run.stderr))
+            if text
         )
         outcome, why = self._rule(scenario, run, asked)
         times = "" if len(asked) == 1 else f"; asked {len(asked)} times"
@@ -115,7 +117,8 @@ class CheckedClient:
         if not scenario.is_legal:
             if run.code:
                 return RowOutcome.PASS, run.how
-            return RowOutcome.FAIL, f"takes it for whole: exit 0, {len(run.stdout)} octets of output"
+            allowed = f"; {scenario.http_allows}" if scenario.http_allows else ""
+            return RowOutcome.FAIL, f"takes it for whole: exit 0, {len(run.stdout)} octets of output{allowed}"
         if run.code:
             return RowOutcome.FAIL, run.how
         wrong = output_trouble(self.form, scenario, run.stdout)

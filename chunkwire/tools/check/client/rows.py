@@ -1,12 +1,11 @@
 """The rows of `check client`: one for each scenario, with its id and level.
 
-The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); this file gives each an id and a level.
+The rule here: the scenarios are in a registry (`chunkwire.origin.scenarios`); this file gives each an id, and a level:
 
 - `must`: the document in the row's id requires it. RFC 9112 requires of a client to parse chunked, ignore extensions,
   parse sizes without overflow, record a message as incomplete (§8), and discard one with invalid framing (§6.3).
 - `should`: a client may recover from an invalid construct (RFC 9110 §2.4), but here that changes the content.
-- `seen`: a client may take the response or refuse it. Recovery leaves the content as it is; or the response is cut
-  after the zero-sized chunk, with which a chunked body is complete (RFC 9112 §8); or only its content shows the cut.
+- `seen`: a client may take the response or refuse it, for the reason in `Scenario.http_allows`.
 """
 
 from __future__ import annotations
@@ -28,56 +27,57 @@ FORMS: Final = (SSE, *DIALECTS)
 WORDS: Final = ("Grüße", ", 世界", " 🌍", "!")
 """The text in the content of a scenario, in deltas; the same in every form, also in `EVENTS`."""
 
-_IDS_AND_LEVELS: Final[Mapping[str, tuple[str, Level]]] = {
-    "content-length": ("9112/6.2/1", Level.MUST),
-    "close-delimited": ("9112/6.3/1", Level.MUST),
-    "event-per-chunk": ("9112/7.1/1", Level.MUST),
-    "one-chunk": ("9112/7.1/2", Level.MUST),
-    "one-write": ("9112/7.1/3", Level.MUST),
-    "tiny": ("9112/7.1/4", Level.MUST),
-    "octet-per-write": ("9112/7.1/5", Level.MUST),
-    "across-events": ("9112/7.1/6", Level.MUST),
-    "split-utf8": ("9112/7.1/7", Level.MUST),
-    "upper-case-sizes": ("9112/7.1/8", Level.MUST),
-    "padded-sizes": ("9112/7.1/9", Level.MUST),
-    "pauses": ("9112/7.1/10", Level.MUST),
-    "extensions": ("9112/7.1.1/1", Level.MUST),
-    "trailers": ("9112/7.1.2/1", Level.MUST),
-    "early-hints": ("9110/15.2/1", Level.MUST),
-    "gzip": ("9110/8.4.1.3/1", Level.MUST),
-    "split-blank-line": ("html/9.2.6/1", Level.MUST),
-    "split-crlf": ("html/9.2.6/2", Level.MUST),
-    "lone-cr": ("html/9.2.6/3", Level.MUST),
-    "comments": ("html/9.2.6/4", Level.MUST),
-    "two-lengths": ("9112/6.3/2", Level.MUST),
-    "bad-length": ("9112/6.3/3", Level.MUST),
-    "bad-size": ("9112/7.1/11", Level.MUST),
-    "no-size": ("9112/7.1/12", Level.MUST),
-    "negative-size": ("9112/7.1/13", Level.MUST),
-    "giant-size": ("9112/7.1/14", Level.MUST),
-    "wrapped-size": ("9112/7.1/15", Level.MUST),
-    "missing-crlf": ("9112/7.1/16", Level.SHOULD),
-    "long-data": ("9112/7.1/17", Level.SHOULD),
-    "prefixed-size": ("9112/7.1/18", Level.SEEN),
-    "underscored-size": ("9112/7.1/19", Level.SEEN),
-    "cut-in-last-chunk": ("9112/7.1/20", Level.SEEN),
-    "cut-in-trailers": ("9112/7.1.2/2", Level.SEEN),
-    "cut": ("9112/8/1", Level.MUST),
-    "cut-in-character": ("9112/8/2", Level.MUST),
-    "cut-in-size": ("9112/8/3", Level.MUST),
-    "cut-in-crlf": ("9112/8/4", Level.MUST),
-    "no-terminator": ("9112/8/5", Level.MUST),
-    "reset": ("9112/8/6", Level.MUST),
-    "reset-in-data": ("9112/8/7", Level.MUST),
-    "short-length": ("9112/8/8", Level.MUST),
-    "reset-unframed": ("9112/8/9", Level.MUST),
-    "empty": ("9112/8/10", Level.MUST),
-    "cut-in-head": ("9112/8/11", Level.MUST),
-    "stall": ("9112/8/12", Level.MUST),
-    "stall-in-size": ("9112/8/13", Level.MUST),
-    "early-end": ("content/1/1", Level.SEEN),
-    "cut-gzip": ("content/1/2", Level.SEEN),
+_IDS: Final[Mapping[str, str]] = {
+    "content-length": "9112/6.2/1",
+    "close-delimited": "9112/6.3/1",
+    "event-per-chunk": "9112/7.1/1",
+    "one-chunk": "9112/7.1/2",
+    "one-write": "9112/7.1/3",
+    "tiny": "9112/7.1/4",
+    "octet-per-write": "9112/7.1/5",
+    "across-events": "9112/7.1/6",
+    "split-utf8": "9112/7.1/7",
+    "upper-case-sizes": "9112/7.1/8",
+    "padded-sizes": "9112/7.1/9",
+    "pauses": "9112/7.1/10",
+    "extensions": "9112/7.1.1/1",
+    "trailers": "9112/7.1.2/1",
+    "early-hints": "9110/15.2/1",
+    "gzip": "9110/8.4.1.3/1",
+    "split-blank-line": "html/9.2.6/1",
+    "split-crlf": "html/9.2.6/2",
+    "lone-cr": "html/9.2.6/3",
+    "comments": "html/9.2.6/4",
+    "two-lengths": "9112/6.3/2",
+    "bad-length": "9112/6.3/3",
+    "bad-size": "9112/7.1/11",
+    "no-size": "9112/7.1/12",
+    "negative-size": "9112/7.1/13",
+    "giant-size": "9112/7.1/14",
+    "wrapped-size": "9112/7.1/15",
+    "missing-crlf": "9112/7.1/16",
+    "long-data": "9112/7.1/17",
+    "prefixed-size": "9112/7.1/18",
+    "underscored-size": "9112/7.1/19",
+    "cut-in-last-chunk": "9112/7.1/20",
+    "cut-in-trailers": "9112/7.1.2/2",
+    "cut": "9112/8/1",
+    "cut-in-character": "9112/8/2",
+    "cut-in-size": "9112/8/3",
+    "cut-in-crlf": "9112/8/4",
+    "no-terminator": "9112/8/5",
+    "reset": "9112/8/6",
+    "reset-in-data": "9112/8/7",
+    "short-length": "9112/8/8",
+    "reset-unframed": "9112/8/9",
+    "empty": "9112/8/10",
+    "cut-in-head": "9112/8/11",
+    "stall": "9112/8/12",
+    "stall-in-size": "9112/8/13",
+    "early-end": "content/1/1",
+    "cut-gzip": "content/1/2",
 }
+_SHOULD: Final = frozenset({"missing-crlf", "long-data"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,9 @@ def client_cases(form: str = SSE) -> tuple[ClientCase, ...]:
     """Return the rows with their scenarios; the content of the scenarios has this form, one of `FORMS`."""
     cases: list[ClientCase] = []
     events, content_type = content_of(form)
-    for name, (row_id, level) in _IDS_AND_LEVELS.items():
+    for name, row_id in _IDS.items():
         scenario = SCENARIOS[name]
+        level = Level.SEEN if scenario.http_allows else Level.SHOULD if name in _SHOULD else Level.MUST
         if form != SSE:
             scenario = scenario.of(events, content_type)
             # A client of a provider need not parse all that an event stream of HTML may contain.
