@@ -186,5 +186,22 @@ def test_the_table_fits_its_width_and_shows_no_control_character() -> None:
     assert lines[-2:] == ["* 2 rows: 1 must failed, 1 should failed", "* a failed should counts with --strict"]
 
 
+def test_the_octets_of_many_failed_rows_are_those_of_the_first_ones() -> None:
+    results = card(*[(Level.MUST, RowOutcome.FAIL)] * 10, octets=b"".join(b"line %d\n" % n for n in range(20))).results
+    brief = list(octet_lines(results))
+    assert sum("FAIL" in line for line in brief) == 8
+    assert brief[-2] == "… and 2 more failed rows (-v shows the octets of all rows)"
+    shown = [line.strip() for line in brief[3:14]]
+    assert (shown[0], shown[5:7]) == (r"line 0\n", [r"line 5\n", "… 10 lines (-v shows them) …"])
+    assert shown[-1] == r"line 19\n"
+    assert sum("FAIL" in line for line in octet_lines(results, is_verbose=True)) == 10
+
+
+def test_what_a_command_printed_is_no_octet_of_the_exchange() -> None:
+    printed = RowResult(row(), RowOutcome.FAIL, "x", (Shown("sent", b"a"), Shown("stdout", b"b", is_exchanged=False)))
+    assert "  stdout:" not in list(octet_lines([printed]))
+    assert "  stdout:" in list(octet_lines([printed], is_verbose=True))
+
+
 def test_a_run_that_was_stopped_says_so() -> None:
     assert "stopped before the last row" in next(iter(conclusion_lines(card(is_whole=False))))

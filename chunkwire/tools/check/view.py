@@ -10,7 +10,7 @@ from typing import Final
 
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult
 from chunkwire.tools.check.scorecard import Scorecard, as_text, clause_of
-from chunkwire.tools.paint import PLAIN, Paint, wrapped
+from chunkwire.tools.paint import PLAIN, Paint, number, wrapped
 
 _WORDS: Final = {
     RowOutcome.PASS: "pass",
@@ -18,7 +18,10 @@ _WORDS: Final = {
     RowOutcome.NOT_APPLICABLE: "n/a",
     RowOutcome.UNDECIDED: "open",
 }
-_MOST_LINES: Final = 12  # of the octets of one message of a failed row; the page and the JSON have all that were kept
+# Failed rows whose octets are shown, and lines of each message, at its beginning and at its end. With -v, on the page
+# and in the JSON are all that were kept.
+_MOST_ROWS: Final = 8
+_FIRST_LINES, _LAST_LINES = 6, 4
 
 
 def word_of(result: RowResult) -> str:
@@ -65,23 +68,32 @@ def result_lines(
 def octet_lines(
     results: Sequence[RowResult], paint: Paint = PLAIN, *, width: int | None = None, is_verbose: bool = False
 ) -> Iterator[str]:
-    """Yield the clause and the first octets of each failed `must` and `should`.
+    """Yield the clause and octets of the first failed `must` and `should` rows, as far as they were exchanged.
 
     Args:
-        is_verbose: all octets of every row.
+        is_verbose: all octets of every row, and what a command printed.
     """
-    for result in results:
-        if not is_verbose and (result.outcome is not RowOutcome.FAIL or result.row.level is Level.SEEN):
-            continue
+    failed = [each for each in results if each.outcome is RowOutcome.FAIL and each.row.level is not Level.SEEN]
+    for result in results if is_verbose else failed[:_MOST_ROWS]:
         yield ""
         yield f"{paint(role_of(result), f'{result.row.id} {word_of(result)}')}  {clause_of(result.row)}"
         for shown in result.octets:
-            lines = as_text(shown).splitlines()
-            kept = lines if is_verbose else lines[: _MOST_LINES + 1]
-            yield from ("  " + paint.text(line, None if width is None else max(20, width - 2)) for line in kept)
-            if len(lines) > len(kept):
-                yield f"    … {len(lines) - len(kept)} lines more (-v shows them)"
+            if is_verbose or shown.is_exchanged:
+                lines = as_text(shown).splitlines()
+                kept = lines if is_verbose else _shortened(lines)
+                yield from ("  " + paint.text(line, None if width is None else max(20, width - 2)) for line in kept)
+    if not is_verbose and len(failed) > _MOST_ROWS:
+        yield ""
+        yield f"… and {number(len(failed) - _MOST_ROWS, 'more failed row')} (-v shows the octets of all rows)"
     yield ""
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Return the first and the last lines of a message, below its label."""
+    left_out = len(lines) - 1 - _FIRST_LINES - _LAST_LINES
+    if left_out < 2:
+        return lines
+    return [*lines[: 1 + _FIRST_LINES], f"  … {left_out} lines (-v shows them) …", *lines[-_LAST_LINES:]]
 
 
 def conclusion_lines(card: Scorecard, paint: Paint = PLAIN, *, is_strict: bool = False) -> Iterator[str]:
