@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from chunkwire.cli.main import main
-from chunkwire.tools.check.client.command import run_command
+from chunkwire.tools.check.client.command import CommandRun, run_command
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire, serving
 from tests.peers.process import Reader, listening_socket, started
@@ -96,7 +96,7 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("client", "--", "curl -sSN > /dev/null"), "expected {url} among the arguments"),
         (("client", "--", "curl {url} --no-such-flag"), "fails with a plain response"),
         (("client", "--", "curl $CHUNKWIRE_URL --no-such-flag"), "fails with a plain response"),
-        (("client", "--as", "opnai", *CURL), "--as: expected one of sse, "),
+        (("client", "--as", "opnai", *CURL), "got 'opnai'; did you mean openai?"),
         (("client", "--only", "ct", *CURL), "no row 'ct'; did you mean cut?"),
         (
             ("client", "--json", "no/such/folder/x", *CURL),
@@ -128,17 +128,23 @@ def test_a_command_that_hangs_is_killed_with_all_that_it_started(
     assert held.rest() == b"started\n"
 
 
-def test_a_process_that_escapes_does_not_hold_the_check_up() -> None:
-    """It has the pipes of the command, in a session of its own."""
+async def run_within(line: str, **options: float) -> CommandRun:
+    with trio.fail_after(PATIENCE):
+        return await run_command([line], "http://x/", **options)
 
-    async def run() -> tuple[int | None, bytes]:
-        with trio.fail_after(PATIENCE):
-            ended = await run_command(["setsid sleep 300 & echo hello; echo pid $!"], "http://x/")
-        return ended.code, ended.stdout
 
-    code, printed = trio.run(run)
-    os.kill(int(printed.split()[-1]), signal.SIGKILL)
-    assert (code, printed.split()[0]) == (0, b"hello")
+async def test_a_process_that_leaves_the_group_is_ended_too() -> None:
+    """It has the pipes of the command, in a session of its own, and so has what it starts."""
+    ended = await run_within(f"setsid sh -c 'setsid sleep {LONG_SLEEP} & sleep {LONG_SLEEP}' & echo hello")
+    assert (ended.code, ended.stdout) == (0, b"hello\n")
+    assert not is_left_running(LONG_SLEEP)
+
+
+async def test_a_process_that_drops_its_environment_does_not_hold_the_check_up() -> None:
+    ended = await run_within("env -i setsid sleep 300 & echo hello; echo $!")
+    hello, pid = ended.stdout.split()
+    os.kill(int(pid), signal.SIGKILL)
+    assert (ended.code, hello) == (0, b"hello")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # it is still running
@@ -151,8 +157,8 @@ async def test_a_command_that_may_not_be_killed_does_not_hold_the_check_up(monke
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "killpg", refuse)
-    with trio.fail_after(PATIENCE):
-        ended = await run_command(["sleep", "300"], "http://x/", patience=0.0)
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    ended = await run_within("sleep 300", patience=0.0)
     os.kill(groups[0], signal.SIGKILL)
     assert ended.code is None
 

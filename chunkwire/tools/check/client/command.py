@@ -1,8 +1,9 @@
-"""Run the command under test once, with a deadline, and kill its process group.
+"""Run the command under test once, with a deadline, and kill all that it has started.
 
 The rule here: a command has its own process group, which is killed as a whole: when the command ends, at the deadline,
-and at a cancellation. A process that leaves the group (`setsid`) is not killed. Without process groups (Windows), only
-the command itself is killed.
+and at a cancellation. On Linux, processes that have left the group (`setsid`) are found by a mark in their environment,
+and killed too; elsewhere, or if they drop their environment, they go on. Without process groups (Windows), only the
+command itself is killed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import math
 import os
 import re
+import secrets
 import signal
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -22,6 +27,7 @@ from chunkwire.wire.errors import LocalError
 
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
+_MARK_VARIABLE: Final = "CHUNKWIRE_CHECK_RUN"
 # Programs that take their URL from their arguments alone. Any other is assumed to read CHUNKWIRE_URL.
 _URL_ARGUMENT_PROGRAMS: Final = frozenset({"aria2c", "curl", "curlie", "http", "https", "lynx", "w3m", "wget", "xh"})
 _ERROR: Final = re.compile(r"(?:[Ee]rror|[Ee]xception)\b.*:")
@@ -65,7 +71,7 @@ def _code_text(code: int) -> str:
 _AFTER_KILL_SECONDS: Final = 1.0
 """How long to wait after the kill, first for the end of the output, then for that of the command.
 
-A process that has left the group may keep the output open; a command of another user (`sudo`) cannot be killed.
+A process that was not killed may keep the output open; a command of another user (`sudo`) cannot be killed.
 """
 
 
@@ -89,8 +95,9 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
     Raises:
         LocalError: it cannot be started.
 
-    Cancellation: its process group is killed.
+    Cancellation: it is killed, with all that it has started.
     """
+    mark = secrets.token_hex(8)
     filled = [word.replace(PLACEHOLDER, url) for word in words]
     is_line = len(filled) == 1 and any(char.isspace() for char in filled[0].strip())
     try:
@@ -101,7 +108,7 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
             stderr=subprocess.PIPE,
             shell=is_line,
             start_new_session=True,
-            env={**os.environ, URL_VARIABLE: url},
+            env={**os.environ, URL_VARIABLE: url, _MARK_VARIABLE: mark},
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -114,11 +121,11 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
             with trio.move_on_after(patience):
                 await process.wait()
             code = process.returncode
-            _kill_group(process)  # a child that still runs would keep the pipes open
             nursery.cancel_scope.deadline = trio.current_time() + _AFTER_KILL_SECONDS
+            await _kill_all(process, mark)  # a child that still runs would keep the pipes open
     finally:
-        _kill_group(process)
         with trio.move_on_after(_AFTER_KILL_SECONDS, shield=True):
+            await _kill_all(process, mark)
             await process.wait()
     return CommandRun(code, bytes(stdout), bytes(stderr))
 
@@ -130,11 +137,36 @@ async def _collect(stream: trio.abc.ReceiveStream | None, into: bytearray) -> No
             into += octets[: MAX_OUTPUT_OCTETS - len(into)]
 
 
-def _kill_group(process: trio.Process) -> None:
+async def _kill_all(process: trio.Process, mark: str) -> None:
+    """Kill the group of a command, and the processes outside of it that have the mark."""
     if not hasattr(os, "killpg"):
         process.kill()
         return
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # all have ended (on macOS EPERM), or are another user's
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return  # all of its processes have ended (on macOS EPERM), or are another user's
+    killed = sys.platform == "linux"
+    while killed:  # until those that were started meanwhile have ended as well
+        killed = False
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            with _killed(int(name), mark) as descriptor:
+                if descriptor is not None:
+                    killed = True
+                    await trio.lowlevel.wait_readable(descriptor)
+
+
+@contextmanager
+def _killed(pid: int, mark: str) -> Iterator[int | None]:
+    """Kill a process that has the mark in its environment; yield its descriptor, readable once it has ended.
+
+    None for another process, one that has ended, and one that may not be killed.
+    """
+    with ExitStack() as stack:
+        found: int | None = None
+        with suppress(OSError):
+            # A descriptor, as the number may be another process's soon.
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            if f"{_MARK_VARIABLE}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                found = descriptor
+        yield found
