@@ -133,11 +133,12 @@ async def run_within(line: str, **options: float) -> CommandRun:
         return await run_command([line], "http://x/", **options)
 
 
-async def test_a_process_that_leaves_the_group_is_ended_too() -> None:
+async def test_a_process_that_leaves_the_group_is_ended_too(tmp_path: Path, held: Reader) -> None:
     """It has the pipes of the command, in a session of its own, and so has what it starts."""
-    ended = await run_within(f"setsid sh -c 'setsid sleep {LONG_SLEEP} & sleep {LONG_SLEEP}' & echo hello")
+    line = f"exec 9> {tmp_path}/held; echo started >&9; setsid sh -c 'setsid sleep 300 & sleep 300' & echo hello"
+    ended = await run_within(line)
     assert (ended.code, ended.stdout) == (0, b"hello\n")
-    assert not is_left_running(LONG_SLEEP)
+    assert held.rest() == b"started\n"
 
 
 async def test_a_process_that_drops_its_environment_does_not_hold_the_check_up() -> None:

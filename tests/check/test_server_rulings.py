@@ -49,7 +49,8 @@ def said(*answers: bytes, end: TalkEnd = TalkEnd.CLOSED, before_fin: int | None 
 
 def baseline(status: int = 200, *, gives_back: bool = True, is_early: bool = False) -> CheckedServer:
     posted = said(answer(status, DATA if gives_back else b""))
-    return CheckedServer(TARGET, said(answer(200)), posted, 0.1, posted if is_early else said(end=TalkEnd.OPEN))
+    half = posted if is_early else said(end=TalkEnd.OPEN)
+    return CheckedServer(TARGET, said(answer(200)), posted, half, waits_for_body=not is_early)
 
 
 OK, BAD = answer(200, DATA), answer(400)
@@ -138,6 +139,12 @@ async def test_an_early_answer_is_shown_by_the_octets_of_half_a_body() -> None:
     assert (ruling.outcome, ruling.why) == (PASS, "answers 204; closed")
     assert ruling.octets == said(answer(204)).octets
     assert (await judge_early(replace(server, posted=said(), half=None))).outcome is OPEN
+
+
+async def test_a_silence_that_may_be_a_delay_of_the_server_proves_nothing() -> None:
+    slow = replace(baseline(), waits_for_body=False)
+    assert rule_broken(said(OK), slow).outcome is OTHER
+    assert [(await judge_early(each)).outcome for each in (slow, baseline())] == [OPEN, FAIL]
 
 
 def test_another_form_of_a_request_gets_the_usual_answer() -> None:

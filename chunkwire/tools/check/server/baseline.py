@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import trio
 
 from chunkwire.client.errors import Deadline
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
-from chunkwire.tools.check.server.answers import ServerAnswer
+from chunkwire.tools.check.server.answers import AnswersParser, ServerAnswer
 from chunkwire.tools.check.server.talk import MAX_RECEIVED_OCTETS, ServerTarget, Talk, TalkEnd, conversing, talk
 from chunkwire.wire.errors import LocalError
+
+_SILENCE_SECONDS: Final = 1.0  # without an answer to half of a body
+SOON_SHARE: Final = 0.25
+"""An answer that comes within this share of a silence before it proves that the silence was no delay of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +26,15 @@ class CheckedServer:
     Attributes:
         asked: the connection of the GET; it has an answer.
         posted: the connection of a request with a whole body and Content-Length.
-        post_seconds: the duration of `posted`.
         half: the connection of the same request with half of its body; None if `posted` has no answer.
+        waits_for_body: no answer came to the half, and one soon after the rest: the silence before was no delay.
     """
 
     target: ServerTarget
     asked: Talk
     posted: Talk
-    post_seconds: float
     half: Talk | None
+    waits_for_body: bool
 
     @property
     def get(self) -> ServerAnswer:
@@ -68,11 +73,9 @@ async def learn(target: ServerTarget) -> CheckedServer:
         raise LocalError(
             f"expected a resource whose answers are short: that of {target.url} to GET does not end {size}"
         )
-    began = trio.current_time()
     posted = await talk(target, with_length(target, b"Connection: close\r\n"), methods=(target.method,))
-    post_seconds = trio.current_time() - began
-    half = await _send_half(target) if posted.finals else None
-    return CheckedServer(target, asked, posted, post_seconds, half)
+    half, waits_for_body = await _send_half(target) if posted.finals else (None, False)
+    return CheckedServer(target, asked, posted, half, waits_for_body)
 
 
 async def ask_plainly(target: ServerTarget) -> Talk:
@@ -93,11 +96,24 @@ def with_length(target: ServerTarget, lines: bytes = b"", *, version: bytes = b"
     return target.request(length + lines, target.body, method=target.method, version=version)
 
 
-async def _send_half(target: ServerTarget) -> Talk:
-    """Send a request with only half of its body; return the connection after a whole answer, or after at most 1 s."""
+async def _send_half(target: ServerTarget) -> tuple[Talk, bool]:
+    """Send half of a body, and the rest once a whole answer has come, or none within `_SILENCE_SECONDS`.
+
+    Returns:
+        The connection before the rest was sent, and `CheckedServer.waits_for_body`.
+    """
     request = with_length(target)
-    hasty = replace(target, patience=min(target.patience, 1.0))
+    place = len(request) - max(1, len(target.body) // 2)
+    hasty = replace(target, patience=min(target.patience, _SILENCE_SECONDS))
     async with conversing(hasty, (target.method,)) as conversation:
-        await conversation.send(request[: len(request) - max(1, len(target.body) // 2)])
-        await conversation.wait(lambda answers: any(answer.is_whole for answer in answers.finals))
-        return conversation.talk
+        await conversation.send(request[:place])
+        if await conversation.wait(_has_whole_answer):
+            return conversation.talk, False
+        half, began = conversation.talk, trio.current_time()
+        await conversation.send(request[place:])
+        came = await conversation.wait(_has_whole_answer)
+        return half, came and trio.current_time() - began < hasty.patience * SOON_SHARE
+
+
+def _has_whole_answer(answers: AnswersParser) -> bool:
+    return any(answer.is_whole for answer in answers.finals)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import trio
+
 from chunkwire.tools.check.rows import CheckRow, Ruling, must, seen, should
-from chunkwire.tools.check.server.baseline import CheckedServer, with_length
+from chunkwire.tools.check.server.baseline import SOON_SHARE, CheckedServer, with_length
 from chunkwire.tools.check.server.bodies import chunks
 from chunkwire.tools.check.server.cases import ServerCase, case_of_each
 from chunkwire.tools.check.server.rulings import rule_one_answer, rule_second_answer, worst
@@ -131,15 +133,18 @@ async def judge_expect(server: CheckedServer) -> Ruling:
     async with conversing(target, (target.method,)) as conversation:
         await conversation.send(head)
         came = await conversation.wait(lambda answers: bool(answers.interim or answers.finals))
+        began, is_soon = trio.current_time(), False
         if not conversation.answers.finals:
             await conversation.send(body)
+            answered = await conversation.wait(lambda answers: bool(answers.finals))
+            is_soon = answered and trio.current_time() - began < target.patience * SOON_SHARE
         said = await conversation.wait_end()
     if unreadable := said.unreadable:
         return unreadable
     if came:
         interim = said.finals[0].interim if said.finals else said.answers.interim
         return said.passed(f"answers {' and '.join(map(str, interim)) or said.statuses} before the body came")
-    if said.finals and server.post_seconds < target.patience / 2:
+    if is_soon:
         return said.failed(f"answers {said.statuses}, but only when the body had come")
     return said.undecided(said.how)
 
@@ -187,7 +192,11 @@ async def judge_early(server: CheckedServer) -> Ruling:
     """Report whether the server answers a request of which it has only half of the body."""
     if server.half is None:
         return server.posted.undecided(server.posted.how)
-    return server.half.passed(server.half.how) if server.is_early else server.half.failed("reads the body first")
+    if server.is_early:
+        return server.half.passed(server.half.how)
+    if not server.waits_for_body:
+        return server.half.undecided("no answer to half of a body, and none soon after the rest")
+    return server.half.failed("reads the body first")
 
 
 CONNECTIONS: Final = (

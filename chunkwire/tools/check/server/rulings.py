@@ -130,7 +130,7 @@ def _rule_only_answer(talk: Talk, server: CheckedServer) -> Ruling:
     if not answer.is_whole:
         is_cut = talk.end is not TalkEnd.OPEN
         return talk.passed(f"answers {answer.status}, and cuts it") if is_cut else talk.undecided(talk.how)
-    if not server.gives_back or server.is_early:
+    if not server.gives_back or not server.waits_for_body:
         return talk.inapplicable(f"answers {answer.status} and nothing behind it; it may not read the body at all")
     if DATA not in answer.content:
         return talk.undecided(f"answers {answer.status}, but not with what came of the body")
