@@ -1,14 +1,11 @@
 """The entry point of the command line: what must happen before anything slow is loaded.
 
-The rule here: at the top nothing is imported but `early_stdin` and what the interpreter has loaded by then.
+The rule here: at the top nothing is imported but what the interpreter has loaded by then; until `main` is called, Ctrl-C
+prints a traceback.
 """
-
-from __future__ import annotations
 
 import os
 import sys
-
-from chunkwire.cli import early_stdin
 
 INTERRUPTED = 130  # as in `chunkwire.cli.exits`, which takes longer to load
 
@@ -27,6 +24,8 @@ def _run() -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     words = sys.argv[1:]
     if watches_stdin(words):
+        from chunkwire.cli import early_stdin
+
         early_stdin.start_reading()
     from chunkwire.cli.main import main as run
     from chunkwire.cli.terminal import drop_unwritable_messages
