@@ -20,7 +20,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import report
 from chunkwire.cli.output_files import LineFile, write_whole
 from chunkwire.cli.stopping import run_until_stopped
-from chunkwire.cli.terminal import paint_of, say, width_of
+from chunkwire.cli.terminal import paint_of, result_printed, say, width_of
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.lab.lessons.handout import handout_page
@@ -91,14 +91,15 @@ def check(paths: Sequence[str]) -> int:
     lines = with_distinct_names(by_path)
     rows = rows_of(lines, [len(lesson.steps) for lesson in all_lessons()])
     width = max([len("who"), *(columns(PLAIN.text(row.who)) for row in rows)])
-    print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in all_lessons()) + "  puzzles  lessons")
-    for row in rows:
-        who = PLAIN.text(row.who)
-        cells = "".join(cell.rjust(5) for cell in row.cells[:-1])
-        print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(all_lessons())}")
-    if not rows:
-        print("(nobody has done a step)")
-    print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
+    with result_printed():
+        print("who".ljust(width) + "".join(f"{lesson.number:>5}" for lesson in all_lessons()) + "  puzzles  lessons")
+        for row in rows:
+            who = PLAIN.text(row.who)
+            cells = "".join(cell.rjust(5) for cell in row.cells[:-1])
+            print(who + " " * (width - columns(who)) + cells + f"{row.cells[-1]:>9}{row.done:>6}/{len(all_lessons())}")
+        if not rows:
+            print("(nobody has done a step)")
+        print(f"* ✓3: all steps, in 3 tries; 1/3: steps done, of how many\n* {HONESTY}")
     return code
 
 

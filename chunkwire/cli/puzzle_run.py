@@ -15,6 +15,7 @@ import trio
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.lesson_run import SHOWN_COLUMNS, HandInFile, LessonView, learner_view, number_of
 from chunkwire.cli.stopping import run_until_stopped
+from chunkwire.cli.terminal import result_printed
 from chunkwire.lab.lessons.netcats import of_kind
 from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
 from chunkwire.net.listen import Address
@@ -66,7 +67,8 @@ async def _play(
 async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str], view: LessonView) -> bool:
     """Judge an answer and print the judgement; raise LocalError for one that is malformed."""
     judgement = await judge_answer(puzzle, places, *parse_answer(words))
-    view.judged(judgement, ())
+    with result_printed():
+        view.judged(judgement, ())
     return judgement.is_right
 
 

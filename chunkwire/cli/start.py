@@ -1,7 +1,7 @@
 """The entry point of the command line: what must happen before anything slow is loaded.
 
-The rule here: at the top nothing is imported but what the interpreter has loaded by then; until `main` is called, Ctrl-C
-prints a traceback.
+The rule here: at the top nothing is imported but what the interpreter has loaded by then. Until `main` is called,
+Ctrl-C prints a traceback.
 """
 
 import os

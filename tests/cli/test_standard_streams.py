@@ -24,6 +24,8 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     [
         ("diff a.jsonl b.jsonl", "| true", ExitCode.FINDING),
         ("diff a.jsonl a.jsonl", "| true", ExitCode.OK),
+        ("puzzle 1 --seed 1 --answer 1 buffer", "| true", ExitCode.FINDING),
+        ("lesson --check a.jsonl", "2>/dev/null | true", ExitCode.FINDING),
         ("help record", "> /dev/full", ExitCode.USAGE),
         ("--help", "> /dev/full", ExitCode.USAGE),
         ("--version", "> /dev/full", ExitCode.USAGE),
