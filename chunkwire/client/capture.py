@@ -23,7 +23,7 @@ from typing import Final
 from chunkwire.client.captured import HEAD_IN_DATA, MAX_STRAY_OCTETS, NO_BODY, CapturedMessage, CaptureWatcher, Strays
 from chunkwire.client.completion import Completion
 from chunkwire.client.inner import MAX_INNER_OCTETS, Inner, InnerHead, describe_cut, judge_rest
-from chunkwire.client.mistakes import describe_no_message, hint_at
+from chunkwire.client.mistakes import describe_bad_head, describe_no_message, hint_at
 from chunkwire.client.sniff import Beginning, find_head, find_status_line, find_whole_head, sniff
 from chunkwire.net.heads import (
     BodyKind,
@@ -215,9 +215,7 @@ class CaptureReader:
             check_head(head, DEFAULT_HEAD_LIMITS, is_request=is_request, bare_lf=is_request)
             framing = self._take_request(message, head) if is_request else self._take_response(message, head)
         except HeadError as error:
-            known = name_protocol(self._held)
-            got = f"expected an HTTP/1.1 message, got {known}" if known else str(error)
-            self._end_message("malformed", got, self._held[: end or line])
+            self._end_message("malformed", describe_bad_head(error, self._held), self._held[: end or line])
             self._leave_out(find_head(self._held[:line], 1) or line)
             return True
         self._held = rest

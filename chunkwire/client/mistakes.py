@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from chunkwire.net.heads import HeadError
 from chunkwire.net.protocols import name_protocol
-from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
 from chunkwire.wire.scanner import BodyScanner
 
 DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
+WITHOUT_CR: Final = (
+    "no line has a CR: a program on the way turned CRLF into LF, as telnet does; use nc or curl -i --raw"
+)
+
+
+def describe_bad_head(error: HeadError, octets: bytes) -> str:
+    """Return what is wrong with a head, given its octets and those that have come after them."""
+    if (known := name_protocol(octets)) is not None:
+        return f"expected an HTTP/1.1 message, got {known}"
+    return f"{error}; {WITHOUT_CR}" if error.rule == "bare-lf-in-head" and b"\r" not in octets else str(error)
 
 
 def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: bool) -> str | None:
@@ -25,8 +36,8 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
     blank = error.octets[:1] in (b" ", b"\t")
     after = error.octets.strip(b" \t")[:1]
     is_padded = error.rule is Rule.CHUNK_SIZE_DIGITS or (blank and (error.rule is Rule.CHUNK_SIZE or after in b";"))
-    if error.rule is Rule.BARE_LF:
-        return BARE_LF_HINT if is_typed else None
+    if error.hint:
+        return error.hint if is_typed else None
     if is_padded and not is_lenient:
         return "--lenient takes it"
     if is_first and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):

@@ -19,7 +19,7 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.origin.scenarios import Ending
-from chunkwire.wire.errors import BARE_LF_HINT, ChunkwireError, FramingError, IncompleteBody, Rule
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 
 class Outcome(enum.StrEnum):
@@ -125,7 +125,7 @@ def client_failure(error: ChunkwireError) -> Failure:
     failure = _look_up(error, _CLIENT)
     if not isinstance(error, FramingError):
         return failure
-    hint = f". {BARE_LF_HINT}" if error.rule is Rule.BARE_LF else ""
+    hint = f". {error.hint}" if error.hint else ""
     return replace(failure, details=f"{error}{hint}", rule=error.rule)
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from chunkwire.net.heads import Field, HeadError
-from chunkwire.wire.errors import BARE_LF_HINT, ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -21,19 +21,20 @@ class Refusal(ChunkwireError):
         status: of the answer.
         rule: a stable kebab-case name, for logs and metrics.
         fields: field lines added to the answer, such as Allow.
+        hint: a line after the message; "" for none.
     """
 
-    def __init__(self, status: int, rule: str, message: str, *, fields: tuple[Field, ...] = ()) -> None:
+    def __init__(self, status: int, rule: str, message: str, *, fields: tuple[Field, ...] = (), hint: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.rule = rule
         self.fields = fields
+        self.hint = hint or _HINTS.get(rule, "")
 
     @property
     def text(self) -> str:
         """The body of the answer; control characters quoted from the request are escaped."""
-        hint = _HINTS.get(self.rule)
-        lines = [str(self), *([hint] if hint else [])]
+        lines = [str(self), *([self.hint] if self.hint else [])]
         return "".join(escaped(line) + "\n" for line in lines)
 
 
@@ -41,7 +42,6 @@ _HINTS: Final = {
     "bad-start-line": "A request begins like this: GET / HTTP/1.1",
     "not-http": "This port speaks HTTP/1.1 in clear: http://, not https://",
     "no-host": "An empty line ends the head. HTTP/1.0 needs no Host line.",
-    "bare-lf": BARE_LF_HINT,
 }
 
 
@@ -49,8 +49,9 @@ def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
     """Return the refusal of a request whose head or body is malformed, or whose body ended early."""
     if isinstance(error, HeadError):
         return Refusal(error.status, error.rule, str(error))
-    rule = error.rule if isinstance(error, FramingError) else "incomplete-body"
-    return Refusal(400, rule, f"request body: {error}")
+    if isinstance(error, FramingError):
+        return Refusal(400, error.rule, f"request body: {error}", hint=error.hint)
+    return Refusal(400, "incomplete-body", f"request body: {error}")
 
 
 def escaped(line: str) -> str:

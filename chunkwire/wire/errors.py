@@ -102,15 +102,19 @@ class FramingError(ChunkwireError):
         octets: the octets there that had arrived: 1 to 16, or for `TRAILER_FORBIDDEN` the whole field-name.
         section: of the rule, such as "RFC 9112 §7.1".
         message: expected, got, where; also the result of str().
+        hint: a sentence for a person who typed the body; "" for none.
     """
 
-    def __init__(self, rule: Rule | str, offset: int, octets: bytes, section: str, message: str) -> None:
+    def __init__(
+        self, rule: Rule | str, offset: int, octets: bytes, section: str, message: str, hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.rule = Rule(rule)
         self.offset = offset
         self.octets = octets
         self.section = section
         self.message = message
+        self.hint = hint
 
 
 class IncompleteBody(ChunkwireError):

@@ -19,14 +19,13 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from chunkwire.wire import abnf
-from chunkwire.wire.errors import FramingError, IncompleteBody, Rule, quoted
+from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule, quoted
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
 from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, WORTH_OCTETS, PlainSizes, ShortCut, overhead
 
 _CR: Final = 0x0D
-
 _PLAIN_PER_EXT: Final = 8
 """Plain size lines that take the time of one with chunk-ext: 0.3 to 0.9 µs each against 3 to 5 µs."""
 
@@ -234,11 +233,12 @@ class ChunkedScanner:
         # Octets after the end of the line are not shown.
         octets = octets.partition(b"\r")[0] or octets[:2]
         message = f"expected {refused.expected} at {offset}, got {quoted(octets)}"
+        hint = BARE_LF_HINT if refused.rule is Rule.BARE_LF else ""
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
-            message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}"
             # A size of 6 for `hello` takes the CR as data. It is not known here whether the data ended in CR.
-            message += "; the size counts the CR, or none was sent" if refused.rule is Rule.BARE_LF else ""
-        return FramingError(refused.rule, offset, octets, refused.rule.section, message)
+            cause, hint = "; the size counts the CR, or none was sent" if hint else "", ""
+            message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}{cause}"
+        return FramingError(refused.rule, offset, octets, refused.rule.section, message, hint)
 
     @property
     def _size_digits(self) -> str:

@@ -64,6 +64,17 @@ async def test_bare_lf_in_a_chunked_body_gets_a_400_that_names_the_flag() -> Non
     assert b"Connection: close\r\n" in answer
 
 
+@pytest.mark.parametrize("body", [b"6\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n"])
+async def test_a_wrong_size_between_lines_in_crlf_gets_a_400_that_names_no_flag(body: bytes) -> None:
+    """Fails where each LF after chunk-data is taken for one of nc without -C."""
+    async with serving() as running, connect(running.port) as client:
+        await client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        answer = await client.read_all()
+    assert status_of(answer) == 400
+    assert b"the size counts the CR, or none was sent\n" in body_of(answer)
+    assert b"nc" not in body_of(answer)
+
+
 async def test_a_head_at_the_limit_is_served_and_one_octet_more_gets_431() -> None:
     """Row 62, fault 13. Fails where only a head that is still incomplete is measured."""
     room = len(get("/x", b"A: "))
