@@ -47,6 +47,7 @@ class Sink:
             width=width_of(sys.stdout),
             message_width=width_of(sys.stderr) if sys.stderr.isatty() else None,
             paint=Paint(is_coloured(sys.stdout, no_color=options.no_color)),
+            message_paint=Paint(is_coloured(sys.stderr, no_color=options.no_color)),
             is_timed=is_timed,
             is_hex=options.hex,
             has_data=not options.no_data,

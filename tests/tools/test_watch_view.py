@@ -274,7 +274,7 @@ def test_an_unknown_verdict_is_shown_as_such() -> None:
 
 def test_colours_add_nothing_to_what_is_read() -> None:
     records = seen([(1, b"5;a=1\r\nhel\x00o\r\n" + LAST)])
-    coloured = "\n".join(lines_of(records, paint=Paint(is_coloured=True)))
+    coloured = "\n".join(lines_of(records, paint=Paint(is_coloured=True), message_paint=Paint(is_coloured=True)))
     plain = "\n".join(lines_of(records))
     assert "\x1b[" in coloured
     assert strip_colours(coloured) == plain

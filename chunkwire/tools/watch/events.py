@@ -113,7 +113,7 @@ class EventsView(WatchView):
         self._has_header = self._has_header or bool(found)
         lines += [Line(self._event(one, record).rstrip()) for one in found]
         if self._events.error is not None and was is None:
-            lines += self._message("*", "bad", self._paint.text(self._events.error))
+            lines += self._message("*", "bad", self._message_paint.text(self._events.error))
         return lines
 
     def _trailers(self, record: Record) -> list[Line]:

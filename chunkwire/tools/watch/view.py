@@ -69,6 +69,7 @@ class ViewOptions:
     width: int | None = None  # columns of the terminal; None does not cut lines
     message_width: int | None = None  # columns of the terminal that shows the messages; None does not wrap them
     paint: Paint = PLAIN
+    message_paint: Paint = PLAIN  # of the messages, which may go elsewhere
     is_timed: bool = True  # False for octets out of a file, which have neither times nor reads
     is_hex: bool = False  # each octet of each frame below its row; with is_verbose of the heads too
     has_data: bool = True
@@ -81,6 +82,7 @@ class WatchView:
     def __init__(self, options: ViewOptions) -> None:
         self._options = options
         self._paint = options.paint
+        self._message_paint = options.message_paint
         self._has_header = False
         self._shared_reads = 0
         self._shared_chunks = 0
@@ -118,7 +120,7 @@ class WatchView:
         return lines
 
     def _request(self, record: RequestRecord) -> list[Line]:
-        start = self._paint.text(f"{record.method} {record.target} HTTP/1.1")
+        start = self._message_paint.text(f"{record.method} {record.target} HTTP/1.1")
         shown = () if record.point == _UPLOADS_AT else self._explaining(record.fields)
         if self._options.is_verbose:
             shown = record.fields
@@ -128,7 +130,7 @@ class WatchView:
     def _head(self, record: HeadRecord) -> list[Line]:
         role = "bad" if 400 <= record.status < 600 else "good"
         shown = record.fields if self._options.is_verbose else self._explaining(record.fields)
-        lines = self._message("<", "received", self._paint(role, self._paint.text(record.status_line)))
+        lines = self._message("<", "received", self._message_paint(role, self._message_paint.text(record.status_line)))
         lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
         self._content, self._is_error = Content(record.fields), role == "bad"
         if self._content.error is not None:
@@ -148,12 +150,14 @@ class WatchView:
 
     def _fields(self, mark: str, role: str, fields: TextFields) -> list[Line]:
         return [
-            line for name, value in fields for line in self._message(mark, role, self._paint.text(f"{name}: {value}"))
+            line
+            for name, value in fields
+            for line in self._message(mark, role, self._message_paint.text(f"{name}: {value}"))
         ]
 
     def note(self, text: str) -> list[Line]:
         """Return the lines of a remark that is in no record."""
-        return self._message("*", "mark", self._paint.text(text))
+        return self._message("*", "mark", self._message_paint.text(text))
 
     def _message(self, mark: str, role: str, text: str) -> list[Line]:
         """Return a message, wrapped at blanks to the width of the terminal."""
@@ -161,7 +165,7 @@ class WatchView:
         if self._options.message_width is not None:
             room = max(20, self._options.message_width - 2)
             pieces = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-        lines = [f"{self._paint(role, mark)} {pieces[0]}", *[f"  {piece}" for piece in pieces[1:]]]
+        lines = [f"{self._message_paint(role, mark)} {pieces[0]}", *[f"  {piece}" for piece in pieces[1:]]]
         return [Line(line, is_message=True) for line in lines]
 
     @property
@@ -184,7 +188,7 @@ class WatchView:
         if self._options.is_hex:
             lines += [Line(f"    {text}") for text in dump(record, after, self._paint, self._options.width)]
         if self._content.error is not None and before is None:
-            lines += self._message("*", "bad", self._paint.text(self._content.error))
+            lines += self._message("*", "bad", self._message_paint.text(self._content.error))
         return lines
 
     def _header(self, *, is_chunked: bool) -> str:
@@ -269,11 +273,11 @@ class WatchView:
         if record.point == _UPLOADS_AT:
             return []
         role = {"complete": "good", "stopped": "mark"}.get(record.framing, "bad")
-        lines = self._message("*", role, self._paint(role, record.framing) + ": " + self._counts(record))
+        lines = self._message("*", role, self._message_paint(role, record.framing) + ": " + self._counts(record))
         if record.error is not None:
-            lines += self._message("*", role, self._paint.text(record.error))
+            lines += self._message("*", role, self._message_paint.text(record.error))
         if record.data:
-            lines += self._message("*", role, "held back, not taken: " + self._paint.octets(record.data, 48))
+            lines += self._message("*", role, "held back, not taken: " + self._message_paint.octets(record.data, 48))
         if self._stamped:
             lines += self.note(
                 f"waited: ms from the kernel's stamp of a frame to its receive, of {self._stamped} frames"
@@ -282,7 +286,7 @@ class WatchView:
             count = number(self._lenient_lines, "size line")
             lines += self.note(f"lenient: {count} taken that a strict reader refuses: blanks, or more than 16 digits")
         if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
-            lines += self._message("*", "bad", self._paint.text(cut))
+            lines += self._message("*", "bad", self._message_paint.text(cut))
         if record.application in _ANSWERS:
             lines += self._message("*", *_ANSWERS[record.application])
         return lines
