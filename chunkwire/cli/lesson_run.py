@@ -28,7 +28,7 @@ from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
 from chunkwire.lab.lessons.netcats import NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
-from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
+from chunkwire.lab.lessons.watched import WatchedConnection, WatchedLine
 from chunkwire.net.listen import Address, ListenError, open_listeners
 from chunkwire.tools.paint import PLAIN, Paint, columns, fitted, wrapped
 from chunkwire.wire.errors import LocalError
@@ -139,7 +139,7 @@ class LessonView:
     def __init__(self, paint: Paint, width: int) -> None:
         self._paint = paint
         self._width = width
-        self._seen: dict[WatchedConnection, tuple[int, str]] = {}
+        self._shown_ends: dict[WatchedConnection, str] = {}
         self._lines: dict[WatchedConnection, int] = {}
 
     def title(self, session: LessonSession) -> None:
@@ -169,36 +169,29 @@ class LessonView:
         for line in command.lines:
             self._print(f"    {line}" if line else "    " + self._paint("quiet", "(an empty line: Enter alone)"))
 
-    def watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], ended: str) -> None:
-        """Print what the learner's program has sent since the last call, and how it ended."""
+    def watched(self, connection: WatchedConnection, lines: Sequence[WatchedLine], ended: str) -> None:
+        """Print new lines of the learner's program, and how it ended."""
         if connection.request_octets.startswith(_ANSWER):
             return  # the judgement shows the answer
-        count, shown_end = self._seen.get(connection, (0, ""))
-        for read in reads[count:]:
-            for line in read.octets.splitlines(keepends=True):
-                self._octets(connection, read.t, line)
-        if ended != shown_end:
-            self._octets(connection, None, b"", self._paint("quiet", _ENDS[ended]))
-        self._seen[connection] = (len(reads), ended)
+        for line in lines:
+            note = f"   ({line.note})" if line.note else ""
+            text = fitted(shown_octets(line.octets), self._width - 16 - len(note))
+            self._line(connection, f"{line.t:.3f} s", text + self._paint("quiet", note))
+        if ended != self._shown_ends.get(connection, ""):
+            self._line(connection, "", self._paint("quiet", _ENDS[ended]))
+        self._shown_ends[connection] = ended
 
-    def _octets(self, connection: WatchedConnection, t: float | None, line: bytes, note: str = "") -> None:
+    def _line(self, connection: WatchedConnection, stamp: str, text: str) -> None:
         self._lines[connection] = count = self._lines.get(connection, 0) + 1
-        if count > MAX_SHOWN_LINES:
-            return
-        stamp = "" if t is None else f"{t:.3f} s"
-        text = note or fitted(shown_octets(line), self._width - 16)
-        self._print(
-            f"  {self._paint('quiet', f'{stamp:>10}')}  > {text}" if count < MAX_SHOWN_LINES else "              > …"
-        )
+        if count <= MAX_SHOWN_LINES:
+            text = text if count < MAX_SHOWN_LINES else "…"
+            self._print(f"  {self._paint('quiet', f'{stamp:>10}')}  > {text}")
 
-    def judged(self, judgement: Judgement, learned: Iterable[str]) -> None:
-        """Print the judgement of an attempt; after a right one also what the step teaches."""
-        if judgement.is_right:
-            self._sentence(self._paint("good", "✓"), judgement)
-            self._paragraphs("    ", learned)
-            return
-        self._sentence(self._paint("bad", "✗"), judgement)
-        self._print("    Try again.")
+    def judged(self, judgement: Judgement, *, learned: Iterable[str] = (), otherwise: str = "") -> None:
+        """Print the judgement of an attempt, and what a right one teaches; `otherwise` follows a wrong one."""
+        mark = self._paint("good", "✓") if judgement.is_right else self._paint("bad", "✗")
+        self._sentence(mark, judgement)
+        self._paragraphs("    ", learned if judgement.is_right else [otherwise] if otherwise else ())
 
     def hint(self, judgement: Judgement) -> None:
         """Print what an unfinished attempt waits for."""
@@ -300,7 +293,8 @@ async def _teach(
     """Show the steps one after the other until the last one is done."""
 
     def report(number: int, judgement: Judgement) -> None:
-        view.judged(judgement, map(session.with_addresses, lesson.steps[number - 1].lesson_learned))
+        learned = map(session.with_addresses, lesson.steps[number - 1].lesson_learned)
+        view.judged(judgement, learned=learned, otherwise="Try again.")
         if judgement.is_right:
             book.done("lesson", lesson.number, tries=session.tries, step=number, of=len(lesson.steps))
             if not session.done.is_set():

@@ -17,7 +17,7 @@ from chunkwire.cli.lesson_run import SHOWN_COLUMNS, HandInFile, LessonView, lear
 from chunkwire.cli.stopping import run_until_stopped
 from chunkwire.cli.terminal import result_printed
 from chunkwire.lab.lessons.netcats import of_kind
-from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, judge_answer, make_puzzle, parse_answer, set_up, shown
+from chunkwire.lab.puzzles import KINDS, MAX_SEED, Puzzle, again, judge_answer, make_puzzle, parse_answer, set_up, shown
 from chunkwire.net.listen import Address
 from chunkwire.tools.paint import wrapped
 from chunkwire.wire.errors import LocalError
@@ -29,6 +29,8 @@ MAX_ANSWER_OCTETS: Final = 4096  # what is kept of a line that has not ended
 def run(options: argparse.Namespace) -> int:
     """Show the puzzle and judge the answers that are typed, or judge that of --answer; return the exit code."""
     number = None if options.number is None else number_of(options.number, "a kind of puzzle", len(KINDS))
+    if options.answer and options.seed is None:
+        raise LocalError("--answer takes --seed S, the puzzle that it answers: without it another one is drawn")
     seed = options.seed if options.seed is not None else random.SystemRandom().randint(1, MAX_SEED)
     puzzle = make_puzzle(number, seed)
     with HandInFile(options.save, options.name) as book:
@@ -42,7 +44,7 @@ async def _play(
     kind = number or len(KINDS) + 1
     async with set_up(puzzle) as places:
         if options.answer:
-            if not await _judge(puzzle, places, options.answer, view):
+            if not await _judge(puzzle, places, options.answer, view, f"Not solved. To look: {again(puzzle, number)}"):
                 return ExitCode.FINDING
             book.done("puzzle", kind, tries=1)
             return ExitCode.OK
@@ -60,15 +62,17 @@ async def _play(
             if is_right:
                 book.done("puzzle", kind, tries=tries)
                 return ExitCode.OK
-        print(f"\n  {puzzle.solution}")
+        print(f"\n  Given up. {puzzle.solution}")
         return ExitCode.FINDING
 
 
-async def _judge(puzzle: Puzzle, places: Sequence[Address], words: Sequence[str], view: LessonView) -> bool:
+async def _judge(
+    puzzle: Puzzle, places: Sequence[Address], words: Sequence[str], view: LessonView, otherwise: str = ""
+) -> bool:
     """Judge an answer and print the judgement; raise LocalError for one that is malformed."""
     judgement = await judge_answer(puzzle, places, *parse_answer(words))
     with result_printed():
-        view.judged(judgement, ())
+        view.judged(judgement, otherwise=otherwise)
     return judgement.is_right
 
 

@@ -206,6 +206,11 @@ class ShownPuzzle:
     settings: tuple[str, ...]  # the names that an answer may have
 
 
+def again(puzzle: Puzzle, number: int | None) -> str:
+    """Return the command that sets a puzzle again; `number` is as for `make_puzzle`."""
+    return " ".join(f"chunkwire puzzle {number or ''} --seed {puzzle.seed}".split())
+
+
 def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: NetcatProgram) -> ShownPuzzle:
     """Return the text of a puzzle that has been set up at these places; `number` is as for `make_puzzle`."""
     outer = f"http://{places[-1]}{STREAM}"
@@ -213,7 +218,7 @@ def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: Net
     hops = " ──▶ ".join(place_name(n) for n in reversed(range(len(places))))
     return ShownPuzzle(
         f"{puzzle.kind.title}: seed {puzzle.seed}",
-        " ".join(f"chunkwire puzzle {number or ''} --seed {puzzle.seed}".split()),
+        again(puzzle, number),
         f"client ──▶ {hops}",
         tuple((place_name(n), f"http://{where}{STREAM}") for n, where in enumerate(places)),
         (f"chunkwire watch {outer}", f"curl -sN --raw {outer}", nc.piped(request, places[-1])),

@@ -77,7 +77,7 @@ async def test_sixty_learners_at_once_see_only_what_they_did_themselves() -> Non
             nursery.start_soon(one, lab, where, number, name=f"learner {number}")
     assert len(seen) == LEARNERS
     for number, events in seen.items():
-        lines = [line for event in events for line in event.get("lines", ())]
+        lines = [line for event in events for _, line, _ in event.get("lines", ())]
         assert {mark for line in lines for mark in re.findall(r";n=(\d+)", line)} == {str(number)}
 
 

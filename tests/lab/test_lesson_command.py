@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import trio
-from trio.testing import MockClock
 
 from chunkwire.cli.lesson_run import open_usual_session
 from chunkwire.cli.main import main
 from chunkwire.lab.lessons import all_lessons, netcats
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.netcats import NETCATS, NetcatProgram, detected, printf_text
-from chunkwire.lab.lessons.session import HINT_SECONDS, LessonSession
-from chunkwire.lab.lessons.watched import WatchedConnection, WatchedRead
 from chunkwire.net.listen import Address, ListenError, ServedListener
 from tests.peers.command import CHUNKWIRE
 from tests.peers.process import LOOPBACK, Reader, listening_socket, run, started
@@ -28,31 +24,6 @@ def test_the_list_has_ten_lessons_and_what_to_type(capsys: pytest.CaptureFixture
     assert [lesson.number for lesson in all_lessons()] == list(range(1, 11))
     assert all(f"{lesson.number:>2}  {lesson.title}\n" in shown for lesson in all_lessons())
     assert "chunkwire lesson 1 " in shown
-
-
-async def test_an_idle_learner_gets_a_hint_in_mid_request_and_none_before(
-    autojump_clock: MockClock,
-) -> None:
-    hints: list[str] = []
-    session = LessonSession(
-        all_lessons()[0],
-        NetcatProgram(netcats.TALK, "nc"),
-        report=lambda step, judgement: None,
-        hint=lambda judgement: hints.append(judgement.sentence),
-    )
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(session.watch_idleness, name="hints")
-        connection = WatchedConnection("origin")
-        session.judge_change(connection)
-        await trio.sleep(10 * HINT_SECONDS)
-        assert hints == []
-        connection.received.append(WatchedRead(0.0, b"GET /hello HTTP/1.1\r\n"))
-        session.judge_change(connection)
-        await trio.sleep(HINT_SECONDS - 1)
-        assert hints == []
-        await trio.sleep(10 * HINT_SECONDS)
-        assert hints == ["Your request is not finished: the empty line that ends the head is missing."]
-        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.needs("nc")

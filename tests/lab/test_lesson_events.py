@@ -89,7 +89,8 @@ async def test_typed_octets_are_shown_and_judged_and_the_next_step_follows() -> 
             assert (step["step"], step["of"], step["asks"]) == (1, 3, False)
             place = command["run"].removeprefix("nc -C ").replace(" ", ":")
             await send(place, b"GET hello HTTP/1.1\r\n")
-            assert (await page.event("octets"))["lines"] == ["GET hello HTTP/1.1\\r\\n"]
+            [[_, line, note]] = (await page.event("octets"))["lines"]
+            assert (line, note) == ("GET hello HTTP/1.1\\r\\n", "")
             judged = await page.event("judged")
             assert (judged["right"], judged["octets"]) == (False, ["GET hello HTTP/1.1\\r\\n", "    ^"])
             await send(place, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")

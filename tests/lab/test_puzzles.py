@@ -121,10 +121,15 @@ async def test_an_answer_that_does_not_end_is_not_kept_whole(monkeypatch: pytest
 def test_answer_judges_a_guess_and_end_of_input_gives_the_solution(capsys: pytest.CaptureFixture[str]) -> None:
     made = make_puzzle(2, 7)
     assert main(["puzzle", "2", "--seed", "7", "--answer", str(made.hop), "exact"]) == 1
-    assert f"Hop {made.hop} is not sound" in capsys.readouterr().out
-    given_up = chunkwire("puzzle", "2", "--seed", "7", octets=b"")
+    wrong = capsys.readouterr().out
+    assert f"Hop {made.hop} is not sound" in wrong
+    assert wrong.endswith("    Not solved. To look: chunkwire puzzle 2 --seed 7\n")
+    assert main(["puzzle", "2", "--seed", "7", "--answer", str(made.hop), made.setting]) == 0
+    assert "olved" not in capsys.readouterr().out
+    given_up = chunkwire("puzzle", "2", "--seed", "7", octets=f"{made.hop} exact\n".encode())
     assert given_up.returncode == 1
-    assert f"It was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
+    assert f"Given up. It was hop {made.hop}: {made.setting}" in given_up.stdout.decode()
+    assert "Try again" not in given_up.stdout.decode()
 
 
 def test_a_right_answer_on_the_command_line_is_handed_in(tmp_path: Path) -> None:
@@ -138,7 +143,16 @@ def test_a_right_answer_on_the_command_line_is_handed_in(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "words", [("0",), ("5",), ("x",), ("1", "--seed", "x"), ("--answer", "x", "buffer"), ("1", "2")]
+    "words",
+    [
+        ("0",),
+        ("5",),
+        ("x",),
+        ("1", "--seed", "x"),
+        ("--seed", "1", "--answer", "x", "buffer"),
+        ("--answer", "1", "buffer"),
+        ("1", "2"),
+    ],
 )
 def test_what_is_no_puzzle_is_refused_in_one_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["puzzle", *words]) == 2

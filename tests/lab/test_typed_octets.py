@@ -55,6 +55,12 @@ BODIES = [
         20,
         "10, which is hex for 16; the data up to its line end has 17 octets: 11 in hex",
     ),
+    (b"7\r\nhello\r\n0\r\n\r\n", 10, "has 5 octets. The line end (CR, LF) is not counted."),
+    (
+        b'e\r\n{"n":1}\r\n{"n":2}\r\n0\r\n',
+        17,
+        "e, which is hex for 14; the data up to its line end has 16 octets: 10 in",
+    ),
     (b"5\r\nhello\r\n0\r\n5\r\n", 14, "After the 0 line"),
     (b"5\r\nhello\r\n\xff\xf4\xff\xfd\x06", 10, "telnet"),
     (b"5\r\nhello\r\n\x1b[A", 10, "arrow key"),
@@ -80,6 +86,25 @@ def test_the_first_wrong_octet_of_a_body_is_named(octets: bytes, at: int, said: 
     mistake = read_request(CHUNKED + octets).mistake
     assert mistake is not None
     assert (mistake.at, said in mistake.sentence) == (len(CHUNKED) + at, True), mistake
+
+
+@pytest.mark.parametrize("body, is_advised", [(b"5\nhello\n", True), (b"5\r\nhello\n", False)])
+def test_the_flag_of_nc_is_named_where_no_line_of_the_body_ends_in_crlf(body: bytes, is_advised: bool) -> None:
+    mistake = read_request(CHUNKED + body).mistake
+    assert mistake is not None
+    assert ("-C" in mistake.sentence) is is_advised
+
+
+@pytest.mark.parametrize("body", [b"5 \r\nhello\r\n", b"5\nhello\n", b"5\r\nhello\n", b"6\r\nhello\r\n"])
+def test_what_curl_forgives_is_said_to_the_server_alone(body: bytes) -> None:
+    served = read_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body).mistake
+    sent = read_request(CHUNKED + body).mistake
+    assert served is not None
+    assert sent is not None
+    assert (
+        served.sentence
+        == f"{sent.sentence} curl forgives it; RFC 9112 does not allow it, and strict clients refuse it."
+    )
 
 
 @pytest.mark.parametrize("octets, at, said", RESPONSES)

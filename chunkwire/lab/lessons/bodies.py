@@ -9,7 +9,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, shown_octets, wrong
 from chunkwire.lab.lessons.lesson import Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_request
-from chunkwire.lab.lessons.typed import ended_too_far, post, request, whole_post, wrong_target
+from chunkwire.lab.lessons.typed import LEAVE, ended_too_far, post, request, whole_post, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.tools.paint import number
 
@@ -47,7 +47,7 @@ def _twice(message: ReadMessage, connection: WatchedConnection) -> Judgement | N
         return again.mistake
     if again.body_at is None:
         sentence = f"The second request is not finished: {again.missing} is missing."
-        return wrong(sentence, second, len(second)) if connection.has_said_all else None
+        return again.wrong(sentence, len(second), hint=again.hint) if connection.has_said_all else None
     if connection.response_octets.count(b"HTTP/1.1 200 ") < 2:
         sentence = "The connection has ended without two answers of status 200."
         return wrong(sentence) if connection.is_over else None
@@ -89,9 +89,9 @@ def _left_open(message: ReadMessage, connection: WatchedConnection) -> Judgement
     if mistake is not None or not connection.has_said_all:
         return mistake
     if not message.chunks:
-        return message.wrong("You left before the first chunk was whole.", len(message.octets))
+        return message.wrong("You left before the first chunk was whole.", len(message.octets), hint=message.hint)
     count = number(len(message.content) + len(message.partial), "octet")
-    return right(f"The server has {count}, and no end: it counts this body as cut.")
+    return right(f"The server has {count}, and no end: it counts this body as cut.", hint=LEAVE)
 
 
 def _ended(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

@@ -8,7 +8,7 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import AnswerJudge, Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
-from chunkwire.lab.lessons.typed import ended_too_far, request, target_of, unfinished, wrong_target
+from chunkwire.lab.lessons.typed import LEAVE, ended_too_far, request, target_of, unfinished, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
 
 _STREAMS: Final = {
@@ -124,13 +124,15 @@ def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
         return wrong(NOBODY_LISTENS)
     octets = connection.response_octets
     if not octets:
-        return wrong("The server ended without an octet of a response.") if connection.is_over else None
+        hint = "A request waits for your answer. Type it into nc: its first line is HTTP/1.1 200 OK"
+        return wrong("The server ended without an octet of a response.", hint=hint) if connection.is_over else None
     message = read_response(octets)
     if message.mistake is not None:
         return message.mistake
     if message.body_at is None:
         if connection.is_over:
-            return wrong(f"Your response is not finished: {message.missing} is missing.", octets, len(octets))
+            sentence = f"Your response is not finished: {message.missing} is missing."
+            return message.wrong(sentence, len(octets), hint=message.hint)
         return None
     if message.get(b"transfer-encoding") is None:
         return wrong(
@@ -160,8 +162,9 @@ def _cut_short(connection: WatchedConnection) -> Judgement | None:
     if mistake is not None or not connection.is_over:
         return mistake
     if not message.chunks:
-        return message.wrong("The connection ended before your first chunk was whole.", len(message.octets))
-    return right("curl printed what had come, and took it for cut: exit 18.")
+        sentence = "The connection ended before your first chunk was whole."
+        return message.wrong(sentence, len(message.octets), hint=message.hint)
+    return right("curl printed what had come, and took it for cut: exit 18.", hint=LEAVE)
 
 
 JUDGES: Final[Mapping[int, Sequence[Judge]]] = {8: (_served, _cut_short), 10: (request(_left), request(_half_closed))}

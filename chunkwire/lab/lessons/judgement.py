@@ -21,6 +21,7 @@ class Judgement:
     # the index of the first wrong octet in `octets`; their length for one that is missing; None for no caret
     at: int | None = None
     evidence: tuple[str, ...] = ()  # lines that show it, each at most some 76 columns
+    hint: str = ""  # what to do next, said instead while the connection is open; "" for nothing
 
     def caret_lines(self) -> tuple[str, ...]:
         """Return the line of octets that is wrong and a caret under the first wrong octet; nothing without `at`."""
@@ -36,14 +37,16 @@ class Judgement:
         }
 
 
-def right(sentence: str, *evidence: str) -> Judgement:
+def right(sentence: str, *evidence: str, hint: str = "") -> Judgement:
     """Return that an attempt is right."""
-    return Judgement(True, sentence, evidence=evidence)
+    return Judgement(True, sentence, evidence=evidence, hint=hint)
 
 
-def wrong(sentence: str, octets: bytes = b"", at: int | None = None, *, evidence: tuple[str, ...] = ()) -> Judgement:
+def wrong(
+    sentence: str, octets: bytes = b"", at: int | None = None, *, evidence: tuple[str, ...] = (), hint: str = ""
+) -> Judgement:
     """Return that an attempt is wrong, and where."""
-    return Judgement(False, sentence, octets, at, evidence)
+    return Judgement(False, sentence, octets, at, evidence, hint)
 
 
 def escaped_octets(octets: bytes) -> list[str]:

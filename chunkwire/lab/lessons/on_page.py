@@ -20,7 +20,7 @@ from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
-from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
+from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedLine
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
 from chunkwire.server.query import Query, bad_value, whole_number
@@ -36,7 +36,7 @@ WAITING_EVENTS: Final = 256
 """Unsent events of a page; further ones are dropped."""
 
 SHOWN_OCTETS: Final = 2048
-"""Of one read, on the page: more than any step asks a learner to send."""
+"""Of lines that come together, on the page: more than any step asks a learner to send."""
 
 FrontFor = Callable[[Seat], Front | None]
 
@@ -106,7 +106,6 @@ class SessionEvents:
 
     def __init__(self, number: int, nc: NetcatProgram, sender: trio.MemorySendChannel[bytes]) -> None:
         self._sender = sender
-        self._seen: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()
         self.session = LessonSession(
             all_lessons()[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched
         )
@@ -145,12 +144,14 @@ class SessionEvents:
     def _hint(self, judgement: Judgement) -> None:
         self._send("hint", judgement.to_json())
 
-    def _watched(self, connection: WatchedConnection, reads: Sequence[WatchedRead], _: Ending) -> None:
-        for read in reads[self._seen.get(connection, 0) :]:
-            some = read.octets[:SHOWN_OCTETS].splitlines(keepends=True)
-            lines = [shown_octets(line) for line in some]
-            self._send("octets", {"t": round(read.t, 3), "lines": lines})
-        self._seen[connection] = len(reads)
+    def _watched(self, _: WatchedConnection, lines: Sequence[WatchedLine], __: Ending) -> None:
+        room, shown = SHOWN_OCTETS, []
+        for line in lines:
+            if room > 0:
+                shown.append([round(line.t, 3), shown_octets(line.octets[:room]), line.note])
+            room -= len(line.octets)
+        if shown:
+            self._send("octets", {"lines": shown})
 
     def _send(self, event: str, content: dict[str, object]) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
@@ -28,6 +29,16 @@ _KEYS: Final = {
     b"\xff": "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.",
 }
 """By the first octet that a key sends: the sentence for a person who pressed it to edit the line, or to leave."""
+_END_OF_HEAD: Final = "the empty line that ends the head"
+_HINTS: Final = {
+    _END_OF_HEAD: "The head has not ended: an empty line ends it. Press Enter alone.",
+    "a size line": "The body has not ended: a size line comes here, or 0 and an empty line.",
+    "the trailer section": "The body has not ended: an empty line ends it. Press Enter alone.",
+}
+"""By what is missing, at the start of a line: what to type."""
+MAX_DATA_LINES: Final = 10
+"""Of chunk-data, that are searched for its end: more than any step asks for."""
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
 
 
 @dataclass(slots=True)
@@ -46,6 +57,7 @@ class ReadMessage:
     ends_at: int = 0  # index after its last octet; 0 while it is not complete
     missing: str = ""  # the element that must come next; "" for nothing
     partial: bytes = b""  # chunk-data so far of a chunk that has begun
+    is_response: bool = False
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -74,9 +86,27 @@ class ReadMessage:
         at = (self.body_at or 0) + sum(len(chunk.raw) for chunk in self.chunks)
         return at if _ZERO.match(self.octets, at) else None
 
-    def wrong(self, sentence: str, at: int | None = None) -> Judgement:
+    @property
+    def hint(self) -> str:
+        """What a person who types it has to do next, while it is not complete."""
+        if self.missing in ("chunk-data", "CRLF after chunk-data"):
+            return self._data_hint()
+        if not self.octets.endswith(b"\n") and self.octets[self.body_at or 0 :]:
+            return "This line has not ended. Press Enter."
+        return _HINTS.get(self.missing, "")
+
+    def _data_hint(self) -> str:
+        start = (self.body_at or 0) + sum(len(frame.raw) for frame in self.frames)
+        found = _HEX.match(self.octets, start)
+        size = int(found[0], 16) if found else 0  # a chunk that has begun has a size
+        ends = ", and your line end counts as two of them (CR, LF)" if b"\n" in self.partial else ""
+        if len(self.partial) == size and not ends:
+            return "The chunk has not ended: the line end after its data is missing."
+        return f"The chunk has not ended: {len(self.partial)} of its {size} octets have come{ends}."
+
+    def wrong(self, sentence: str, at: int | None = None, *, hint: str = "") -> Judgement:
         """Return the judgement that it is wrong at an octet, by default at the first one of its body."""
-        return wrong(sentence, self.octets, self.body_at if at is None else at)
+        return wrong(sentence, self.octets, self.body_at if at is None else at, hint=hint)
 
     def get(self, name: bytes) -> tuple[bytes, int] | None:
         """Return a field's value and where its line begins; None where there is none."""
@@ -86,7 +116,7 @@ class ReadMessage:
 def read_request(octets: bytes, *, path: str = "", needs_host: bool = True) -> ReadMessage:
     """Read one request, as far as it has come; a chunked body where Transfer-Encoding says so."""
     message = ReadMessage(octets, path.encode())
-    _read_head(message, is_request=True)
+    _read_head(message)
     if message.mistake is None and message.body_at is not None and needs_host:
         message.mistake = _host_mistake(message, message.body_at)
     _read_body(message)
@@ -95,13 +125,13 @@ def read_request(octets: bytes, *, path: str = "", needs_host: bool = True) -> R
 
 def read_response(octets: bytes) -> ReadMessage:
     """Read one response, as far as it has come."""
-    message = ReadMessage(octets)
-    _read_head(message, is_request=False)
+    message = ReadMessage(octets, is_response=True)
+    _read_head(message)
     _read_body(message)
     return message
 
 
-def _read_head(message: ReadMessage, *, is_request: bool) -> None:
+def _read_head(message: ReadMessage) -> None:
     """Read the whole lines of a head, up to the first mistake."""
     octets, at = message.octets, 0
     if octets[:1] == b"\x16":
@@ -114,7 +144,7 @@ def _read_head(message: ReadMessage, *, is_request: bool) -> None:
             message.body_at = end + 1
             return
         if mistake is None and not message.start_line:
-            mistake = (_request_line_mistake if is_request else _status_line_mistake)(octets, at, line)
+            mistake = (_status_line_mistake if message.is_response else _request_line_mistake)(octets, at, line)
             message.start_line = line
         elif mistake is None:
             mistake = _field_mistake(octets, at, line)
@@ -124,7 +154,7 @@ def _read_head(message: ReadMessage, *, is_request: bool) -> None:
             message.mistake = mistake
             return
         at = end + 1
-    message.missing = "the end of the line" if at < len(octets) or not octets else "the empty line that ends the head"
+    message.missing = "the end of the line" if at < len(octets) or not octets else _END_OF_HEAD
 
 
 def _line_end_mistake(octets: bytes, end: int) -> Judgement | None:
@@ -256,15 +286,13 @@ def _read_body(message: ReadMessage) -> None:
 def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) -> Judgement:
     """Say in plain words what broke a chunked body (RFC 9112 §7.1)."""
     at = body_at + error.offset
-    if (mismatch := _size_mismatch(message, body_at, error)) is not None:
-        return mismatch
-    if (key := _KEYS.get(message.octets[at : at + 1])) is not None:
-        return message.wrong(key, at)
-    if error.rule == Rule.BARE_LF:
-        sentence = (
-            "This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n): "
-            "nc sends it with -C, on macOS with -c."
-        )
+    sentence = _size_mismatch(message, body_at, error) or _KEYS.get(message.octets[at : at + 1])
+    if sentence is not None:
+        pass
+    elif error.rule == Rule.BARE_LF:
+        has_crlf = b"\r\n" in message.octets[body_at:at]
+        advice = "" if has_crlf else ": nc sends it with -C, on macOS with -c"
+        sentence = f"This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n){advice}."
     elif error.rule in (Rule.CHUNK_SIZE, Rule.CHUNK_SIZE_DIGITS, Rule.CHUNK_SIZE_VALUE):
         sentence = "Here a chunk begins, with its size in hex digits (0-9, a-f) alone on a line."
     elif error.rule == Rule.BAD_WHITESPACE:
@@ -273,26 +301,43 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
         sentence = "After the 0 line comes an empty line, and nothing else. This stands where the empty line should be."
     else:
         sentence = f"{error.message[:1].upper()}{error.message[1:]}."
+    if message.is_response and error.rule in (Rule.BARE_LF, Rule.BAD_WHITESPACE):
+        sentence += " curl forgives it; RFC 9112 does not allow it, and strict clients refuse it."
     return message.wrong(sentence, at)
 
 
-def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> Judgement | None:
+def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> str | None:
     """Compare a size line with the length of its data, if the data does not end where it says; else None."""
     start = body_at + sum(len(frame.raw) for frame in message.frames)
     line, end, rest = message.octets[start:].partition(b"\r\n")
-    found = re.match(rb"[0-9A-Fa-f]+", line)
-    at = body_at + error.offset
+    found = _HEX.match(line)
     if not end or not found or error.rule not in (Rule.CHUNK_DATA_END, Rule.BARE_LF, Rule.BARE_CR):
         return None
-    data, lf, _ = rest.partition(b"\n")
-    size, count = int(found[0], 16), len(data.removesuffix(b"\r"))
-    is_before_end = at < start + len(line) + len(b"\r\n") + size
+    size, count = int(found[0], 16), _data_count(rest)
+    is_before_end = body_at + error.offset < start + len(line) + len(b"\r\n") + size
     if is_before_end or size == count:  # if the two are equal, only the line end after the data is wrong
         return None
     digits = found[0].decode("ascii")
     says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
-    if not lf:
-        return message.wrong(f"The size line says {says}; after so many octets more data comes.", at)
+    if count is None:
+        return f"The size line says {says}; after so many octets more data comes."
     has = number(count, "octet") + ("" if f"{count:x}" == str(count) else f": {count:x} in hex")
-    sentence = f"The size line says {says}; the data up to its line end has {has}."
-    return message.wrong(sentence, at)
+    not_counted = " The line end (CR, LF) is not counted." if size > count else ""
+    return f"The size line says {says}; the data up to its line end has {has}.{not_counted}"
+
+
+def _data_count(rest: bytes) -> int | None:
+    """Return how many octets stand in front of the line end that ends the data; None where no line has ended.
+
+    It is taken for the first one that a valid body may go on after, as data may have lines.
+    """
+    ends = [(found.start(), found.end()) for found in islice(re.finditer(rb"\r?\n", rest), MAX_DATA_LINES)]
+    return next((start for start, end in ends if _may_be_a_body(rest[end:])), ends[0][0] if ends else None)
+
+
+def _may_be_a_body(octets: bytes) -> bool:
+    try:
+        FrameReader().feed(octets)
+    except FramingError:
+        return False
+    return True

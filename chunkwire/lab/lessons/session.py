@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import trio
 
@@ -36,15 +36,17 @@ from chunkwire.lab.lessons.lesson import (
 )
 from chunkwire.lab.lessons.lesson_origin import lesson_resources
 from chunkwire.lab.lessons.netcats import NetcatProgram
+from chunkwire.lab.lessons.reading import read_request, read_response
 from chunkwire.lab.lessons.tee import Tee
-from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
+from chunkwire.lab.lessons.typed import HEAD_ALONE
+from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedLine, lines_of
 from chunkwire.net.dial import parse_url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 from chunkwire.server.serving import serve
 from chunkwire.wire.errors import LocalError
 
-HINT_SECONDS: Final = 20.0
-"""Without an octet in an unfinished attempt, until a hint says what is missing."""
+HINT_SECONDS: Final = 8.0
+"""Without an octet in an unfinished attempt, until a hint says what is missing: longer than typing a line takes."""
 
 LAST_WORDS_SECONDS: Final = 0.5
 """After the last step, for answers that are on their way; then connections that a learner keeps open are closed."""
@@ -54,10 +56,13 @@ MAX_CONNECTIONS: Final = 200
 
 LOOPBACK: Final = "127.0.0.1"
 
+LAST_CHUNK: Final = "the last-chunk is whole"
+"""The note of the line that ends a chunked body: the 0 line, trailer fields and the empty line are one frame."""
 
-Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedRead], Ending], None]
-"""Takes a connection on which something happened, all that the learner's side has sent on it so far, and how that side
-has ended."""
+
+Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedLine], Ending], None]
+"""Takes a connection on which something happened, the lines that the learner's side has sent on it since the last call,
+and how that side has ended. What has no line end yet is left for a later call, unless a judgement or a hint follows."""
 
 
 class LessonSession:
@@ -76,7 +81,7 @@ class LessonSession:
         *,
         report: Callable[[int, Judgement], None],
         hint: Callable[[Judgement], None] = lambda judgement: None,
-        watched: Watched = lambda connection, reads, ended: None,
+        watched: Watched = lambda connection, lines, ended: None,
     ) -> None:
         self.lesson = lesson
         self.addresses: dict[str, LessonAddress] = {}  # of each place, by its name
@@ -89,6 +94,8 @@ class LessonSession:
         self._watched = watched
         self._connections: deque[WatchedConnection] = deque(maxlen=MAX_CONNECTIONS)
         self._judged: WeakSet[WatchedConnection] = WeakSet()
+        self._shown: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets that `watched` has had
+        self._hinted: WeakKeyDictionary[WatchedConnection, str] = WeakKeyDictionary()  # the latest hint
         self._has_news = trio.Event()
 
     @property
@@ -112,16 +119,28 @@ class LessonSession:
         self._has_news.set()
         if self.done.is_set() or connection in self._judged:
             return
-        if self.lesson.is_served_by_learner:
-            self._watched(connection, connection.answered, connection.server_end)
-        else:
-            self._watched(connection, connection.received, connection.client_end)
-        if self.current.judge is None:
-            return
-        judgement = self.current.judge(connection)
+        judgement = None if self.current.judge is None else self.current.judge(connection)
+        self._show(connection, with_rest=judgement is not None)
         if judgement is not None:
             self._judged.add(connection)
             self._conclude(judgement)
+
+    def _show(self, connection: WatchedConnection, *, with_rest: bool) -> None:
+        """Call `watched` with the new lines; the one that ends a chunked body has a note."""
+        if self.lesson.is_served_by_learner:
+            reads, ended = connection.answered, connection.server_end
+            message = read_response(connection.response_octets)
+        else:
+            reads, ended = connection.received, connection.client_end
+            message = read_request(connection.request_octets, needs_host=False)
+        at = self._shown.get(connection, 0)
+        lines = lines_of(reads, at, with_rest=with_rest or bool(ended))
+        for n, line in enumerate(lines):
+            at += len(line.octets)
+            if message.frames and at == message.ends_at:
+                lines[n] = line._replace(note=LAST_CHUNK)
+        self._shown[connection] = at
+        self._watched(connection, lines, ended)
 
     def answer(self, given: str) -> str:
         """Judge an answer, and return what is sent back."""
@@ -151,18 +170,26 @@ class LessonSession:
             await self._has_news.wait()
 
     async def watch_idleness(self) -> None:
-        """Give a hint whenever an attempt has stood still for `HINT_SECONDS`; until cancelled."""
+        """Give a hint whenever an attempt has stood still for `HINT_SECONDS`, the same one once; until cancelled."""
         while True:
             self._has_news = trio.Event()
             with trio.move_on_after(HINT_SECONDS):
                 await self._has_news.wait()
                 continue
             open_ones = [one for one in self._connections if not one.is_over and one not in self._judged]
-            if open_ones and open_ones[-1].received and not self.done.is_set() and self.current.judge is not None:
-                judgement = self.current.judge(replace(open_ones[-1], is_over=True))
-                if judgement is not None and not judgement.is_right:
-                    self._hint(judgement)
+            if open_ones and open_ones[-1].received and not self.done.is_set():
+                self._give_hint(open_ones[-1])
             await self._has_news.wait()
+
+    def _give_hint(self, connection: WatchedConnection) -> None:
+        judgement = (self.current.judge or HEAD_ALONE)(replace(connection, is_over=True))
+        if judgement is None:
+            return
+        sentence = judgement.hint or ("" if judgement.is_right else judgement.sentence)
+        if sentence and sentence != self._hinted.get(connection):
+            self._hinted[connection] = sentence
+            self._show(connection, with_rest=True)
+            self._hint(replace(judgement, sentence=sentence))
 
 
 @asynccontextmanager

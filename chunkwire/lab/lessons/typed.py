@@ -18,11 +18,11 @@ from chunkwire.tools.paint import number
 MessageJudge: TypeAlias = Callable[[ReadMessage, WatchedConnection], Judgement | None]
 
 NOTHING_SENT: Final = "You connected and left without sending an octet."
+LEAVE: Final = "Your chunk is whole. Leave now, without a 0 line."
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;.*)?")
 _MISSING: Final = {
     "a size line": "the next size line, or the 0 line that ends the body, did not come",
-    "CRLF after chunk-data": "the line end after the data did not come",
     "the trailer section": "the empty line after the 0 line did not come",
 }
 
@@ -37,7 +37,8 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
         message = read_request(octets, path=connection.path, needs_host=needs_host)
         if message.body_at is None:
             if message.mistake is None and connection.has_said_all:
-                return wrong(f"Your request is not finished: {message.missing} is missing.", octets, len(octets))
+                sentence = f"Your request is not finished: {message.missing} is missing."
+                return message.wrong(sentence, len(octets), hint=message.hint)
             return message.mistake
         if message.mistake is not None and (message.mistake.at or 0) < message.body_at:
             return message.mistake
@@ -46,6 +47,10 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
         return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
 
     return judge_request
+
+
+HEAD_ALONE: Final = request(lambda message, connection: None)
+"""Judges a head that has not ended, and nothing else."""
 
 
 def _is_answered(connection: WatchedConnection) -> bool:
@@ -101,9 +106,8 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
     if not connection.has_said_all:
         return None
     what = _MISSING.get(message.missing)
-    if what is None:  # in chunk-data
-        what = f"of the last chunk {number(len(message.partial), 'octet')} came, and its size line announced more"
-    return message.wrong(f"The body is not finished: {what}.", len(message.octets))
+    sentence = f"The body is not finished: {what}." if what else message.hint  # in a chunk it says what came
+    return message.wrong(sentence, len(message.octets), hint=message.hint)
 
 
 def ended_too_far(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

@@ -5,6 +5,7 @@ The rule here: only what happened, in its order, with times. What it means is fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -21,6 +22,31 @@ class WatchedRead(NamedTuple):
 
     t: float
     octets: bytes
+
+
+class WatchedLine(NamedTuple):
+    """One line of what was read, and when its last octet came."""
+
+    t: float
+    octets: bytes  # its end included; a line may be shown before its end has come
+    note: str = ""  # what has ended with it
+
+
+def lines_of(reads: Sequence[WatchedRead], start: int, *, with_rest: bool) -> list[WatchedLine]:
+    """Return the lines from an offset on, however they were read: nc may send a line and its end by themselves.
+
+    Args:
+        with_rest: also the octets after the last line end.
+    """
+    lines: list[WatchedLine] = []
+    held, at = b"", 0
+    for t, octets in reads:
+        *whole, held = (held + octets[max(0, start - at) :]).split(b"\n")
+        lines += [WatchedLine(t, line + b"\n") for line in whole]
+        at += len(octets)
+    if held and with_rest:
+        lines.append(WatchedLine(reads[-1].t, held))
+    return lines
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

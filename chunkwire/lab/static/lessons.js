@@ -47,7 +47,7 @@ async function run(number, kind, parts) {
 
 function show(name, data, { text, log, start, which }) {
   if (name === "step") showStep(data, text);
-  else if (name === "octets") for (const line of data.lines) addLine(log, "octets", `${data.t.toFixed(3).padStart(9)} s  ${line}`);
+  else if (name === "octets") for (const [t, line, note] of data.lines) addLine(log, "octets", `${t.toFixed(3).padStart(9)} s  ${line}${note && `   (${note})`}`);
   else if (name === "hint") showJudgement(log, "hint", "?", data);
   else if (name === "judged") {
     showJudgement(log, data.right ? "good" : "bad", data.right ? "✓" : "✗", data);
