@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from playwright.sync_api import Browser
 
+from chunkwire.lab.lessons import all_lessons
+from chunkwire.lab.lessons.handout import handout_page
 from tests.lab.browser import Sight
 from tests.peers.process import run
 from tests.peers.programs import program
@@ -35,6 +38,15 @@ def test_a_lesson_is_watched_judged_and_goes_on(sight: Sight, width: int) -> Non
     nc(command.inner_text(), "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
     page.wait_for_selector("#lessons h3:has-text('step 2 of 3')")
     assert page.evaluate("[window.struck, document.documentElement.scrollWidth]") == [None, width]
+
+
+@pytest.mark.needs("chromium")
+def test_the_handout_has_a_sheet_of_paper_for_each_lesson(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(handout_page())
+    octets = page.pdf(prefer_css_page_size=True)
+    page.close()
+    assert len(re.findall(rb"/Type ?/Page\b", octets)) == len(all_lessons())
 
 
 @pytest.mark.needs("chromium")
