@@ -88,6 +88,45 @@ def test_a_typed_frame_is_on_the_wire_octet_for_octet(sight: Sight, preset: str,
     sight.errors.clear()  # Chromium itself logs that a broken body is broken
 
 
+def test_an_example_begins_a_stream_and_the_last_chunk_ends_the_open_one(sight: Sight) -> None:
+    page = sight.page()
+    for preset, size in (("long", 7), ("right", 5)):
+        page.click(f"[data-preset={preset}]")
+        page.click("#h-send")
+        wait_lane(page, "a", f"stream.had === {size}")
+        wait_text(page, "#h-said", "so far a valid chunked body")
+    page.click("[data-preset=last]")
+    page.click("#h-try")
+    wait_text(page, "#h-said", "a strict reader: complete")
+    page.click("#h-send")
+    wait_text(page, "#h-said", "the body is complete")
+    sight.errors.clear()  # Chromium itself logs that a broken body is broken
+
+
+def test_a_new_stream_keeps_no_selection_of_the_one_before(sight: Sight) -> None:
+    page = sight.page("#f9.b0")
+    page.click("[data-preset=long]")
+    page.click("#h-send")
+    wait_text(page, "#h-said", "so far a valid chunked body")
+    page.click("#h-fin")
+    wait_text(page, "#wire-which", "Frame 1 of the left ladder, cut")
+    said = "document.getElementById('wire-which').textContent"
+    begun = page.evaluate(f"import('./static/lab.js').then(lab => (lab.start(), {said}))")
+    assert begun.startswith("Choose a frame")
+    sight.errors.clear()
+
+
+def test_an_answer_that_is_an_error_looks_like_one(sight: Sight) -> None:
+    page = sight.page()
+    host, port = sight.lab.origin.split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"GET /generate?n=wrong HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        page.locator("#exchanges .bad:has-text('400 Bad Request')").first.click()
+    assert "400 Bad Request" in page.inner_text("[data-lane=a] .verdict.bad")
+    assert page.inner_text("[data-lane=a] .counts").startswith("not chunked · ")
+
+
 def test_clients_say_what_they_make_of_typed_octets(sight: Sight) -> None:
     page = sight.page()
     page.click("[data-preset=last]")

@@ -29,6 +29,8 @@ function unescaped(text) {
 export function addHands({ start, hasHand, areAnswered }) {
   const value = (name) => byId(`h-${name}`).value;
   let typed = [];
+  let isAnew = false; // a preset was chosen: what it makes begins a stream, but for the last-chunk, which ends one
+  let isSent = false; // the composed frame is on the wire
 
   const composed = () => [value("size") + value("ext"), value("eol1"), value("data"), value("eol2")].map(unescaped);
 
@@ -72,7 +74,9 @@ export function addHands({ start, hasHand, areAnswered }) {
   }
 
   async function open() {
-    if (hasHand()) return;
+    if (hasHand() && !isAnew) return;
+    if (hasHand()) await end("reset");
+    isAnew = false;
     byId("stream").value = "hand";
     byId("stream").dispatchEvent(new Event("change"));
     typed = [];
@@ -84,6 +88,7 @@ export function addHands({ start, hasHand, areAnswered }) {
     await open();
     const octets = composed().flat();
     typed.push(...octets);
+    isSent = true;
     await put(octets);
   }
 
@@ -93,7 +98,7 @@ export function addHands({ start, hasHand, areAnswered }) {
   }
 
   async function ask() {
-    const octets = typed.length && hasHand() ? typed : composed().flat();
+    const before = hasHand() && !isAnew ? typed : [], octets = before.length && isSent ? before : [...before, ...composed().flat()];
     byId("h-said").textContent = `asking with ${octets.length} octets, and a FIN after them …`;
     byId("h-try").disabled = true;
     try {
@@ -127,14 +132,16 @@ export function addHands({ start, hasHand, areAnswered }) {
     }));
   }
 
-  byId("composer").addEventListener("input", preview);
+  byId("composer").addEventListener("input", () => { isSent = false; preview(); });
   byId("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); });
   byId("h-fin").addEventListener("click", () => end("fin"));
   byId("h-reset").addEventListener("click", () => end("reset"));
   byId("h-try").addEventListener("click", ask);
   for (const button of document.querySelectorAll("[data-preset]")) {
     button.addEventListener("click", () => {
-      for (const [name, text] of Object.entries(PRESETS[button.dataset.preset])) byId(`h-${name}`).value = text;
+      const { preset } = button.dataset;
+      for (const [name, text] of Object.entries(PRESETS[preset])) byId(`h-${name}`).value = text;
+      [isAnew, isSent] = [preset !== "last", false];
       preview();
     });
   }

@@ -82,14 +82,14 @@ function takeHash() {
   if (found) state.wanted = { n: Number(found[1]), octet: Number(found[2]) };
 }
 
-/** Select what the address names, once that frame has come; else the first one. */
+/** Select what the address names, once that frame has come; the first one where it names none, or one that never came. */
 function selectWanted() {
   const lane = lanes.a.stream?.base.length ? "a" : "b", base = lanes[lane].stream?.base ?? [];
   if (!base.length) return;
   if (state.wanted) {
     const index = base.findIndex((frame) => frame.n === state.wanted.n);
-    if (index < 0) return;
-    const { octet } = state.wanted;
+    if (index < 0 && !state.run?.isSettled) return;
+    const octet = index < 0 ? 0 : state.wanted.octet;
     state.wanted = null;
     return select(index, octet, lane);
   }
@@ -119,15 +119,14 @@ export async function start({ isPaused = false, keepGuesses = false } = {}) {
   state.run = run;
   Object.assign(state, { index: -1, octet: 0, lane: "a" });
   takeHash();
-  wire.show(null);
   for (const lane of Object.values(lanes)) {
     lane.stream = new Stream(modeOf(lane.name));
     lane.isOpen = true;
     lane.ladder.stream = lane.stream;
-    lane.ladder.selected = -1;
     if (!keepGuesses) lane.ladder.guesses = [];
     lane.ladder.planned = null;
   }
+  showSelection();
   Object.assign(view, { from: 0, to: expected(run) && expected(run) < FIT_MS ? expected(run) : 2000, isFitted: true });
   showButtons();
   try {
@@ -151,7 +150,7 @@ async function readStream(lane, run, target) {
       headers: { "Chunkwire-Run": `${run.id}.${lane.name}` }, cache: "no-store", signal: run.controller.signal,
     });
     stream.isAnswered = true;
-    if (!response.ok) stream.refusal = `status ${response.status}`;
+    if (!response.ok) stream.refusal = `status ${response.status} ${response.statusText}`;
     const reader = response.body.getReader();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       stream.read(performance.now(), read.value.length);
@@ -176,6 +175,7 @@ function finish(run) {
   showButtons();
   setTimeout(() => { // the feed is a batch behind the stream
     if (state.run !== run) return;
+    run.isSettled = true;
     fit();
     predictions.judge();
     say(Object.values(lanes).map((lane) => `${lane.stream.label}: ${lane.verdict.textContent}, ${lane.counts.textContent}`).join(". "));
@@ -249,11 +249,11 @@ function follow(now) {
 function summarise(lane) {
   const { stream } = lane;
   if (!stream) return;
-  const { base } = stream, chunks = base.filter((frame) => !frame.isLast && !frame.broken).length;
+  const { base, chunks } = stream;
   const held = stream.longestHold, late = stream.isHeld, { longest } = stream;
   const had = stream.hadAt.length - (stream.done && !stream.done.error && base.length && base[base.length - 1].isLast ? 1 : 0);
   let verdict = "", kind = "";
-  if (stream.isFile) [verdict, kind] = [stream.label, ""];
+  if (stream.isFile) [verdict, kind] = [stream.error ? `${stream.label}: ${stream.error}` : stream.label, stream.error ? "bad" : ""];
   else if (stream.done?.error) [verdict, kind] = [stream.done.error === "stopped here" ? "stopped" : `fetch: ${stream.done.error}`, stream.done.error === "stopped here" ? "" : "bad"];
   else if (stream.refusal) [verdict, kind] = [stream.refusal, "bad"];
   else if (late && stream.reads.length === 1 && chunks > 1 && stream.done) [verdict, kind] = ["holds to the end", "held"];
@@ -265,11 +265,12 @@ function summarise(lane) {
   const reads = stream.isFile ? "" : ` · ${plural(stream.reads.length, "read")}`;
   const octets = stream.isFile ? stream.base === stream.client.frames ? stream.client.content : stream.origin.content || stream.gateway.content : stream.had;
   lane.counts.textContent = base.length || stream.isFile
-    ? `${plural(chunks, "chunk")} · ${plural(octets, "octet")}${reads}${had > 0 && longest > 0 ? ` · at most ${short(held)} in the gateway, ${short(longest)} to you` : ""}`
+    ? `${countChunks(chunks)} · ${plural(octets, "octet")}${reads}${had > 0 && longest > 0 ? ` · at most ${short(held)} in the gateway, ${short(longest)} to you` : ""}`
     : `${plural(stream.reads.length, "read")} · ${plural(stream.had, "octet")}${stream.reads.length ? "; of frames the server has reported nothing" : ""}`;
 }
 
 const short = (ms) => `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
+const countChunks = (chunks) => chunks === null ? "not chunked" : plural(chunks, "chunk");
 export const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 function showClock() {
@@ -460,7 +461,7 @@ function addControls() {
 readInk();
 document.querySelectorAll(".lane").forEach(addLane);
 const table = addTable({ lanes, select, plural });
-const others = addOthers({ showStream, clearLane, onPage });
+const others = addOthers({ showStream, clearLane, onPage, countChunks });
 const predictions = addPredictions({ lanes, pace, isRunning, redraw });
 takeHash();
 await loadConfig();

@@ -81,12 +81,24 @@ export class Stream {
     return [this.origin, this.gateway, this.client].find((point) => point.frames.length)?.frames ?? this.origin.frames;
   }
 
+  /** How many of the frames are chunks; null for a body that is not chunked. */
+  get chunks() {
+    const data = this.base.filter((frame) => !frame.isLast && !frame.broken);
+    return data.length && data.every((frame) => frame.line === undefined) ? null : data.length;
+  }
+
+  /** The status of an answer that is an error, "" for any other. */
+  get error() {
+    const [, status] = /^\S+ ([45]\d\d.*)$/.exec(this.head?.status_line ?? "") ?? [];
+    return status ?? "";
+  }
+
   /** Take a record of the server's, at its moment on the page's clock. */
   record(record, at, line) {
     if (this.lines.length < 4 * this.most) this.lines.push(line); // kept for saving
     const point = { "origin.sent": this.origin, "gateway.sent": this.gateway, "client.received": this.client }[record.point];
     if (!point || record.way !== "response") return;
-    if (record.kind === "head") this.head ??= record;
+    if (record.kind === "head") this.head = record; // the last one: a 1xx head may precede it
     else if (record.kind === "end") point.close(record, at);
     else if (record.kind !== "request") point.add(record, at);
   }

@@ -7,7 +7,7 @@ const MAX_LISTED = 30; // exchanges
 const MAX_FRAMES = 5000; // kept at each point of an exchange
 const fieldOf = (record, name) => record.fields?.find(([each]) => each.toLowerCase() === name)?.[1];
 
-export function addOthers({ showStream, clearLane, onPage }) {
+export function addOthers({ showStream, clearLane, onPage, countChunks }) {
   const entries = new Map(); // exchange number → entry; one request at a gateway and at the origin has one entry
 
   function partner(record) {
@@ -35,9 +35,9 @@ export function addOthers({ showStream, clearLane, onPage }) {
   }
 
   function label(entry) {
-    const chunks = entry.stream.base.filter((frame) => !frame.isLast && !frame.broken).length;
-    const text = `${entry.request.slice(0, 120)} · ${entry.agent ? `${entry.agent.slice(0, 40)} · ` : ""}${entry.places.join(", ")} · ${chunks} chunk${chunks === 1 ? "" : "s"} · ${entry.end ?? "running"}`;
-    entry.button.textContent = text;
+    const agent = entry.agent.slice(0, 40), { error, chunks } = entry.stream;
+    entry.button.textContent = [entry.request.slice(0, 120), agent, entry.places.join(", "), error, countChunks(chunks), entry.end ?? "running"].filter(Boolean).join(" · ");
+    entry.button.classList.toggle("bad", !!error);
     entry.stream.label = entry.request.slice(0, 60);
   }
 
