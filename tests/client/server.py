@@ -19,9 +19,6 @@ LAST = b"0\r\n\r\n"
 class Peer(Client):
     """The server's end of one connection."""
 
-    async def head(self) -> bytes:
-        return await self.read_until(b"\r\n\r\n")
-
     async def ending(self) -> str:
         """Wait for the client to leave: `fin` or `reset`."""
         try:
@@ -78,7 +75,7 @@ def sends(*pieces: bytes) -> Script:
     """Return a script: take a request head, send these octets, a send each, and close."""
 
     async def script(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         with suppress(trio.BrokenResourceError):  # a test may leave before the last of them
             for piece in pieces:
                 await peer.send(piece)
@@ -90,7 +87,7 @@ def notes_ending(endings: list[str], octets: bytes) -> Script:
     """Return a script: take a request head, send these octets, and note how the client leaves."""
 
     async def script(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(octets)
         endings.append(await peer.ending())
 

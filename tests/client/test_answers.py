@@ -64,7 +64,7 @@ async def test_the_time_that_a_caller_takes_is_no_part_of_the_grace(mock_clock: 
     has_text, has_all = trio.Event(), trio.Event()
 
     async def script(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(EVENTS.replace(b"text/event-stream", EVENT_STREAM) + encode_chunk(b"".join(pieces)))
         await has_text.wait()
         await peer.send(encode_chunk(metadata) + encode_last_chunk())
@@ -156,7 +156,7 @@ async def test_the_key_is_in_no_message_about_a_head() -> None:
 
 async def test_an_answer_ends_although_its_provider_sends_on() -> None:
     async def send_on(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(quirk("comments", last=b""))
         with suppress(trio.BrokenResourceError):
             while True:

@@ -24,7 +24,7 @@ def serves(*responses: bytes) -> Script:
 
     async def script(peer: Peer) -> None:
         for response in responses:
-            await peer.head()
+            await peer.read_head()
             await peer.send(response)
 
     return script
@@ -47,7 +47,7 @@ async def test_one_connection_serves_request_after_request() -> None:
 
     async def script(peer: Peer) -> None:
         for response in (CHUNKED + b"2\r\nok\r\n" + LAST, SHORT):
-            heads.append(await peer.head())
+            heads.append(await peer.read_head())
             await peer.send(response)
         assert await peer.ending() == "fin"
 
@@ -59,7 +59,7 @@ async def test_one_connection_serves_request_after_request() -> None:
 
 async def test_nothing_is_kept_of_a_server_whose_last_connection_was_taken() -> None:
     async def script(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(SHORT)
         await peer.ending()
 
@@ -88,7 +88,7 @@ async def test_a_connection_on_which_nothing_may_follow_is_not_kept(response: by
 
 async def test_an_exchange_that_is_left_early_ends_its_connection() -> None:
     async def script(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(CHUNKED + b"2\r\nok\r\n")
         assert await peer.ending() == "reset"
 
@@ -116,7 +116,7 @@ async def test_a_kept_connection_that_its_server_has_closed_is_not_used() -> Non
 async def dies(peer: Peer) -> None:
     """Answer one request, and nothing to the next one."""
     await serves(SHORT)(peer)
-    await peer.head()
+    await peer.read_head()
 
 
 @pytest.mark.parametrize("method, retry", [("PUT", NO_RETRY), ("POST", Retry(attempts=1, is_repeatable=True))])

@@ -103,7 +103,7 @@ async def test_each_item_of_a_streamed_body_is_one_chunk_both_ways_at_once() -> 
             yield item
 
     async def echo(peer: Peer) -> None:
-        await peer.head()
+        await peer.read_head()
         await peer.send(CHUNKED)
         for chunk in (b"3\r\none\r\n", b"5\r\nthree\r\n", LAST):
             await peer.send(await peer.read_until(chunk))

@@ -65,7 +65,7 @@ async def test_a_broken_event_stream_is_taken_up_after_its_last_id() -> None:
     heads: list[bytes] = []
 
     async def rest(peer: Peer) -> None:
-        heads.append(await peer.head())
+        heads.append(await peer.read_head())
         await peer.send(EVENTS + encode_chunk(b"id: 2\ndata: b\n\n") + LAST)
 
     first = EVENTS + encode_chunk(b"retry: 0\nid: 1\ndata: a\n\n") + encode_chunk(b"id: 2\ndata: hal")

@@ -53,8 +53,7 @@ async def test_te_0_keeps_no_upstream(make_mover: MakeMover, method: bytes, fram
             assert (await upstream.read_head()).startswith(b"GET /next ")
 
 
-@pytest.mark.parametrize("name", [b"Transfer_Encoding", b"content_length", b"Transfer_encoding"])
-@pytest.mark.parametrize("framing", [b"X: y", CHUNKED])
+@pytest.mark.parametrize("name, framing", [(b"Transfer_Encoding", b"X: y"), (b"content_length", CHUNKED)])
 async def test_a_framing_name_with_an_underscore_is_refused(name: bytes, framing: bytes) -> None:
     """Attack header names with _. Fails where it goes on: a CGI-like backend takes `_` for `-`."""
     body = END if framing is CHUNKED else b""

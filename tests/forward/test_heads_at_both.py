@@ -1,4 +1,4 @@
-"""What public suites found in heads, each kind at the origin and at the gateway, over real sockets."""
+"""What public suites found in heads, each kind at the origin and at the gateway; `tests/net` has each grammar whole."""
 
 import re
 from contextlib import suppress
@@ -128,27 +128,21 @@ async def test_one_stream_too_many_gets_no_content_for_a_head() -> None:
     assert (status_of(got), content_of(got)) == (429, b"")
 
 
-@pytest.mark.parametrize("method", [b"HEADER", b"head", b"HEAD2", b"AHEAD"])
+@pytest.mark.parametrize("method", [b"HEADER", b"head", b"AHEAD"])
 @each_server
 async def test_a_method_that_looks_like_head_gets_content(server: str, method: bytes) -> None:
     """Suites: a refused HEAD, the twin. Fails where a prefix or a case-blind match is taken for HEAD."""
     assert content_of(await ask(server, method + b" / HTTP/1.1\r\n\r\n"))
 
 
-HOSTS = {
-    b"a%zz": 400, b"a%41": 200, b"[::::1]": 400, b"[::1]": 200, b"a:65536": 400, b"a:65535": 200,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host, status", [(b"[::::1]", 400), (b"[::1]", 200)])
 @each_server
-async def test_a_host_is_judged_by_its_grammar(server: str, host: bytes) -> None:
+async def test_a_host_is_judged_by_its_grammar(server: str, host: bytes, status: int) -> None:
     """Suites: host grammar. Fails where a host is any run of the octets that hosts are made of."""
     by_field = b"GET /x HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % host
     by_target = b"GET http://%b/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % host
     for request in (by_field, by_target):
-        got = await (served if HOSTS[host] == 200 else ask)(server, request)
-        assert status_of(got) == HOSTS[host]
+        assert status_of(await (served if status == 200 else ask)(server, request)) == status
 
 
 @each_server
@@ -158,7 +152,7 @@ async def test_a_target_of_another_scheme_gets_421(server: str) -> None:
     assert status_of(await served(server, get(b"Connection: close", target=b"http://x/x"))) == 200
 
 
-@pytest.mark.parametrize("target", [b'/x?"', b"/x?{", b"/x?%4", b"/x?%gg"])
+@pytest.mark.parametrize("target", [b'/x?"', b"/x?%gg"])
 @each_server
 async def test_a_target_out_of_the_grammar_gets_400(server: str, target: bytes) -> None:
     """Suites: target octets. Fails where what a browser encodes is taken raw (RFC 9112 §3.2)."""
@@ -176,28 +170,21 @@ async def test_raw_utf_8_in_a_target_gets_a_400_that_says_how_to_write_it(server
     assert b"expected %C3%A9%E2%82%AC in the target" in got
 
 
-CODINGS = {
-    (b"gzip", b"chunked"): 501, (b"gzip, chunked",): 501, (b"xchunked, chunked",): 501, (b"chunked", b"chunked"): 400,
-    (b"chunked, chunked",): 400, (b"chunked", b"gzip"): 400, (b"chunked", b""): 400, (b"chunked,",): 400,
-    (b"chunked;q=1",): 400,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("values", CODINGS)
+@pytest.mark.parametrize(
+    "values, status", [((b"gzip", b"chunked"), 501), ((b"chunked", b"chunked"), 400), ((b"chunked;q=1",), 400)]
+)
 @each_server
-async def test_codings_are_judged_as_one_list(server: str, values: tuple[bytes, ...]) -> None:
+async def test_codings_are_judged_as_one_list(server: str, values: tuple[bytes, ...], status: int) -> None:
     """Rows 22, 34 and 37, suites: codings over lines. Fails where a line is judged by itself, or as it is written."""
     lines = [b"Transfer-Encoding: " + value for value in values]
-    assert status_of(await ask(server, get(*lines, method=b"POST", target=b"/x") + b"0\r\n\r\n")) == CODINGS[values]
+    assert status_of(await ask(server, get(*lines, method=b"POST", target=b"/x") + b"0\r\n\r\n")) == status
     twin = get(b"Transfer-Encoding: Chunked", b"Connection: close", method=b"POST", target=b"/x") + b"0\r\n\r\n"
     assert status_of(await served(server, twin)) == 200
 
 
 MIXED = [
     b"GET /x HTTP/1.1\r\nHost: x\r\nX: X\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"GET /x HTTP/1.1\r\nHost: x\n\r\n",
     b"GET /x HTTP/1.1\r\nHost: x\r\n\n",
-    b"GET /x HTTP/1.1\nHost: x\r\n\r\n",
     b"GET /x HTTP/1.1\nHost: x\n\r\n",
 ]
 

@@ -119,7 +119,7 @@ async def test_a_response_without_a_body_ends_at_its_empty_line(method: bytes, r
             assert (await client.read_all()).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-@pytest.mark.parametrize("coding", [b"identity", b"gzip", b"chunked, gzip", b"chunked\r\nTransfer-Encoding: x"])
+@pytest.mark.parametrize("coding", [b"identity", b"chunked\r\nTransfer-Encoding: x"])
 @pytest.mark.parametrize("method, status", [(b"HEAD", b"200 OK"), (b"GET", b"204 No"), (b"GET", b"304 Not Modified")])
 async def test_no_coding_refuses_a_response_without_a_body(method: bytes, status: bytes, coding: bytes) -> None:
     """Row 27, suites: no body by rule 1. Fails where codings are judged first: a response in order gets 502."""
@@ -138,15 +138,15 @@ async def test_octets_after_a_1xx_are_its_successor_and_no_body() -> None:
     assert await refuse_response(answer(LENGTH, status=b"103 Early Hints") + b"hello" + chunked(END)) == 502
 
 
-@pytest.mark.parametrize("coding", [b"gzip", b"chunked, gzip", b"identity", b"xchunked", b"", b",chunked"])
+@pytest.mark.parametrize("coding", [b"gzip", b"xchunked", b",chunked", b"chunked;x=y"])
 async def test_a_coding_that_does_not_end_in_chunked_is_refused(coding: bytes) -> None:
-    """Rows 28 and 29, attack TE.TE. Fails where it is taken for chunked, for none, or for a body delimited by close."""
+    """Rows 28, 29 and 37, attack TE.TE. Fails where it is taken for chunked, for none, or for a body to the close."""
     line = b"Transfer-Encoding: " + coding
     assert await refuse_response(answer(line) + END) == 502
     assert await refuse_request(get(line, method=b"POST") + END) == 400
 
 
-@pytest.mark.parametrize("length", [b"5x", b"+5", b"-5", b"0x5", b"5 5", b"", b"05", b"5, 6", 30 * b"9"])
+@pytest.mark.parametrize("length", [b"+5", b"", b"05", 30 * b"9"])
 async def test_a_bad_length_in_a_response_gets_502(length: bytes) -> None:
     """Row 30. Fails where int() reads the value, or where the response is taken as delimited by close."""
     assert await refuse_response(answer(b"Content-Length: " + length) + b"hello") == 502
@@ -171,10 +171,9 @@ async def test_fewer_octets_than_the_length_are_an_incomplete_response(make_move
         assert (await gateway.wait_ended()).verdict == "cut"
 
 
-@pytest.mark.parametrize("coding", [b"Chunked", b"CHUNKED", b"chunKed", b" \tchunked \t"])
-async def test_the_name_of_the_coding_has_no_case(coding: bytes) -> None:
+async def test_the_name_of_the_coding_has_no_case() -> None:
     """Row 34, the legal twin of attack TE.TE. Fails where the value is compared as it stands."""
-    line = b"Transfer-Encoding: " + coding
+    line = b"Transfer-Encoding:  \tchunKed \t"
     async with forwarding() as gateway, gateway.connect(get(line, method=b"POST") + TEXT + END) as client:
         async with gateway.accept() as upstream:
             assert values_of(await upstream.read_head(), b"transfer-encoding") == [b"chunked"]
@@ -182,10 +181,3 @@ async def test_the_name_of_the_coding_has_no_case(coding: bytes) -> None:
             await upstream.send(answer(line) + TEXT + END)
             await client.read_head()
             await client.expect(TEXT + END)
-
-
-async def test_a_parameter_of_the_coding_is_refused() -> None:
-    """Row 37. Fails where what follows `;` is dropped, as some recipients do."""
-    line = b"Transfer-Encoding: chunked;x=y"
-    assert await refuse_request(get(line, method=b"POST") + END) == 400
-    assert await refuse_response(answer(line) + END) == 502

@@ -50,15 +50,6 @@ class Wire(Client):
         assert bytes(self.received[: len(octets)]) == octets
         del self.received[: len(octets)]
 
-    async def read_head(self) -> bytes:
-        """Return the next head, with its empty line."""
-        return await self.read_until(b"\r\n\r\n")
-
-    async def read_reset(self) -> bytes:
-        """Return what comes before the reset, which must come."""
-        with trio.fail_after(PATIENCE):
-            return await self.read_until_reset()
-
     async def read_end(self) -> bytes:
         """Return what comes before the end, be it a FIN or a reset."""
         try:

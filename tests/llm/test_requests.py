@@ -210,7 +210,6 @@ USER = [{"role": "user", "content": "a"}]
             messages_request({"model": "m", "messages": USER, "max_tokens": 0}),
             "max_tokens: expected a whole number above 0",
         ),
-        (messages_request({"model": "m", "messages": USER, "max_tokens": -5}), "max_tokens: expected a whole number"),
         (messages_request({"model": "m", "messages": USER, "max_tokens": 1.5}), "max_tokens: expected a whole number"),
         (messages_request({"model": "m", "messages": USER, "max_tokens": True}), "max_tokens: expected a whole number"),
         (messages_request({"model": "m", "messages": [{"role": "tool"}], "max_tokens": 1}), "messages.0.role"),

@@ -88,18 +88,6 @@ async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
     return bytes(received)
 
 
-async def expect_reset(stream: trio.SocketStream) -> bytes:
-    """Return the octets before a reset, which must come."""
-    received = bytearray()
-    with trio.fail_after(PATIENCE):
-        try:
-            while got := await stream.receive_some():
-                received += got
-        except trio.BrokenResourceError:
-            return bytes(received)
-    raise AssertionError(f"expected a reset, got FIN after {bytes(received)!r}")
-
-
 @asynccontextmanager
 async def feeding(octets: bytes) -> AsyncIterator[trio.SocketStream]:
     """Give the end of a socket pair in which these octets, at most 128 KiB, and then a FIN wait to be read."""

@@ -14,6 +14,7 @@ REFUSED_CODINGS = [
     (b", chunked", 400),
     (b"chunked,", 400),
     (b"xchunked", 400),
+    (b"xchunked, chunked", 501),
     (b"chunkedx", 400),
     (b"chunked, gzip", 400),
     (b"gzip", 400),

@@ -120,6 +120,8 @@ async def test_a_request_line_within_the_grammar_is_taken(line: bytes) -> None:
         (b"A\x00: 1", "bad-field-name"),
         (b"A: 1\rB: 2", "bare-cr"),
         (b"A: 1\r", "bare-cr"),
+        (b"A: 1\r\r", "bare-cr"),
+        (b"A\r: 1", "bare-cr"),
     ],
 )
 async def test_a_field_line_out_of_the_grammar_is_refused(line: bytes, rule: str) -> None:

@@ -62,7 +62,7 @@ async def test_reset_ends_with_a_reset() -> None:
             pacer.open()
         await client.read_until(TWO)
         pacer.open()
-        assert await client.read_until_reset() == b""
+        assert await client.read_reset() == b""
         assert await running.wait_ended() is Ended.RESET
 
 

@@ -180,7 +180,7 @@ async def test_a_fault_ends_the_framing_and_the_answer_independently(
 ) -> None:
     async with serving() as running, connect(running.port) as client:
         await client.send(asking(name, f"x-chunkwire-fault: {fault}", "Connection: close"))
-        response = await (client.read_until_reset() if fault.startswith("reset") else client.read_all())
+        response = await (client.read_reset() if fault.startswith("reset") else client.read_all())
         assert await running.wait_ended() is ended
     reader = DIALECTS[name].reader()
     data, is_complete = frames_of(response)

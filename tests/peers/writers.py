@@ -6,14 +6,13 @@ chunk k arrive: a barrier, which needs no clock.
 """
 
 import fcntl
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.process import LOOPBACK, Reader, run, started
+from tests.peers.process import Reader, run, started
 from tests.peers.programs import program
+from tests.peers.servers import Server
 
 NODE = """
 const lines = [];
@@ -84,15 +83,8 @@ func main() {
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Server):
     """A running server that writes what it is told."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-    def url(self, target: str = "/") -> str:
-        return f"http://{LOOPBACK}:{self.port}{target}"
 
     def tell(self, line: str) -> None:
         """Have the next chunk written (or `.`, or `!`)."""

@@ -1,7 +1,7 @@
 """Where the RFC leaves a choice, or others do not follow it: ours beside nginx, node and Go, given the same octets.
 
 The statuses of the others are what Debian 12's versions of them give; where another version decides otherwise, the row
-is to name both. Ours are the origin's, then the gateway's. The rules are those of `tests/rules/suites.py`.
+is to name both. Ours are the origin's, then the gateway's. The rules are those of `tests/rules/README.md`.
 """
 
 from collections.abc import Generator

@@ -10,7 +10,7 @@ import pytest
 from tests.peers.command import BRIEF, CHUNKWIRE, called, chunkwire, serving
 from tests.peers.process import Reader, end, free_port, run, started, workplace
 from tests.peers.programs import program
-from tests.peers.servers import nginx
+from tests.peers.servers import Server, nginx
 
 TWO = "/generate?n=2&interval=20ms"
 
@@ -63,28 +63,29 @@ def test_our_client_reads_a_url_of_a_socket(path: Path) -> None:
     assert result.stdout.count(b"Chunk ") == 2, result
 
 
-@pytest.mark.needs("nginx")
-def test_nginx_reaches_an_origin_at_a_socket() -> None:
+@contextmanager
+def nginx_before_a_socket(version: str) -> Generator[Server, None, None]:
+    """Run nginx before an origin at a socket; it asks by this version of HTTP."""
     with workplace() as folder:
         path = folder / "o.sock"
-        config = f"location / {{ proxy_pass http://unix:{path}:; proxy_buffering off; proxy_http_version 1.1; }}"
+        config = f"location / {{ proxy_pass http://unix:{path}:; proxy_buffering off; proxy_http_version {version}; }}"
         with serving_at(path), nginx(config) as server:
-            folder.chmod(0o755)
             path.chmod(0o666)  # nginx's worker is another user
-            assert chunkwire("watch", server.url(TWO)).stdout.count(b"Chunk ") == 2
+            yield server
+
+
+@pytest.mark.needs("nginx")
+def test_nginx_reaches_an_origin_at_a_socket() -> None:
+    with nginx_before_a_socket("1.1") as server:
+        assert chunkwire("watch", server.url(TWO)).stdout.count(b"Chunk ") == 2
 
 
 @pytest.mark.needs("nginx")
 def test_nginx_sees_a_cut_of_a_body_that_the_close_delimits() -> None:
     """Fails where the socket is just closed: nginx then ends its own response, and the cut looks whole."""
-    with workplace() as folder:
-        path = folder / "o.sock"
-        config = f"location / {{ proxy_pass http://unix:{path}:; proxy_buffering off; proxy_http_version 1.0; }}"
-        with serving_at(path), nginx(config) as server:
-            folder.chmod(0o755)
-            path.chmod(0o666)
-            assert chunkwire("watch", server.url("/sse?count=2&duration=0&cut=1")).returncode == 18
-            assert chunkwire("watch", server.url("/sse?count=2&duration=0")).returncode == 0
+    with nginx_before_a_socket("1.0") as server:
+        assert chunkwire("watch", server.url("/sse?count=2&duration=0&cut=1")).returncode == 18
+        assert chunkwire("watch", server.url("/sse?count=2&duration=0")).returncode == 0
 
 
 def test_the_socket_of_a_server_that_has_gone_is_taken_over(tmp_path: Path) -> None:

@@ -141,11 +141,14 @@ class Client:
                 self.received += octets
         return bytes(self.received)
 
-    async def read_until_reset(self) -> bytes:
+    async def read_head(self) -> bytes:
+        """Return the next head, with its empty line."""
+        return await self.read_until(b"\r\n\r\n")
+
+    async def read_reset(self) -> bytes:
         """Return all that comes before a reset, which must come."""
         try:
-            while octets := await self.stream.receive_some():
-                self.received += octets
+            await self.read_all()
         except trio.BrokenResourceError:
             return bytes(self.received)
         raise AssertionError(f"expected a reset, got FIN after {bytes(self.received)!r}")

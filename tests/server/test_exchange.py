@@ -287,5 +287,5 @@ async def test_a_cut_is_no_end_to_an_http_1_0_client_of_a_unix_socket(first: byt
         if not is_pipelined:
             await client.send(last)
         with trio.fail_after(PATIENCE):
-            assert b'"n": 1' in await client.read_until_reset()
+            assert b'"n": 1' in await client.read_reset()
         await near.aclose()

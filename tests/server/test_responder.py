@@ -215,7 +215,7 @@ async def test_an_exception_ends_that_exchange_only(responder: object, caplog: p
 async def test_an_exception_in_a_body_delimited_by_close_ends_in_a_reset(caplog: pytest.LogCaptureFixture) -> None:
     """A FIN would say that the body is whole. Fails where HTTP/1.0 is closed like HTTP/1.1."""
     async with serving(resource(failing)) as running, connect(running.port, b"GET /x HTTP/1.0\r\n\r\n") as client:
-        await client.read_until_reset()
+        await client.read_reset()
     assert "the responder failed" in caplog.text
 
 

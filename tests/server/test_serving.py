@@ -78,7 +78,7 @@ async def test_a_body_delimited_by_close_is_reset_when_the_grace_time_is_over(
         await client.send(b"GET /frames?plan=1@0,0@10 HTTP/1.0\r\n\r\n")
         await client.read_until(b"\r\n\r\n")
         running.drain.start()
-        assert await client.read_until_reset() == b""
+        assert await client.read_reset() == b""
 
 
 def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:

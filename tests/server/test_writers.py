@@ -128,7 +128,7 @@ async def test_to_http_1_0_a_write_that_was_cancelled_half_way_ends_in_a_reset()
 
     async with serving(resource(respond)) as running, connect(running.port, b"GET /x HTTP/1.0\r\n\r\n") as client:
         assert await running.wait_ended() is Ended.RESET
-        await client.read_until_reset()
+        await client.read_reset()
 
 
 async def test_a_write_cancelled_before_its_first_octet_leaves_the_body_open() -> None:

@@ -18,16 +18,6 @@ from chunkwire.tools.bench.statistics import (
 )
 
 
-@pytest.mark.parametrize("percentage, expected", [(50.0, 500), (90.0, 900), (99.0, 990), (0.1, 1)])
-def test_a_percentile_is_the_sample_of_its_rank(percentage: float, expected: int) -> None:
-    assert percentile(range(1, 1001), percentage) == expected
-
-
-@pytest.mark.parametrize("n, expected", [(1000, 990), (999, None)])
-def test_ten_samples_must_lie_beyond(n: int, expected: int | None) -> None:
-    assert percentile(range(1, n + 1), 99.0) == expected
-
-
 def quantity(values: Iterable[int], *, unknown: int = 0) -> Quantity:
     samples = DurationHistogram(values)
     return Quantity(samples, samples.n + unknown)

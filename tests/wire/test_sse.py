@@ -72,10 +72,6 @@ def test_crlf_cut_between_two_reads_is_one_end_of_line() -> None:
     assert decoder.feed(b"\n\r\n") == [SseEvent("message", "1\n2")]
 
 
-def test_a_cr_alone_dispatches_without_waiting_for_an_lf() -> None:
-    assert decode(b"data: 1\r\r") == [SseEvent("message", "1")]
-
-
 @pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
 def test_what_unicode_calls_a_line_break_is_data(separator: str) -> None:
     assert datas(f"data: a{separator}b\n\n".encode()) == [f"a{separator}b"]
