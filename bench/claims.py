@@ -81,7 +81,7 @@ class Claims:
             Trouble: it printed none.
         """
         ours = (sys.executable, "-m", "chunkwire", "bench", *words)
-        command = self.client(*ours, "--json", "-q", "--force", "--max-failed", "100%")
+        command = self.client(*ours, "--json", "-q", "--force", "--limit", "errors=100%")
         done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)
         if done.returncode not in (0, 1) or not done.stdout:
             raise Trouble(f"bench: {done.stderr.strip()}")

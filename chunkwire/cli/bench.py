@@ -92,7 +92,11 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("--until", metavar="FIGURE=P%", help=until)
     add("--baseline", metavar="URL", help="measure this one, too, in turns of random order; print the differences")
     add("--start-at", type=moment, metavar="MOMENT", help="begin then: 2026-11-27T09:30:00Z, or s since the epoch")
-    add("--dask", metavar="ADDRESS", help="run on the workers of a Dask scheduler, and add the results (extra: dask)")
+    add(
+        "--dask",
+        metavar="ADDRESS",
+        help="run on the workers of a Dask scheduler, and add the results (package: distributed)",
+    )
     add("--agents", type=flags.count, metavar="N", help="with --dask: number of runs (default: one a worker)")
     add("--clocks-agree", action="store_true", help="results of several hosts: keep late and added; clocks are in sync")
 
@@ -116,7 +120,7 @@ def add_timing(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     stamps = "a frame's arrival: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
     add("--stamps", choices=("kernel", "process"), help=stamps)
-    hop = "--admin address of a serve or forward --stamps on the way, origin first: print the time in each segment"
+    hop = "--admin address of a serve or forward --stamps on the way: print the time in each segment (repeatable)"
     add("--hop", action="append", default=[], metavar="ADMIN", help=hop)
     force = "print figures also where they are mostly this meter's own error, or the rate was not reached"
     add("--force", action="store_true", help=force)
@@ -125,13 +129,12 @@ def add_timing(group: argparse._ArgumentGroup) -> None:
 def add_results(group: argparse._ArgumentGroup) -> None:
     """Add the flags of the output."""
     add = group.add_argument
-    what = "such as hold.p99=5ms, ttft.p50=200ms, errors=0 or errors=1%%; exit 1 when missed"
+    what = "such as hold.p99=5ms, ttft.p50=200ms or errors=1%% (default: errors=0); exit 1 when missed"
     add("--limit", action="append", default=[], metavar="FIGURE=VALUE", help=what)
-    add("--max-failed", metavar="N|P%", help="the same as --limit errors=N|P%% (default: 0)")
-    add("--format", choices=("text", "json", "go"), help="go: lines for benchstat")
-    add("--json", action="store_true", help="--format json: one object, which merge can add to others")
+    add("--json", action="store_true", help="print one JSON object, which merge can add to others")
+    add("--format", choices=("go",), help="go: print Go's benchmark lines, for benchstat")
     add("--html", metavar="FILE", help="write a page: percentile curves, percentiles over time, arrival against plan")
     add("--csv", metavar="FILE", help="write a row for each frame")
-    add("--hlog", metavar="FILE", help="write an HdrHistogram log (extra: bench)")
+    add("--hlog", metavar="FILE", help="write an HdrHistogram log (package: hdrhistogram)")
     add("--junit", metavar="FILE", help="write the limits as JUnit tests")
     add("--save", metavar="FILE", help="write the records of every stream")

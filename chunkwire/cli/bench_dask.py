@@ -25,7 +25,7 @@ from chunkwire.cli.terminal import say
 from chunkwire.client.request import Body
 from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult, merged
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 
 CONNECT_SECONDS = 10.0
 POLL_SECONDS = 0.5
@@ -45,12 +45,12 @@ async def run(options: argparse.Namespace, requirements: Sequence[Requirement]) 
     """Run the agents, print the sum; return the exit code.
 
     Raises:
-        LocalError: the extra is missing, there is no worker, the versions of chunkwire differ, or -d has no text.
+        LocalError: distributed is missing, there is no worker, the versions of chunkwire differ, or -d has no text.
     """
     try:
         import distributed
     except ImportError as error:
-        raise LocalError("--dask needs the extra dask: pip install 'chunkwire[dask]'") from error
+        raise LocalError(missing_package("--dask", "distributed")) from error
     if not options.quiet:
         say(f"connecting to {options.dask}")
     try:
@@ -157,7 +157,7 @@ def run_agent(words: Sequence[str], _number: int) -> tuple[int, str, str]:
 
 def agent_words(options: argparse.Namespace) -> list[str]:
     """Return the command line of an agent: that of this bench, without the flags for the sum."""
-    words = [options.url, "--json", "-q", "--max-failed", "100%"]
+    words = [options.url, "--json", "-q", "--limit", "errors=100%"]
     for name in ("rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "start_at", "stamps"):
         words += _flag(name, getattr(options, name))
     words += _flag("streams", options.streams) if options.rate is None else []

@@ -24,6 +24,8 @@ from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.tools.bench.view import lines, to_json
+from chunkwire.tools.paint import three_digits
+from chunkwire.wire.errors import LocalError
 
 FILE_FLAGS = ("html", "csv", "hlog", "junit", "save")
 
@@ -40,14 +42,29 @@ def result_of(made: Bench) -> BenchResult:
     )
 
 
-def read_result(path: str) -> BenchResult:
-    """Return the result in a file that --json or --hlog has written; `-` is standard input.
+def read_results(paths: Sequence[str]) -> list[BenchResult]:
+    """Return the results in files that --json or --hlog has written; `-` is standard input.
 
     Raises:
-        LocalError: the file has no result.
-        OSError: it cannot be read.
+        LocalError: a file has no result, or the same content as another: its samples would count twice.
+        OSError: one cannot be read.
     """
-    octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    found: dict[bytes, tuple[str, BenchResult]] = {}
+    for path in paths:
+        octets = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        result = read_result(octets, path)
+        if octets in found:
+            raise LocalError(f"{path}: expected each result once, got the content of {found[octets][0]} again")
+        found[octets] = path, result
+    return [result for _, result in found.values()]
+
+
+def read_result(octets: bytes, path: str) -> BenchResult:
+    """Return the result in the content of a file.
+
+    Raises:
+        LocalError: it has none.
+    """
     if not octets.startswith((b"#", b'"Start', b"Tag=")):
         return BenchResult.from_json(octets, where=path)
     gathered = read_hlog(octets.decode("utf-8", "replace").splitlines(), where=path)
@@ -71,11 +88,12 @@ def report(
         complaints: why the figures are not a measurement of the target; then they are shown only with --force.
     """
     is_void = bool(complaints) and not options.force
-    beginning, void_code = ("nothing was measured: ", ExitCode.FINDING) if is_void else ("", ExitCode.OK)
-    parts = [part for part in (result.gathered, result.baseline) if part is not None]
-    is_shown = not is_void and options.format == "text"
-    noted = tuple(line for part in parts for line in warnings(part.trends)) if is_shown else ()
-    found = [(beginning + line, void_code) for line in complaints if not line.endswith(noted)]
+    beginning, end, void_code = "", "", ExitCode.OK
+    if is_void:
+        beginning, end, void_code = "nothing was measured: ", "; --force prints the figures", ExitCode.FINDING
+    is_shown = not is_void and not options.json and options.format is None
+    noted = tuple(line for part in result.parts for line in warnings(part.trends)) if is_shown else ()
+    found = [(beginning + line + end, void_code) for line in complaints if not line.endswith(noted)]
     found += findings(result, requirements, until)
     nothing = [line for line, _ in found if "nothing was measured" in line]
     texts = {"junit": lambda: junit(requirements, result, nothing)}
@@ -92,12 +110,12 @@ def report(
 
 
 def show(result: BenchResult, options: argparse.Namespace, until: Precision | None) -> None:
-    """Print the figures as --format says; as text only if no file goes to standard output."""
-    if options.format == "json":
+    """Print the figures; as text only if there are some, and no file goes to standard output."""
+    if options.json:
         print(to_json(result))
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
-    elif "-" not in [getattr(options, name) for name in FILE_FLAGS]:
+    elif any(map(has_arrived, result.parts)) and "-" not in [getattr(options, name) for name in FILE_FLAGS]:
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
         print(*lines(result, width=width, until=until), sep="\n")
 
@@ -112,7 +130,10 @@ def findings(
         if gathered is None:
             continue
         streams = streams_line(gathered)
-        if not any(map(gathered.has_seen, DEFINITIONS)):
+        if result.is_partial and not gathered.failed and not has_arrived(gathered):
+            yield f"{name}nothing was measured: interrupted before the first frame arrived", ExitCode.TIMEOUT
+            continue
+        if not has_arrived(gathered):
             is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
             hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
             yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
@@ -123,15 +144,20 @@ def findings(
             yield f"{name}nothing was measured, no frame arrived while it sampled: {streams}", ExitCode.FINDING
         if until is not None and not result.is_partial and not until.is_reached(gathered):
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
-    if any(map(result.gathered.has_seen, DEFINITIONS)):
+    if has_arrived(result.gathered):
         for line in missed_lines(limits, result.gathered):
             yield line, ExitCode.FINDING
+
+
+def has_arrived(gathered: Gathered) -> bool:
+    """Say whether a frame arrived."""
+    return any(map(gathered.has_seen, DEFINITIONS))
 
 
 def not_reached(until: Precision, gathered: Gathered) -> str:
     """Return the finding that --until was not reached."""
     needed = until.needed(gathered)
-    more = f"; about {needed:.2g} s might be enough (-z {needed:.0f}s)" if needed else ""
+    more = f"; -z {math.ceil(needed)}s might be enough" if needed else ""
     return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
 
 
@@ -145,18 +171,21 @@ def nothing_code(gathered: Gathered) -> ExitCode:
 
 def conditions(made: Bench) -> dict[str, object]:
     """Return the conditions of the measurement, by name."""
-    options, seconds = made.options, made.seconds
+    options = made.options
     if made.arrivals is not None:
         load: dict[str, object] = {"rate": f"{made.arrivals.rate:g}/s ({made.arrivals.spacing})"}
     else:
         load = {"streams": options.streams, "opened": options.open or str(Opening.STAGGERED)}
-    found = [part for part in (made.gathered, made.baseline) if part is not None]
-    left_out = ", ".join(f"{part.warmup:.3g} s" for part in found)
+    parts = [part for part in (made.gathered, made.baseline) if part is not None]
+    left_out = ", ".join(f"{three_digits(part.warmup)} s" for part in parts)
+    hops = {f"{name}hops": made.known_hops.get(url) for name, url in (("", made.url), ("base ", made.base)) if url}
     return {
         **load,
-        "seconds": "until all ended" if math.isinf(seconds) else seconds,
+        **({} if options.total is None else {"total": options.total}),
+        "seconds": float(three_digits(sum(trend.seconds for trend in made.gathered.trends))),
         "warm-up": f"{left_out} (found)" if options.warmup is None else f"{options.warmup:g} s",
-        **({"turns": made.turns} if made.base is not None else {}),
+        **({"turns": len(made.gathered.trends)} if made.base is not None else {}),
+        **{name: ", ".join(f"{place} {hop}" for place, hop in found) for name, found in hops.items() if found},
         **made.clocks.conditions(),
         "host": platform.node(),
         "chunkwire": version(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from datetime import UTC, datetime
 
 import trio
 
 from chunkwire.cli import bench_dask, flags
-from chunkwire.cli.bench_output import FILE_FLAGS, read_result, report, result_of
+from chunkwire.cli.bench_output import FILE_FLAGS, read_results, report, result_of
 from chunkwire.cli.bench_timing import clocks_of
 from chunkwire.cli.bench_turns import Bench, plan_line, run_turns, unknown_hops
 from chunkwire.cli.exits import ExitCode
@@ -22,12 +23,14 @@ from chunkwire.tools.bench.limits import Allowance, Requirement, parse_limit, pa
 from chunkwire.tools.bench.load import Arrivals, NotOpened, Spacing
 from chunkwire.tools.bench.result import merged
 from chunkwire.wire.errors import LocalError, leaves
+from chunkwire.wire.nearest import near
 
 MEASURING = (
     *("streams", "rate", "arrivals", "open", "total", "duration", "warmup", "until", "baseline", "csv", "save"),
-    *("start_at", "dask", "agents"),
+    *("start_at", "dask", "agents", "stamps", "hop"),
 )
 """Flags that `merge` refuses."""
+MERGE = "merge"
 _EXCLUDING = (
     *(("rate", "streams"), ("rate", "open"), ("until", "total"), ("json", "format")),
     *(("dask", "csv"), ("dask", "save"), ("dask", "hop")),
@@ -35,9 +38,16 @@ _EXCLUDING = (
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bench and print its result."""
+    """Run the bench and print its result.
+
+    Raises:
+        LocalError: the word merge is misspelt.
+    """
+    hint = near(options.url, [MERGE]) if options.url != MERGE and options.url.isalpha() else ""
+    if hint:
+        raise LocalError(f"expected a URL, or {MERGE} FILE…, got {options.url!r}{hint}")
     try:
-        return merge(options) if options.url == "merge" else trio.run(bench, options)
+        return merge(options) if options.url == MERGE else trio.run(bench, options)
     except* NotOpened as error:
         say(str(next(iter(leaves(error)))))
     return ExitCode.HTTP_ERROR
@@ -81,7 +91,9 @@ async def wait_start(start_at: float | None) -> None:
     if start_at is None:
         return
     if start_at < time.time():
-        raise LocalError(f"--start-at: that moment was {time.time() - start_at:.3g} s ago")
+        raise LocalError(
+            f"--start-at: expected a moment to come, got one before {datetime.now(UTC):%FT%TZ}, which is now"
+        )
     await trio.sleep(start_at - time.time())
 
 
@@ -92,9 +104,9 @@ def merge(options: argparse.Namespace) -> int:
     if asked or not options.files:
         trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
+    flags.refuse_request_flags(options, MERGE, ("-X", "method"), ("-m", "max_time"))
     check(options)
-    results = [read_result(path) for path in options.files]
-    return report(merged(results, clocks_agree=options.clocks_agree), options, requirements)
+    return report(merged(read_results(options.files), clocks_agree=options.clocks_agree), options, requirements)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -105,26 +117,25 @@ def check(options: argparse.Namespace) -> None:
     """
     for names in _EXCLUDING:
         flags.let_words_win(options, *names)
-    given = options.given
+    given, is_alone = options.given, options.dask is None and options.url != MERGE
     contradictions = (
-        (options.url != "merge" and bool(options.files), f"expected one URL, got {' '.join(options.files)}, too"),
+        (options.url != MERGE and bool(options.files), f"expected one URL, got {' '.join(options.files)}, too"),
         (options.rate is not None and "streams" in given, "--rate and -c: a rate sets no number of streams"),
         (options.rate is not None and "open" in given, "--rate and --open: with a rate, use --arrivals"),
         (options.rate is None and "arrivals" in given, "--arrivals without --rate"),
         (options.until is not None and "total" in given, "--until and -n: -n ends with its streams"),
         (options.dask is None and "agents" in given, "--agents without --dask"),
+        (is_alone and "clocks_agree" in given, "--clocks-agree without merge or --dask: there is one host"),
         (options.duration == 0, "-z 0: nothing would be sampled"),
         (options.dask is not None and options.csv is not None, "--dask and --csv: the rows are on the workers"),
         (options.dask is not None and options.save is not None, "--dask and --save: the records are on the workers"),
         (options.dask is not None and bool(options.hop), "--dask and --hop: segments compare clocks of one machine"),
-        ({"json", "format"} <= given and options.format != "json", f"--json and --format {options.format}"),
+        (options.json and options.format is not None, f"--json and --format {options.format}"),
     )
     for is_so, text in contradictions:
         if is_so:
             raise LocalError(f"contradictory flags: {text}")
-    printing = ("json", "format") if options.format != "text" else ("json",)
-    check_outputs(options, FILE_FLAGS, (*options.files, *files_read(options)), printing=printing)
-    options.format = "json" if options.json else options.format or "text"
+    check_outputs(options, FILE_FLAGS, (*options.files, *files_read(options)), printing=("json", "format"))
     options.streams = options.streams or options.usual_streams
     if options.hlog:
         hdr_histogram()
@@ -136,7 +147,6 @@ def requirements_of(options: argparse.Namespace) -> list[Requirement]:
     Raises:
         LocalError: a text is not a limit.
     """
-    texts = [*options.limit, *([f"errors={options.max_failed}"] if options.max_failed is not None else [])]
-    parsed: list[Requirement] = [parse_limit(text) for text in texts]
+    parsed: list[Requirement] = [parse_limit(text) for text in options.limit]
     is_allowed = any(isinstance(one, Allowance) for one in parsed)
     return parsed if is_allowed else [*parsed, parse_limit("errors=0")]

@@ -21,6 +21,7 @@ from chunkwire.tools.bench.metering import Meter
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
 from chunkwire.tools.bench.statistics import nearest_rank
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.requests import is_probe, parameters, with_parameters
 from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.errors import LocalError
@@ -48,7 +49,7 @@ class Bench:
         must_open: no stream may fail: the bench ends if the first stream of target or baseline gets no connection or a
             status that will not change, or if its first turn has no frame.
         is_partial: a signal interrupted it.
-        known_hops: hops that had stamps of a turn's streams.
+        known_hops: of each target, the hops that had stamps of its streams, in the order of the way.
     """
 
     options: argparse.Namespace
@@ -60,7 +61,7 @@ class Bench:
     gathered: Gathered = field(default_factory=Gathered)
     baseline: Gathered | None = None
     is_partial: bool = False
-    known_hops: set[Url] = field(default_factory=set)
+    known_hops: dict[Url, list[tuple[str, Url]]] = field(default_factory=dict)
     record_to: Callable[[Record], None] | None = None
     report_frame: Callable[[FrameSample], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
@@ -95,24 +96,25 @@ class Bench:
         return min(1.0, self.seconds / ROUNDS) if self.until is not None else self.seconds / self.turns
 
     @property
-    def is_sure(self) -> bool:
-        """Say whether --until is reached by the target and by the baseline."""
+    def is_decided(self) -> bool:
+        """Say of target and baseline whether --until is reached, or never will be."""
         parts = [self.gathered] if self.baseline is None else [self.gathered, self.baseline]
-        return self.until is not None and all(self.until.is_reached(part) for part in parts)
+        return self.until is not None and all(self.until.is_decided(part) for part in parts)
 
 
 async def run_turns(made: Bench) -> None:
     """Run the turns of target and baseline; end early if no frame arrives (`SILENT_TURNS`) or --until is reached."""
+    pair = [(made.url, made.gathered)]
+    if made.base is not None and made.baseline is not None:
+        pair.append((made.base, made.baseline))
     for turn in range(made.turns):
-        pair = [(made.url, made.gathered), (made.base, made.baseline)]
         random.shuffle(pair)
         for target, total in pair:
-            if target is None or total is None:
-                continue
             await _turn(made, target, total, turn)
-            if not total.has_seen("first") and (made.must_open or turn + 1 >= SILENT_TURNS):
-                return
-        if turn + 1 >= ROUNDS and made.base is not None and made.is_sure:
+        is_silent = not all(total.has_seen("first") for _, total in pair)
+        if is_silent and (made.must_open or turn + 1 >= SILENT_TURNS):
+            return
+        if turn + 1 >= ROUNDS and made.base is not None and made.is_decided:
             return
 
 
@@ -124,7 +126,8 @@ async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
         await meter.run()
     finally:
         made.clocks.note_offsets(*meter.offsets_ns)
-        made.known_hops |= meter.known_hops
+        if meter.known_hops:
+            made.known_hops[target] = meter.known_hops
         total.add(meter.gathered if made.base is None else meter.gathered.as_one_round())
 
 
@@ -132,7 +135,8 @@ def unknown_hops(made: Bench) -> list[str]:
     """Return a message for each hop without stamps of the streams, unless the bench was interrupted or had no frame."""
     if made.is_partial or not made.gathered.frames:
         return []
-    unknown = (hop for hop in made.clocks.hops if hop not in made.known_hops)
+    known = {hop for hops in made.known_hops.values() for _, hop in hops}
+    unknown = (hop for hop in made.clocks.hops if hop not in known)
     return [f"--hop {hop}: it has no stamps of these streams; is it on their way?" for hop in unknown]
 
 
@@ -144,20 +148,20 @@ def live_line(gathered: Gathered) -> str:
     if recent is not None:
         middle = f"{name} p50 {recent.at_rank(nearest_rank(recent.n, 50.0)) / 1e6:.2f} ms"
     failed = f", {gathered.failed} failed" if gathered.failed else ""
-    return f"{gathered.frames} frames on {gathered.streams} streams{failed}; {middle}"
+    return f"{number(gathered.frames, 'frame')} on {number(gathered.streams, 'stream')}{failed}; {middle}"
 
 
 def plan_line(made: Bench) -> str:
     """Return how long the bench will take, where it has a baseline or --until; else nothing."""
     total, turns = made.options.total, made.turns
-    each = f"{turns} turns of the target and {turns} of the baseline, each pair in random order"
+    each = f"{number(turns, 'turn')} of the target and {turns} of the baseline, each pair in random order"
     if made.until is not None:
         ways = ", in turns with the baseline" if made.base is not None else ""
         return f"until {made.until.text}, or {made.seconds:g} s of sampling at most{ways}"
     if made.base is None:
         return ""
     if made.seconds == math.inf:
-        return f"{each}, until {total} streams of each have ended"
+        return f"{each}, until {number(total or 0, 'stream')} of each {'has' if total == 1 else 'have'} ended"
     warmup = made.options.warmup or 0.0
     total_seconds = 2 * turns * (OPENING_SECONDS + warmup + made.turn_seconds)
     return f"about {total_seconds:.0f} s: {each}, each {made.turn_seconds:g} s of sampling"
@@ -193,7 +197,7 @@ def make_load(made: Bench, url: Url, turn: int) -> Load:
         patience=min(MAX_PATIENCE_SECONDS, max(MIN_PATIENCE_SECONDS, made.seconds)),
         max_time=options.max_time,
         must_open=turn == 0 and made.must_open,
-        is_enough=made.until.is_reached if is_looked_at and made.until is not None else None,
+        is_enough=made.until.is_decided if is_looked_at and made.until is not None else None,
         opening=Opening(options.open or "staggered"),
         spread=spread,
         method=asked.method,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.listen import parse_address
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def certificate_of(options: argparse.Namespace) -> Iterator[ServerTls | None]:
     """Yield the certificate of these options; None for a server in the clear. Files made for this run are removed.
 
     Raises:
-        LocalError: flags that do not go together, a file that is not taken, or the extra `tls` is not installed.
+        LocalError: flags that do not go together, a file that is not taken, or trustme is not installed.
     """
     if options.tls and (options.cert or options.key):
         raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
@@ -44,7 +44,7 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
     try:
         import trustme
     except ImportError as error:
-        raise LocalError("--tls self needs trustme: pip install 'chunkwire[tls]'") from error
+        raise LocalError(missing_package("--tls self", "trustme")) from error
     host = parse_address(options.listen, default_port=options.default_port).host
     names = {"localhost", "127.0.0.1", "::1", *([] if host.startswith("/") or host in ("0.0.0.0", "::") else [host])}
     authority = trustme.CA(organization_name="chunkwire", organization_unit_name="made for one run")

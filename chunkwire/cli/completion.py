@@ -1,4 +1,4 @@
-"""`chunkwire completion SHELL`: a script that completes verbs, flags and files, by shtab (the extra `completion`)."""
+"""`chunkwire completion SHELL`: a script that completes verbs, flags and files, by the package shtab."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from typing import Final
 
 from chunkwire.cli.exits import ExitCode
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 
 SHELLS = ("bash", "zsh", "tcsh")
 _FILE: Final = re.compile(r"FILE|RECORDING|HAND-IN|jsonl")
 """What the name of a value has in it where the value may be a file."""
 SUMMARY = "a script with which a shell completes verbs, flags and files"
 EPILOG = """\
-needs the extra: pip install 'chunkwire[completion]'
+needs the package shtab: pip install shtab
 
 examples:
   chunkwire completion bash > ~/.local/share/bash-completion/completions/chunkwire
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         import shtab
     except ImportError as error:
-        raise LocalError("completion needs shtab: pip install 'chunkwire[completion]'") from error
+        raise LocalError(missing_package("completion", "shtab")) from error
 
     print(shtab.complete(whole_parser(), options.shell))
     return ExitCode.OK

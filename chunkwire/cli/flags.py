@@ -40,7 +40,7 @@ def duration(text: str) -> float:
     if seconds is None:
         raise argparse.ArgumentTypeError(f"expected a duration such as 2, 1.5s or 250ms, got {text!r}")
     if seconds > MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"expected a duration of at most {MAX_SECONDS:g} s, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a duration of at most {MAX_SECONDS:.0f} s, got {text!r}")
     return seconds
 
 
@@ -213,7 +213,11 @@ def add_certificate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("TLS (1.2 and 1.3)").add_argument
     add("--cert", metavar="FILE", help="serve https with this PEM certificate and its chain; SIGHUP reads it again")
     add("--key", metavar="FILE", help="its PEM key, where FILE of --cert does not hold it")
-    add("--tls", choices=("self",), help="serve https with a certificate made for this run, for lessons (extra: tls)")
+    add(
+        "--tls",
+        choices=("self",),
+        help="serve https with a certificate made for this run, for lessons (package: trustme)",
+    )
 
 
 def add_serving(parser: argparse.ArgumentParser) -> None:

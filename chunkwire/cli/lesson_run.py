@@ -30,7 +30,7 @@ from chunkwire.lab.lessons.netcats import NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedLine
 from chunkwire.net.listen import Address, ListenError, open_listeners
-from chunkwire.tools.paint import PLAIN, Paint, columns, fitted, wrapped
+from chunkwire.tools.paint import PLAIN, Paint, columns, fitted, number, wrapped
 from chunkwire.wire.errors import LocalError
 
 MAX_LINES: Final = 100_000  # of one hand-in: hundreds of learners in one file
@@ -118,18 +118,18 @@ def read_hand_in(path: str) -> tuple[list[HandInLine], list[str]]:
     found: list[HandInLine] = []
     first, count = "", 0
     with open(path, encoding="utf-8", errors="replace") as file:
-        for number, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
-            if number > MAX_LINES:
+        for line, text in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), 1):
+            if line > MAX_LINES:
                 return found, [f"{PLAIN.text(path)}: expected at most {MAX_LINES} lines; the rest is not read"]
             if not text.strip():
                 continue
             try:
                 found.append(parse_line(text))
             except LocalError as error:
-                first, count = first or f"{PLAIN.text(path)}:{number}: {error}", count + 1
+                first, count = first or f"{PLAIN.text(path)}:{line}: {error}", count + 1
     if not found and not count:
         first = f"{PLAIN.text(path)}: expected lines of a hand-in, got none"
-    more = f" (and {count - 1} more lines like it)" if count > 1 else ""
+    more = f" (and {number(count - 1, 'more line')} like it)" if count > 1 else ""
     return found, [f"{first}{more}"] if first else []
 
 

@@ -23,6 +23,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
+from chunkwire.wire.errors import missing_package
 
 if TYPE_CHECKING:
     from wsproto.connection import Connection
@@ -60,8 +61,7 @@ async def open_websocket(request: IncomingRequest, response: Responder) -> WebSo
         from wsproto.connection import Connection
         from wsproto.utilities import generate_accept_token
     except ImportError as error:
-        message = f"{request.path}: needs wsproto; pip install 'chunkwire[ws]' brings it"
-        raise Refusal(501, "no-websocket", message) from error
+        raise Refusal(501, "no-websocket", missing_package(request.path, "wsproto")) from error
     accept = generate_accept_token(_check_handshake(request))
     connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
     return WebSocket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
@@ -168,7 +168,7 @@ WEBSOCKET: Final = (
     Resource(
         "/ws",
         ws,
-        "a WebSocket: n messages, one each interval, and each message of the client's back (extra: ws)",
+        "a WebSocket: n messages, one each interval, and each message of the client's back (package: wsproto)",
         "-i -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13'"
         " -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' '{origin}/ws?n=3'",
         parameters=frozenset({"n", "interval"}),

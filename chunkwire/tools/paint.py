@@ -1,4 +1,4 @@
-"""Colours by role, text that is safe to print on a terminal, line wrapping, and plurals.
+"""Colours by role, text that is safe to print on a terminal, line wrapping, plurals and short numbers.
 
 The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A character that is
 not printable (a control character, also the ESC of an escape sequence; a direction override) is shown as a dot.
@@ -87,6 +87,11 @@ def wrapped(lead: str, text: str, width: int | None) -> list[str]:
 def number(count: int, one: str, several: str = "") -> str:
     """Return `1 chunk`, `2 chunks`; `several` is a plural without an s."""
     return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def three_digits(value: float) -> str:
+    """Return a number with three significant digits and no exponent: `0.5`, `12.3`, `1230`; below 1e-6 it is `0`."""
+    return f"{float(f'{value:.3g}'):.6f}".rstrip("0").rstrip(".")
 
 
 def columns(text: str) -> int:

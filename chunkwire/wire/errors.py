@@ -33,6 +33,14 @@ def leaves(error: E) -> Iterator[E]:
         yield error
 
 
+def missing_package(what: str, package: str) -> str:
+    """Return the message that an optional package is not installed, with the command that installs it.
+
+    Not an extra of chunkwire: in a clone, `pip install 'chunkwire[…]'` would fetch another chunkwire, or none.
+    """
+    return f"{what} needs the package {package}: pip install {package}"
+
+
 class ChunkwireError(Exception):
     """The base class of all errors of chunkwire."""
 

@@ -16,11 +16,12 @@ from chunkwire.tools.bench.view import to_json
 Captured = pytest.CaptureFixture[str]
 
 
-def written(path: Path, *, version: str = "1.0", failed: int = 0) -> Path:
-    """Write a result of 100 frames, each 1 ms late."""
-    samples = {name: DurationHistogram([1_000_000] * 100) for name in ("first", "late")}
-    gathered = Gathered([Round(1.0, 100, 100, samples)], streams=10, failures=+Counter(cut=failed))
-    result = BenchResult(url="http://x/", gathered=gathered, conditions={"streams": 10, "chunkwire": version})
+def written(path: Path, *, version: str = "1.0", failed: int = 0, frames: int = 100, host: str = "a") -> Path:
+    """Write a result of frames that are each 1 ms late."""
+    samples = {name: DurationHistogram([1_000_000] * frames) for name in ("first", "late", "hold")}
+    gathered = Gathered([Round(1.0, frames, frames, samples)], streams=10, failures=+Counter(cut=failed))
+    conditions = {"streams": 10, "chunkwire": version, "host": host}
+    result = BenchResult(url="http://x/", gathered=gathered, conditions=conditions)
     is_log = path.suffix == ".hlog"
     path.write_text("".join(f"{line}\n" for line in hlog_lines(gathered)) if is_log else to_json(result))
     return path
@@ -28,18 +29,19 @@ def written(path: Path, *, version: str = "1.0", failed: int = 0) -> Path:
 
 @pytest.mark.parametrize("name", ["a.json", "a.hlog"])
 def test_samples_of_several_files_add_up(name: str, tmp_path: Path, capsys: Captured) -> None:
-    path = str(written(tmp_path / name))
-    assert main(["bench", "merge", path, path, path, "--json"]) == 0
+    paths = [str(written(tmp_path / f"{n}{name}", frames=n)) for n in (99, 100, 101)]
+    assert main(["bench", "merge", *paths, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["quantities"]["late"]["n"] == 300
     assert told["quantities"]["late"]["p90"] == pytest.approx(1.0, rel=1e-3)
 
 
 def test_a_sum_can_be_added_again_and_is_checked_against_limits(tmp_path: Path, capsys: Captured) -> None:
-    one, total = written(tmp_path / "a.json", failed=1), tmp_path / "sum.json"
-    assert main(["bench", "merge", str(one), str(one), "--json", "--limit", "errors=2"]) == 0
+    one, two, three = (str(written(tmp_path / f"{n}.json", failed=1, frames=n)) for n in (99, 100, 101))
+    total = tmp_path / "sum.json"
+    assert main(["bench", "merge", one, two, "--json", "--limit", "errors=2"]) == 0
     total.write_text(capsys.readouterr().out)
-    assert main(["bench", "merge", str(total), str(one), "--limit", "errors=2"]) == 1
+    assert main(["bench", "merge", str(total), three, "--limit", "errors=2"]) == 1
     said = capsys.readouterr()
     assert "* 30 streams, 3 failed (3 cut)" in said.out
     assert said.err == "chunkwire: errors=2: missed, more streams failed than it allows: 30 streams, 3 failed (3 cut)\n"
@@ -70,8 +72,39 @@ def test_a_cut_file_is_named_in_one_line(name: str, tmp_path: Path, capsys: Capt
     assert line.startswith(f"chunkwire: {path}: ")
 
 
+def test_the_content_of_a_file_counts_once(tmp_path: Path, capsys: Captured) -> None:
+    one, same = written(tmp_path / "a.json"), written(tmp_path / "b.json")
+    assert main(["bench", "merge", str(one), str(same)]) == 2
+    assert f"chunkwire: {same}: expected each result once, got the content of {one} again" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "words", [[], ["a", "-z", "3s"], ["a", "--until", "p99=5%"], ["a", "--csv", "x"], ["nix.json"]]
+    "text, got",
+    [("", "an empty file"), ("\n", "an empty file"), ('{"kind":"frame"}', "other JSON"), ("* n: 3", "no JSON, or ")],
+)
+def test_another_file_is_refused_by_what_it_has(text: str, got: str, tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    assert main(["bench", "merge", str(path)]) == 2
+    wanted = f"chunkwire: {path}: expected what chunkwire bench --json prints, got {got}"
+    assert capsys.readouterr().err.startswith(wanted)
+
+
+@pytest.mark.parametrize("name, host", [("b.json", "b"), ("b.hlog", "a")])
+def test_clocks_of_several_or_unknown_hosts_are_not_compared(
+    name: str, host: str, tmp_path: Path, capsys: Captured
+) -> None:
+    paths = [str(written(tmp_path / "a.json")), str(written(tmp_path / name, host=host, frames=50))]
+    assert main(["bench", "merge", *paths, "--limit", "late.max=1s"]) == 1
+    told = capsys.readouterr()
+    assert "\n* late and added are left out: " in told.out
+    assert "no stamps" not in told.out
+    assert told.err.endswith("for results of several hosts, --clocks-agree keeps it\n")
+    assert main(["bench", "merge", *paths, "--limit", "late.max=1s", "--clocks-agree"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["a", "-z", "3s"], ["a", "--until", "p99=5%"], ["a", "--csv", "x"], ["a", "-H", "a: b"], ["nix.json"]]
 )
 def test_a_wrong_merge_is_one_line(words: list[str], capsys: Captured) -> None:
     assert main(["bench", "merge", *words]) == 2

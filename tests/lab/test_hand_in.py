@@ -78,7 +78,7 @@ def test_the_table_counts_good_lines_and_names_the_first_broken_one_of_a_file(
     assert "ada " in shown
     assert "\x1b" not in shown
     assert HONESTY in shown
-    assert said.strip() == f"chunkwire: {broken}:2: expected a JSON object (and 1 more lines like it)"
+    assert said.strip() == f"chunkwire: {broken}:2: expected a JSON object (and 1 more line like it)"
     assert main(["lesson", "--check", str(good)]) == 0
 
 

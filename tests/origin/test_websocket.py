@@ -115,10 +115,10 @@ async def test_a_broken_handshake_is_refused(lines: tuple[bytes, ...], status: i
     assert (status_of(response), answer in response) == (status, True)
 
 
-async def test_without_wsproto_the_refusal_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_wsproto_the_refusal_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wsproto", None)
     response = await ask(get("/ws", *UPGRADE, KEY, b"Connection: close"))
-    assert (status_of(response), b"pip install 'chunkwire[ws]'" in response) == (501, True)
+    assert (status_of(response), b"/ws needs the package wsproto: pip install wsproto" in response) == (501, True)
 
 
 async def test_a_second_close_is_not_sent() -> None:

@@ -82,7 +82,7 @@ def test_how_late_a_stream_begins_is_the_meter_s_own_error(origin: Served, capsy
 def test_a_rate_that_this_machine_cannot_reach_is_a_finding_and_told_once_with_force(
     origin: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--max-failed", "100%"]
+    words = ["--rate", "999999/s", "-z", "500ms", "--warmup", "0", "--limit", "errors=100%"]
     assert main(["bench", origin.url("/probe?n=1"), *words]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chunkwire.cli.main import main
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
 from tests.peers.process import started
@@ -87,9 +88,9 @@ ONE_OF_FOUR = in_turn(WHOLE, send(HEAD, FRAME), WHOLE, WHOLE)
 
 
 @pytest.mark.parametrize("allowed, code", [("0", 1), ("4", 1), ("5", 0), ("24%", 1), ("25%", 0)])
-def test_max_failed_limits_the_failed_streams(allowed: str, code: int) -> None:
+def test_a_limit_says_how_many_streams_may_fail(allowed: str, code: int) -> None:
     with broken_server(ONE_OF_FOUR) as asked:
-        got, told, _ = benched(asked.url, "-c", "2", "-n", "20", "--max-failed", allowed)
+        got, told, _ = benched(asked.url, "-c", "2", "-n", "20", "--limit", f"errors={allowed}")
     assert (told["streams"], told["failures"]) == (20, {"cut": 5})
     assert got == code
 
@@ -133,6 +134,27 @@ def test_a_target_that_is_always_busy_ends_with_22() -> None:
         code, told, said = benched(asked.url, "-c", "1", "-n", "2")
     assert (code, told["failures"]) == (22, {"status 429": 2})
     assert "nothing was measured" in said
+
+
+@pytest.mark.parametrize("is_silent_first", [True, False])
+def test_a_silent_baseline_leaves_the_figures_of_the_target_and_is_named(
+    is_silent_first: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails where the baseline's turn comes first, and the bench ends before that of the target."""
+    monkeypatch.setattr("random.shuffle", lambda pair: pair.reverse() if is_silent_first else None)
+    with broken_server(WHOLE) as asked, broken_server(BUSY) as base:
+        code = main(["bench", asked.url, "-n", "10", "--baseline", base.url, "--stamps", "process", "--force"])
+    told = capsys.readouterr()
+    assert code == 22
+    assert told.err.splitlines()[-1].startswith("chunkwire: the baseline: nothing was measured, no frame arrived: ")
+    assert told.out.splitlines()[1].startswith("  first ")
+
+
+def test_a_bench_without_a_frame_prints_nothing_but_why() -> None:
+    with broken_server(BUSY) as asked:
+        result = chunkwire("bench", asked.url, "-c", "1", "-n", "1")
+    assert result.stdout == b""
+    assert result.stderr.splitlines()[-1].endswith(b"no frame arrived: 1 stream, 1 failed (1 status 429)")
 
 
 def test_a_status_that_will_not_pass_ends_the_bench_at_once() -> None:
@@ -182,5 +204,7 @@ def test_a_signal_prints_what_was_gathered_and_marks_it(number: signal.Signals, 
         bench.send_signal(number)
         out, err = bench.communicate(timeout=PATIENCE)
     assert bench.returncode == code
-    assert json.loads(out)["partial"] is True
+    told = json.loads(out)
+    assert told["partial"] is True
+    assert told["conditions"]["seconds"] < 60
     assert b"Traceback" not in err

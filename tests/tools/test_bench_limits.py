@@ -1,6 +1,7 @@
 """Limits of figures and failures, and precisions: what is parsed, what holds, what is refused."""
 
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -38,8 +39,9 @@ def test_a_limit_holds_or_is_missed(text: str, holds: bool) -> None:
     "text, n, unknown, why",
     [
         ("hold.p99=1s", 100, 0, "fewer than 10 samples are larger than p99"),
-        ("hold.p99=1s", 20000, 203, "fewer than 99 % of its samples are known"),
-        ("gap.max=1s", 20000, 0, "no value of it is known"),
+        ("hold.p99=1s", 20000, 203, "only 20000 of 20203 samples are known"),
+        ("gap.max=1s", 20000, 0, "no stream had two frames"),
+        ("added.max=1s", 20000, 0, "the frames of this stream do not say when they were written (those of /probe do)"),
     ],
 )
 def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, unknown: int, why: str) -> None:
@@ -50,11 +52,20 @@ def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, unknown:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["hold.p99", "hold.p98=1ms", "nix.p99=1ms", "hold.p99=1", "hold.p99=-1ms", "", "=", "hold.p99=5%", ".p99=1ms"],
+    "text, why",
+    [
+        *[(text, "expected QUANTITY.FIGURE=TIME, errors=N or errors=P%, such as hold.p99=5ms") for text in ("", "=")],
+        ("hold.p99", "such as hold.p99=5ms"),
+        ("eror=3", "got 'eror=3'; did you mean errors?"),
+        ("hold.p98=1ms", "--limit, figure: expected one of p50, p90, p99, p99.9, max, got 'p98'"),
+        ("nix.p99=1ms", "--limit, quantity: expected one of first, late, added, hold, gap, ttft, itl, icl, tpot, got 'nix'"),
+        ("hodl.p99=1ms", "got 'hodl'; did you mean hold?"),
+        (".p99=1ms", "got ''"),
+        *[(f"hold.p99={value}", f"with its unit, such as 5ms, got '{value}'") for value in ("1", "-1ms", "5%", "")],
+    ],
 )
-def test_a_text_that_is_not_a_limit_is_refused(text: str) -> None:
-    with pytest.raises(LocalError, match=r"hold\.p99=5ms"):
+def test_a_text_that_is_not_a_limit_is_refused_by_its_wrong_part(text: str, why: str) -> None:
+    with pytest.raises(LocalError, match=re.escape(why)):
         parse_limit(text)
 
 
@@ -79,11 +90,23 @@ def test_a_share_outside_0_to_100_percent_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["p99", "p99=5", "max=5%", "late.max=5%", "nix.p99=5%", "p98=5%", "late=5%", "p99=-5%"]
+    "text, why",
+    [
+        *[(text, "such as late.p99=5%") for text in ("p99", "p99=5", "p99=-5%")],
+        *[(text, "--until, figure: expected one of p50, p90, p99, p99.9, got ") for text in ("max=5%", "late.max=5%", "p98=5%")],
+        ("nix.p99=5%", "--until, quantity: expected one of first, "),
+        ("lat.p99=5%", "got 'lat'; did you mean late?"),
+    ],
 )
-def test_a_text_that_is_not_a_precision_is_refused(text: str) -> None:
-    with pytest.raises(LocalError, match=r"such as late\.p99=5%"):
+def test_a_text_that_is_not_a_precision_is_refused_by_its_wrong_part(text: str, why: str) -> None:
+    with pytest.raises(LocalError, match=re.escape(why)):
         parse_precision(text)
+
+
+@pytest.mark.parametrize("text, name, percentage", [("p99.9=5%", None, 99.9), ("late.p99.9=5%", "late", 99.9)])
+def test_a_precision_may_be_of_any_quantity_or_of_one(text: str, name: str | None, percentage: float) -> None:
+    until = parse_precision(text)
+    assert (until.quantity, until.percentage) == (name, percentage)
 
 
 def noisy(rounds: int, spread: float) -> Gathered:
@@ -116,14 +139,27 @@ def test_a_precision_that_is_not_reached_has_an_estimate_of_the_time() -> None:
     assert needed > 10.0
     assert until.line(found).startswith("late.p50 is ")
     assert until.line(found).endswith("the 95 % interval from 10 rounds in 10 s")
+    assert not until.is_decided(found)
 
 
 def test_too_few_rounds_have_no_interval() -> None:
     until = parse_precision("late.p50=50%")
     assert until.is_reached(noisy(5, 0.01))
     assert not until.is_reached(noisy(4, 0.01))
-    assert "has no interval" in until.line(noisy(4, 0.01))
+    why = "late.p50 has no interval: it needs 5 rounds with samples, and has 4; use a longer run"
+    assert until.line(noisy(4, 0.01)) == why
     assert until.needed(noisy(4, 0.01)) is None
+
+
+def test_a_precision_that_no_time_gives_says_what_gives_it() -> None:
+    found = noisy(10, 0.01)
+    found.rounds[0].unknown["late"] = 200
+    known = "only 10000 of 10200 samples are known, and a percentile needs 99 %; --stamps process knows those of frames"
+    assert f"late.p50 has no interval: {known}" in parse_precision("late.p50=5%").line(found)
+    found.rounds[0].frames = 1
+    until = parse_precision("added.p50=5%")
+    assert "added.p50 has no interval: the frames of this stream do not say when they were written" in until.line(found)
+    assert until.is_decided(found)
 
 
 def test_the_precision_of_a_figure_that_is_not_above_zero_is_never_reached() -> None:

@@ -83,7 +83,7 @@ def test_a_broken_histogram_is_refused(counts: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "late p50", "[" * 100_000])
 def test_a_text_that_is_not_json_is_refused(text: str) -> None:
-    with pytest.raises(LocalError, match=r"a\.json: expected what chunkwire bench --json prints, got no JSON"):
+    with pytest.raises(LocalError, match=r"^a\.json: expected what chunkwire bench --json prints, got (no|an empty) "):
         BenchResult.from_json(text, where="a.json")
 
 

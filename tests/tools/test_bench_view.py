@@ -15,7 +15,8 @@ from chunkwire.tools.bench.view import lines, table, to_json
 
 def found(*, frames: int = 0, streams: int = 0, **samples: list[float]) -> Gathered:
     """Return one round of samples, given in s."""
-    histograms = {name: DurationHistogram(round(value * 1e9) for value in values) for name, values in samples.items()}
+    made = {name: DurationHistogram(round(value * 1e9) for value in values) for name, values in samples.items()}
+    histograms = {name: one for name, one in made.items() if one.n}
     return Gathered([Round(1.0, frames, frames, histograms)], streams=streams)
 
 
@@ -67,7 +68,7 @@ def test_a_baseline_is_in_the_rows_below_with_the_ratio() -> None:
     "value, shown",
     [
         (0.0012345, "0.00123x"),
-        (0.00001, "1.0e-05x"),
+        (0.00001, "<0.0001x"),
         (0.9999, "1.00x"),
         (12.345, "12.3x"),
         (123.45, "123x"),
@@ -82,7 +83,7 @@ def test_a_ratio_has_three_significant_digits(value: float, shown: str) -> None:
 @pytest.mark.parametrize("value, other", [(-0.001, 1.0), (1.0, 0.0), (1.0, -1.0)])
 def test_a_figure_that_is_not_above_zero_has_no_ratio(value: float, other: float) -> None:
     rows = list(table(found(added=[value]), found(added=[other])))
-    assert rows[3].split() == ["x"]
+    assert [row.split()[0] for row in rows[1:]] == ["added", "base"]
 
 
 def test_a_figure_that_rounds_to_zero_has_no_sign() -> None:
@@ -125,7 +126,32 @@ def test_json_has_the_rule_beside_each_alias() -> None:
 def test_the_notes_have_the_numbers_of_samples() -> None:
     found = list(lines(result(gathered(100))))
     assert any(line.startswith("* n: first 50, late 100, added 100, hold 100, gap 100; ") for line in found)
-    assert any("no stamps" in line for line in lines(result(Gathered())))
+    assert not any(line.startswith("* n:") for line in lines(result(Gathered())))
+
+
+@pytest.mark.parametrize(
+    "held, why, other",
+    [
+        ([], "the stream has no stamps", "late and added are left out"),
+        ([0.001], "late and added are left out: they compare the clocks of server and client", "has no stamps"),
+    ],
+)
+def test_a_note_says_why_late_and_added_are_missing(held: list[float], why: str, other: str) -> None:
+    """Fails where results of two hosts are said to be of a stream without stamps."""
+    text = "\n".join(lines(result(found(first=[0.001], hold=held))))
+    assert f"* {why}" in text
+    assert other not in text
+
+
+def test_a_silent_target_leaves_the_figures_of_its_baseline() -> None:
+    rows = list(table(Gathered(), gathered()))
+    assert rows[3].split() == ["late", "ms", "arrival", "later", "than", "planned"]
+    assert rows[4].split() == ["base", "1.00", "1.80", "1.98", "2.00", "2.00"]
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    shown = "\n".join(lines(result(found(frames=1, streams=1, first=[0.001]))))
+    assert "* 1 stream, 0 failed; 1 frame in 1 read, 1.00 reads a frame" in shown
 
 
 @pytest.mark.parametrize("unknown, is_left_out", [(1, False), (2, True)])

@@ -152,6 +152,18 @@ def test_content_has_the_kernel_stamp_of_its_read_although_another_frame_ends_th
     assert (values(gathered, "ttft"), gathered.quantity("first").known) == (ms(10.0), 0)
 
 
+@pytest.mark.parametrize("frames, known", [(1, 2), (2, 1)])
+def test_a_frame_that_only_the_last_chunk_follows_in_its_receive_has_its_stamp(frames: int, known: int) -> None:
+    """Fails where the last gap of each stream, of a server that writes both at once, has no known value."""
+    gathered = Gathered()
+    stream = sampler(gathered, Window(SENT_NS, SENT_NS, SENT_NS + 1000 * MS), is_kernel=True)
+    stream.take(SENT_NS + 11 * MS, encode_chunk(b"a"), SENT_NS + 10 * MS)
+    stream.take(SENT_NS + 21 * MS, encode_chunk(b"b"), SENT_NS + 20 * MS)
+    stream.take(SENT_NS + 32 * MS, encode_chunk(b"c") * frames + encode_last_chunk(), SENT_NS + 30 * MS)
+    assert values(gathered, "gap") == ms(*[10.0] * known)
+    assert gathered.quantity("gap").of == frames + 1
+
+
 def test_an_answer_without_content_has_no_ttft() -> None:
     gathered = Gathered()
     reader = DIALECTS["openai"].reader()

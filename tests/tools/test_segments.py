@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import permutations
 
 import pytest
 
@@ -12,7 +13,7 @@ from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.saturation import own_line, step_line, void_reasons
-from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, names_of, parse_stamps
+from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, along_way, names_of, parse_stamps
 from chunkwire.tools.bench.view import segment_table
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
@@ -37,7 +38,8 @@ def recorded(*frames: FrameMoments, hops: tuple[str, ...] = ()) -> Gathered:
     gathered, segments = Gathered(), Segments(bool(hops))
     for one in frames:
         segments.take(gathered.at(0.0), one)
-    segments.finish(gathered, [parse_stamps(text, where="hop") for text in hops])
+    found = {number: parse_stamps(text, where="hop") for number, text in enumerate(hops)}
+    segments.finish(gathered, [found[number] for _, number in along_way(found)])
     return gathered
 
 
@@ -62,6 +64,21 @@ def test_unknown_segments_are_counted() -> None:
     gathered = recorded(frame(written=5, read=20), frame(written=5, arrived=8, read=20))
     assert known(gathered) == {"written → arrived": (3, 1, 2), WAKE: (12, 1, 2)}
     assert [line.split("known")[1].strip() for line in segment_table(gathered) if "known" in line] == ["1 of 2"] * 2
+
+
+def test_hops_are_in_the_order_of_the_way_whatever_order_they_are_given_in() -> None:
+    texts = {
+        "origin": stamps_line("origin", writes=[[100, 0, 1000, None]]),
+        "near": stamps_line("gateway", writes=[[100, 20 * US, 22 * US, None]]),
+        "far": stamps_line("gateway", writes=[[100, 30 * US, 32 * US, None]]),
+        "elsewhere": "",
+    }
+    found = {name: parse_stamps(text, where=name) for name, text in texts.items()}
+    wanted = [("origin", "origin"), ("gw1", "near"), ("gw2", "far")]
+    for names in permutations(texts):
+        assert along_way({name: found[name] for name in names}) == wanted
+    assert along_way({"far": found["far"]}) == [("gw1", "far")]
+    assert along_way({}) == []
 
 
 def test_segments_of_hops_lie_between_plan_and_client_in_their_order() -> None:
@@ -193,8 +210,8 @@ def test_of_frames_in_one_read_only_the_last_one_has_its_stamp() -> None:
     assert figure(gathered, "itl")[1:] == (0, 1)
 
 
-def test_a_frame_in_front_of_the_last_chunk_of_one_read_has_no_stamp() -> None:
-    assert figure(sampled((50, stamped_chunk(10) + encode_last_chunk(), 20)), "added")[1:] == (0, 1)
+def test_a_frame_has_the_stamp_of_the_last_chunk_behind_it_but_not_that_of_another_frame() -> None:
+    assert figure(sampled((50, stamped_chunk(10) + encode_last_chunk(), 20)), "added") == (10, 1, 1)
     assert figure(sampled((50, stamped_chunk(10) + b"5", 20)), "added")[1:] == (0, 1)
 
 

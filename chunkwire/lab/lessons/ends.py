@@ -10,6 +10,7 @@ from chunkwire.lab.lessons.lesson import AnswerJudge, Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
 from chunkwire.lab.lessons.typed import LEAVE, ended_too_far, request, target_of, unfinished, wrong_target
 from chunkwire.lab.lessons.watched import WatchedConnection
+from chunkwire.tools.paint import number
 
 _STREAMS: Final = {
     "first": 'first:  "line 4 of 6", then the last-chunk: 0 and an empty line',
@@ -64,7 +65,7 @@ def _half_closed(message: ReadMessage, connection: WatchedConnection) -> Judgeme
         return wrong("Your FIN came after the stream. Half-close first: the command does so, once its input has ended.")
     count = connection.writes_after_fin
     when = f"{connection.client_ended_at:.3f} s"
-    return right(f"Your FIN came at {when}; {count} more writes followed, and you read them all.")
+    return right(f"Your FIN came at {when}; {number(count, 'more write')} followed, and you read them all.")
 
 
 _HOPS: Final = ("hop-a", "hop-b")

@@ -137,7 +137,8 @@ def _size_sentence(line: bytes, size: int, text: bytes) -> str:
     name, count, digits = text.decode("utf-8"), len(text), f"{len(text):x}"
     written = shown_octets(line.partition(b";")[0][:16])
     if line == b"%d" % count:
-        return f'Sizes are hex: {written} means {size} octets. "{name}" has {count}, and that is {digits} in hex.'
+        means = number(size, "octet")
+        return f'Sizes are hex: {written} means {means}. "{name}" has {count}, and that is {digits} in hex.'
     if size == len(name) < count:
         return f'"{name}" has {size} characters, but {count} octets: the size counts octets.'
     if size == count + 2:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from chunkwire.tools.paint import three_digits
+
 WIDTH: Final = 860
 STYLE: Final = (
     "svg{width:100%;max-width:60rem;height:auto;font:12px system-ui,sans-serif}svg text:not([fill]){fill:currentColor}"
@@ -80,7 +82,7 @@ def linear_chart(curves: Mapping[str, LatencyCurve], *, caption: str, label: str
 
 def _fifths(most: float) -> list[tuple[float, str]]:
     """Return the ticks of a linear axis."""
-    return [(most * step / 5, f"{most * step / 5:.3g}") for step in range(6)]
+    return [(most * step / 5, three_digits(most * step / 5)) for step in range(6)]
 
 
 def _latencies(curves: Mapping[str, LatencyCurve]) -> tuple[Callable[[float], float], list[tuple[float, str]]]:

@@ -17,7 +17,7 @@ from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import FrameSample
 from chunkwire.tools.bench.statistics import DEFINITIONS
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 
 GO_ROUNDS: Final = 10
 """Lines of a benchmark at most: benchstat wants about ten, and each needs enough samples for its percentiles."""
@@ -89,7 +89,7 @@ def hdr_histogram() -> Any:
     try:
         return import_module("hdrh.histogram").HdrHistogram
     except ImportError:
-        raise LocalError("--hlog needs the package hdrhistogram: pip install 'chunkwire[bench]'") from None
+        raise LocalError(missing_package("an HdrHistogram log", "hdrhistogram")) from None
 
 
 def hlog_lines(gathered: Gathered) -> Iterator[str]:

@@ -7,16 +7,28 @@ precision also during it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chunkwire.tools.bench.histogram import bounds, bucket_of
-from chunkwire.tools.bench.intervals import CONFIDENCE, Interval, intervals_of
+from chunkwire.tools.bench.intervals import CONFIDENCE, MIN_ROUNDS, Interval, intervals_of
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, MAX, MIN_BEYOND, MIN_KNOWN, NAMES, Quantity
+from chunkwire.tools.bench.statistics import (
+    ALIASES,
+    DEFINITIONS,
+    FIGURES,
+    FROM_STAMPS,
+    MAX,
+    MIN_BEYOND,
+    MIN_KNOWN,
+    NAMES,
+    NEEDS,
+)
+from chunkwire.tools.paint import number, three_digits
 from chunkwire.wire.durations import parse_duration
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import expected_one_of, near
 
 _QUANTITIES: Final = {**{name: name for name in DEFINITIONS}, **{alias: name for alias, (name, _) in ALIASES.items()}}
 _PERCENTAGES: Final = {name: percentage for percentage, name in NAMES.items()}
@@ -40,10 +52,9 @@ class Limit:
 
     def missed_line(self, gathered: Gathered) -> str:
         """Return how it was missed, or why it cannot be judged; empty where it holds."""
-        quantity = gathered.quantity(self.quantity)
-        value = quantity.figures[self.figure]
+        value = gathered.quantity(self.quantity).figures[self.figure]
         if value is None:
-            return f"{self.text}: not judged, {_why_blank(quantity, self.figure)}"
+            return f"{self.text}: not judged, {why_blank(gathered, self.quantity, self.figure)}"
         smallest = value if self.figure == MAX else bounds(bucket_of(value))[0]
         if smallest <= self.ns:
             return ""
@@ -69,13 +80,15 @@ class Allowance:
 Requirement: TypeAlias = Limit | Allowance
 
 
-def _why_blank(quantity: Quantity, figure: str) -> str:
-    if not quantity.known:
-        return "no value of it is known"
+def why_blank(gathered: Gathered, name: str, figure: str) -> str:
+    """Return why a figure of a quantity is blank, and what would give it."""
+    quantity = gathered.quantity(name)
+    if not quantity.of:
+        return NEEDS[name]
     if not quantity.has_enough_known:
         return (
-            f"fewer than {MIN_KNOWN * 100:g} % of its samples are known; --stamps process knows those of frames that "
-            "share a receive"
+            f"only {quantity.known} of {number(quantity.of, 'sample')} are known, and a percentile needs "
+            f"{MIN_KNOWN * 100:g} %; --stamps process knows those of frames that share a receive"
         )
     return f"fewer than {MIN_BEYOND} samples are larger than {figure}; use a longer run or more streams"
 
@@ -109,16 +122,28 @@ class Precision:
         interval = self.interval_in(gathered)
         return interval is not None and interval.share is not None and interval.share <= self.share
 
+    def is_decided(self, gathered: Gathered) -> bool:
+        """Say whether it is reached, or never will be: frames arrived that do not say what the quantity needs."""
+        is_absent = self.quantity in FROM_STAMPS and not gathered.has_seen(self.quantity)
+        return gathered.frames > 0 if is_absent else self.is_reached(gathered)
+
     def line(self, gathered: Gathered) -> str:
         """Return the figure with its interval, number of rounds and time of sampling; or why it has no interval."""
-        what, interval = f"{self.name_in(gathered)}.{NAMES[self.percentage]}", self.interval_in(gathered)
+        name, figure, interval = self.name_in(gathered), NAMES[self.percentage], self.interval_in(gathered)
+        what = f"{name}.{figure}"
         if interval is None:
-            return f"{what} has no interval: it needs more rounds, more known samples, or more samples above it"
-        seconds = sum(one.seconds for one in gathered.rounds)
-        sure = f"the {CONFIDENCE * 100:g} % interval from {interval.rounds} rounds in {seconds:.3g} s"
+            return f"{what} has no interval: {self._why_none(gathered, name, figure)}"
+        value, seconds = (three_digits(each) for each in (interval.value / 1e6, gathered.seconds))
+        sure = f"the {CONFIDENCE * 100:g} % interval from {interval.rounds} rounds in {seconds} s"
         if interval.share is None:
-            return f"{what} is {interval.value / 1e6:.3g} ms, and only a figure above zero has a relative precision"
-        return f"{what} is {interval.value / 1e6:.3g} ms ± {interval.share * 100:.2g} %, {sure}"
+            return f"{what} is {value} ms, and only a figure above zero has a relative precision"
+        return f"{what} is {value} ms ± {three_digits(interval.share * 100)} %, {sure}"
+
+    def _why_none(self, gathered: Gathered, name: str, figure: str) -> str:
+        if gathered.quantity(name).percentiles[self.percentage] is None:
+            return why_blank(gathered, name, figure)
+        rounds = sum(name in one.samples for one in gathered.rounds)
+        return f"it needs {MIN_ROUNDS} rounds with samples, and has {rounds}; use a longer run"
 
     def needed(self, gathered: Gathered) -> float | None:
         """Return an estimate of the sampling time, in s and in total, that would be enough; None without an interval.
@@ -128,7 +153,7 @@ class Precision:
         interval = self.interval_in(gathered)
         if interval is None or not interval.share:
             return None
-        return sum(one.seconds for one in gathered.rounds) * (interval.share / self.share) ** 2
+        return gathered.seconds * (interval.share / self.share) ** 2
 
 
 def parse_limit(text: str) -> Requirement:
@@ -141,13 +166,25 @@ def parse_limit(text: str) -> Requirement:
     if name == "errors":
         return _parse_allowance(text.strip(), value)
     quantity, _, figure = name.partition(".")
+    if "." not in name or "=" not in text:
+        form = "QUANTITY.FIGURE=TIME, errors=N or errors=P%, such as hold.p99=5ms"
+        raise LocalError(f"--limit: expected {form}, got {text!r}{near(quantity, [*_QUANTITIES, 'errors'])}")
+    _check_names("--limit", quantity, figure, FIGURES)
     seconds = parse_duration(value) if value[-1:].isalpha() else None  # the unit may not be left out
-    if seconds is None or quantity not in _QUANTITIES or figure not in (*NAMES.values(), MAX):
-        raise LocalError(
-            f"--limit: expected QUANTITY.FIGURE=TIME, such as hold.p99=5ms, of {', '.join(_QUANTITIES)} and "
-            f"{', '.join(NAMES.values())}, {MAX}; or errors=N, errors=P%; got {text!r}"
-        )
+    if seconds is None:
+        raise LocalError(f"--limit {name}: expected a time with its unit, such as 5ms, got {value!r}")
     return Limit(_QUANTITIES[quantity], figure, seconds * 1e9, text)
+
+
+def _check_names(flag: str, quantity: str, figure: str, figures: Collection[str]) -> None:
+    """Check the names of a quantity and of its figure.
+
+    Raises:
+        LocalError: there is no such quantity or figure; the message suggests the nearest, and lists them.
+    """
+    for what, name, known in (("quantity", quantity, _QUANTITIES), ("figure", figure, figures)):
+        if name not in known:
+            raise LocalError(f"{flag}, {what}: {expected_one_of(known, name)}")
 
 
 def _parse_allowance(text: str, value: str) -> Allowance:
@@ -165,15 +202,13 @@ def parse_precision(text: str) -> Precision:
     Raises:
         LocalError: it is not of that form, names an unknown quantity or percentile, or its share is 0 or above 100 %.
     """
-    found = re.fullmatch(r"(?:([a-z]+)\.)?(p[\d.]+)=(\d{1,3}(?:\.\d+)?)%", text.strip())
-    if not found or found[2] not in _PERCENTAGES or not (found[1] is None or found[1] in _QUANTITIES):
-        raise LocalError(
-            f"--until: expected [QUANTITY.]PERCENTILE=SHARE, such as late.p99=5%, of {', '.join(_QUANTITIES)} and "
-            f"{', '.join(NAMES.values())}; got {text!r}"
-        )
-    if not 0 < float(found[3]) <= 100:
-        raise LocalError(f"--until: expected a share above 0 % and up to 100 %, got {text!r}")
-    return Precision(_QUANTITIES[found[1]] if found[1] else None, _PERCENTAGES[found[2]], float(found[3]) / 100, text)
+    found = re.fullmatch(r"(?:([a-z]+)\.)?([^=]+)=(\d{1,3}(?:\.\d+)?)%", text.strip())
+    if not found or not 0 < float(found[3]) <= 100:
+        form = "[QUANTITY.]PERCENTILE=SHARE, a share above 0 % and up to 100 %, such as late.p99=5%"
+        raise LocalError(f"--until: expected {form}, got {text!r}")
+    quantity, figure = found[1], found[2]
+    _check_names("--until", quantity or "late", figure, _PERCENTAGES)
+    return Precision(_QUANTITIES.get(quantity), _PERCENTAGES[figure], float(found[3]) / 100, text)
 
 
 def missed_lines(requirements: Iterable[Requirement], gathered: Gathered) -> list[str]:
@@ -185,4 +220,4 @@ def streams_line(gathered: Gathered) -> str:
     """Return the number of streams and of failures, by kind, the most frequent first."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in gathered.failures.most_common())
     how = f" ({kinds})" if kinds else ""
-    return f"{gathered.streams} streams, {gathered.failed} failed{how}"
+    return f"{number(gathered.streams, 'stream')}, {gathered.failed} failed{how}"

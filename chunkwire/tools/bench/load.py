@@ -65,7 +65,8 @@ class Timing(StrEnum):
     """Which clock reading is a frame's arrival."""
 
     KERNEL = "kernel"
-    """The kernel's stamp of the packet with the frame's last octet; unknown where there is none."""
+    """The kernel's stamp of the packet with the frame's last octet, or with that of the last-chunk if only this follows
+    in the same receive; unknown where there is none."""
     PROCESS = "process"
     """This process's clock, after its receive returned."""
 
@@ -100,7 +101,7 @@ class Load:
         must_open: raise if the first stream gets no connection, or a status that will not change.
         timing: which clock reading is a frame's arrival.
         has_stamps: receives are stamped by the kernel, so that the delay of this process's own reads is known.
-        hops: `--admin` addresses of our servers on the way, which stamp; the origin's first.
+        hops: `--admin` addresses of our servers on the way, which stamp.
         is_enough: called now and then while it samples, where `seconds` is finite; True ends the run. No frame counts
             during the call.
         record_to, report_frame: take each record and each frame; called in trio's thread and in the loop's.

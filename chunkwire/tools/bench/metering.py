@@ -34,7 +34,7 @@ from chunkwire.tools.bench.load import Arrivals, Load, Opening
 from chunkwire.tools.bench.loop import POLL_SECONDS, Loop
 from chunkwire.tools.bench.rounds import Gathered, trend_of
 from chunkwire.tools.bench.samples import Window
-from chunkwire.tools.bench.segments import TIMER, HopStamps, parse_stamps
+from chunkwire.tools.bench.segments import TIMER, HopStamps, along_way, parse_stamps
 from chunkwire.tools.bench.streams import Slot, StreamRunner
 from chunkwire.wire.errors import ChunkwireError, LocalError
 
@@ -73,7 +73,7 @@ class Meter:
 
     Attributes:
         offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC, at the beginning and at the end.
-        known_hops: the hops that have stamps of this load's streams, once it has run.
+        known_hops: the hops that have stamps of this load's streams, once it has run, as `along_way` gives them.
     """
 
     def __init__(self, load: Load, *, report_progress: Callable[[Gathered], None] | None = None) -> None:
@@ -88,8 +88,8 @@ class Meter:
         self._has_begun_all = load.arrivals is None
         self._waited = 0.0
         self._late_timers = DurationHistogram()
-        self._hop_stamps: list[dict[int, HopStamps]] = []
-        self.known_hops: set[Url] = set()
+        self._hop_stamps: dict[Url, dict[int, HopStamps]] = {}
+        self.known_hops: list[tuple[str, Url]] = []
         self.offsets_ns = (0, 0)
         self._busy: float | None = None
         self._due, self._behind = math.inf, 0.0  # of the latest stream at a rate: its planned beginning; s behind it
@@ -112,8 +112,8 @@ class Meter:
                 if self._loop is not None:
                     nursery.start_soon(trio.to_thread.run_sync, self._loop.run, name="loop")
                 await self._run_streams()
-            self._hop_stamps = [await read_stamps(hop, self._runner.run_id) for hop in self._load.hops]
-            self.known_hops = {hop for hop, stamps in zip(self._load.hops, self._hop_stamps, strict=True) if stamps}
+            self._hop_stamps = {hop: await read_stamps(hop, self._runner.run_id) for hop in self._load.hops}
+            self.known_hops = along_way(self._hop_stamps)
         finally:
             self.offsets_ns = (began_ns, clock_offset_ns())
             sys.setswitchinterval(interval)
@@ -238,7 +238,7 @@ class Meter:
         """Compute what needs whole streams, once nothing more is read."""
         self._runner.finish(self._slots, self.window.closes_ns)
         if self._runner.segments is not None:
-            self._runner.segments.finish(self.gathered, self._hop_stamps)
+            self._runner.segments.finish(self.gathered, [self._hop_stamps[hop] for _, hop in self.known_hops])
         if self._load.warmup is None:
             self.gathered.leave_out(warmup_rounds(self.gathered.rounds))
         if self.gathered.rounds and self._late_timers.n:

@@ -70,8 +70,7 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
     if len(gathered.rounds) < 2 or not name:
         return
     yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}; one point per round.</p>"
-    seconds = sum(one.seconds for one in gathered.rounds)
-    yield time_chart(_time_curves(gathered, name), seconds=seconds, label=f"percentiles of {name} over time")
+    yield time_chart(_time_curves(gathered, name), seconds=gathered.seconds, label=f"percentiles of {name} over time")
     heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):

@@ -44,6 +44,11 @@ class BenchResult:
     baseline_url: str | None = None
     is_partial: bool = False
 
+    @property
+    def parts(self) -> list[Gathered]:
+        """The samples of the target, and those of the baseline if there is one."""
+        return [self.gathered] if self.baseline is None else [self.gathered, self.baseline]
+
     def as_json(self) -> dict[str, object]:
         """Return the members of a JSON object that `from_json` reads; `raw` has the histograms."""
         return {
@@ -69,12 +74,14 @@ class BenchResult:
         Raises:
             LocalError: it is not a result, or of another version.
         """
+        wanted = f"{where}: expected what chunkwire bench --json prints"
         try:
             members = load_json(text)
         except ValueError:
-            raise LocalError(f"{where}: expected what chunkwire bench --json prints, got no JSON") from None
+            got = "no JSON, or not one whole object" if text.strip() else "an empty file"
+            raise LocalError(f"{wanted}, got {got}") from None
         if not isinstance(members, dict) or members.get("kind") != "bench":
-            raise LocalError(f"{where}: expected what chunkwire bench --json prints, got other JSON")
+            raise LocalError(f"{wanted}, got other JSON")
         if members.get("v") != VERSION:
             raise LocalError(f"{where}: expected a result of version {VERSION}, got version {members.get('v')!r:.60}")
         try:
@@ -139,7 +146,7 @@ def _conditions(results: Sequence[BenchResult]) -> dict[str, object]:
     for name in names:
         values = [result.conditions[name] for result in results if name in result.conditions]
         numbers = [value for value in values if isinstance(value, int)]
-        is_added = name == "streams" and len(numbers) == len(values)
+        is_added = name in ("streams", "total") and len(numbers) == len(values)
         found[name] = sum(numbers) if is_added else values[0] if len(set(map(str, values))) == 1 else _listed(values)
     return found
 

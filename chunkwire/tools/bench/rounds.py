@@ -149,6 +149,11 @@ class Gathered:
         return self.failures.total()
 
     @property
+    def seconds(self) -> float:
+        """Length of all rounds, s."""
+        return sum(one.seconds for one in self.rounds)
+
+    @property
     def frames(self) -> int:
         """Frames in all rounds."""
         return sum(one.frames for one in self.rounds)

@@ -22,7 +22,7 @@ from chunkwire.tools.bench.segments import FrameMoments, Segments
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
-from chunkwire.wire.frames import Data, DataEnd, Event
+from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 
 SHOWN_STREAMS: Final = 3
 SHOWN_FRAMES: Final = 400
@@ -298,8 +298,12 @@ class StreamSampler:
         if counts:
             one.reads += bool(events)
             one.frames += frames
+        is_end = bool(events) and isinstance(events[-1], LastChunk)
         for number, end in enumerate(ends):
-            arrived_ns = self._arrived_ns if end == self._received else 0  # the stamp is that of the last octet
+            # The stamp is that of the last octet. A frame that only the last-chunk follows has it, too, since most
+            # servers write both at once: it is too late by their distance, which is less than the delay of the read.
+            has_stamp = end == self._received or (is_end and number == frames - 1)
+            arrived_ns = self._arrived_ns if has_stamp else 0
             self._is_known = not self.is_kernel or arrived_ns > 0
             stamp = stamps[number] if number < len(stamps) else None
             self._frame(one, now_ns, stamp, counts=counts)

@@ -15,6 +15,7 @@ from chunkwire.net.stamps import STEP_NS
 from chunkwire.tools.bench.rounds import Gathered, Trend
 from chunkwire.tools.bench.segments import TIMER, WAKE
 from chunkwire.tools.bench.statistics import percentile_of
+from chunkwire.tools.paint import three_digits
 
 MIN_GROWTH_SECONDS: Final = 0.05
 """Smaller growth may be a pause of the machine at the end of the run."""
@@ -49,7 +50,8 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
             cause = "the delay from plan to write grows, so the origin cannot keep up with this load"
         else:
             cause = "the delay from write to arrival grows, so the server, the path or this meter cannot keep up"
-        yield f"saturated: {cause}; at the end frames were {worst.behind:.3g} s late: the figures are those of a queue"
+        behind = f"at the end frames were {three_digits(worst.behind)} s late"
+        yield f"saturated: {cause}; {behind}: the figures are those of a queue"
     busy = [trend.busy for trend in trends if trend.busy is not None and trend.busy > BUSY_SHARE]
     if busy:
         share = f"{max(busy) * 100:.0f} %"
@@ -66,7 +68,7 @@ def rate_missed(trends: Sequence[Trend]) -> str:
     if not missed:
         return ""
     worst = max(missed, key=lambda trend: trend.behind_rate)
-    behind = f"after {worst.seconds:.3g} s it was {worst.behind_rate:.3g} s behind"
+    behind = f"after {three_digits(worst.seconds)} s it was {three_digits(worst.behind_rate)} s behind"
     return f"the rate was not reached: this meter cannot begin streams so fast, {behind}"
 
 

@@ -9,15 +9,17 @@ Names of moments at the first gateway end in `gw1`, at the second in `gw2`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.jsontext import load_json
+
+T = TypeVar("T")
 
 ARROW: Final = " → "
 WAKE: Final = f"arrived{ARROW}read"
@@ -118,16 +120,14 @@ class Segments:
         """Record the segments of all frames, once.
 
         Args:
-            stamps: of each hop that was asked, the origin first, by the number of the stream. Hops without any are left
-                out: the segment is that between their neighbours.
+            stamps: of each hop that has some, in the order of the way, by the number of the stream.
         """
-        on_way = [hop for hop in stamps if hop]
         frames, self.frames = self.frames, []
         names: list[str] = []
         for frame in frames:
             moments = _own(frame)
             gateways = 0
-            for hop in on_way:
+            for hop in stamps:
                 # A hop without stamps of this stream: its segments count as unknown.
                 known = hop.get(frame.stream) or replace(next(iter(hop.values())), reads=(), writes=())
                 gateways += known.point != "origin"
@@ -138,6 +138,24 @@ class Segments:
             names = names or [name for name, _ in moments]
         for before, after in pairwise(names if self.dropped else ()):
             gathered.at(0.0).unknown[f"{before}{ARROW}{after}"] += self.dropped
+
+
+def along_way(stamps: Mapping[T, Mapping[int, HopStamps]]) -> list[tuple[str, T]]:
+    """Return the hops that have stamps, each with its name, in the order of the way: "origin", "gw1", "gw2".
+
+    A body passes a hop later than the one before. Gateways that have no body in common stay in the given order.
+    """
+    on_way = {hop: found for hop, found in stamps.items() if found}
+    bodies = [{number for number, one in found.items() if one.writes} for found in on_way.values()]
+    common = min(set.intersection(*bodies), default=0) if bodies else 0
+
+    def place(hop: T) -> tuple[bool, int]:
+        written_ns = on_way[hop][common].writes[0][1] if common else 0
+        return next(iter(on_way[hop].values())).point != "origin", written_ns
+
+    ordered = sorted(on_way, key=place)
+    origins = sum(not place(hop)[0] for hop in ordered)
+    return [("origin" if n <= 0 else f"gw{n}", hop) for n, hop in enumerate(ordered, 1 - origins)]
 
 
 def _own(frame: FrameMoments) -> list[Moment]:

@@ -13,12 +13,21 @@ from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
 from chunkwire.tools.bench.limits import Precision, streams_line
-from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.result import CLOCKS_COMPARED, BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import OWN_ERROR, own_line, warnings
 from chunkwire.tools.bench.segments import names_of
-from chunkwire.tools.bench.statistics import ALIASES, DEFINITIONS, FIGURES, MIN_KNOWN, NAMES, QUANTILES, Quantity
-from chunkwire.tools.paint import wrapped
+from chunkwire.tools.bench.statistics import (
+    ALIASES,
+    DEFINITIONS,
+    FIGURES,
+    FROM_STAMPS,
+    MIN_KNOWN,
+    NAMES,
+    QUANTILES,
+    Quantity,
+)
+from chunkwire.tools.paint import number, wrapped
 
 _COMPARED: Final = (
     f"diff is target less base, ± half its {DIFFERENCE_CONFIDENCE * 100:g} % interval by resampling rounds; ~ where it "
@@ -28,21 +37,24 @@ _WHICH_COMPARES: Final = (
     "added compares the two targets themselves: it is from written to arrived; late includes how late the origin wrote"
 )
 
+_HOSTS: Final = (
+    "they compare the clocks of server and client, and the results are of several hosts (a log names none); "
+    "--clocks-agree keeps them"
+)
+
 SMALLEST_RATIO: Final = 1e-4
-"""A smaller one is written with an exponent, or it would not fit its column."""
+"""A smaller one is only said to be smaller: it would not fit its column."""
 _SEGMENT_PERCENTILES: Final = (50.0, 99.0, 99.9)
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
     """Yield the heading and a row for each quantity that has figures; under it the baseline's, difference and ratio."""
-    if not any(gathered.has(quantity) for quantity in DEFINITIONS):
-        return
-    yield " " * 8 + _cells(FIGURES)
-    for name, definition in DEFINITIONS.items():
-        quantity = gathered.quantity(name)
-        if not quantity.known:
-            continue
-        figures = quantity.figures
+    parts = [part for part in (gathered, baseline) if part is not None]
+    names = [name for name in DEFINITIONS if any(part.has(name) for part in parts)]
+    if names:
+        yield " " * 8 + _cells(FIGURES)
+    for name in names:
+        figures, definition = gathered.quantity(name).figures, DEFINITIONS[name]
         yield from wrapped(_row(f"  {name}", figures) + "   ms  ", definition, width)
         if baseline is not None:
             others = baseline.quantity(name).figures
@@ -51,8 +63,9 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
             for mark, cells in _differences(list(found), 1e6, 2):
                 yield (mark + cells).rstrip()
             found_ratios = ratios(figures, others).values()
-            cells = _cells("" if ratio is None else f"{_three_digits(ratio)}x" for ratio in found_ratios)
-            yield ("       x" + cells).rstrip()
+            if any(found_ratios):
+                cells = _cells("" if ratio is None else f"{_ratio_text(ratio)}x" for ratio in found_ratios)
+                yield ("       x" + cells).rstrip()
 
 
 def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
@@ -108,11 +121,11 @@ def ratios(figures: Mapping[str, int | None], others: Mapping[str, int | None]) 
     }
 
 
-def _three_digits(ratio: float) -> str:
-    """Return a ratio, which is above 0, with three significant digits: 0.00123, 1.23, 12.3, 123, 1230."""
+def _ratio_text(ratio: float) -> str:
+    """Return a ratio, which is above 0, with three significant digits: 0.00123, 1.00, 12.3, 123, 1230."""
     rounded = float(f"{ratio:.3g}")
     if rounded < SMALLEST_RATIO:
-        return f"{rounded:.1e}"
+        return f"<{SMALLEST_RATIO:.4f}"
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
 
 
@@ -162,15 +175,18 @@ def _left_out(gathered: Gathered) -> Iterator[str]:
 
 def _notes(gathered: Gathered) -> Iterator[str]:
     yield from warnings(gathered.trends)
-    counts = (f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name))
-    yield f"n: {', '.join(counts) or 'none'}; percentiles: {QUANTILES}"
+    if counts := ", ".join(f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name)):
+        yield f"n: {counts}; percentiles: {QUANTILES}"
     yield from _left_out(gathered)
-    yield f"{streams_line(gathered)}; {gathered.frames} frames in {gathered.reads} reads" + (
-        f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
-    )
+    if gathered.streams:
+        came = f"{number(gathered.frames, 'frame')} in {number(gathered.reads, 'read')}"
+        share = f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
+        yield f"{streams_line(gathered)}; {came}{share}"
     if line := own_line(gathered):
         yield line
-    if not gathered.has_seen("added") and (gathered.has("first") or not gathered.streams):
+    if gathered.has("hold") and not gathered.has_seen("added"):
+        yield f"{' and '.join(CLOCKS_COMPARED)} are left out: {_HOSTS}"
+    elif gathered.has("first") and not any(map(gathered.has_seen, FROM_STAMPS)):
         yield "the stream has no stamps, which late, added and hold need (/probe has them)"
 
 

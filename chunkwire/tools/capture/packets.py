@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 
 FIN: Final = 1
 SYN: Final = 2
@@ -99,7 +99,7 @@ def _dpkt() -> Any:
     try:
         import dpkt
     except ImportError as error:
-        raise CaptureFileError("packet captures are read by dpkt: pip install 'chunkwire[pcap]'") from error
+        raise CaptureFileError(missing_package("a packet capture", "dpkt")) from error
     return dpkt
 
 

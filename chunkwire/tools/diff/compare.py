@@ -230,7 +230,7 @@ def _beginning(rows: Sequence[Row]) -> str:
     if set(marks[:alike]) - {"="} or len(rest) != 1:
         return ""
     short, long = ("B", "A") if rest == {"<"} else ("A", "B")
-    return f"{short} is the beginning of {long}: {alike} of {len(marks)} frames"
+    return f"{short} is the beginning of {long}: {alike} of {number(len(marks), 'frame')}"
 
 
 def _is_framed_otherwise(row: Row) -> bool:
@@ -266,7 +266,7 @@ def render(found: Comparison, *, width: int | None = None, paint: Paint = PLAIN,
     lines += _left_out(skipped, paint)
     verdict = paint("good", "same") if found.is_same else paint("bad", "different")
     unlike = sum(1 for row in found.rows if row.mark != "=")
-    lines.append(f"* {verdict}: {len(found.rows) - unlike} frames alike, {unlike} not")
+    lines.append(f"* {verdict}: {number(len(found.rows) - unlike, 'frame')} alike, {unlike} not")
     return [*lines, *(f"* {paint.text(note)}" for note in found.notes)]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, HopVerdict, Kind
 from chunkwire.wire.abnf import number_of
@@ -77,7 +78,7 @@ def _cut(run: Run) -> HopVerdict | None:
     if run.end is None or not (run.end.framing in BROKEN or (missing and run.end.framing == "complete")):
         return None
     silence = run.end.t - (run.pieces[-1].t if run.pieces else run.head.t if run.head is not None else 0.0)
-    came = f"{last} of {of} events" if of is not None and last is not None else f"{run.octets} octets"
+    came = f"{last} of {number(of, 'event')}" if of is not None and last is not None else number(run.octets, "octet")
     ended = {"cut": "", "complete": ", its framing complete"}.get(run.end.framing, f", {run.end.framing}")
     if silence >= IDLE_SECONDS and run.end.framing != "malformed":
         return HopVerdict(kind=Kind.IDLE_CUT, seconds=silence, details=(f"{came} came{ended}",))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run, Variation, names_passed_on, own_names, variation_of
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import BROKEN, defect_of
@@ -199,7 +200,7 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
     """Return in which way a hop holds; two thirds of the plain runs or more are held."""
     run = seen.run
     is_merged = run.is_chunked and run.is_stamped and run.chunks < len(run.units)
-    details = (f"{len(run.units)} chunks became {run.chunks}",) if is_merged else ()
+    details = (f"{number(len(run.units), 'chunk')} became {run.chunks}",) if is_merged else ()
     buffer = measure_buffer((*seen.plain, *seen.of(Variation.SIZE)))
     kind, reason = Kind.TO_END, "to the end"
     octets = seconds = None
@@ -260,7 +261,8 @@ def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> H
         case Shape.BURSTY:
             return HopVerdict(kind=Kind.SUSPECT, reason=f"in {bursts}")
     if observed.run.early:
-        return _unsure_verdict(f"{observed.run.early} frames were there before the recording began, at no known time")
+        early = number(observed.run.early, "frame was", "frames were")
+        return _unsure_verdict(f"{early} there before the recording began, at no known time")
     return _unsure_verdict("too short, or too few events, for arrival times to tell")
 
 
@@ -270,7 +272,7 @@ def _streaming_verdict(seen: _Observations, before: _Observations | None) -> Hop
         return _unsure_verdict("too few events, or too close, for a hold to show")
     if (gathered := _events_in_one_frame(seen.run)) > 0:
         coding = f", {seen.run.coding}" if seen.run.coding else ""
-        return HopVerdict(kind=Kind.ORIGIN_BURSTS, reason=f"{gathered} events in one frame{coding}")
+        return HopVerdict(kind=Kind.ORIGIN_BURSTS, reason=f"{number(gathered, 'event')} in one frame{coding}")
     if seen.run.is_ordered and sum(ack.n > 0 for ack in seen.run.acks) < MIN_ORDERED:
         return _unsure_verdict("only one frame: an order needs two")
     bursts = [observed for observed in seen.of(Variation.BURST) if observed.is_timer_on_time]
@@ -342,7 +344,7 @@ def _framing_changes(seen: _Observations, before: _Observations | None) -> Itera
     if (theirs.is_chunked if theirs is not None else run.is_stamped) and not run.is_chunked:
         yield "no longer chunked"
     elif run.is_chunked and all(abs(observed.run.chunks - sent) > MERGED_SHARE * sent for observed in seen.plain):
-        yield f"{sent} chunks became {run.chunks}"
+        yield f"{number(sent, 'chunk')} became {run.chunks}"
     for name, has in _MARKS.items():
         if run.is_chunked and seen.marked_runs_lack(has) and not (before is not None and before.marked_runs_lack(has)):
             yield f"{name} lost"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chunkwire.record.values import TextFields
-from chunkwire.tools.paint import PLAIN
+from chunkwire.tools.paint import PLAIN, number
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of, writes_of
@@ -180,7 +180,7 @@ def _hop(verdict: HopVerdict) -> Iterator[Block]:
     if run.units:
         yield _arrivals(run)
     if len(run.units) > _MAX_EVENTS:
-        yield Paragraph(f"{len(run.units) - _MAX_EVENTS} more are left out.")
+        yield Paragraph(f"{number(len(run.units) - _MAX_EVENTS, 'more is', 'more are')} left out.")
 
 
 def _heads(run: Run) -> Iterator[str]:

@@ -63,7 +63,7 @@ def evidence_of(verdict: HopVerdict) -> Iterator[str]:
         head = "" if evidence.head is None else f"; the response head came after {evidence.head * 1000:.1f} ms"
         yield f"a TCP connection takes {evidence.connect * 1000:.1f} ms{head}"
     if evidence.octets_held and verdict.octets is None:
-        yield f"{evidence.octets_held} octets held while the origin was still writing"
+        yield f"{number(evidence.octets_held, 'octet')} held while the origin was still writing"
     if evidence.arrived:
         yield f"the origin saw: {evidence.arrived}"
     if verdict.software:

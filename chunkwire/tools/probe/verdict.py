@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkwire.record.values import TextFields
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run
 
 NO_PROBE_EVENT: Final = "no event of a probe in it"
@@ -229,7 +230,7 @@ class HopVerdict:
         elif self.is_conforming:
             yield f"bounded by {self.bound}, which Incremental: ?1 allows (RFC 10036)"
         else:
-            seen = f" in {self.evidence.octets_held} octets" if self.evidence.octets_held else ""
+            seen = f" in {number(self.evidence.octets_held, 'octet')}" if self.evidence.octets_held else ""
             yield f"no bound seen{seen}, though Incremental: ?1 asks for one (RFC 10036)"
 
     @property

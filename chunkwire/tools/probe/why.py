@@ -23,6 +23,7 @@ from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord
 from chunkwire.tools.capture.exchanges import Messages
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run, read_run
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import defect_of
@@ -135,7 +136,7 @@ def finding_of(change: str, run: Run) -> Finding:
 
 def _how(observed: Observation) -> str:
     if observed.shape is Shape.TO_END:
-        return f" to the end, all {observed.run.octets} octets"
+        return f" to the end, all {number(observed.run.octets, 'octet')}"
     buffer = measure_buffer([observed])
     bursts = f", in bursts of {buffer.octets} octets" if buffer is not None and buffer.octets is not None else ""
     return f" for up to {milliseconds(observed.longest)}{bursts}"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.record.values import DataRecord, FrameRecord, HeadRecord, Record, RequestRecord, TrailersRecord
-from chunkwire.tools.paint import Paint
+from chunkwire.tools.paint import Paint, number
 
 Part = tuple[str, bytes]
 """A name, and the octets that have it."""
@@ -35,7 +35,7 @@ def dump(
     if record.cut and isinstance(record, FrameRecord) and record.partial:
         yield "…  more octets, of unknown number"
     elif record.cut:
-        yield f"…  {record.size - len(record.data or b'')} octets more"
+        yield f"…  {number(record.size - len(record.data or b''), 'more octet')}"
     elif record.data is None and record.size:
         yield "…  data left out of the recording"
     if _lacks_trailers(record, after):
@@ -63,9 +63,9 @@ def _lacks_trailers(record: FrameRecord | DataRecord, after: Sequence[Record]) -
 
 def _parts_of_head(octets: bytes, *, is_response: bool) -> list[Part]:
     parts: list[Part] = []
-    for number, line in enumerate(octets.splitlines(keepends=True)):
+    for place, line in enumerate(octets.splitlines(keepends=True)):
         text = line.rstrip(_CRLF)
-        name = "field" if number else "status-line" if is_response else "request-line"
+        name = "field" if place else "status-line" if is_response else "request-line"
         end = line[len(text) :]
         parts += [(name, text), ("CRLF" if end == _CRLF else "LF", end)]
     return parts

@@ -250,7 +250,7 @@ class WatchView:
             width = max(_MIN_DATA_WIDTH, width - min(ext, _MAX_EXT))
         if isinstance(record, FrameRecord) and record.partial:
             least = "at least " if record.cut or record.data is None else ""
-            note = f"  ({least}{len(record.data or b'')} of {record.size} octets came)"
+            note = f"  ({least}{len(record.data or b'')} of {number(record.size, 'octet')} came)"
             room = width and max(_MIN_DATA_WIDTH, width - 26 - len(least))
             return self._paint.octets(data, room) + self._paint("bad", note)
         return self._paint.octets(data, width)
@@ -280,7 +280,7 @@ class WatchView:
             lines += self._message("*", role, "held back, not taken: " + self._message_paint.octets(record.data, 48))
         if self._stamped:
             lines += self.note(
-                f"waited: ms from the kernel's stamp of a frame to its receive, of {self._stamped} frames"
+                f"waited: ms from the kernel's stamp of a frame to its receive, of {number(self._stamped, 'frame')}"
             )
         if self._lenient_lines:
             count = number(self._lenient_lines, "size line")

@@ -21,6 +21,7 @@ from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.client.command import PLACEHOLDER, URL_VARIABLE, CommandRun
 from chunkwire.tools.check.client.rows import WORDS, ClientCase
 from chunkwire.tools.check.rows import RowOutcome, Ruling, Shown
+from chunkwire.tools.paint import number
 from chunkwire.wire.errors import LocalError
 
 PLAIN_SCENARIO = "content-length"
@@ -118,7 +119,7 @@ class CheckedClient:
             if run.code:
                 return RowOutcome.PASS, run.how
             allowed = f"; {scenario.http_allows}" if scenario.http_allows else ""
-            return RowOutcome.FAIL, f"takes it for whole: exit 0, {len(run.stdout)} octets of output{allowed}"
+            return RowOutcome.FAIL, f"takes it for whole: exit 0, {number(len(run.stdout), 'octet')} of output{allowed}"
         if run.code:
             return RowOutcome.FAIL, run.how
         wrong = output_trouble(self.form, scenario, run.stdout)
@@ -134,7 +135,7 @@ def output_trouble(form: OutputForm, scenario: Scenario, stdout: bytes) -> str:
     content = scenario.content
     at = next((n for n, (one, other) in enumerate(zip(stdout, content, strict=False)) if one != other), None)
     where = f", different from octet {at} on" if at is not None else ""
-    return f"{len(stdout)} octets came out of {len(content)}{where}"
+    return f"{number(len(stdout), 'octet')} came out of {len(content)}{where}"
 
 
 async def detect_output_form(

@@ -14,6 +14,7 @@ from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
 from chunkwire.tools.check.proxy.trial import Check, PatienceOver, ProxyAnswer, ProxyRow, ProxyTrial, saying
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Level, RowOutcome, Ruling, check_row, failed, inapplicable, passed, undecided
+from chunkwire.tools.paint import number
 
 # Rows below `must`, as the RFCs allow more. §8 calls a chunked body incomplete until the zero-sized chunk has been
 # received, and in two of these it has been. A recipient MAY recover a usable element from an invalid construct (RFC
@@ -77,7 +78,7 @@ async def _respond_broken(trial: ProxyTrial, scenario: Scenario) -> Ruling:
         return _held(scenario)
     answer = ProxyAnswer([], head, body, client.how)
     if answer.is_success and answer.is_whole:
-        return failed(f"the client got {head.status} and {body.octets} octets as a whole response")
+        return failed(f"the client got {head.status} and {number(body.octets, 'octet')} as a whole response")
     return passed(answer.summary)
 
 
@@ -121,7 +122,7 @@ def _request_check(framing: bytes, octets: bytes, ending: Ending) -> Check:
                 answer = await client.answer(b"POST")
         whole = await _whole_at_upstream(trial)
         if whole is not None:
-            return failed(f"the upstream got a whole request of {len(whole)} octets")
+            return failed(f"the upstream got a whole request of {number(len(whole), 'octet')}")
         if answer is not None and answer.is_success:
             return failed(f"no whole request reached the upstream, and {answer.summary}")
         return passed("no whole request reached the upstream" + (f"; {answer.summary}" if answer is not None else ""))

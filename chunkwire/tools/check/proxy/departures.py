@@ -12,6 +12,7 @@ from chunkwire.tools.check.proxy.raw import RawBody, scanner_of
 from chunkwire.tools.check.proxy.trial import PatienceOver, ProxyRow, ProxyTrial, proxy_row
 from chunkwire.tools.check.proxy.upstream import Arrival
 from chunkwire.tools.check.rows import Ruling, failed, inapplicable, passed, seen, should, undecided
+from chunkwire.tools.paint import number
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 _GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
@@ -137,7 +138,8 @@ async def _slow_reader(trial: ProxyTrial) -> Ruling:
         whole = body is not None and await body.rest()
     if body is None or not whole or body.octets != taken[0]:
         got = body.octets if body is not None else 0
-        return failed(f"{taken[0]} octets were written and {got} came, {'whole' if whole else 'not whole'}")
+        written = number(taken[0], "octet was", "octets were")
+        return failed(f"{written} written and {got} came, {'whole' if whole else 'not whole'}")
     if at_once >= MAX_BULK_OCTETS:
         return failed(f"it took {at_once >> 20} MiB while the client read nothing, and did not stop reading")
     return passed(f"it took {at_once / (1 << 20):.1f} MiB, kernel buffers included, and stopped reading")
