@@ -91,8 +91,8 @@ def report(
     beginning, end, void_code = "", "", ExitCode.OK
     if is_void:
         beginning, end, void_code = "nothing was measured: ", "; --force prints the figures", ExitCode.FINDING
-    is_shown = not is_void and not options.json and options.format is None
-    noted = tuple(line for part in result.parts for line in warnings(part.trends)) if is_shown else ()
+    is_noted = not is_void and is_text_shown(result, options)
+    noted = tuple(line for part in result.parts for line in warnings(part.trends)) if is_noted else ()
     found = [(beginning + line + end, void_code) for line in complaints if not line.endswith(noted)]
     found += findings(result, requirements, until)
     nothing = [line for line, _ in found if "nothing was measured" in line]
@@ -110,14 +110,20 @@ def report(
 
 
 def show(result: BenchResult, options: argparse.Namespace, until: Precision | None) -> None:
-    """Print the figures; as text only if there are some, and no file goes to standard output."""
+    """Print the figures."""
     if options.json:
         print(to_json(result))
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
-    elif any(map(has_arrived, result.parts)) and "-" not in [getattr(options, name) for name in FILE_FLAGS]:
+    elif is_text_shown(result, options):
         width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
         print(*lines(result, width=width, until=until), sep="\n")
+
+
+def is_text_shown(result: BenchResult, options: argparse.Namespace) -> bool:
+    """Say whether the figures are printed as text: only if there are some, and no file goes to standard output."""
+    is_other = options.json or options.format or "-" in [getattr(options, name) for name in FILE_FLAGS]
+    return not is_other and any(map(has_arrived, result.parts))
 
 
 def findings(

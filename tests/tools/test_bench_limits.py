@@ -58,7 +58,10 @@ def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, unknown:
         ("hold.p99", "such as hold.p99=5ms"),
         ("eror=3", "got 'eror=3'; did you mean errors?"),
         ("hold.p98=1ms", "--limit, figure: expected one of p50, p90, p99, p99.9, max, got 'p98'"),
-        ("nix.p99=1ms", "--limit, quantity: expected one of first, late, added, hold, gap, ttft, itl, icl, tpot, got 'nix'"),
+        (
+            "nix.p99=1ms",
+            "--limit, quantity: expected one of first, late, added, hold, gap, ttft, itl, icl, tpot, got 'nix'",
+        ),
         ("hodl.p99=1ms", "got 'hodl'; did you mean hold?"),
         (".p99=1ms", "got ''"),
         *[(f"hold.p99={value}", f"with its unit, such as 5ms, got '{value}'") for value in ("1", "-1ms", "5%", "")],
@@ -93,7 +96,10 @@ def test_a_share_outside_0_to_100_percent_is_refused(text: str) -> None:
     "text, why",
     [
         *[(text, "such as late.p99=5%") for text in ("p99", "p99=5", "p99=-5%")],
-        *[(text, "--until, figure: expected one of p50, p90, p99, p99.9, got ") for text in ("max=5%", "late.max=5%", "p98=5%")],
+        *[
+            (text, "--until, figure: expected one of p50, p90, p99, p99.9, got ")
+            for text in ("max=5%", "late.max=5%", "p98=5%")
+        ],
         ("nix.p99=5%", "--until, quantity: expected one of first, "),
         ("lat.p99=5%", "got 'lat'; did you mean late?"),
     ],
