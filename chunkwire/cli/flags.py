@@ -186,6 +186,18 @@ def _switch(text: str, *, is_count: bool) -> bool | int:
     raise argparse.ArgumentTypeError(f"expected 1 or 0, got {text!r}")
 
 
+def parsed(flag: str, parse: Callable[[str], T], text: str) -> T:
+    """Return the value of a flag whose parser is in another room.
+
+    Raises:
+        LocalError: it is wrong; the message begins with the flag.
+    """
+    try:
+        return parse(text)
+    except LocalError as error:
+        raise LocalError(f"{flag}: {error}") from error
+
+
 def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Address:
     """Return a TCP address, as `chunkwire.net.listen.parse_address`.
 

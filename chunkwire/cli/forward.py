@@ -161,8 +161,8 @@ def _settings(options: argparse.Namespace) -> GatewaySettings:
         GatewaySettings,
         options,
         has_barriers=options.barrier,
-        mode=parse_mode(options.mode),
-        fault=parse_fault(options.fault) if options.fault else None,
+        mode=flags.parsed("--mode", parse_mode, options.mode),
+        fault=flags.parsed("--fault", parse_fault, options.fault) if options.fault else None,
         head_limits=flags.settings_of(HeadLimits, options),
         limits=flags.settings_of(Limits, options),
     )

@@ -64,6 +64,8 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
                 changes |= {"source": WordSource.TEXT, "text": Path(text[1:]).read_text("utf-8")}
             else:
                 changes[attribute] = parse(text)
+        except UnicodeDecodeError as error:
+            raise LocalError(f"--llm-{name}: expected UTF-8 in {text[1:]!r}, got other octets") from error
         except ValueError as error:
             raise LocalError(f"--llm-{name}: {error}") from error
         except OSError as error:

@@ -1,6 +1,7 @@
 """Verbs, flags, help and the environment; and what becomes of errors."""
 
 import argparse
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -136,6 +137,9 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
         (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
         (["forward", ":1/", "--barrier", "--mode", "buffer"], "--barrier goes with --mode exact, reframe or slice", ""),
+        (["forward", ":1/", "--mode", "bufer"], "--mode: expected exact, reframe, ", ""),
+        (["forward", ":1/", "--fault", "cutt"], "--fault: no scenario 'cutt'", "cut"),
+        (["serve", "--llm-answer", f"@{sys.executable}"], "--llm-answer: expected UTF-8 in", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
         (["serve", "--speed", "2"], "--speed without --replay", ""),
         (["serve", "--speed", "fast"], "--speed: expected a number above 0, got 'fast'", ""),
