@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 SUMMARY = "two recordings of one stream, frame by frame"
 EPILOG = """\
 frames are the same when their size lines (digits and chunk-ext) and their data are; times differ from run to run and
-  count only with --gaps. With -v every frame is shown, without it a run of equal ones takes one line.
+  count only with --gaps. Of more than 16 frames, a run of equal ones takes one line; with -v every frame is shown.
 exit codes: 0 the same, 1 different
 
 examples:
-  chunkwire watch :8081/generate --save direct.jsonl
-  chunkwire watch :8080/generate --save through.jsonl
+  chunkwire watch :8081/drip --save direct.jsonl   the same octets each time
+  chunkwire watch :8080/drip --save through.jsonl
   chunkwire diff direct.jsonl through.jsonl
   chunkwire diff a.pcap#2 b.pcap                   exchanges of packet captures (watch FILE --list)
   chunkwire diff origin.jsonl#3 direct.jsonl       the third stream of what `serve --save origin.jsonl` wrote"""

@@ -148,3 +148,15 @@ def output(process: subprocess.Popen[bytes], *, serves: bool) -> str:
     else:
         process.stdin.close()
     return "\n".join([*lines, reader.rest().decode("utf-8", "replace")])
+
+
+def test_the_recordings_that_the_help_of_diff_makes_are_the_same(stage: Stage) -> None:
+    """Fails where its example streams the time of day: then every gateway would seem to change the data."""
+    watched = [example for verb, example in EXAMPLES if verb == "diff" and "watch" in example]
+    command = "; ".join(
+        [stage.placed("diff", each) for each in watched] + ["chunkwire diff direct.jsonl through.jsonl"]
+    )
+    with started(["bash", "-c", f"exec 2>&1; {command}"], env=stage.env(), cwd=stage.folder) as process:
+        said = output(process, serves=False)
+        assert process.wait() == ExitCode.OK, said
+    assert "same" in said.splitlines()[-2]
