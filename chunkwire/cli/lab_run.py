@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _serve(options: argparse.Namespace, where: Address) -> NoReturn:
-    front = ClassFront(options.host[0]) if options.is_class else None
+    front = ClassFront() if options.is_class else None
     listing = Listing(origin_resources())
     about: dict[str, object] = {"clock": options.clock, "isClass": options.is_class}
     lab = Lab(

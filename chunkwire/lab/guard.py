@@ -49,10 +49,10 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 def page_fields(head: Request) -> tuple[Field, ...]:
     """Return the response fields of everything but streams, which depend on the Host of the request."""
-    return (*PAGE_FIELDS, *_ISOLATED) if _is_loopback(_name_of(head)) else PAGE_FIELDS
+    return (*PAGE_FIELDS, *_ISOLATED) if _is_loopback(host_name(head)) else PAGE_FIELDS
 
 
-def _name_of(head: Request) -> str | None:
+def host_name(head: Request) -> str | None:
     """Return the host of a request without its port, lower case; "" without a Host, None for one out of the grammar."""
     value = (head.get(b"host") or b"").decode("latin-1").strip()
     found = _HOST.fullmatch(value)
@@ -79,7 +79,7 @@ class Guard:
         Raises:
             Refusal: 421 (RFC 9110 §15.5.20).
         """
-        name = _name_of(head)
+        name = host_name(head)
         if name != "" and name not in self.hosts and not _is_loopback(name):
             known = ", ".join(sorted(self.hosts)) or "127.0.0.1 and localhost"
             got = (head.get(b"host") or b"").decode("latin-1")

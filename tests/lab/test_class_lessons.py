@@ -33,7 +33,7 @@ CHUNKED = "Host: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 @asynccontextmanager
 async def class_running() -> AsyncIterator[tuple[Lab, Address]]:
     """Serve a class as `chunkwire lab --class` does, and give its lab and its address."""
-    front = ClassFront("127.0.0.1")
+    front = ClassFront()
     lab = Lab(origin_resources(), seats=Seats(is_class=True), guard=Guard(), others=PageLessons(front.of).resources)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
@@ -123,9 +123,18 @@ async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs()
         assert b"on your own machine" in body_of(said)
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+async def test_a_command_names_the_class_as_its_learner_does(name: str) -> None:
+    async with class_running() as (lab, where):
+        seat = await take_seat(lab, where)
+        async with begun(Address(name, where.port), seat, 1) as page:
+            [command] = (await page.event("step"))["commands"]
+            assert command["run"] == f"nc -C {name} {where.port}"
+
+
 @pytest.mark.parametrize("name", ["[::1]", "::1"])
 def test_an_ipv6_name_of_a_class_has_its_brackets_once(name: str) -> None:
-    opened = ClassFront(name).of(Seat("/c/x")).open("origin", Address("127.0.0.1", 1), lambda _: None)
+    opened = ClassFront().of(Seat("/c/x"), name).open("origin", Address("127.0.0.1", 1), lambda _: None)
     assert str(opened) == "[::1]:0/c/x/lesson"
 
 

@@ -95,6 +95,7 @@ def test_an_example_begins_a_stream_and_the_last_chunk_ends_the_open_one(sight: 
         page.click("#h-send")
         wait_lane(page, "a", f"stream.had === {size}")
         wait_text(page, "#h-said", "so far a valid chunked body")
+        wait_text(page, "[data-lane=a] .verdict", "no whole frame yet" if preset == "long" else "streams")
     page.click("[data-preset=last]")
     page.click("#h-try")
     wait_text(page, "#h-said", "a strict reader: complete")
@@ -238,6 +239,8 @@ def test_a_learner_takes_a_seat_and_sees_the_same_page(browser: Browser) -> None
         page.click("#start")
         wait_lane(page, "b", "stream.hadAt.length === 3")
         assert "direct/generate" in page.inner_text("#addresses")
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
         seen.close()
         assert (seen.strangers, seen.errors) == ([], [])
 

@@ -26,16 +26,11 @@ LESSON_PATH: Final = "/lesson"
 
 
 class ClassFront:
-    """What listens for a class.
+    """What listens for a class."""
 
-    Args:
-        name: by which learners reach this machine.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name.strip("[]")  # str(Address) adds them
+    def __init__(self) -> None:
         self._lab: Tee | None = None
-        self._public = Address(self._name, 0)
+        self._port = 0
         self._tees: dict[bytes, Tee] = {}  # by path, without the leading slash
 
     async def serve(
@@ -53,13 +48,17 @@ class ClassFront:
         listeners = await open_listeners(listen)
         self._lab = Tee("lab", lab, None)
         bound = bound_addresses(listeners)
-        self._public = Address(self._name, bound[0].port)
+        self._port = bound[0].port
         task_status.started(bound)
         await serve_connections(listeners, self.handle, drain=Drain())
 
-    def of(self, seat: Seat) -> Front:
-        """Return one learner's part; `serve` must have begun."""
-        return Front(self._tees, self._public, seat.path)
+    def of(self, seat: Seat, name: str) -> Front:
+        """Return one learner's part; `serve` must have begun.
+
+        Args:
+            name: by which this learner reaches the class.
+        """
+        return Front(self._tees, Address(name.strip("[]"), self._port), seat.path)  # str(Address) adds the brackets
 
     async def handle(self, client: trio.SocketStream) -> None:
         """Hand one connection to the tee of the path in its first line, else to the lab's; the caller closes it."""

@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 import trio
 
+from chunkwire.lab.guard import host_name
 from chunkwire.lab.laboratory import JSON, LabResource
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.front import Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, NetcatProgram, detected, of_kind
-from chunkwire.lab.lessons.session import LessonSession, open_session
+from chunkwire.lab.lessons.session import LOOPBACK, LessonSession, open_session
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedLine
 from chunkwire.lab.seat import Seat, replacing
 from chunkwire.net.connection import PeerGone
@@ -38,17 +39,18 @@ WAITING_EVENTS: Final = 256
 SHOWN_OCTETS: Final = 2048
 """Of lines that come together, on the page: more than any step asks a learner to send."""
 
-FrontFor = Callable[[Seat], Front | None]
+FrontFor = Callable[[Seat, str], Front | None]
+"""Gives the part of a class's front that is one learner's, who reaches the class by this name."""
 
 
 class PageLessons:
     """The lessons of a lab.
 
     Args:
-        front_for: gives a learner's part of a class's front; None for addresses on loopback.
+        front_for: its default gives None, for addresses on loopback.
     """
 
-    def __init__(self, front_for: FrontFor = lambda seat: None) -> None:
+    def __init__(self, front_for: FrontFor = lambda seat, name: None) -> None:
         self._front_for = front_for
         self._sessions: WeakKeyDictionary[Seat, tuple[LessonSession, trio.CancelScope]] = WeakKeyDictionary()
 
@@ -63,11 +65,12 @@ class PageLessons:
         """Serve a session: each step, what comes on the wire, and each judgement as an event."""
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(all_lessons()))
         nc = await netcat_asked(request.query)
+        name = host_name(request.head) or LOOPBACK
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
         events = SessionEvents(number, nc, sender)
         with replacing(self._sessions, seat, events.session):
             try:
-                async with open_session(events.session, front=self._front_for(seat)):
+                async with open_session(events.session, front=self._front_for(seat, name)):
                     events.step()
                     gone = await send_events(receiver, events.session.done, response)
                 if gone is not None:

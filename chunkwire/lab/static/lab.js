@@ -259,7 +259,8 @@ function summarise(lane) {
   else if (late && stream.reads.length === 1 && chunks > 1 && stream.done) [verdict, kind] = ["holds to the end", "held"];
   else if (late) [verdict, kind] = [`holds, up to ${held.toFixed(0)} ms`, "held"];
   else if (had > 0) [verdict, kind] = ["streams", "good"];
-  else if (isRunning()) verdict = "nothing yet";
+  else if (stream.done) verdict = "ended without content";
+  else if (isRunning()) verdict = stream.reads.length ? "no whole frame yet" : "nothing yet";
   lane.verdict.textContent = verdict;
   lane.verdict.className = `verdict ${kind}`;
   const reads = stream.isFile ? "" : ` · ${plural(stream.reads.length, "read")}`;

@@ -35,13 +35,14 @@ function build(list) {
 async function run(number, kind, parts) {
   state.leave?.abort();
   const leave = (state.leave = new AbortController());
+  parts.text.replaceChildren();
   parts.log.replaceChildren();
   parts.log.hidden = false;
   try {
     for await (const [name, data] of actEvents(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, leave.signal)) show(name, data, parts);
   } catch (error) {
     if (leave.signal.aborted) return;
-    addLine(parts.log, "bad", `The lesson has ended: ${error.message}`);
+    addLine(parts.log, "bad", `${parts.text.childElementCount ? "The lesson has ended" : "There is no lesson"}: ${error.message}`);
   }
 }
 

@@ -70,7 +70,7 @@ export function addPredictions({ lanes, pace, isRunning, redraw }) {
   function judge() {
     const off = Object.values(lanes).flatMap(({ ladder, stream }) => ladder.guesses.map((ms, n) => Math.abs(stream.start + ms - stream.hadAt[n])))
       .filter((ms) => !isNaN(ms)).sort((a, b) => a - b);
-    if (off.length) showLine(`Diamonds are what you said, lines what happened: ${off.length} guesses, off by ${off[off.length >> 1].toFixed(0)} ms at the median, ${off[off.length - 1].toFixed(0)} ms at most.`);
+    if (off.length) showLine(`Diamonds are what you said, lines what happened: ${off.length === 1 ? "1 guess" : `${off.length} guesses`}, off by ${off[off.length >> 1].toFixed(0)} ms at the median, ${off[off.length - 1].toFixed(0)} ms at most.`);
   }
 
   button.addEventListener("click", () => isOn() ? end() : begin());
