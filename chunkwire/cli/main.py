@@ -201,7 +201,7 @@ def set_up_logging(options: argparse.Namespace) -> None:
 
 def report_error(error: BaseException, options: argparse.Namespace) -> int:
     """Print an error as one line, but nothing for signals and a closed pipe; return the exit code."""
-    found = list(leaves(error))
+    found = causes_of(error)
     for leaf in found:
         if isinstance(leaf, SystemExit):  # of a second signal, out of a nursery
             return flushed(leaf)
@@ -217,6 +217,12 @@ def report_error(error: BaseException, options: argparse.Namespace) -> int:
         if code is None:
             return report(f"a bug: {type(leaf).__name__}: {message_of(leaf, options)}{place_of(leaf)}", ExitCode.BUG)
     return report(message_of(found[0], options), codes[0] or ExitCode.BUG)
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """Return the errors in a group; of an internal error of trio, those that a system task of ours has raised."""
+    cause = error.__cause__ if type(error).__name__ == "TrioInternalError" else None
+    return list(leaves(cause or error))
 
 
 def place_of(error: BaseException) -> str:

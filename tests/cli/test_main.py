@@ -1,10 +1,12 @@
 """Verbs, flags, help and the environment; and what becomes of errors."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 
 import pytest
+import trio
 
 from chunkwire.cli import bench, diff, flags
 from chunkwire.cli.exits import ExitCode
@@ -250,6 +252,15 @@ def test_an_interrupt_exits_130_without_a_message(
     monkeypatch.setattr(diff, "run", raising(error))
     assert main(["diff", "a", "b"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_the_system_in_a_task_of_trios_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """Fails where the line asks to report a bug to trio: a task of the sleeper found no descriptor left."""
+    error = trio.TrioInternalError("please file a bug!")
+    error.__cause__ = ExceptionGroup("group", [OSError(errno.EMFILE, "Too many open files")])
+    monkeypatch.setattr(diff, "run", raising(error))
+    assert main(["diff", "a", "b"]) == ExitCode.USAGE
+    assert capsys.readouterr().err == "chunkwire: too many open files\n"
 
 
 def test_a_second_signal_in_a_nursery_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
