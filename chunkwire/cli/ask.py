@@ -76,7 +76,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         ("breaker-cooldown", flags.timeout, "10s", "time a breaker is open; a Retry-After opens it at once"),
         ("keep-alive", flags.timeout, "15s", "send a caller a keep-alive after this time without an octet"),
         ("send-timeout", flags.timeout, "30s", "the longest time in which a caller takes no octet"),
-        ("grace", flags.timeout, "10s", "how long answers may go on after Ctrl-C or SIGTERM"),
+        ("grace", flags.grace, "10s", "how long answers may go on after Ctrl-C or SIGTERM; 0: not at all"),
         ("attempts", flags.count, "2", "most requests to one provider; no retry after a Retry-After"),
         ("breaker-failures", flags.count, "5", "failures in a row that open a provider's breaker"),
     )

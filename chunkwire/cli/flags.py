@@ -46,8 +46,12 @@ def duration(text: str) -> float:
 
 def timeout(text: str) -> float:
     """Return the seconds of a timeout, as `duration`; `off` and 0 mean no timeout (infinite)."""
-    seconds = math.inf if text.strip() == "off" else duration(text)
-    return seconds or math.inf
+    return grace(text) or math.inf
+
+
+def grace(text: str) -> float:
+    """Return the seconds that streams get at the end, as `duration`: 0 ends them at once, `off` never (infinite)."""
+    return math.inf if text.strip() == "off" else duration(text)
 
 
 def page_origin(text: str) -> str:
@@ -99,7 +103,7 @@ def add_common(parser: argparse.ArgumentParser, version: str) -> None:
 
 def add_each(group: argparse._ActionsContainer, *rows: tuple[str, Callable[[str], object], str, str]) -> None:
     """Add a flag for each row of name, type, default and help; the help gets the default."""
-    metavars: dict[object, str] = {timeout: "TIME", duration: "TIME", share: "SHARE", factor: "X"}
+    metavars: dict[object, str] = {share: "SHARE", factor: "X", **dict.fromkeys((timeout, grace, duration), "TIME")}
     for name, kind, default, what in rows:
         metavar, text = metavars.get(kind, "N"), f"{what} (default: {default})"
         group.add_argument(f"--{name}", type=kind, default=kind(default), metavar=metavar, help=text)

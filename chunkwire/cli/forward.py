@@ -79,7 +79,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         ("response-timeout", flags.timeout, "2m", "from the request sent to the response head"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a peer"),
         ("idle-timeout", flags.timeout, "off", "without an octet inside a body"),
-        ("grace", flags.timeout, "10s", "for streams after Ctrl-C or SIGTERM"),
+        ("grace", flags.grace, "10s", "for streams after Ctrl-C or SIGTERM; 0 ends them at once"),
     )
     flags.add_each(
         parser.add_argument_group("limits"),

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("head-timeout", flags.timeout, "5m", "a whole request head; people type"),
         ("body-timeout", flags.timeout, "5m", "without an octet of a request body that is read"),
         ("send-timeout", flags.timeout, "30s", "without an octet taken by a client"),
-        ("grace", flags.timeout, "10s", "for streams after Ctrl-C or SIGTERM"),
+        ("grace", flags.grace, "10s", "for streams after Ctrl-C or SIGTERM; 0 ends them at once"),
     )
     add_llm_arguments(parser)
 

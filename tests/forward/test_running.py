@@ -228,6 +228,15 @@ def test_workers_understand_a_command_line_with_two_dashes() -> None:
             assert "listening on" in process.Reader(running.stderr, whose="forward").line()
 
 
+def test_a_grace_of_0_cuts_streams_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where 0 means no limit, as for a timeout: then the server never ends."""
+    monkeypatch.setattr(command, "BRIEF", ("--grace", "0"))
+    with command.serving("serve") as served, plain.dialled(served.port, get(target=b"/generate?interval=1h")) as client:
+        client.read_head()
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(PATIENCE) == 0
+
+
 def test_the_file_limit_is_raised_at_start() -> None:
     """Fails where a gateway keeps the soft limit of its shell: 1024 on most systems."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
