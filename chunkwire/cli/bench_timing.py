@@ -47,7 +47,8 @@ class Clocks:
         """Return the conditions of the clocks, by name."""
         timed = f"{self.timing} ({self.why})" if self.why else str(self.timing)
         began, ended = (f"{ns / 1e9:.6f} s" for ns in self.offsets_ns or (0, 0))
-        clock = f"less monotonic {began} before and {ended} after the run, step {self.step_ns / 1e6:+.3f} ms"
+        step_ms = round(self.step_ns / 1e6, 3) + 0.0  # what rounds to zero has no sign
+        clock = f"less monotonic {began} before and {ended} after the run, step {step_ms:+.3f} ms"
         return {"stamps": timed, "wall clock": clock}
 
     def complaints(self, parts: Sequence[tuple[str, Gathered | None]], *, has_rate: bool) -> Iterator[str]:

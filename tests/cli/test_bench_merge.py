@@ -58,7 +58,7 @@ def test_a_default_from_the_environment_contradicts_no_merge(
 
 
 def test_results_of_different_versions_are_not_added(tmp_path: Path, capsys: Captured) -> None:
-    paths = [str(written(tmp_path / f"{version}.json", version=version)) for version in ("1.0", "2.0")]
+    paths = [str(written(tmp_path / f"{n}.json", version=f"{n}.0", frames=n)) for n in (1, 2)]
     assert main(["bench", "merge", *paths]) == 2
     assert capsys.readouterr().err == "chunkwire: expected results of one version of chunkwire, got 1.0, 2.0\n"
 
@@ -72,10 +72,11 @@ def test_a_cut_file_is_named_in_one_line(name: str, tmp_path: Path, capsys: Capt
     assert line.startswith(f"chunkwire: {path}: ")
 
 
-def test_the_content_of_a_file_counts_once(tmp_path: Path, capsys: Captured) -> None:
-    one, same = written(tmp_path / "a.json"), written(tmp_path / "b.json")
+@pytest.mark.parametrize("name", ["b.json", "b.hlog"])
+def test_samples_that_come_twice_are_refused(name: str, tmp_path: Path, capsys: Captured) -> None:
+    one, same = written(tmp_path / "a.json"), written(tmp_path / name)
     assert main(["bench", "merge", str(one), str(same)]) == 2
-    assert f"chunkwire: {same}: expected each result once, got the content of {one} again" in capsys.readouterr().err
+    assert f"chunkwire: {same}: expected each result once, got the samples of {one} again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_clocks_of_several_or_unknown_hosts_are_not_compared(
     told = capsys.readouterr()
     assert "\n* late and added are left out: " in told.out
     assert "no stamps" not in told.out
-    assert told.err.endswith("for results of several hosts, --clocks-agree keeps it\n")
+    assert told.err.endswith("--clocks-agree keeps them\n")
     assert main(["bench", "merge", *paths, "--limit", "late.max=1s", "--clocks-agree"]) == 0
 
 

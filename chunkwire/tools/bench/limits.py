@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from chunkwire.tools.bench.histogram import bounds, bucket_of
 from chunkwire.tools.bench.intervals import CONFIDENCE, MIN_ROUNDS, Interval, intervals_of
+from chunkwire.tools.bench.result import CLOCKS_COMPARED
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import (
     ALIASES,
@@ -80,11 +81,21 @@ class Allowance:
 Requirement: TypeAlias = Limit | Allowance
 
 
+def clocks_left_out(gathered: Gathered) -> str:
+    """Return why quantities that compare two clocks are left out; "" if they are not."""
+    if gathered.has_seen("added") or not gathered.has_seen("hold"):
+        return ""
+    return (
+        f"{' and '.join(CLOCKS_COMPARED)} are left out: they compare the clocks of server and client, "
+        "and the results are of several hosts (a log names none); --clocks-agree keeps them"
+    )
+
+
 def why_blank(gathered: Gathered, name: str, figure: str) -> str:
     """Return why a figure of a quantity is blank, and what would give it."""
     quantity = gathered.quantity(name)
     if not quantity.of:
-        return NEEDS[name]
+        return (name in CLOCKS_COMPARED and clocks_left_out(gathered)) or NEEDS[name]
     if not quantity.has_enough_known:
         return (
             f"only {quantity.known} of {number(quantity.of, 'sample')} are known, and a percentile needs "

@@ -60,12 +60,11 @@ pieces of content. In a stream that is not a language model's, each frame counts
 
 
 _IN_FRAMES: Final = "the frames of this stream do not say when they were {} (those of /probe do)"
-_CLOCKS: Final = "; for results of several hosts, --clocks-agree keeps it"
 NEEDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "first": "no frame arrived",
-        "late": _IN_FRAMES.format("planned") + _CLOCKS,
-        "added": _IN_FRAMES.format("written") + _CLOCKS,
+        "late": _IN_FRAMES.format("planned"),
+        "added": _IN_FRAMES.format("written"),
         "hold": _IN_FRAMES.format("written"),
         "gap": "no stream had two frames while it sampled",
         "ttft": "no frame had content",

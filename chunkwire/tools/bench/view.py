@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
-from chunkwire.tools.bench.limits import Precision, streams_line
-from chunkwire.tools.bench.result import CLOCKS_COMPARED, BenchResult
+from chunkwire.tools.bench.limits import Precision, clocks_left_out, streams_line
+from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import OWN_ERROR, own_line, warnings
 from chunkwire.tools.bench.segments import names_of
@@ -37,11 +37,6 @@ _WHICH_COMPARES: Final = (
     "added compares the two targets themselves: it is from written to arrived; late includes how late the origin wrote"
 )
 
-_HOSTS: Final = (
-    "they compare the clocks of server and client, and the results are of several hosts (a log names none); "
-    "--clocks-agree keeps them"
-)
-
 SMALLEST_RATIO: Final = 1e-4
 """A smaller one is only said to be smaller: it would not fit its column."""
 _SEGMENT_PERCENTILES: Final = (50.0, 99.0, 99.9)
@@ -56,7 +51,7 @@ def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | 
     for name in names:
         figures, definition = gathered.quantity(name).figures, DEFINITIONS[name]
         yield from wrapped(_row(f"  {name}", figures) + "   ms  ", definition, width)
-        if baseline is not None:
+        if baseline is not None and baseline.has(name):
             others = baseline.quantity(name).figures
             yield _row("    base", others)
             found = differences_of(gathered, baseline, name).values()
@@ -184,8 +179,8 @@ def _notes(gathered: Gathered) -> Iterator[str]:
         yield f"{streams_line(gathered)}; {came}{share}"
     if line := own_line(gathered):
         yield line
-    if gathered.has("hold") and not gathered.has_seen("added"):
-        yield f"{' and '.join(CLOCKS_COMPARED)} are left out: {_HOSTS}"
+    if left_out := clocks_left_out(gathered):
+        yield left_out
     elif gathered.has("first") and not any(map(gathered.has_seen, FROM_STAMPS)):
         yield "the stream has no stamps, which late, added and hold need (/probe has them)"
 
