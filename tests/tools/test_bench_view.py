@@ -132,8 +132,12 @@ def test_the_notes_have_the_numbers_of_samples() -> None:
 @pytest.mark.parametrize(
     "held, why, other",
     [
-        ([], "the stream has no stamps", "late and added are left out"),
-        ([0.001], "late and added are left out: they compare the clocks of server and client", "has no stamps"),
+        (
+            [],
+            "late, added, hold are left out: the frames of this stream do not say when",
+            "late and added are left out",
+        ),
+        ([0.001], "late and added are left out: they compare the clocks of server and client", "do not say when"),
     ],
 )
 def test_a_note_says_why_late_and_added_are_missing(held: list[float], why: str, other: str) -> None:
@@ -170,7 +174,9 @@ def test_a_line_says_why_percentiles_without_stamps_are_left_out(unknown: int, i
 def test_a_stream_whose_stamps_are_all_unknown_is_not_said_to_have_none() -> None:
     made = found(first=[0.001])
     made.rounds[0].unknown = Counter(late=9, added=9, hold=9)
-    assert "the stream has no stamps" not in " ".join(lines(result(made)))
+    assert "late, added, hold are left out: the frames of this stream do not say when" not in " ".join(
+        lines(result(made))
+    )
 
 
 def turns(late: float, added: float) -> Gathered:

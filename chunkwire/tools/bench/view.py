@@ -24,6 +24,7 @@ from chunkwire.tools.bench.statistics import (
     FROM_STAMPS,
     MIN_KNOWN,
     NAMES,
+    NEEDS,
     QUANTILES,
     Quantity,
 )
@@ -182,7 +183,7 @@ def _notes(gathered: Gathered) -> Iterator[str]:
     if left_out := clocks_left_out(gathered):
         yield left_out
     elif gathered.has("first") and not any(map(gathered.has_seen, FROM_STAMPS)):
-        yield "the stream has no stamps, which late, added and hold need (/probe has them)"
+        yield f"{', '.join(FROM_STAMPS)} are left out: {NEEDS['hold']}"
 
 
 def _share(gathered: Gathered) -> float:
