@@ -81,6 +81,11 @@ class ReadMessage:
         return words[1].removeprefix(self.path) if len(words) > 1 else b""
 
     @property
+    def frames_end(self) -> int:
+        """The index after the whole frames."""
+        return (self.body_at or 0) + sum(len(frame.raw) for frame in self.frames)
+
+    @property
     def last_chunk_at(self) -> int | None:
         """The index of the 0 line, whole or not; None while none has come."""
         at = (self.body_at or 0) + sum(len(chunk.raw) for chunk in self.chunks)
@@ -96,9 +101,9 @@ class ReadMessage:
         return _HINTS.get(self.missing, "")
 
     def _data_hint(self) -> str:
-        start = (self.body_at or 0) + sum(len(frame.raw) for frame in self.frames)
-        found = _HEX.match(self.octets, start)
-        size = int(found[0], 16) if found else 0  # a chunk that has begun has a size
+        found = _HEX.match(self.octets, self.frames_end)
+        assert found is not None  # a chunk has begun
+        size = int(found[0], 16)
         ends = ", and your line end counts as two of them (CR, LF)" if b"\n" in self.partial else ""
         if len(self.partial) == size and not ends:
             return "The chunk has not ended: the line end after its data is missing."
@@ -308,7 +313,7 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
 
 def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> str | None:
     """Compare a size line with the length of its data, if the data does not end where it says; else None."""
-    start = body_at + sum(len(frame.raw) for frame in message.frames)
+    start = message.frames_end
     line, end, rest = message.octets[start:].partition(b"\r\n")
     found = _HEX.match(line)
     if not end or not found or error.rule not in (Rule.CHUNK_DATA_END, Rule.BARE_LF, Rule.BARE_CR):
