@@ -39,6 +39,7 @@ REQUESTS = [
     (b"GET /caf\xc3\xa9 HTTP/1.1\r\n", 8, "c3"),
     (b"\x16\x03\x01\x02\x00\x01", 0, "TLS"),
     (CHUNKED.replace(b"chunked", b"gzip") + b"5\r\n", 30, "only transfer coding"),
+    (CHUNKED[:-2] + b"Content-Length: 5\r\n\r\n", 58, "Leave Content-Length out"),
 ]
 BODIES = [
     # octets of the body, the first wrong one in it, a word of the sentence

@@ -271,6 +271,11 @@ def _read_body(message: ReadMessage) -> None:
     if coding[0].lower() != b"chunked":
         message.mistake = message.wrong("The only transfer coding here is: Transfer-Encoding: chunked", coding[1])
         return
+    length = message.get(b"content-length")
+    if length is not None:
+        sentence = "Leave Content-Length out: a message with Transfer-Encoding must not have it (RFC 9112 §6.2)."
+        message.mistake = message.wrong(sentence, length[1])
+        return
     reader = FrameReader()
     body = message.octets[message.body_at :]
     try:
