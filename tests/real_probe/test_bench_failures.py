@@ -13,7 +13,7 @@ import pytest
 from chunkwire.cli.main import main
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire
-from tests.peers.process import started
+from tests.peers.process import run, started
 from tests.real_probe.broken import (
     FRAME,
     HEAD,
@@ -176,6 +176,20 @@ def test_streams_begin_before_any_has_an_answer(words: str) -> None:
         # A whole answer is one read: no stamp of the kernel says when its first frame came.
         code, told, _ = benched(asked.url, *words.split(), "-n", "4", "--stamps", "process", "--force")
     assert (code, told["streams"], told["quantities"]["first"]["n"]) == (0, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "limit, code, failures", [("-Sn", 0, set()), ("-n", 1, {"no connection (no descriptor left: ulimit -n)"})]
+)
+def test_more_streams_than_the_shell_allows_files_need_only_a_higher_hard_limit(
+    limit: str, code: int, failures: set[str]
+) -> None:
+    words = [*CHUNKWIRE, "bench", "-c", "60", "--open", "together", "-z", "1s", "--warmup", "0", "--json"]
+    until = threading.Event()
+    with broken_server(stream_until(until)) as asked:
+        result = run(["bash", "-c", f'ulimit {limit} 64; exec "$@"', "-", *words, asked.url])
+        until.set()
+    assert (result.returncode, set(json.loads(result.stdout)["failures"])) == (code, failures)
 
 
 def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:

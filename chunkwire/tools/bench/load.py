@@ -145,7 +145,7 @@ def may_pass(error: ChunkwireError) -> bool:
 def kind_of(error: ChunkwireError) -> str:
     """Return the name of the failure of a stream that has no head."""
     if isinstance(error, DialError):
-        return f"no connection ({error.kind})"
+        return f"no connection ({'no descriptor left: ulimit -n' if error.kind == 'files' else error.kind})"
     if isinstance(error, NotOpened):
         return f"status {error.status}"
     if isinstance(error, IncompleteHead):

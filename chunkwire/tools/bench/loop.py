@@ -19,6 +19,7 @@ from typing import Final
 import trio
 
 from chunkwire.net.connection import READ_OCTETS
+from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.stamps import ANCILLARY_OCTETS, Ancillary, arrival_of
 from chunkwire.tools.bench.samples import StreamSampler
@@ -132,10 +133,17 @@ class Loop:
 
 @contextmanager
 def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
-    """Let the loop read a duplicate of a connection's socket in the with block; give `Waiting.ended`."""
+    """Let the loop read a duplicate of a connection's socket in the with block; give `Waiting.ended`.
+
+    Raises:
+        DialError: no descriptor is left for the duplicate.
+    """
     fd = connection.fileno() if connection.tls is None else None
     assert fd is not None
-    sock = socket.socket(fileno=socket.dup(fd))
+    try:
+        sock = socket.socket(fileno=socket.dup(fd))
+    except OSError as error:
+        raise DialError("files", "no descriptor left for reading a stream") from error
     sock.setblocking(False)
     waiting = Waiting(sock, sampler, trio.Event(), connection.stamps is not None)
     try:

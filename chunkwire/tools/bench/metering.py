@@ -26,6 +26,7 @@ import trio
 
 from chunkwire import client
 from chunkwire.net.dial import Url
+from chunkwire.net.listen import raise_file_limit
 from chunkwire.net.stamps import clock_offset_ns
 from chunkwire.server.stampdesk import STAMPS_PATH
 from chunkwire.tools.bench.histogram import DurationHistogram
@@ -101,6 +102,7 @@ class Meter:
             ChunkwireError: the first stream could not be opened although it must be (in an exception group), or a hop
                 does not answer with stamps.
         """
+        raise_file_limit()
         for hop in self._load.hops:
             await read_stamps(hop, self._runner.run_id)
         was_collecting, interval = gc.isenabled(), sys.getswitchinterval()
