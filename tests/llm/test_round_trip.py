@@ -49,12 +49,11 @@ def test_an_answer_is_read_as_it_was_written_whole_and_octet_by_octet(dialect: D
 
 @pytest.mark.parametrize("name", [name for name in DIALECTS if name != "azure"])  # which has the reader of openai
 def test_an_answer_means_the_same_at_every_cut(name: str) -> None:
-    for answer in (TALKING, FAILING):
-        for form in forms(DIALECTS[name]):
-            octets = stream(DIALECTS[name], answer, form)
-            whole = read(DIALECTS[name].reader(), octets)
-            for cut in range(len(octets)):
-                assert read(DIALECTS[name].reader(), octets, [cut]) == whole
+    for form in forms(DIALECTS[name]):
+        octets = stream(DIALECTS[name], TALKING, form)
+        whole = read(DIALECTS[name].reader(), octets)
+        for cut in range(len(octets)):
+            assert read(DIALECTS[name].reader(), octets, [cut]) == whole
 
 
 @given(answers, st.sampled_from(sorted(DIALECTS)), st.lists(st.integers(0, 4000), max_size=6))

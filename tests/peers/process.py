@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from bench.processes import free_port as free_port
 from tests.patience import PATIENCE
 
 LOOPBACK = "127.0.0.1"
@@ -136,12 +137,6 @@ def run(
 def listening_socket() -> socket.socket:
     """Return a socket that already listens on a free port: to hand to a peer that can inherit it, without a race."""
     return socket.create_server((LOOPBACK, 0), backlog=128)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago, for the peers that can neither inherit a socket nor tell their port."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_listening(port: int, process: subprocess.Popen[bytes]) -> None:
