@@ -76,7 +76,7 @@ WORKLOADS: Mapping[str, Workload] = {
             streams=1000,
             count=80,
             interval_us=50000,
-            quick={"streams": 100, "count": 15, "warmup": 100},
+            quick={"streams": 20, "count": 20, "warmup": 100},
         ),
         paced(
             "crowd",
@@ -84,7 +84,7 @@ WORKLOADS: Mapping[str, Workload] = {
             streams=5000,
             count=14,
             interval_us=500000,
-            quick={"streams": 500, "count": 5, "warmup": 100, "interval": 200000},
+            quick={"streams": 50, "count": 6, "warmup": 100, "interval": 200000},
         ),
         _bulk("bulk64k", "64 KiB chunks as fast as they go", size=65536, count=20000),
         _bulk("bulk1k", "1 KiB chunks as fast as they go", size=1024, count=600000),

@@ -41,7 +41,7 @@ class Crowd:
 
 
 CROWDS = {"1": Crowd(1, 1500, 2000), "1000": Crowd(1000, 160, 50000)}
-QUICK = {"1": Crowd(1, 150, 2000, 20), "1000": Crowd(50, 12, 50000, 50)}
+QUICK = {"1": Crowd(1, 150, 2000, 20), "1000": Crowd(20, 20, 50000, 50)}
 
 
 def origins(plan: Plan, workshop: Workshop) -> Iterator[Table]:

@@ -22,7 +22,7 @@ from bench.workshop import Workshop
 
 COLUMNS = (Column("ms", "time", "ms"),)
 TABLES = ("commands", "servers")
-RUNS, QUICK_RUNS = 20, 2
+RUNS, QUICK_RUNS = 20, 1
 _WITHIN = 15.0  # s
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "python -c pass": ("-c", "pass"),

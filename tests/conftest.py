@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from _pytest.reports import CollectErrorRepr
@@ -49,6 +50,13 @@ def refusing_port() -> Generator[int, None, None]:
             held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         held.bind(("", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def go_folder(pytestconfig: pytest.Config) -> Path:
+    """Return a folder for Go programs and compiled packages, which all workers share and which is kept between runs."""
+    assert pytestconfig.cache is not None
+    return pytestconfig.cache.mkdir("go")
 
 
 def is_strict() -> bool:

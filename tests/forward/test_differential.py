@@ -70,11 +70,11 @@ def is_plain(vector: Vector) -> bool:
 
 
 @needs_reader
-async def test_no_client_takes_a_refused_or_cut_body_for_whole(reader: str, tmp_path: Path) -> None:
+async def test_no_client_takes_a_refused_or_cut_body_for_whole(reader: str, go_folder: Path) -> None:
     """Fails where an octet of an end goes down before all of it is valid, an end is made up, or a reset is one."""
-    readings = await read_vectors(reader, tmp_path)
+    readings = await read_vectors(reader, go_folder)
     assert deceived(readings) == []
-    assert deceived(await read_vectors(reader, tmp_path, "reset")) == []
+    assert deceived(await read_vectors(reader, go_folder, "reset")) == []
     plain = [each.id for each in VECTORS if is_plain(each)]
     assert {each: readings[each] for each in plain if not readings[each].is_whole} == {}
     assert len(plain) >= 40

@@ -101,14 +101,9 @@ def node_writer() -> Generator[Writer, None, None]:
 
 @contextmanager
 def go_writer(binary: Path) -> Generator[Writer, None, None]:
-    """Run the writer that `build_go_writer` made."""
+    """Run the writer that was compiled from `GO`."""
     with started([binary]) as process:
         yield Writer(int(Reader(process.stdout, whose="the Go program").line()), process)
-
-
-def build_go_writer(folder: Path) -> Path:
-    """Compile the Go writer in a folder."""
-    return build_go(folder, GO, "writer")
 
 
 def build_go(folder: Path, text: str, name: str) -> Path:

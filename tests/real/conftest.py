@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.peers.command import Served, serving
-from tests.peers.writers import build_go_writer
+from tests.peers.writers import GO, build_go
 
 
 @pytest.fixture(scope="session")
-def go_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def go_binary(go_folder: Path) -> Path:
     """Return the Go writer, compiled."""
-    return build_go_writer(tmp_path_factory.mktemp("go"))
+    return build_go(go_folder, GO, "writer")
 
 
 @pytest.fixture(scope="module")

@@ -48,12 +48,6 @@ def judge(inner: Hop) -> Judge:
 
 
 @pytest.fixture(scope="session")
-def go_folder(pytestconfig: pytest.Config) -> Path:
-    """Return a folder for Go programs and their packages, kept between runs."""
-    return _kept(pytestconfig, "go")
-
-
-@pytest.fixture(scope="session")
 def go_binary(go_folder: Path) -> Path:
     """Return the Go proxy, compiled."""
     return build_go(go_folder, GO, "proxy")
