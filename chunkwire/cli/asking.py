@@ -12,13 +12,14 @@ import stat
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import trio
 
 from chunkwire.cli import early_stdin
 from chunkwire.client.request import Body, checked
+from chunkwire.net.heads import Field
 from chunkwire.net.tls import make_tls
 from chunkwire.wire.errors import LocalError
 
@@ -28,7 +29,7 @@ class RequestFlags:
     """The values of `flags.add_request`, without --max-time; `tls` is None if no flag is about it."""
 
     method: str
-    fields: tuple[tuple[bytes, bytes], ...]
+    fields: tuple[Field, ...]
     body: Body
     tls: ssl.SSLContext | None
 
@@ -44,15 +45,26 @@ def read_request(options: argparse.Namespace) -> RequestFlags:
     tls = make_tls(options.cafile, verify=not options.insecure) if is_asked else None
     body = read_body(options.data)
     method: str = options.method or ("GET" if body is None else "POST")
-    _, fields = checked(method, map(read_field, options.header))
-    return RequestFlags(method, fields, body, tls)
+    checked(method, ())
+    return RequestFlags(method, read_fields(options.header), body, tls)
 
 
-def read_field(line: str) -> tuple[str, str]:
-    """Return name and value of a -H."""
+def read_fields(lines: Sequence[str]) -> tuple[Field, ...]:
+    """Return the field lines of -H.
+
+    Raises:
+        LocalError: one is no field line, or may not be set.
+    """
+    try:
+        return checked("GET", map(_name_and_value, lines))[1]
+    except LocalError as error:
+        raise LocalError(f"-H: {error}") from error
+
+
+def _name_and_value(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not name.strip():
-        raise LocalError(f'-H: expected "Name: value", got {line!r}')
+        raise LocalError(f'expected "Name: value", got {line!r}')
     return name, value.strip(" \t")
 
 

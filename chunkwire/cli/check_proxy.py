@@ -58,8 +58,7 @@ def run(options: argparse.Namespace) -> int:
 async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     """Listen as the proxy's upstream, learn its HTTP version from one request through it, then judge the rows."""
     from chunkwire.cli import check_run
-    from chunkwire.cli.asking import read_field
-    from chunkwire.client.request import checked
+    from chunkwire.cli.asking import read_fields
     from chunkwire.net.dial import parse_url
     from chunkwire.net.listen import ListenError, parse_address
     from chunkwire.net.tls import make_tls
@@ -70,10 +69,10 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     if not upstream.port and not upstream.is_unix:
         raise LocalError("--upstream: expected the port that the proxy sends its requests to, got 0")
     tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None
-    fields, host = check.split_host(checked("GET", map(read_field, options.header))[1], FIELDS_OF_ROWS)
+    fields, host = check.split_host(read_fields(options.header), FIELDS_OF_ROWS)
     lines = tuple(b"%b: %b" % field for field in fields)
     try:
-        proxy = CheckedProxy(url, options.patience, tls, host or b"", lines)
+        proxy = CheckedProxy(url, options.patience, tls, host, lines)
         async with open_proxy_check(proxy, upstream) as found:
             if not options.quiet:
                 print("* for a test instance: what is sent is broken on purpose", file=sys.stderr)

@@ -108,7 +108,10 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("server", ":1/", "-d", "x"), "expected a body of 2 octets or more"),
         (("server", ":1/", "-H", "Expect: x"), "expected no Expect: the rows send their own"),
         (("proxy", ":1/", "--upstream", ":2", "-H", "TE: x"), "expected no TE: the rows send their own"),
-        (("proxy", ":1/", "--upstream", ":2", "-H", "X"), 'expected "Name: value"'),
+        (("proxy", ":1/", "--upstream", ":2", "-H", "X"), '-H: expected "Name: value"'),
+        (("proxy", ":1/", "--upstream", ":2", "-H", "X: 世"), "-H: expected Latin-1 in a request head, got '世'"),
+        (("server", ":1/", "-H", "X: 世"), "-H: expected Latin-1 in a request head, got '世'"),
+        (("proxy", ":1/", "--upstream", ":2", "-H", "X y: z"), '-H: expected a field name, got "X y"'),
         (("serve",), "after check, got 'serve'"),
     ],
 )

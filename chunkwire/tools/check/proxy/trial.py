@@ -45,7 +45,7 @@ class CheckedProxy:
     Attributes:
         url: the proxy; its path is the prefix of every target.
         patience: the timeout of a wait, in seconds.
-        host: the value of Host; empty for that of the URL.
+        host: the value of Host, which may be empty; None for that of the URL.
         lines: field lines of every request.
         nonce: of this run, in every token.
         head: its request to the upstream.
@@ -55,7 +55,7 @@ class CheckedProxy:
     url: Url
     patience: float
     tls: ssl.SSLContext | None = None
-    host: bytes = b""
+    host: bytes | None = None
     lines: tuple[bytes, ...] = ()
     nonce: str = field(default_factory=lambda: secrets.token_hex(4))
     upstream: UpstreamSide = field(default_factory=UpstreamSide)
@@ -65,7 +65,7 @@ class CheckedProxy:
     @property
     def authority(self) -> bytes:
         """The value of Host."""
-        return self.host or self.url.authority
+        return self.url.authority if self.host is None else self.host
 
     @property
     def version(self) -> bytes:
