@@ -61,11 +61,20 @@ def understand(kind: str, request: ModelRequest) -> AskedModel | None:
     Raises:
         RequestRefused: the provider would refuse it.
     """
-    for name, dialect in DIALECTS.items():
-        family = "openai" if name == "azure" else name.partition("-")[0]
-        if family == kind and request.method == b"POST" and dialect.matches_path(request.path):
+    for dialect in _dialects_of(kind):
+        if request.method == b"POST" and dialect.matches_path(request.path):
             return AskedModel(dialect, dialect.parse_request(request))
     return None
+
+
+def paths_of(kind: str) -> list[str]:
+    """Return paths that requests to a run of language models may have, such as `/chat/completions`."""
+    return ["/" + each.request_path.partition("?")[0] for each in _dialects_of(kind) if each.name != "azure"]
+
+
+def _dialects_of(kind: str) -> list[Dialect]:
+    families = {name: "openai" if name == "azure" else name.partition("-")[0] for name in DIALECTS}
+    return [dialect for name, dialect in DIALECTS.items() if families[name] == kind]
 
 
 def check_content(kind: str, step: ContentStep) -> None:

@@ -17,6 +17,7 @@ from chunkwire.wire.nearest import near
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_STARS: Final[dict[object, str]] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 _ONE_LIST: Final = ": several responses are one list, such as ['one', 'two']"
 
 
@@ -29,12 +30,14 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            names = [name for name in signature.parameters if name != "self"]
+            taken = {name: _STARS.get(each.kind, "") + name for name, each in signature.parameters.items()}
+            taken.pop("self", None)
+            names = list(taken)
             hint = next((near(name, names) for name in kwargs if name not in names), "")
             if "responses" in names and "positional" in str(error):
                 hint = _ONE_LIST
             name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-            raise LocalError(f"{name}: {error}; it takes {', '.join(names) or 'none'}{hint}") from error
+            raise LocalError(f"{name}: {error}; it takes {', '.join(taken.values()) or 'none'}{hint}") from error
         return function(*args, **kwargs)
 
     return call
@@ -55,16 +58,20 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
     return signature.replace(parameters=parameters)
 
 
-class CheckedApi:
-    """A base class: calls of public methods are `checked`, and an unknown attribute suggests the nearest one."""
-
-    def __init_subclass__(cls) -> None:
-        for name, value in list(vars(cls).items()):
-            if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_")):
-                setattr(cls, name, checked(value))
+class SuggestsNames:
+    """A base class: an unknown attribute suggests the nearest one."""
 
     if not TYPE_CHECKING:  # a type checker would take every name for an attribute
 
         def __getattr__(self, name: str) -> object:
             known = [each for each in dir(self) if not each.startswith("_")]
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{near(name, known)}")
+
+
+class CheckedApi(SuggestsNames):
+    """A base class whose public methods are `checked`."""
+
+    def __init_subclass__(cls) -> None:
+        for name, value in list(vars(cls).items()):
+            if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_")):
+                setattr(cls, name, checked(value))

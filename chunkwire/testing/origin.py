@@ -248,14 +248,17 @@ class Origin(CheckedApi):
         """
         if not isinstance(runs, Iterable | None):
             raise LocalError(f"end: expected a list of runs, got {runs!r:.40}")
-        chosen = self._runs.all() if runs is None else [run.served for run in runs]
-        failures: list[str] = []
-        for run in chosen:
-            failures += [f"{run.kind} run: {failure}" for failure in self._runs.end(run)]
+        if deviations := self.end_all(None if runs is None else [run.served for run in runs]):
+            raise RunFailed(deviations)
+
+    def end_all(self, runs: Iterable[ServedRun] | None = None) -> str:
+        """End these runs, or all runs, and return their deviations, a line each."""
+        lines: list[str] = []
+        for run in self._runs.all() if runs is None else runs:
+            lines += [f"{run.kind} run: {failure}" for failure in self._runs.end(run)]
             if run.hands:
                 self.thread.post(run.stop)
-        if failures:
-            raise RunFailed("\n".join(failures))
+        return "\n".join(lines)
 
     async def _serve(self, *, task_status: trio.TaskStatus[str]) -> None:
         resources = (*origin_resources(), *run_resources(self._runs))
@@ -306,7 +309,5 @@ class Origin(CheckedApi):
 
     def end_after(self, error: BaseException) -> None:
         """End all runs of a test that has failed already, and add their deviations to its error as a note."""
-        try:
-            self.end()
-        except RunFailed as failed:
-            error.add_note(f"chunkwire: {failed}")
+        if deviations := self.end_all():
+            error.add_note(f"chunkwire: {deviations}")

@@ -68,12 +68,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         if about := _about_scenario(item):
             error.add_note(about)
         raise
-    if origin is not None:
-        try:
-            origin.end()
-        except AssertionError as failed:
-            about = _about_scenario(item)
-            pytest.fail(f"chunkwire: {failed}" + (f"\n{about}" if about else ""), pytrace=False)
+    if origin is not None and (deviations := origin.end_all()):
+        lines = [f"chunkwire: {deviations}", *filter(None, [_about_scenario(item)])]
+        pytest.fail("\n".join(lines), pytrace=False)
     return result
 
 
@@ -105,7 +102,9 @@ def _about_scenario(item: pytest.Item) -> str:
         return f"chunkwire: {given.name}: {given.summary}; sent by {given.who} ({given.seen})"
     if isinstance(given, Scenario):
         where = given.clause if given.clause[:1].isalpha() else f"RFC {given.clause}"
-        return f"chunkwire: {given.name}: {given.summary}; a sound client must {given.demand} ({where})"
+        about = f"chunkwire: {given.name}: {given.summary}; a sound client must {given.demand} ({where})"
+        allowed = f"; HTTP alone allows to take it ({given.http_allows}), so look for the end of the content"
+        return about + (allowed if given.http_allows else "")
     return ""
 
 

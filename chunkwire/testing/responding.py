@@ -11,7 +11,7 @@ from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
-from chunkwire.testing.answers import AskedModel, status_reply, understand, wire_answer
+from chunkwire.testing.answers import AskedModel, paths_of, status_reply, understand, wire_answer
 from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
@@ -75,7 +75,7 @@ def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) 
         run.kind, ModelRequest(head.method, received.target.encode("latin-1"), head.fields, received.body)
     )
     if asked is None:
-        raise refuse(f"no path of {run.kind}")
+        raise refuse(f"expected POST to {' or '.join(paths_of(run.kind))}, below the run's URL")
     return asked
 
 

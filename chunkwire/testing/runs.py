@@ -16,6 +16,7 @@ import trio
 
 from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
+from chunkwire.testing.calls import SuggestsNames
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
@@ -36,8 +37,24 @@ class RunFailed(AssertionError):
     """A run did not go as planned, or a wait timed out."""
 
 
+class FieldsByName(dict[str, str]):
+    """Values by the name of their field, in lower case; found by the name in any case."""
+
+    def __missing__(self, name: str) -> str:
+        if name == name.lower():
+            raise KeyError(name)
+        return self[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.lower() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default for a field that is not there."""
+        return super().get(name.lower(), default)
+
+
 @dataclass(slots=True)
-class RunRequest:
+class RunRequest(SuggestsNames):
     """A request that a run was sent.
 
     Attributes:
@@ -64,11 +81,11 @@ class RunRequest:
         return self.target.partition("?")[0]
 
     @property
-    def headers(self) -> dict[str, str]:
-        """The fields by name, in lower case; those of one name are joined by a comma (RFC 9110 §5.3)."""
-        joined: dict[str, str] = {}
+    def headers(self) -> FieldsByName:
+        """The fields by name; those of one name are joined by a comma (RFC 9110 §5.3)."""
+        joined = FieldsByName()
         for name, value in self.fields:
-            before = joined.get(name.lower())
+            before = joined.get(name)
             joined[name.lower()] = value if before is None else f"{before}, {value}"
         return joined
 

@@ -151,9 +151,10 @@ def read_steps(responses: object, kind: str, framing: object = None) -> list[Ste
     Raises:
         LocalError: a response is not valid; with its number.
     """
-    with naming("responses"):
-        is_one = isinstance(responses, str | Mapping | Scenario | Quirk)
-        listed: Sequence[object] = [responses] if is_one else _list(responses)
+    is_one = isinstance(responses, str | Mapping | Scenario | Quirk)
+    listed = [responses] if is_one else responses
+    if isinstance(listed, bytes) or not isinstance(listed, Sequence):
+        raise LocalError(f"responses: expected a response, such as a text, or a list of them, got {responses!r:.40}")
     steps: list[Step] = []
     with naming("framing"):
         common = _scenario(framing) if framing is not None else None

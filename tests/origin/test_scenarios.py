@@ -5,6 +5,7 @@ import pytest
 from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import BROKEN, EVENTS, LEGAL, SCENARIOS, Ending, Scenario, find_scenario
 from chunkwire.origin.scenarios.playing import accepts_gzip
+from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.server.journal import Ended
 from chunkwire.wire.errors import LocalError
 from tests.server.peer import body_of, connect, fetch, get, serving, status_of
@@ -73,6 +74,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(LocalError, match=r"^no scenario 'split-utf-8'; did you mean split-utf8\?$"):
         find_scenario("split-utf-8")
     assert find_scenario("split-utf8").is_legal
+    assert [repr(find_scenario("cut")), repr(QUIRKS["no-done"])] == ["<scenario cut>", "<quirk no-done>"]
 
 
 @pytest.mark.parametrize(

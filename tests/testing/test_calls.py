@@ -37,7 +37,7 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda origin: origin.sse("a", by_hand=1), "by_hand: expected True or False, got 1"),
     (lambda origin: origin.sse("a", repeats="x"), "repeats: expected true or false, got 'x'"),
     (lambda origin: origin.sse("a", framing=5), "framing: expected a scenario or its name as framing, got 5"),
-    (lambda origin: origin.sse(5), "responses: expected a list, got 5"),
+    (lambda origin: origin.sse(5), "responses: expected a response, such as a text, or a list of them, got 5"),
     (lambda origin: origin.end(5), "end: expected a list of runs, got 5"),
     (lambda origin: origin.sse(by_hand=True).wait_request(5), "wait_request: too many positional arguments; it takes"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
@@ -54,6 +54,7 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda _: ANY.status(), "status: missing a required argument: 'code'; it takes code, retry_after, "),
     (lambda _: ANY.failing(), "failing: missing a required argument: 'error'"),
     (lambda _: ANY.tool_call(), "tool_call: missing a required "),
+    (lambda _: ANY.tool_call("f", {}), r"tool_call: too many positional arguments; it takes name, \*\*arguments$"),
     (lambda _: ANY.octets(end="close", ends=1), "octets: got an unexpected keyword argument 'ends'; .* mean end?"),
     (lambda _: ANY.by_hand(True), "by_hand: too many positional arguments; it takes none"),
 ]

@@ -153,6 +153,8 @@ import pytest
 
 @pytest.mark.chunkwire("reset")
 def test_itself(scenario): assert not "itself"
+@pytest.mark.chunkwire("early-end")
+def test_by_content(scenario): assert not "itself"
 @pytest.mark.chunkwire("reset", "no-done")
 def test_never_asked(chunkwire, scenario): chunkwire.sse("a")
 def test_marked_late(): assert not "late"
@@ -167,8 +169,10 @@ def test_a_test_that_fails_names_its_scenario_and_what_a_client_must_do(tmp_path
     demand = "a sound client must report an incomplete message: the zero-sized chunk has not come (RFC 9112 §8)"
     assert printed.count(f"chunkwire: reset: RST between two chunks; {demand}\n") == 2
     assert printed.count("never asked for: response 1: 'a'\nchunkwire: no-done: ") == 1
+    assert "During handling" not in printed
     assert "AttributeError" not in printed
-    assert "4 failed" in printed
+    assert "(only the content shows the fault), so look for the end of the content\n" in printed
+    assert "5 failed" in printed
 
 
 def test_the_argument_scenario_without_the_marker_is_one_line(tmp_path: Path) -> None:

@@ -67,10 +67,15 @@ def test_responses_come_in_sequence_and_requests_are_kept(origin: Origin) -> Non
     assert deltas(fetch(f"{run.url}/v1/chat/completions?a=1", CHAT)) == ["Hello", " there"]
     assert [str(each) for each in run.requests][2] == "POST /v1/chat/completions?a=1"
     assert run.requests[0].json() == CHAT
-    assert (run.requests[2].path, run.requests[2].headers["content-length"]) == (
-        "/v1/chat/completions",
-        str(len(json.dumps(CHAT))),
-    )
+    assert run.requests[2].path == "/v1/chat/completions"
+    headers = run.requests[2].headers
+    assert headers["content-length"] == headers["Content-Length"] == headers.get("Content-Length")
+    assert int(headers["content-length"]) == len(json.dumps(CHAT))
+    assert ("Host" in headers, "X-Other" in headers, headers.get("X-Other", "-")) == (True, False, "-")
+    with pytest.raises(KeyError, match="x-other"):
+        headers["X-Other"]
+    with pytest.raises(AttributeError, match=r"^RunRequest has no attribute 'header'; did you mean headers\?$"):
+        run.requests[0].header  # type: ignore[attr-defined]  # noqa: B018
     run.end()
 
 
@@ -169,9 +174,10 @@ def test_the_end_lists_what_was_never_asked_for_and_what_was_not_expected(origin
     assert refusal(f"{run.url}/v1/embeddings", CHAT)[0] == 400
     with pytest.raises(RunFailed) as caught:
         run.end()
+    why = "expected POST to /chat/completions or /responses, below the run's URL"
     assert str(caught.value).splitlines() == [
         "openai run: never asked for: response 2: 'two', cut after 3 events",
-        "openai run: not expected: request 2: POST /v1/embeddings (no path of openai)",
+        f"openai run: not expected: request 2: POST /v1/embeddings ({why})",
     ]
 
 
@@ -243,7 +249,8 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("ndjson", [[float("nan")]], "response 1: Out of range float values"),
         ("sse", [{"status": 200, "body": object()}], "response 1: Object of type object is not JSON serializable"),
         ("sse", [[{"retry": "7"}]], "response 1: retry: expected milliseconds, got '7'"),
-        ("text", 7, "expected a list, got 7"),
+        ("text", 7, "responses: expected a response, such as a text, or a list of them, got 7"),
+        ("text", b"octets", "responses: expected a response, such as a text, or a list of them, got b'octets'"),
     ],
 )
 def test_a_response_that_is_wrong_is_one_line(origin: Origin, kind: str, responses: Any, line: str) -> None:

@@ -59,7 +59,7 @@ Build: TypeAlias = Callable[[Sequence[bytes], bytes], Written]
 """Gives a response whose content is these events, of this media type."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scenario:
     """One response.
 
@@ -83,15 +83,15 @@ class Scenario:
 
     title: str
     demand: str
-    build: Build = field(repr=False, compare=False)
+    build: Build = field(compare=False)
     is_legal: bool = True
     ending: Ending = Ending.KEEP
     is_framed: bool = True
     http_allows: str = ""
     tail: bytes | None = None
     slice_octets: int = 0
-    events: Sequence[bytes] = field(default=EVENTS, repr=False, compare=False)
-    content_type: bytes = field(default=EVENT_STREAM_TYPE, repr=False, compare=False)
+    events: Sequence[bytes] = field(default=EVENTS, compare=False)
+    content_type: bytes = field(default=EVENT_STREAM_TYPE, compare=False)
     name: str = field(init=False)
     summary: str = field(init=False)
     clause: str = field(init=False)
@@ -132,6 +132,9 @@ class Scenario:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"<scenario {self.name}>"
 
 
 def head_of(content_type: bytes, *lines: bytes, framing: bytes = b"Transfer-Encoding: chunked") -> bytes:

@@ -36,7 +36,7 @@ class Said:
     error: ErrorKind | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Quirk:
     """One row.
 
@@ -66,6 +66,9 @@ class Quirk:
     def content(self) -> bytes:
         """All of the content."""
         return b"".join(self.pieces)
+
+    def __repr__(self) -> str:
+        return f"<quirk {self.name}>"
 
 
 def row(
