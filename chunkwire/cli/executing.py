@@ -1,4 +1,4 @@
-"""`serve --exec` runs a command beside the origin, `--control` the control path, on which tests ask for responses.
+"""`serve --exec` runs a command beside the origin, and the control path, on which tests ask for responses.
 
 The rule here: the command has its own process group, which is signalled as a whole. Before this process exits, it ends
 all processes that are still in the group. SIGKILL of this process ends none of them.
@@ -34,15 +34,15 @@ ServeOrigin = Callable[..., Awaitable[None]]  # called with a keyword `task_stat
 
 
 class Companions:
-    """What runs beside an origin: a control path if its address is given, and a command if one is given.
+    """What runs beside an origin: a control path, and a command if one is given.
 
     Attributes:
         code: the exit code of the command; OK until it has ended, and if there is no command.
     """
 
-    def __init__(self, control: str | None, command: str | None) -> None:
+    def __init__(self, control: str, command: str | None) -> None:
         self.code: int = ExitCode.OK
-        self._control_address = flags.tcp_address("--control", control) if control is not None else None
+        self._control_address = flags.tcp_address("--control", control)
         self._command = command
         self._runs = Runs()
         self._control = Control(self._runs, lambda: self._url)  # known once the origin listens
@@ -50,7 +50,7 @@ class Companions:
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources that the origin serves for the control path."""
-        return run_resources(self._runs) if self._control_address is not None else ()
+        return run_resources(self._runs)
 
     async def run(self, serve_origin: ServeOrigin, scheme: str, *, task_status: trio.TaskStatus[list[Address]]) -> None:
         """Run an origin, the control path and the command.
@@ -69,14 +69,12 @@ class Companions:
             control_url = await self._serve_control(nursery)
             task_status.started(addresses)
             if self._command is not None:
-                urls = {"CHUNKWIRE_URL": self._url, **({"CHUNKWIRE_CONTROL_URL": control_url} if control_url else {})}
+                urls = {"CHUNKWIRE_URL": self._url, "CHUNKWIRE_CONTROL_URL": control_url}
                 self.code = await run_command(self._command, urls)
                 nursery.cancel_scope.cancel()
 
     async def _serve_control(self, nursery: trio.Nursery) -> str:
-        """Serve the control path, and return its URL; "" if there is none."""
-        if self._control_address is None:
-            return ""
+        """Serve the control path, and return its URL."""
         serving = partial(serve, self._control_address, self._control.resources())
         (address,) = await nursery.start(serving, name="control path")
         url = f"{_url_of(address, 'http')}/{self._control.token}"

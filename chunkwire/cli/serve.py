@@ -32,7 +32,7 @@ examples:
   curl -sN --raw 'localhost:8081/fault/stall?duration=2s'  silence for so long, then FIN
   curl -sN --raw 'localhost:8081/frames?octets=5%0d%0ahel'  any octets after the head, then FIN
   chunkwire serve --replay a.jsonl --speed 2              what `watch URL --save a.jsonl` recorded, twice as fast
-  chunkwire serve -l :0 --control :0 --exec 'npm test'    tests in any language, with the origin's URL in CHUNKWIRE_URL
+  chunkwire serve -l :0 --exec 'npm test'                 tests in any language, with the origin's URL in CHUNKWIRE_URL
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc localhost 8081      a person is a legal client"""
 
 
@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("tests in any language (chunkwire.testing says more)").add_argument
     what = "run a shell's command with this origin's URL in CHUNKWIRE_URL, and end with its exit code"
     add("--exec", metavar="CMD", help=what)
-    what = "listen there for runs of responses, asked for in JSON; the command finds it in CHUNKWIRE_CONTROL_URL"
+    what = (
+        "listen there for runs of responses, asked for in JSON; the command finds it in CHUNKWIRE_CONTROL_URL "
+        "(default with --exec: a free port)"
+    )
     add("--control", metavar="ADDR", help=what)
     flags.add_clock(parser)
     flags.add_each(
@@ -80,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     if "speed" in options.given and not options.replay:
         raise LocalError("--speed without --replay: only a recording has a speed")
     check_outputs(options, ["save"], files_read(options))
-    companions = Companions(options.control, options.exec) if options.exec or options.control else None
+    control = options.control or (":0" if options.exec else None)
+    companions = Companions(control, options.exec) if control else None
     mock = mock_settings(options)
     resources = _replayed(options) if options.replay else origin_resources(mock)
     code = run_server(options, "origin", _origin(options, tuple(resources), companions))

@@ -124,10 +124,10 @@ def test_the_control_path_is_bounded_and_needs_its_token(control: str) -> None:
     assert ask(f"{control}/runs", method="GET")[0] == 405
 
 
-def test_by_default_there_is_no_control_path() -> None:
+def test_a_command_finds_a_control_path_without_a_flag_for_it() -> None:
     command = [*SERVE, "--exec", 'echo "$CHUNKWIRE_URL" "$CHUNKWIRE_CONTROL_URL"']
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ \n", done.stdout)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+/\S+\n", done.stdout)
     assert done.returncode == 0
 
 
@@ -193,7 +193,7 @@ def block(language: str) -> str:
 
 def run_example(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GOFLAGS": "-mod=mod", "GO111MODULE": "on"}
-    served = [sys.executable, "-m", "chunkwire", "serve", "-q", "-l", ":0", "--control", ":0", "--exec", command]
+    served = [sys.executable, "-m", "chunkwire", "serve", "-q", "-l", ":0", "--exec", command]
     return subprocess.run(served, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
