@@ -19,6 +19,7 @@ import pytest
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import VERBS
+from chunkwire.lab.pages import PAGES
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
 from tests.peers.command import ROOT, Served, serving
 from tests.peers.process import LOOPBACK, free_port, run, started, wait_listening
@@ -133,14 +134,14 @@ def test_the_exit_codes_are_those_of_the_command_line() -> None:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    shown = dict(re.findall(r"`(max_\w+)` (\d+)", section("Exit codes and limits")))
     held = {
         field.name: str(getattr(limits, field.name))
         for limits in (DEFAULT_LIMITS, DEFAULT_HEAD_LIMITS)
         for field in fields(limits)
         if field.name.startswith("max_")
     }
-    assert shown == held
+    assert dict(re.findall(r"`(max_\w+)` (\d+)", section("Exit codes and limits"))) == held
+    assert dict(re.findall(r"^\| `(max_\w+)` \| (\d+) \|", PAGES["limits"].text(), re.MULTILINE)) == held
 
 
 def test_both_commands_stand_alone_on_their_lines() -> None:

@@ -6,7 +6,6 @@ import argparse
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import near
 
 SUMMARY = "pages about the protocols, the limits and the changes, or the flags of a verb"
 EPILOG = """\
@@ -29,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LocalError: nothing has that name.
     """
-    from chunkwire.cli.main import OTHER_NAMES, VERBS, parse
+    from chunkwire.cli.main import VERBS, near_verb, parse
     from chunkwire.lab.pages import PAGES
 
     name = " ".join(options.name)
@@ -42,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
     elif options.name[0] in VERBS:
         parse([*options.name, "--help"])
     else:
-        meant = f"; did you mean {OTHER_NAMES[name]}?" if name in OTHER_NAMES else near(name, (*PAGES, *VERBS))
-        raise LocalError(f"expected one of {', '.join(PAGES)} or a verb, got {name!r}{meant}")
+        suggested = near_verb(name, (*PAGES, *VERBS))
+        raise LocalError(f"expected one of {', '.join(PAGES)} or a verb, got {name!r}{suggested}")
     return ExitCode.OK

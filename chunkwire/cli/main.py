@@ -100,8 +100,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     if name not in VERBS:
         if words[:1] and words[0].startswith("-") and (verb := next((word for word in words if word in VERBS), "")):
             raise UsageError(f"expected the verb first: {verb} before {words[0]}", "chunkwire")
-        meant = f"; did you mean {OTHER_NAMES[name]}?" if name in OTHER_NAMES else near(name, VERBS)
-        raise UsageError(f"unknown verb {name!r}{meant}", "chunkwire")
+        raise UsageError(f"unknown verb {name!r}{near_verb(name, VERBS)}", "chunkwire")
     module = module_of(name)
     if hasattr(module, "SUBVERBS"):
         second, words = take_verb(words)
@@ -120,6 +119,11 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
     if unexpected := [word for word in unknown if word != "--"]:
         raise UsageError(parser.unexpected(unexpected[0]), parser.prog)
     return options, module
+
+
+def near_verb(name: str, known: Sequence[str]) -> str:
+    """Return a suggestion as `near` does, or that of another name of a verb."""
+    return f"; did you mean {OTHER_NAMES[name]}?" if name in OTHER_NAMES else near(name, known)
 
 
 def take_verb(words: list[str]) -> tuple[str | None, list[str]]:

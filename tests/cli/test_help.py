@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import fields
 
 import pytest
 
@@ -12,7 +11,6 @@ from chunkwire.origin.barrier import BEYOND_SECONDS, IDLE_SECONDS, MAX_OPEN
 from chunkwire.origin.probe import PROBE
 from chunkwire.origin.scenarios import BROKEN, LEGAL
 from chunkwire.record.values import read_records
-from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, DEFAULT_LIMITS
 from tests.peers.command import ROOT
 from tests.peers.process import run
 from tests.peers.programs import program
@@ -68,16 +66,6 @@ def test_the_page_of_barriers_has_the_limits_of_the_code() -> None:
     assert f"or after {BEYOND_SECONDS:.0f} s" in text
     assert f"for {IDLE_SECONDS:.0f} s" in text
     assert f"{MAX_OPEN} barriers" in text
-
-
-def test_the_page_of_limits_has_those_of_the_code() -> None:
-    rows = dict(re.findall(r"^\| `(max_\w+)` \| (\d+) \|", PAGES["limits"].text(), re.MULTILINE))
-    assert rows == {
-        field.name: str(getattr(limits, field.name))
-        for limits in (DEFAULT_LIMITS, DEFAULT_HEAD_LIMITS)
-        for field in fields(limits)
-        if field.name.startswith("max_")
-    }
 
 
 def test_the_page_of_the_record_has_every_member_of_the_schema() -> None:
