@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from datetime import UTC, datetime
 
@@ -41,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
     """Run the bench and print its result.
 
     Raises:
-        LocalError: the word merge is misspelt.
+        LocalError: the word merge is misspelt, or missing before a file.
     """
     hint = near(options.url, [MERGE]) if options.url != MERGE and options.url.isalpha() else ""
-    if hint:
+    if hint or (options.url != MERGE and os.path.isfile(options.url)):
         raise LocalError(f"expected a URL, or {MERGE} FILE…, got {options.url!r}{hint}")
     try:
         return merge(options) if options.url == MERGE else trio.run(bench, options)

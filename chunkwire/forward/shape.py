@@ -20,6 +20,7 @@ from chunkwire.wire.durations import exact_duration, parse_duration
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
+from chunkwire.wire.nearest import near
 
 BUFFER_OCTETS: Final = 16 * 1024 * 1024  # at most gathered by `buffer` and `coalesce=50ms`: it bounds the memory
 MAX_COALESCE_OCTETS: Final = BUFFER_OCTETS  # also the most for `slice=N`
@@ -73,7 +74,8 @@ def parse_mode(text: str) -> Mode:
     seconds = parse_duration(value) if re.search("[a-z]", value) else None  # a bare number is octets
     if name == ModeName.COALESCE and seconds and seconds <= MAX_COALESCE_SECONDS:
         return Mode(ModeName.COALESCE, seconds=seconds)
-    raise LocalError(f"expected exact, reframe, buffer, slice=N, coalesce=OCTETS or coalesce=50ms, got {text!r}")
+    hint = near(name, [*ModeName]) if name not in [*ModeName] else ""
+    raise LocalError(f"expected exact, reframe, buffer, slice=N, coalesce=OCTETS or coalesce=50ms, got {text!r}{hint}")
 
 
 def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:

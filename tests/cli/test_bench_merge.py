@@ -57,6 +57,12 @@ def test_a_default_from_the_environment_contradicts_no_merge(
     assert "--warmup has no meaning" in capsys.readouterr().err
 
 
+def test_a_file_without_the_word_merge_is_no_host(tmp_path: Path, capsys: Captured) -> None:
+    path = str(written(tmp_path / "a.json"))
+    assert main(["bench", path]) == 2
+    assert capsys.readouterr().err == f"chunkwire: expected a URL, or merge FILE…, got {path!r}\n"
+
+
 def test_results_of_different_versions_are_not_added(tmp_path: Path, capsys: Captured) -> None:
     paths = [str(written(tmp_path / f"{n}.json", version=f"{n}.0", frames=n)) for n in (1, 2)]
     assert main(["bench", "merge", *paths]) == 2

@@ -139,7 +139,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
         (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
         (["forward", ":1/", "--barrier", "--mode", "buffer"], "--barrier goes with --mode exact, reframe or slice", ""),
-        (["forward", ":1/", "--mode", "bufer"], "--mode: expected exact, reframe, ", ""),
+        (["forward", ":1/", "--mode", "bufer"], "--mode: expected exact, reframe, ", "buffer"),
         (["forward", ":1/", "--fault", "cutt"], "--fault: no scenario 'cutt'", "cut"),
         (["serve", "--llm-answer", f"@{sys.executable}"], "--llm-answer: expected UTF-8 in", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),

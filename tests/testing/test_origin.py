@@ -99,7 +99,9 @@ def test_a_gateway_stands_before_it_where_that_is_asked_for(gateway: bool | str)
 
 
 def test_a_gateway_of_no_mode_is_one_line() -> None:
-    with pytest.raises(LocalError, match=r"^gateway: expected exact, reframe, buffer, .*, got 'bufer'$"):
+    with pytest.raises(
+        LocalError, match=r"^gateway: expected exact, reframe, buffer, .*, got 'bufer'; did you mean buffer\?$"
+    ):
         Origin(gateway="bufer")
 
 
