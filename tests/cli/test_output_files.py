@@ -199,13 +199,30 @@ def test_octets_of_a_name_that_are_no_utf8_are_escaped_in_a_page(tmp_path: Path)
     assert (tmp_path / "a").read_bytes() == b"\\udcff"
 
 
-def test_a_file_that_fails_while_a_server_runs_is_reported_once_and_ends_nothing() -> None:
+@pytest.mark.parametrize("is_flushed", [True, False])
+def test_a_full_disk_is_reported_once_and_ends_nothing(is_flushed: bool) -> None:
+    assert write_whole("html", "/dev/full", "x") == "--html /dev/full: No space left on device"
     said: list[str] = []
-    with lines_to("audit", "/dev/full", str, said.append, is_flushed=True, is_added_to=True) as write:
+    with lines_to("audit", "/dev/full", str, said.append, is_flushed=is_flushed, is_added_to=True) as write:
         assert write is not None
-        write("a")
-        write("b")
+        for _ in range(10_000):
+            write("x" * 100)
     assert said == ["--audit /dev/full: No space left on device"]
+
+
+def test_lines_are_written_when_an_interrupt_leaves_the_block(tmp_path: Path) -> None:
+    complaints: list[str] = []
+
+    def interrupted() -> None:
+        with lines_to("csv", str(tmp_path / "a"), str, complaints.append, "head") as write:
+            assert write is not None
+            write("row")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (tmp_path / "a").read_text() == "head\nrow\n"
+    assert complaints == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFO")
