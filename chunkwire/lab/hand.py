@@ -15,7 +15,7 @@ import trio
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
-from chunkwire.wire.errors import FramingError
+from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.scanner import ChunkedScanner
 
@@ -40,7 +40,7 @@ class Verdict:
     """What a strict reader makes of octets: of a stream, those typed so far."""
 
     state: str  # "valid", "complete" or "malformed"
-    text: str = ""  # what is wrong, in one line; empty where nothing is
+    text: str = ""  # what is wrong, or what a valid body goes on with, in one line; empty for a complete one
     rule: str = ""  # that is broken, one of `wire.errors.Rule`; empty where none is
     section: str = ""  # of that rule, such as "RFC 9112 §7.1"
     offset: int | None = None  # of the first wrong octet in the body; None where nothing is
@@ -51,7 +51,11 @@ def judge(feed: Feed) -> Verdict:
     error: FramingError | None = feed.error
     if error is not None:
         return Verdict("malformed", str(error), str(error.rule), error.section, error.offset)
-    return Verdict("complete" if feed.scanner.is_complete else "valid")
+    try:
+        feed.scanner.end_of_input()
+    except IncompleteBody as cut:
+        return Verdict("valid", f"next comes {cut.section}")
+    return Verdict("complete")
 
 
 class Hands:

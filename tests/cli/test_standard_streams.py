@@ -102,3 +102,19 @@ def test_an_interrupt_while_modules_are_loaded_is_an_exit_code(monkeypatch: pyte
 
     monkeypatch.setattr(start, "_run", interrupted)
     assert start.main() == ExitCode.INTERRUPTED
+
+
+def test_the_messages_of_watch_are_coloured_on_the_terminal_that_shows_them_alone(tmp_path: Path) -> None:
+    """Fails where they are coloured as standard output is, and leave escape sequences in a file."""
+    file = save_capture(tmp_path, "a", b"1\r\na\r\n0\r\n\r\n")
+    outer, inner = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
+    words = [*CHUNKWIRE, "watch", file]
+    done = subprocess.run(words, stdout=inner, stderr=subprocess.PIPE, env=environment, timeout=PATIENCE, check=True)
+    assert b"\x1b[" in os.read(outer, 4096)
+    assert b"* complete: 1 chunk" in done.stderr
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=inner, env=environment, timeout=PATIENCE, check=True)
+    os.close(inner)
+    assert b"\x1b[" not in done.stdout
+    assert b"\x1b[" in os.read(outer, 4096)
+    os.close(outer)

@@ -94,7 +94,8 @@ def test_an_example_begins_a_stream_and_the_last_chunk_ends_the_open_one(sight: 
         page.click(f"[data-preset={preset}]")
         page.click("#h-send")
         wait_lane(page, "a", f"stream.had === {size}")
-        wait_text(page, "#h-said", "so far a valid chunked body")
+        following = "chunk-data" if preset == "long" else "a size line"
+        wait_text(page, "#h-said", f"so far a valid chunked body; next comes {following}")
         wait_text(page, "[data-lane=a] .verdict", "no whole frame yet" if preset == "long" else "streams")
     page.click("[data-preset=last]")
     page.click("#h-try")

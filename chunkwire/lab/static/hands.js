@@ -59,7 +59,7 @@ export function addHands({ start, hasHand, areAnswered }) {
     if (!streams) return void (byId("h-said").textContent = "no stream was open to type on");
     const count = `${octets.length} octet${octets.length === 1 ? "" : "s"} on the wire of ${streams} stream${streams === 1 ? "" : "s"}`;
     if (!verdict) return void (byId("h-said").textContent = `${streams} stream${streams === 1 ? "" : "s"} ended`);
-    const words = { valid: "so far a valid chunked body", complete: "the body is complete", malformed: `broken: ${verdict.text} (${verdict.section})` };
+    const words = { valid: `so far a valid chunked body; ${verdict.text}`, complete: "the body is complete", malformed: `broken: ${verdict.text} (${verdict.section})` };
     byId("h-said").textContent = `${count}; ${words[verdict.state]}`;
     if (verdict.state === "malformed") showCaret(verdict.offset);
   }
