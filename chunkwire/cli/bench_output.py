@@ -15,6 +15,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.output_files import write_asked
 from chunkwire.cli.terminal import result_printed, say, width_of
+from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed_lines, streams_line
 from chunkwire.tools.bench.load import Opening
@@ -100,7 +101,8 @@ def report(
     if not is_void:
         with result_printed():
             show(result, options, until)
-        texts = {"html": lambda: page(result), **texts, "hlog": lambda: "\n".join([*hlog_lines(result.gathered), ""])}
+    if not is_void and any(map(has_arrived, result.parts)):  # else old files stay
+        texts |= {"html": lambda: page(result), "hlog": lambda: "\n".join([*hlog_lines(result.gathered), ""])}
     written = [*troubles, *write_asked(options, texts)]
     code = ExitCode.OK
     for line, its_code in (*found, *((trouble, ExitCode.USAGE) for trouble in written)):
@@ -132,7 +134,8 @@ def findings(
     """Yield each finding as a line with its exit code."""
     allowances = [one for one in requirements if isinstance(one, Allowance)]
     limits = [one for one in requirements if one not in allowances]
-    for name, gathered in (("", result.gathered), ("the baseline: ", result.baseline)):
+    parts = (("", result.gathered, result.url), ("the baseline: ", result.baseline, result.baseline_url))
+    for name, gathered, url in parts:
         if gathered is None:
             continue
         streams = streams_line(gathered)
@@ -140,8 +143,7 @@ def findings(
             yield f"{name}nothing was measured: interrupted before the first frame arrived", ExitCode.TIMEOUT
             continue
         if not has_arrived(gathered):
-            is_silent = any(kind.startswith("no frame") for kind in gathered.failures)
-            hint = "; does a hop hold the stream? chunkwire probe shows it" if is_silent else ""
+            hint = _hint_at(gathered, url or "")
             yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
             continue
         for line in missed_lines(allowances, gathered):
@@ -158,6 +160,14 @@ def findings(
 def has_arrived(gathered: Gathered) -> bool:
     """Say whether a frame arrived."""
     return any(map(gathered.has_seen, DEFINITIONS))
+
+
+def _hint_at(gathered: Gathered, url: str) -> str:
+    """Return what may help where no frame arrived."""
+    if any(kind.startswith("no frame") for kind in gathered.failures):
+        return "; does a hop hold the stream? chunkwire probe shows it"
+    is_unanswered = not {"closed before the head", "reset"}.isdisjoint(gathered.failures)
+    return f"; {HTTPS_HINT}" if is_unanswered and not url.lower().startswith("https:") else ""
 
 
 def not_reached(until: Precision, gathered: Gathered) -> str:

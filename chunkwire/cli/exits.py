@@ -9,7 +9,7 @@ import argparse
 import enum
 import os
 
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, told
 
 
 class ExitCode(enum.IntEnum):
@@ -102,7 +102,7 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for that: expected a smaller input"
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = told(error) or type(error).__name__
     taken = getattr(error, "taken", None)  # an address, of a ListenError, whose module loads trio
     if taken is not None:
         from chunkwire.net.listen import parse_address

@@ -27,10 +27,11 @@ from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response,
 from chunkwire.net.pool import Pool, server_of
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.wire.errors import ChunkwireError, told
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 _SHORT_OCTETS: Final = 16384  # of a body that is sent with its head: a socket's send buffer takes so many at once
+HTTPS_HINT: Final = "https:// perhaps?"  # where a server ends a connection without TLS before it answers
 _MAX_INFORMATIONAL: Final = 100  # 1xx heads before a final one; a 102 may come every few seconds (Go's client: 5)
 _VERDICTS: tuple[tuple[type[ChunkwireError], str], ...] = (
     (PeerGone, "reset"),
@@ -167,9 +168,12 @@ class ClientExchange:
         raise HeadError(502, "informational", expected)
 
     def _failed(self, error: ChunkwireError) -> ChunkwireError:
+        is_unanswered = isinstance(error, PeerGone | IncompleteHead) and not self.connection.has_answered
+        if is_unanswered and self.plan.tls is None:
+            error.add_note(HTTPS_HINT)
         if self._recorder is not None:
             verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
-            self._recorder.end(time.monotonic() - self.began, verdict, error=str(error))
+            self._recorder.end(time.monotonic() - self.began, verdict, error=told(error))
         return error
 
     async def finish(self) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 import trio
 
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.tls import TlsStream, tls_reason
+from chunkwire.net.tls import TlsStream, tls_hint, tls_reason
 from chunkwire.net.unix import unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
@@ -37,6 +37,8 @@ class DialError(ChunkwireError):
         kind: why. `dns`: no address for the name; `unreachable`: any other error of the system, also a Unix socket that
             is missing; `timeout`: of the caller or the kernel; `tls`: in the handshake; `files`: no descriptor or
             memory is left here.
+
+    Of kind `tls` it may have a note for a person, with flags of our verbs (`wire.errors.told`).
     """
 
     def __init__(self, kind: DialErrorKind, message: str) -> None:
@@ -158,21 +160,30 @@ async def dial_stream(
         DialError: no connection; nothing stays open.
     """
     shown = f"unix:{host}" if host.startswith("/") else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    plain = None
     try:
         with trio.fail_after(timeout):
             plain = await _connect(host, port)
-            stream = plain if tls is None else await _shake_hands(plain, host, tls)
+            return plain if tls is None else await _shake_hands(plain, host, tls)
     except trio.TooSlowError as error:
-        raise DialError("timeout", f"{shown} did not accept a connection within {timeout:g} s") from error
+        what = "a connection" if plain is None else "TLS"
+        slow = DialError("timeout", f"{shown} did not accept {what} within {timeout:g} s")
+        raise (slow if plain is None else _noted(slow, "http:// perhaps?")) from error
     except socket.gaierror as error:
         raise DialError("dns", f"no address for {host!r}: {error.strerror or error}") from error
     except UnicodeError as error:  # IDNA: an empty label, or one of more than 63 octets
         raise DialError("dns", f"no address for {host!r}: it is no domain name") from error
     except ssl.SSLError as error:
-        raise DialError("tls", f"TLS with {shown} failed: {tls_reason(error)}") from error
+        failed = DialError("tls", f"TLS with {shown} failed: {tls_reason(error)}")
+        raise _noted(failed, tls_hint(error)) from error
     except OSError as error:
         raise _dial_error(shown, error) from error
-    return stream
+
+
+def _noted(error: DialError, hint: str) -> DialError:
+    if hint:
+        error.add_note(hint)
+    return error
 
 
 async def _connect(host: str, port: int) -> trio.SocketStream:

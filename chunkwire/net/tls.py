@@ -309,12 +309,18 @@ def is_unexpected_eof(error: BaseException | None) -> bool:
     return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", "") == "UNEXPECTED_EOF_WHILE_READING"
 
 
+_ENDED: Final = "the peer ended the handshake"
+_NO_TLS: Final = "what the peer sent is no TLS"
 _TLS_REASONS: Final = {
     # The alert that answers ALPN without a protocol in common                                 RFC 7301 §3.2
     "no application protocol": "the server has no http/1.1 there (ALPN); HTTP/2 has no chunks",
-    "wrong version number": "what the peer sent is no TLS; http:// perhaps?",
-    "record layer failure": "what the peer sent is no TLS; http:// perhaps?",
+    "wrong version number": _NO_TLS,
+    "record layer failure": _NO_TLS,
+    "packet length too long": _NO_TLS,
 }
+_UNTRUSTED: Final = range(18, 22)
+"""OpenSSL's errors of certificates whose issuer is not trusted: self-signed, alone or in a chain, and two of a missing
+issuer."""
 
 
 def tls_reason(error: OSError) -> str:
@@ -322,6 +328,14 @@ def tls_reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if is_unexpected_eof(error) or not isinstance(error, ssl.SSLError):
-        return "the peer ended the handshake"
+        return _ENDED
     reason = _said(error)
     return next((text for name, text in _TLS_REASONS.items() if name in reason), reason)
+
+
+def tls_hint(error: OSError) -> str:
+    """Return what may help where a handshake failed, by the names of our flags; "" for nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        trusts = "--cafile FILE trusts it, " if error.verify_code in _UNTRUSTED else ""
+        return f"{trusts}-k does not verify it"
+    return "http:// perhaps?" if tls_reason(error) in (_NO_TLS, _ENDED) else ""

@@ -41,6 +41,11 @@ def missing_package(what: str, package: str) -> str:
     return f"{what} needs the package {package}: pip install {package}"
 
 
+def told(error: BaseException) -> str:
+    """Return an error as one line for a person: its message, then its notes, which say what may help."""
+    return "; ".join([" ".join(str(error).split()), *getattr(error, "__notes__", ())])
+
+
 class ChunkwireError(Exception):
     """The base class of all errors of chunkwire."""
 

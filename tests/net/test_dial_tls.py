@@ -9,10 +9,11 @@ import pytest
 import trio
 import trustme
 
+from chunkwire.client import open as client_open
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, dial
 from chunkwire.net.tls import make_tls
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import ChunkwireError, LocalError, told
 from tests.net.peer import GET, ok, read_exactly
 from tests.patience import PATIENCE
 
@@ -73,7 +74,7 @@ async def tls_error(port: int, tls: ssl.SSLContext, *, host: str = "localhost") 
     with pytest.raises(DialError) as caught:
         await dial(host, port, tls=tls)
     assert caught.value.kind == "tls"
-    message = str(caught.value)
+    message = told(caught.value)
     assert f"TLS with {host}:{port} failed: " in message
     assert "\n" not in message
     assert "('" not in message
@@ -105,12 +106,17 @@ async def test_http_1_1_is_what_is_asked_for(authority: trustme.CA, cafile: str)
 
 async def test_an_unknown_root_is_refused(authority: trustme.CA) -> None:
     async with serving_tls(server_tls(authority)) as port:
-        assert "certificate" in await tls_error(port, make_tls())
+        message = await tls_error(port, make_tls())
+    assert "certificate" in message
+    assert message.endswith("; --cafile FILE trusts it, -k does not verify it")
 
 
 async def test_a_certificate_for_another_name_is_refused(authority: trustme.CA, cafile: str) -> None:
     async with serving_tls(server_tls(authority, "other.example")) as port:
-        assert "localhost" in (await tls_error(port, make_tls(cafile))).partition("failed: ")[2]
+        reason = (await tls_error(port, make_tls(cafile))).partition("failed: ")[2]
+    assert "localhost" in reason
+    assert reason.endswith("; -k does not verify it")  # its issuer is trusted already
+    assert "--cafile" not in reason
 
 
 async def test_nothing_is_checked_where_that_was_asked_for(authority: trustme.CA) -> None:
@@ -119,10 +125,10 @@ async def test_nothing_is_checked_where_that_was_asked_for(authority: trustme.CA
         await client.close()
 
 
-@pytest.mark.parametrize("octets", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\x16\x03\x01"])
+@pytest.mark.parametrize("octets", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\x16\x03\x01", b"220 hello\r\n"])
 async def test_a_server_that_speaks_no_tls_is_refused(octets: bytes) -> None:
     async with serving_octets(octets) as port:
-        await tls_error(port, make_tls())
+        assert (await tls_error(port, make_tls())).endswith("; http:// perhaps?")
 
 
 async def test_a_handshake_that_is_not_answered_times_out() -> None:
@@ -132,6 +138,24 @@ async def test_a_handshake_that_is_not_answered_times_out() -> None:
     with sock, pytest.raises(DialError) as caught:
         await dial("127.0.0.1", sock.getsockname()[1], tls=make_tls(), timeout=0.05)
     assert caught.value.kind == "timeout"
+    assert told(caught.value).endswith(" did not accept TLS within 0.05 s; http:// perhaps?")
+
+
+@pytest.mark.parametrize("is_tls, hint", [(False, "; https:// perhaps?"), (True, "")])
+async def test_a_server_that_ends_without_an_answer_may_want_tls(
+    authority: trustme.CA, cafile: str, is_tls: bool, hint: str
+) -> None:
+    """Fails where a person who wrote http:// for a port that speaks TLS is left without a hint."""
+    context = server_tls(authority)
+    if is_tls:
+        serving, scheme = serving_tls(context, answer=b"HTTP"), "https"
+    else:
+        serving, scheme = serving_octets(b""), "http"
+    async with serving as port:
+        with pytest.raises(ChunkwireError) as caught:
+            async with client_open("GET", f"{scheme}://localhost:{port}/", tls=make_tls(cafile)):
+                pass
+    assert told(caught.value).partition("; ")[2] == hint.removeprefix("; ")
 
 
 async def test_a_connection_cut_without_close_notify_is_gone_not_ended(authority: trustme.CA, cafile: str) -> None:

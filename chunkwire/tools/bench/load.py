@@ -16,6 +16,7 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
+from chunkwire.tools.pages import page_text
 from chunkwire.wire.errors import ChunkwireError, quoted
 
 STALLED: Final = "stalled"
@@ -37,7 +38,7 @@ class NotOpened(ChunkwireError):
     """The target answered with another status than 200."""
 
     def __init__(self, url: Url, status: int, reason: str, content: bytes = b"") -> None:
-        said = f": {quoted(content.splitlines()[0], 200)}" if content else ""
+        said = f": {quoted(page_text(content).encode(), 200)}" if content else ""
         super().__init__(f"expected 200 from {url}, got {status} {reason}{said}")
         self.status = status
 

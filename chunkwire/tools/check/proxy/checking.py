@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.net.dial import DialError, Url
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, raise_file_limit, serve_connections
 from chunkwire.tools.check.proxy import broken, departures, desync, heads, messages, reuse, streaming
@@ -27,7 +28,7 @@ from chunkwire.tools.check.proxy.trial import (
     saying,
 )
 from chunkwire.tools.check.rows import Ruling, inapplicable, undecided
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError, LocalError, told
 
 PROXY_ROWS: Final[tuple[ProxyRow, ...]] = (
     *streaming.ROWS,
@@ -82,7 +83,7 @@ class ProxyCheck:
         except Decided as decided:
             ruling = decided.ruling
         except ChunkwireError as error:
-            ruling = undecided(" ".join(str(error).split()))
+            ruling = undecided(told(error))
         finally:
             trial.close()
         return replace(ruling, octets=trial.shown())
@@ -141,4 +142,5 @@ def _describe_not_reached(url: Url, bound: Sequence[Address], answer: ProxyAnswe
         got = f"ended the connection without a response ({answer.how})" if answer.how else "sent no whole response head"
     else:
         got = f"answered {answer.status} by itself"
-    return f"no request came to {where}: {url.authority.decode('ascii')} {got}; set {where} as its upstream"
+    hint = f", or {HTTPS_HINT}" if answer is not None and answer.head is None and url.scheme == "http" else ""
+    return f"no request came to {where}: {url.authority.decode('ascii')} {got}; set {where} as its upstream{hint}"

@@ -8,6 +8,7 @@ from typing import Final
 import trio
 
 from chunkwire.client.errors import Deadline
+from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
 from chunkwire.tools.check.server.answers import AnswersParser, ServerAnswer
@@ -86,7 +87,10 @@ async def ask_plainly(target: ServerTarget) -> Talk:
     if not asked.finals and asked.before_fin is not None:
         raise Deadline("head", target.patience)
     if not asked.finals:
-        raise IncompleteHead(asked.received)
+        error = IncompleteHead(asked.received)
+        if not asked.received and target.url.scheme == "http":
+            error.add_note(HTTPS_HINT)
+        raise error
     return asked
 
 
