@@ -1,8 +1,9 @@
 """The output files of verbs: checked before a run, written after it, or line by line during it.
 
 The rule here: an error while a file is written is one line of message, and neither ends the run nor keeps the other
-files from being written. Only an error while a `LineFile` is opened is raised. No output that is checked replaces an
-input or another output. A whole file replaces an old one, atomically where that is possible; `-` is standard output.
+files from being written. Only an error while a `LineFile` is made is raised. No output that is checked replaces an
+input or another output. An old file stays until there is something to write. A whole file replaces it, atomically where
+that is possible; `-` is standard output.
 """
 
 from __future__ import annotations
@@ -205,8 +206,12 @@ def report_loss(trouble: str) -> None:
 class LineFile:
     """A file of lines that is written during a run; several threads may call `write`.
 
+    An old file is replaced by its first line, and stays where there is none. What is added to, or is no regular file,
+    is opened at once: the reader of a pipe waits for that.
+
     Args:
         report: is called with `trouble`, once.
+        heading: a line before the first one; "" for none.
         is_flushed: each line is written at once, as for a server.
         is_added_to: lines follow those that are in the file.
 
@@ -215,7 +220,7 @@ class LineFile:
             `-` has left is one only with `is_flushed`.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: what is opened at once cannot be.
     """
 
     def __init__(
@@ -223,44 +228,52 @@ class LineFile:
         name: str,
         path: str,
         report: Callable[[str], None] = report_loss,
+        heading: str = "",
         *,
         is_flushed: bool = False,
         is_added_to: bool = False,
     ) -> None:
         self._lock = threading.Lock()  # text files are not thread-safe
         self._name, self._path, self._report, self._is_flushed = name, path, report, is_flushed
+        self._heading = heading
         self.trouble = ""
-        self._file: TextIO | None = sys.stdout
-        if path != "-":
+        self._is_over = False
+        self._file: TextIO | None = sys.stdout if path == "-" else None
+        if path != "-" and (is_added_to or (os.path.exists(path) and not os.path.isfile(path))):
             self._file = open(path, "a" if is_added_to else "w", encoding="utf-8")  # noqa: SIM115
 
     def write(self, line: str) -> None:
         """Write a line."""
         with self._lock:
-            self._do(lambda file: file.write(f"{line}\n"))
+            heading, self._heading = self._heading, ""
+            self._do(lambda file: file.write(f"{heading}\n{line}\n" if heading else f"{line}\n"))
             if self._is_flushed:
                 self._do(lambda file: file.flush())
 
     def flush(self) -> None:
         """Write the lines that are buffered."""
         with self._lock:
-            self._do(lambda file: file.flush())
+            if self._file is not None:
+                self._do(lambda file: file.flush())
 
     def close(self) -> None:
         """Flush and close it; standard output stays open."""
         with self._lock:
-            self._do(lambda file: file.flush() if file is sys.stdout else file.close())
-            self._file = None
+            if self._file is not None:
+                self._do(lambda file: file.flush() if file is sys.stdout else file.close())
+            self._is_over = True
 
     def _do(self, action: Callable[[TextIO], object]) -> None:
-        file = self._file
-        if file is None:
+        if self._is_over:
             return
+        file = self._file
         try:
+            if file is None:
+                file = self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115
             action(file)
         except OSError as error:
-            self._file = None
-            if file is not sys.stdout:
+            self._is_over = True
+            if file is not None and file is not sys.stdout:
                 with contextlib.suppress(OSError):
                     file.close()
             self.trouble = _trouble(self._name, self._path, error)
@@ -285,8 +298,6 @@ def lines_to(
     if path is None:
         yield None
         return
-    lines = LineFile(name, path, report, is_flushed=is_flushed, is_added_to=is_added_to)
-    if heading:
-        lines.write(heading)
+    lines = LineFile(name, path, report, heading, is_flushed=is_flushed, is_added_to=is_added_to)
     with contextlib.closing(lines):
         yield lambda value: lines.write(form(value))

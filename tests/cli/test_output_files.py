@@ -17,6 +17,7 @@ from chunkwire.cli.output_files import LineFile, check_outputs, lines_to, write_
 from chunkwire.wire.errors import LocalError
 from tests.patience import PATIENCE
 from tests.peers.command import called
+from tests.peers.plain import accepting
 
 
 def check(*inputs: str | int, **files: str | None) -> None:
@@ -249,6 +250,39 @@ def test_lines_of_two_threads_stay_whole(tmp_path: Path) -> None:
     assert sorted(received[0].splitlines()) == sorted(
         letter * length for letter in (b"a", b"b", b"c") for length in lengths for _ in range(2000)
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["watch :1 --save OUT", "probe :1/probe --save OUT", *(f"bench :1 --{name} OUT" for name in ("csv", "save"))],
+)
+def test_an_old_file_stays_where_the_target_refuses(line: str, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text("of an earlier run\n")
+    assert called(*line.replace("OUT", str(old)).split()).returncode == 7
+    assert old.read_text() == "of an earlier run\n"
+
+
+def test_pages_of_a_bench_stay_where_nothing_was_measured(tmp_path: Path) -> None:
+    old = {name: tmp_path / name for name in ("html", "hlog")}
+    with accepting(lambda client: client.close()) as port:
+        for path in old.values():
+            path.write_text("old")
+        words = [word for name, path in old.items() for word in (f"--{name}", str(path))]
+        result = called("bench", f":{port}/probe", "-n", "1", "-c", "1", *words)
+    assert result.stderr.endswith(b"; https:// perhaps?\n")
+    assert {path.read_text() for path in old.values()} == {"old"}
+
+
+def test_the_first_line_replaces_an_old_file_and_stands_below_the_heading(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("old\n")
+    with lines_to("csv", str(path), str, pytest.fail, "n") as write:
+        assert write is not None
+        assert path.read_text() == "old\n"
+        write(1)
+        write(2)
+    assert path.read_text() == "n\n1\n2\n"
 
 
 def test_what_was_printed_stays_where_standard_output_is_the_file_too(tmp_path: Path) -> None:
