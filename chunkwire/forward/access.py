@@ -1,6 +1,9 @@
-"""The line that is logged for each exchange, as text or as JSON: at INFO, our own answers about barriers at DEBUG.
+"""The line that is logged for each exchange, as text or as JSON: at INFO, requests about barriers mostly at DEBUG.
 
 127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms first=1.4ms chunks=20 octets=1042 complete
+
+The rule here: what is logged at DEBUG was answered by this gateway, or is counted on the line of the stream that it
+belongs to (`ProbeTraffic`), so that no client can keep an exchange out of the log.
 """
 
 from __future__ import annotations
@@ -8,16 +11,56 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from chunkwire.forward.report import Report
 from chunkwire.forward.shape import EXACT_MODE
 from chunkwire.net.heads import Request
+from chunkwire.origin.barrier import ACK_PATH, STATE_PATH
 from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
 
+_BESIDE_PATHS: Final = (ACK_PATH.encode(), STATE_PATH.encode())
+_PROBE_PATHS: Final = (b"/probe", *_BESIDE_PATHS)
+_BESIDE_STATUSES: Final = (200, 204, 404, 409)
+
 OnEnd: TypeAlias = Callable[[str, Request, Report], None]
+
+
+class ProbeTraffic:
+    """Finds the requests beside a relayed stream with a barrier (`origin.barrier`), of which a probe sends many."""
+
+    def __init__(self) -> None:
+        self._streams: dict[bytes, Report] = {}
+
+    def begin(self, request: Request, report: Report) -> None:
+        """Note a request that is being relayed."""
+        if (name := _barrier_in(request)) and not _is_beside(request):
+            self._streams.setdefault(name, report)
+
+    def end(self, request: Request, report: Report) -> None:
+        """Mark a relayed request that was beside a stream, and count it there."""
+        name = _barrier_in(request)
+        stream = self._streams.get(name) if name else None
+        if stream is report:
+            del self._streams[name]
+        elif stream is not None and _is_beside(request) and report.status in _BESIDE_STATUSES:
+            report.is_about_barrier = True
+            stream.barrier_requests += 1
+
+
+def _barrier_in(request: Request) -> bytes:
+    """Return the barrier that a request to a probe of ours names; b"" for none."""
+    if b"barrier=" not in request.target:
+        return b""
+    path, _, query = request.target.partition(b"?")
+    names = [pair[8:] for pair in query.split(b"&") if pair.startswith(b"barrier=")]
+    return names[0] if names and path.endswith(_PROBE_PATHS) else b""
+
+
+def _is_beside(request: Request) -> bool:
+    return request.target.partition(b"?")[0].endswith(_BESIDE_PATHS)
 
 
 def log_text(peer: str, request: Request, report: Report) -> None:
@@ -32,6 +75,7 @@ def log_text(peer: str, request: Request, report: Report) -> None:
         f"chunks={report.chunks} octets={report.octets}" if report.scanner is not None else "",
         f"mode={report.mode}" if report.mode != EXACT_MODE else "",
         f"fault={report.fault}" if report.fault is not None else "",
+        f"barrier_requests={report.barrier_requests}" if report.barrier_requests else "",
     )
     line = line_of(peer, request, report.status, *parts, ended=report.verdict, why=report.details)
     logger.log(level, "%s", line)
@@ -57,6 +101,7 @@ def log_json(peer: str, request: Request, report: Report) -> None:
         "fault": str(report.fault) if report.fault is not None else None,
         "rule": report.rule or None,
         "details": report.details or None,
+        "barrier_requests": report.barrier_requests or None,
         "traceparent": _text(trace) if trace else None,
     }
     logger.log(level, "%s", json.dumps(entry))

@@ -6,7 +6,12 @@ before the request goes upstream. `ID; state` asks for the state of the barrier,
 The gateway itself answers this, and `/probe/ack` and `/probe/state`.
 
 A frame is a chunk of the application, a part of one that is too large to hold (`MAX_HELD_OCTETS`), or the octets of one
-receive if its response is not chunked. The last-chunk also waits until everything before it is acknowledged.
+receive if its response is not chunked. The last-chunk, or the close that delimits a body, waits until everything before
+it is acknowledged.
+
+The application is asked in the version that the hop asks in, and chunks that it sends for HTTP/1.0 stay chunks, so that
+the hop gets what it gets without this gateway: nginx passes chunks on that it would hold without their sizes. Events
+and lines of JSON that come without chunks, since they were asked for in HTTP/1.0, are a frame each.
 """
 
 from __future__ import annotations
@@ -38,8 +43,18 @@ from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner
 
 _CODING: Final = re.compile(rb"\r\ncontent-encoding:[\t ]*([^\r\n]*)", re.IGNORECASE)
+_TYPE: Final = re.compile(
+    rb"\r\ncontent-type:[\t ]*(?:text/(event-stream)|application/(?:x-)?(?:ndjson|jsonl))", re.IGNORECASE
+)
+# A part of such content, with its end; or the rest of a receive.
+_EVENT: Final = re.compile(rb".*?(?:\r?\n){2}|.+", re.DOTALL)
+_LINE: Final = re.compile(rb".*?\n|.+", re.DOTALL)
+
+_ARRIVAL_FIELDS: Final = frozenset({b"connection", b"via", b"accept-encoding", b"x-forwarded-for", b"forwarded"})
+_VALUE_OCTETS: Final = 256  # of a field in the state; a list of ten hops is shorter
 
 MAX_HELD_OCTETS: Final = 1 << 20
 """Octets of one chunk that are held until it is complete; a larger one is sent in frames of about this size."""
@@ -83,6 +98,16 @@ def barrier_of(request: Request) -> tuple[str, Request]:
     return named.decode("latin-1"), replace(request, fields=kept)
 
 
+def arrival_of(request: Request) -> dict[str, object]:
+    """Return how a request arrived, in the form of an entry of our origin's journal, with fewer fields."""
+    fields = [
+        [name.decode("latin-1"), value[:_VALUE_OCTETS].decode("latin-1")]
+        for name, value in request.fields
+        if name.lower() in _ARRIVAL_FIELDS
+    ]
+    return {"version": request.version.decode("latin-1"), "fields": fields}
+
+
 def _answered(status: int, fields: tuple[Field, ...], content: bytes) -> tuple[Response, bytes]:
     return _response(status, (*fields, (b"Content-Length", b"%d" % len(content)))), content
 
@@ -92,12 +117,17 @@ def _response(status: int, fields: tuple[Field, ...]) -> Response:
 
 
 class BarrierMover:
-    """A mover that sends the response of one exchange frame by frame; it passes all other calls to another mover."""
+    """A mover that sends the response of one exchange frame by frame; it passes all other calls to another mover.
 
-    def __init__(self, mover: Mover, barrier: Barrier) -> None:
+    Args:
+        is_old: the request is HTTP/1.0.
+    """
+
+    def __init__(self, mover: Mover, barrier: Barrier, *, is_old: bool = False) -> None:
         self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch
         self._mover = mover
         self._barrier = barrier
+        self._is_old = is_old
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -116,6 +146,8 @@ class BarrierMover:
         decoder = ContentDecoder(coding[1].decode("latin-1") if coding else "")
         held: list[Event] = []
         is_chunked = isinstance(scanner, ChunkedScanner)
+        typed = _TYPE.search(options.preface) if self._is_old and not (is_chunked or coding) else None
+        part = None if typed is None else _EVENT if typed[1] else _LINE
 
         async def pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
             while True:
@@ -123,7 +155,8 @@ class BarrierMover:
                 if options.note_counts is not None:
                     options.note_counts(read)
                 for frame in _take_frames(held, is_chunked=is_chunked):
-                    await self._pass_on(sink, frame, read, options, decoder)
+                    for each in _parts_of(frame, part):
+                        await self._pass_on(sink, each, read, options, decoder)
                 if feed.error is not None:
                     raise feed.error
                 if not feed.is_behind:
@@ -132,6 +165,8 @@ class BarrierMover:
 
         try:
             await relay(source, sink, scanner, options, pass_on)
+            if isinstance(scanner, CloseScanner):  # the close that follows is the end: it waits as a last-chunk does
+                await self._barrier.wait_acked(self._barrier.written)
         except BarrierIdle as error:
             raise SendTimeout(str(error)) from error
 
@@ -163,3 +198,13 @@ def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]
         end = ends[0] if ends else len(held)
         frame, held[:end] = held[:end], []
         yield frame
+
+
+def _parts_of(frame: list[Event], part: re.Pattern[bytes] | None) -> Iterator[list[Event]]:
+    """Yield a frame of a body without chunks in parts, each of them content; with None as it is."""
+    if part is None:
+        yield frame
+        return
+    for event in frame:
+        for found in part.finditer(event.raw):
+            yield [Data(event.offset + found.start(), found[0])]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from chunkwire.forward.access import OnEnd, log_text
-from chunkwire.forward.barrier import BarrierEndpoint, BarrierMover, barrier_of, refused
+from chunkwire.forward.access import OnEnd, ProbeTraffic, log_text
+from chunkwire.forward.barrier import BarrierEndpoint, BarrierMover, arrival_of, barrier_of, refused
 from chunkwire.forward.exchange import Exchange, answer_failure
 from chunkwire.forward.failure import Failure, Outcome, client_failure
 from chunkwire.forward.report import Report
@@ -83,6 +83,7 @@ class Gateway:
         self._by_client: Counter[str] = Counter()
         self._streams = 0
         self._has_logged_fin = False
+        self._probes = ProbeTraffic()
         self._barriers = BarrierEndpoint() if settings.has_barriers else None
 
     async def run(self) -> None:
@@ -150,7 +151,9 @@ class Gateway:
             return await self._run_limited(client, request, framing)
         try:
             with endpoint.barriers.opened(name) as barrier:
-                return await self._run_limited(client, request, framing, BarrierMover(self._mover, barrier))
+                barrier.arrived = arrival_of(request)
+                mover = BarrierMover(self._mover, barrier, is_old=request.version == b"1.0")
+                return await self._run_limited(client, request, framing, mover)
         except Refusal as error:
             return await self._answer(client, request, framing, Report(Outcome.CUT, error.status), *refused(error))
 
@@ -204,6 +207,7 @@ class Gateway:
         exchange = self._exchange(client, request, framing, mover or self._mover, sheet)
         if self._metrics is not None:
             self._metrics.begin(exchange.report)
+        self._probes.begin(request, exchange.report)
         try:
             report = await exchange.run(self.upstreams)
         except BaseException:
@@ -213,6 +217,7 @@ class Gateway:
         finally:
             if sheet is not None and self.stamps is not None:
                 self.stamps.close(sheet)
+            self._probes.end(request, exchange.report)
             self._ended(client.peer, request, exchange.report)
         return report.keep_alive
 
@@ -235,9 +240,11 @@ class Gateway:
     def _exchange(
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover, sheet: StampSheet | None
     ) -> Exchange:
-        settings = self._settings
-        if isinstance(mover, BarrierMover):  # its client is a proxy, whose FIN means that it left
-            settings = replace(settings, on_client_fin="cancel")
+        settings, additions = self._settings, self._additions
+        if isinstance(mover, BarrierMover):
+            settings = replace(settings, on_client_fin="cancel")  # its client is a proxy, whose FIN means that it left
+            additions = additions._replace(keeps_version=True)
+            client.take_chunks()
         if sheet is not None:
             mover = StampingMover(mover, sheet, client)
         return Exchange(
@@ -245,7 +252,7 @@ class Gateway:
             request,
             framing,
             settings=settings,
-            additions=self._additions,
+            additions=additions,
             mover=mover,
             drain=self.drain,
             on_half_close=self._note_half_close,

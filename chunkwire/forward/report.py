@@ -27,7 +27,9 @@ class Report:
         mode: the relay mode that the response body went through.
         fault: the fault that the operator asked for, if it applied to this response; None if not.
         keep_alive: another request may follow on the client's connection.
-        is_about_barrier: the gateway itself answered an acknowledgement or a request for a state.
+        is_about_barrier: it was an acknowledgement or a request for a state, answered by the gateway itself, or beside
+            a stream that it relays.
+        barrier_requests: how many of those were relayed while this stream was.
     """
 
     verdict: Outcome = Outcome.COMPLETE
@@ -42,6 +44,7 @@ class Report:
     fault: FaultPlan | None = None
     keep_alive: bool = False
     is_about_barrier: bool = False
+    barrier_requests: int = 0
     started: float = field(default_factory=trio.current_time)
 
     @property

@@ -41,19 +41,22 @@ _CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 
 
 class HeadAdditions(NamedTuple):
-    """What the gateway adds to heads.
+    """What the gateway adds to heads, and whether it keeps the version.
 
     Attributes:
         name: of the gateway, in Via.
         preserve_host: send the client's Host upstream, instead of the upstream's own.
         marks: fields added to a response whose body is not sent to the client in chunks.
         chunked_marks: fields added to any other response.
+        keeps_version: ask the upstream in the client's version, and leave chunks that it sends for HTTP/1.0: so a hop
+            gets the framing that it gets without this gateway (`forward.barrier`).
     """
 
     name: str
     preserve_host: bool = False
     marks: tuple[Field, ...] = ()
     chunked_marks: tuple[Field, ...] = ()
+    keeps_version: bool = False
 
 
 class DownstreamHead(NamedTuple):
@@ -200,7 +203,8 @@ def upstream_request(
         fields.append((b"Connection", b", ".join(options)))
     if framing.kind is BodyKind.CHUNKED:
         fields.append(_CHUNKED)
-    return Request(request.method, _prefixed(url.target, request.target), fields=tuple(fields))
+    version = request.version if additions.keeps_version else b"1.1"
+    return Request(request.method, _prefixed(url.target, request.target), version, tuple(fields))
 
 
 def _prefixed(prefix: bytes, target: bytes) -> bytes:
@@ -224,10 +228,10 @@ def downstream_response(
 ) -> DownstreamHead:
     """Return a final response as it is sent to the client.
 
-    An HTTP/1.0 client must not get a Transfer-Encoding (RFC 9112 §6.1): a chunked body is then delimited by close, and
-    the Trailer field is removed, as the trailers are. Both framing fields are removed from a 204 (§6.1, RFC 9110 §8.6).
-    A Content-Length beside a Transfer-Encoding is removed, which can only be in a response without a body (RFC 9112
-    §6.3).
+    An HTTP/1.0 client must not get a Transfer-Encoding (RFC 9112 §6.1): unless `keeps_version`, a chunked body is then
+    delimited by close, and the Trailer field is removed, as the trailers are. Both framing fields are removed from a
+    204 (§6.1, RFC 9110 §8.6). A Content-Length beside a Transfer-Encoding is removed, which can only be in a response
+    without a body (RFC 9112 §6.3).
 
     Args:
         framing: of the request's body.
@@ -239,7 +243,8 @@ def downstream_response(
     """
     body = response_framing(response, request.method)
     is_chunked = body.kind is BodyKind.CHUNKED
-    is_dechunked = is_chunked and request.version == b"1.0"
+    is_old = request.version == b"1.0"
+    is_dechunked = is_chunked and is_old and not additions.keeps_version
     dropped = {b"trailer"} if is_dechunked else set()
     if response.status == 204 or response.lines(b"transfer-encoding"):
         dropped.add(b"content-length")
@@ -260,7 +265,7 @@ def downstream_response(
         named_by_connection(response),
         closes_body,
         request.keeps_alive and not closes_body and not close,
-        _is_in_step(request, framing, response, body),
+        _is_in_step(request, framing, response, body) and not (is_old and additions.keeps_version),
     )
 
 

@@ -113,6 +113,11 @@ class ServerConnection(Connection):
         """Return the octets of a 1xx head; see `writer.write_informational`."""
         return write_informational(Response(status, reason, fields=tuple(fields)), self._asked)
 
+    def take_chunks(self) -> None:
+        """Accept chunks for the latest request although it is HTTP/1.0: a departure from RFC 9112 §6.1."""
+        if self._asked is not None:
+            self._asked = self._asked._replace(takes_chunks=True)
+
     def head_octets(self, response: Response, method: bytes = b"GET") -> bytes:
         """Return the octets of a final response head for the latest request; see `writer.write_response`.
 

@@ -19,8 +19,8 @@ from chunkwire.net.heads import BodyKind, Field, HeadError, Request, Response, r
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError, quoted
 
-# request-line without its CRLF (RFC 9112 §3); no version but 1.1 is written.
-_REQUEST_LINE: Final = re.compile(abnf.TOKEN + rb" [\x21-\x7e]++ HTTP/1\.1")
+# request-line without its CRLF (RFC 9112 §3).
+_REQUEST_LINE: Final = re.compile(abnf.TOKEN + rb" [\x21-\x7e]++ HTTP/1\.[01]")
 # reason-phrase = 1*( HTAB / SP / VCHAR / obs-text ) (RFC 9112 §4)
 _REASON: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 # field-line = field-name ":" OWS field-value OWS (RFC 9112 §5), the first OWS one SP, the second nothing.
@@ -51,7 +51,7 @@ def write_request(request: Request) -> bytes:
     Raises:
         LocalError: the request-line, a field line or the framing is not legal, or there is not exactly one Host.
     """
-    line = b"%b %b HTTP/1.1" % (request.method, request.target)
+    line = request.start_line
     if not _REQUEST_LINE.fullmatch(line):
         raise LocalError(f"expected `METHOD TARGET` without blanks or control octets in them, got {quoted(line)}")
     if len(request.lines(b"host")) != 1:

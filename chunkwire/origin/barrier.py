@@ -6,7 +6,8 @@ barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
 
     POST /probe/ack?barrier=ID&n=K    204: frame K and all frames before it are acknowledged; 0 is the head
     GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far,
-                                      "is_over": whether the stream has ended}
+                                      "is_over": whether the stream has ended; from `forward --barrier` also
+                                      "arrived": how its request arrived, with version and fields}
     GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
 Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
@@ -66,6 +67,7 @@ class Barrier:
         written: frames that have been written to the socket.
         acked: number of the last acknowledged frame; -1 until the head is acknowledged, if the stream waits for it.
         octets: of content in the frames written, without a content coding.
+        arrived: how the request of the stream arrived; empty where the journal has it.
     """
 
     def __init__(self, acked: int = 0) -> None:
@@ -73,6 +75,7 @@ class Barrier:
         self.acked = acked
         self.octets = 0
         self.is_over = False
+        self.arrived: dict[str, object] = {}
         self._changed = trio.Event()
 
     def note_written(self, octets: int) -> None:
@@ -183,6 +186,7 @@ class Barriers:
         """Return the state of a barrier as JSON."""
         about = {"instance": self.instance, "written": barrier.written, "acked": barrier.acked}
         about |= {"octets": barrier.octets, "is_over": barrier.is_over}
+        about |= {"arrived": barrier.arrived} if barrier.arrived else {}
         return json.dumps(about).encode() + b"\n"
 
     def find(self, name: str) -> Barrier:

@@ -308,3 +308,87 @@ async def test_the_limit_of_streams_counts_here_too(request_head: bytes) -> None
     async with forwarding(settings=replace(HELD, max_streams_per_client=1)) as gateway:
         async with gateway.connect(get()), gateway.asked():
             assert (await gateway.ask(request_head)).startswith(b"HTTP/1.1 429 ")
+
+
+OLD = get(NAMED, target=b"/sse", version=b"1.0")
+EVENT_STREAM = b"Content-Type: text/event-stream"
+
+
+async def test_a_hop_that_asks_in_http_1_0_gets_what_the_application_answers_to_that(make_mover: MakeMover) -> None:
+    """Fails where the chunks of an application that sends them for HTTP/1.0 too are removed: nginx would hold."""
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(OLD) as client, gateway.accept() as upstream:
+        assert (await upstream.read_head()).startswith(b"GET /sse HTTP/1.0\r\n")
+        await upstream.send(chunked(FIRST + SECOND + END))
+        head = await client.read_head()
+        assert b"\r\nTransfer-Encoding: chunked\r\n" in head
+        assert b"\r\nConnection: close\r\n" in head
+        await client.expect(FIRST)
+        assert b" 204 " in await acknowledge(gateway, 1)
+        await client.expect(SECOND)
+        assert b" 204 " in await acknowledge(gateway, 2)
+        assert await client.read_end() == END
+
+
+async def test_chunks_are_removed_for_http_1_0_where_no_barrier_is_named(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(version=b"1.0")) as client:
+        async with gateway.accept() as upstream:
+            assert b" HTTP/1.1\r\n" in await upstream.read_head()
+            await upstream.send(chunked(FIRST + END))
+            assert b"chunked" not in await client.read_head()
+            assert await client.read_end() == b"hello"
+
+
+@pytest.mark.parametrize(
+    "fields, version, frames",
+    [
+        ((EVENT_STREAM,), b"1.0", [b"data: 1\n\n", b"data: 2\r\n\r\n", b"da"]),
+        ((b"Content-Type: application/x-ndjson",), b"1.0", [b"data: 1\n", b"\n", b"data: 2\r\n", b"\r\n", b"da"]),
+        ((b"Content-Type: text/plain",), b"1.0", [b"data: 1\n\ndata: 2\r\n\r\nda"]),
+        ((EVENT_STREAM, b"Content-Encoding: gzip"), b"1.0", [b"data: 1\n\ndata: 2\r\n\r\nda"]),
+        ((EVENT_STREAM,), b"1.1", [b"data: 1\n\ndata: 2\r\n\r\nda"]),
+    ],
+)
+async def test_events_without_chunks_are_frames_where_they_were_asked_for_in_http_1_0(
+    make_mover: MakeMover, fields: tuple[bytes, ...], version: bytes, frames: list[bytes]
+) -> None:
+    request = get(NAMED, target=b"/", version=version)
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(request) as client:
+        async with gateway.asked() as upstream:
+            await upstream.send(answer(*fields, version=version) + b"".join(frames))
+            await client.read_head()
+            for number, frame in enumerate(frames, 1):
+                await client.expect(frame)
+                assert client.received == b""
+                assert b" 204 " in await acknowledge(gateway, number)
+
+
+async def test_the_state_says_how_the_request_of_the_stream_arrived() -> None:
+    fields = (NAMED, b"Via: 1.1 edge", b"Cookie: secret", b"Connection: close")
+    async with forwarding(settings=HELD) as gateway:
+        async with gateway.exchange(get(*fields, target=b"/sse", version=b"1.0"), chunked(FIRST)) as (
+            client,
+            _upstream,
+        ):
+            await client.expect(FIRST)
+            _, content = await ask(gateway, get(target=f"/probe/state?barrier={ID}".encode()))
+    arrived = {"version": "1.0", "fields": [["Via", "1.1 edge"], ["Connection", "close"]]}
+    assert json.loads(content)["arrived"] == arrived
+
+
+async def test_requests_beside_a_relayed_stream_are_counted_on_its_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Fails where each acknowledgement of a probe has a line in the log of a gateway without --barrier."""
+    about = f"/up/probe/state?barrier={ID}".encode()
+    async with forwarding() as gateway:
+        stream = get(target=f"/up/probe?n=2&barrier={ID}".encode())
+        async with gateway.exchange(stream, chunked(FIRST)) as (_client, upstream):
+            for target, level in ((about, "DEBUG"), (about.replace(b"0", b"1"), "INFO")):
+                await gateway.relay(get(target=target), answer(b"Content-Length: 0", b"Connection: close"))
+                await gateway.wait_ended()
+                assert level_of(gateway, caplog) == level
+            await gateway.relay(get(target=about), answer(b"Content-Length: 0", status=b"500 No"))
+            await gateway.wait_ended()
+            assert level_of(gateway, caplog) == "INFO"
+            await upstream.send(END)
+            assert (await gateway.wait_ended()).barrier_requests == 1
+            assert level_of(gateway, caplog) == "INFO"
+    assert " barrier_requests=1 complete" in caplog.text
