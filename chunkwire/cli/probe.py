@@ -15,10 +15,10 @@ at once from the only hop, this hop holds it, or the origin writes it so.
 Each verdict says what it rests on. proved: each frame was with us before the
 next one was written. by order: while a frame had not come, 20 requests were
 answered through the same hop. by time: neither could be had.
-exit codes: 0 no hop holds, or that is undecided (with --strict: 1), 1 a hop
-  holds, or the stream comes in bursts or from a cache, or is another one, 2
-  usage, 7 a hop cannot be reached, 18 cut, 22 HTTP error, 28 no frame came, or
-  undecided (--gate), 130 Ctrl-C (prints the hops asked so far); by verdict: `chunkwire help barrier`
+exit codes: 0 no hop holds, 1 a hop holds, or the stream comes in bursts or from a
+  cache, or is another one, 2 usage, 7 a hop cannot be reached, 18 cut, 22 HTTP
+  error, 28 no frame came, or undecided (with --strict: 1), 130 Ctrl-C (prints the
+  hops asked so far); by verdict: `chunkwire help barrier`
 
 examples:
   chunkwire probe :8081/probe :8080/probe https://app.example/probe

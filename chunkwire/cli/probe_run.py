@@ -30,7 +30,7 @@ from chunkwire.tools.probe.page import page_of, to_html, to_markdown
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, outcome_of, result_of
-from chunkwire.tools.probe.verdict import CUTTING, UNDECIDED, Finding, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
 from chunkwire.tools.probe.why import INSTEAD, find_why, plan_why
 from chunkwire.wire.errors import LocalError
@@ -153,27 +153,39 @@ async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> 
     if prober.barrier_at and not await is_barrier_gateway(prober.barrier_at, prober.tls, patience=patience):
         where = str(prober.barrier_at).removeprefix("http://").removesuffix("/")
         raise LocalError(f"--barrier-at: {where} is no chunkwire forward --barrier")
-    hops += await _application_hops(prober, sources)
-    for source, name in _named(sources):
+    application = await _application(prober, sources)
+    if application is not None and _is_answered(application):
+        hops.append(application)
+    for number, (source, name) in enumerate(_named(sources)):
         is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
         if is_path(source):
             hops += read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
         else:
             hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
+        if not number and application is not None and not any(map(_is_answered, (application, hops[-1]))):
+            hops.insert(0, application)  # else the first hop rewrites paths, and its path is none of the application's
 
 
-async def _application_hops(prober: Prober, sources: Sequence[str]) -> list[Hop]:
-    """Return the application as a hop, asked where its barrier stands; nothing where no hop may be added.
+async def _application(prober: Prober, sources: Sequence[str]) -> Hop | None:
+    """Return the application as a hop, asked where its barrier stands; None where that is named, or cannot be asked.
 
-    Where the first hop rewrites paths, its path is none of the application's: then it is left out.
+    Raises:
+        LocalError: it is named behind another hop, though nothing is further in.
     """
     if prober.barrier_at is None or is_path(sources[0]):
-        return []
+        return None
     url = replace(prober.barrier_at, target=parse_url(sources[0]).target)
-    if any(parse_url(source).authority == url.authority for source in sources if not is_path(source)):
-        return []
-    hop = await prober.probe(url.authority.decode("ascii"), url)
-    return [hop] if hop.runs and hop.runs[0].status == 200 else []
+    where = url.authority
+    places = [n for n, source in enumerate(sources) if not is_path(source) and parse_url(source).authority == where]
+    if not places:
+        return await prober.probe(where.decode("ascii"), url)
+    if places[0]:
+        raise LocalError(f"expected {sources[places[0]]}, where --barrier-at is, as the first URL: from the inside out")
+    return None
+
+
+def _is_answered(hop: Hop) -> bool:
+    return bool(hop.runs) and hop.runs[0].status == 200
 
 
 async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namespace, findings: list[Finding]) -> None:
@@ -195,7 +207,8 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
         return
     if not (options.quiet or sys.stderr.isatty()):  # a terminal is shown each step
         print(plan_why(prober, parse_url(source), idle=options.idle), file=sys.stderr, flush=True)
-    async for finding in find_why(prober, name, parse_url(source), idle=options.idle):
+    buffer = result.blamed.octets if result.blamed is not None else None
+    async for finding in find_why(prober, name, parse_url(source), idle=options.idle, buffer=buffer):
         findings.append(finding)  # noqa: PERF401  each is kept when it is found, as a signal may end this
 
 
@@ -271,9 +284,8 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
         print(line)
     if result.is_empty and code == ExitCode.TIMEOUT and not (options.json or options.gate):
         print("nothing was measured: no frame came")
-    is_undecided = any(verdict.kind in UNDECIDED for verdict in result.verdicts) and code == ExitCode.OK
-    if is_undecided and not (options.json or options.gate):
-        print("undecided, so the exit code is 0 (1 with --strict)")
+    elif code == ExitCode.TIMEOUT and not (options.json or options.gate):
+        print("undecided, so the exit code is 28 (1 with --strict)")
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:
@@ -281,15 +293,14 @@ def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCod
 
     Args:
         is_strict: what cannot be ruled out counts as found.
-        is_gate: what no proof decides is TIMEOUT.
+        is_gate: what no proof decides is undecided.
     """
     outcomes = [(outcome_of(verdict, is_gate=is_gate), verdict) for verdict in result.verdicts]
     if failed := [_code_of(verdict) for outcome, verdict in outcomes if outcome == "failed"]:
         return min(failed)
-    if result.is_empty or (is_gate and any(outcome for outcome, _ in outcomes)):
-        return ExitCode.TIMEOUT
-    is_open = any(verdict.kind in UNDECIDED for verdict in result.verdicts)
-    return ExitCode.FINDING if is_strict and is_open else ExitCode.OK
+    if not result.is_empty and not any(outcome for outcome, _ in outcomes):
+        return ExitCode.OK
+    return ExitCode.FINDING if is_strict and not (is_gate or result.is_empty) else ExitCode.TIMEOUT
 
 
 def _code_of(failed: HopVerdict) -> ExitCode:

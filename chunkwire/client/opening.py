@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import trio
 
@@ -94,6 +94,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     record_to: Callable[[Record], None] | None = None,
     judges_content: bool = True,
     pool: Pool | None = None,
+    version: Literal["1.0", "1.1"] = "1.1",
 ) -> AsyncIterator[Stream]:
     """Send a request and yield the response as a stream, once its head has come. Redirects are not followed.
 
@@ -117,6 +118,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         pool: connections are taken from it, except for a stream as body, and given back. The request then has no
             `Connection: close`, and is repeated if a kept connection ends before the first octet of a response,
             provided that its method is idempotent or `retry.is_repeatable`. None opens one for each request.
+        version: of the request, to see what an old client gets; one in HTTP/1.0 has no stream as body.
 
     Raises:
         LocalError: the method, the URL, a field or the body is not valid; or this is not called inside trio.
@@ -128,7 +130,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     sent, lines = take_body(body, json, fields)
     plan = RequestPlan(
         url=where,
-        request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None),
+        request=build_request(method, where, fields=lines, body=sent, keeps=pool is not None, version=version),
         body=sent,
         tls=(tls or (make_tls() if pool is None else pool.tls)) if where.scheme == "https" else None,
         connect_timeout=connect_timeout,

@@ -36,7 +36,13 @@ _EXPECT_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
 def build_request(
-    method: str, url: Url, *, fields: Iterable[AnyField] = (), body: Body = None, keeps: bool = False
+    method: str,
+    url: Url,
+    *,
+    fields: Iterable[AnyField] = (),
+    body: Body = None,
+    keeps: bool = False,
+    version: str = "1.1",
 ) -> Request:
     """Return the head of a request; the caller's fields replace the defaults of the same name.
 
@@ -56,7 +62,7 @@ def build_request(
         *(() if keeps else ((b"Connection", b"close"),)),
     )
     kept = tuple(field for field in defaults if field[0].lower() not in names)
-    return Request(verb, url.target, b"1.1", (*kept, *given, *_framing(verb, names, body)))
+    return Request(verb, url.target, version.encode("ascii"), (*kept, *given, *_framing(verb, names, body)))
 
 
 def take_body(body: object, json: object, fields: object) -> tuple[Body, list[AnyField]]:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import main
 from tests.tools.packets import pcap
 from tests.tools.test_captures import FRAMES, GET, HEAD, at_two_places, talk
@@ -124,7 +125,7 @@ def test_flags_about_requests_may_stand_in_the_environment(
     """Fails where CHUNKWIRE_INSECURE, set for all verbs, forbids to read a file."""
     for name, value in ABOUT_REQUESTS.items():
         monkeypatch.setenv(f"CHUNKWIRE_{name}", value)
-    assert main([verb, capture]) == 0
+    assert main([verb, capture]) == (ExitCode.TIMEOUT if verb == "probe" else ExitCode.OK)  # it is too short to judge
     assert main([verb, capture, "-k"]) == 2
 
 
@@ -134,7 +135,7 @@ def test_a_file_for_records_of_runs_stays_as_it_is_where_nothing_is_requested(
     saved = tmp_path / "saved.jsonl"
     saved.write_text("of an earlier run\n")
     monkeypatch.setenv("CHUNKWIRE_PROBE_SAVE", str(saved))
-    assert main(["probe", capture]) == 0
+    assert main(["probe", capture]) == ExitCode.TIMEOUT  # undecided
     assert saved.read_text() == "of an earlier run\n"
 
 

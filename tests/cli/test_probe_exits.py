@@ -1,13 +1,16 @@
 """The exit code of `probe`, plain and with --gate: the table of `chunkwire help barrier`, row by row."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.probe_run import exit_code
 from chunkwire.lab.pages import PAGES
+from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.arrival import Run
+from chunkwire.tools.probe.barrier import not_at
 from chunkwire.tools.probe.exports import gate_line, junit
 from chunkwire.tools.probe.result import outcome_of
 from chunkwire.tools.probe.verdict import DEFECTS, PROVABLE, UNDECIDED, Evidence, HopVerdict, Kind, Proof
@@ -54,6 +57,13 @@ def test_a_verdict_has_the_exit_codes_of_the_table(verdict: HopVerdict, plain: i
     assert 'failures="{}" errors="{}"'.format(*counts) in junit(result, is_gate=True)
     assert bool(outcome_of(verdict, is_gate=False)) == (plain != 0)
     assert exit_code(result, is_strict=True, is_gate=False) == (1 if verdict.kind in UNDECIDED else plain)
+
+
+def test_a_hop_that_does_not_lead_to_the_barrier_never_passes() -> None:
+    verdict = replace(verdict_on(Kind.STREAMS, Proof.BY_TIME), unproved=not_at(parse_url(":8001")))
+    assert "127.0.0.1:8001 (--barrier-at): make that the upstream" in verdict.unproved
+    assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.TIMEOUT
+    assert result_on(verdict).headline == ""
 
 
 @pytest.mark.parametrize(

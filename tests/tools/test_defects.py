@@ -2,6 +2,7 @@
 
 import pytest
 
+from chunkwire.tools.pages import page_text
 from chunkwire.tools.probe.judge import judge_hop
 from chunkwire.tools.probe.verdict import Kind
 from tests.tools.synthesis import Path, hop_of
@@ -36,16 +37,23 @@ def test_a_cut_and_a_cache_are_no_stream_to_judge(path: Path, kind: Kind, line: 
     [
         (b"HTTP/1.1 404 Not Found", (), "404 Not Found"),
         (b"HTTP/1.1 502 Bad Gateway", DNS, "502 Bad Gateway, Proxy-Status: a; error=dns_timeout"),
-        (b"HTTP/1.1 403 Forbidden", HTML, "403 Forbidden, text/html"),
+        (b"HTTP/1.1 403 Forbidden", HTML, "403 Forbidden, text/html, which says: no route"),
+        (b"HTTP/1.1 403 Forbidden", ((b"Content-Encoding", b"gzip"), *HTML), "403 Forbidden, text/html"),
         (b"HTTP/1.1 302 Found", ((b"Location", b"/login"),), "302 Found, to /login"),
-        (b"HTTP/1.1 403 Forbidden", CHALLENGE, "403 Forbidden, text/html, a challenge page"),
+        (b"HTTP/1.1 403 Forbidden", CHALLENGE, "403 Forbidden, text/html, a challenge page, which says: no route"),
     ],
 )
 def test_another_answer_is_not_the_stream(
     status_line: bytes, fields: tuple[tuple[bytes, bytes], ...], words: str
 ) -> None:
-    verdict = judge_hop(hop_of(Path(status_line=status_line, fields=fields)))
+    page = Path(status_line=status_line, fields=fields, hold=lambda writes: [(writes[0][0], b"<p>no <b>route</b>\n")])
+    verdict = judge_hop(hop_of(page))
     assert (verdict.kind, verdict.line) == (Kind.NOT_THE_STREAM, f"not the stream: {words}")
+
+
+def test_the_title_of_a_page_is_what_it_says() -> None:
+    assert page_text(b"<html><TITLE>400 plain\nHTTP</title><h1>Bad</h1>") == "400 plain HTTP"
+    assert page_text(b"x " * 50) == "x " * 39 + "x…"
 
 
 def test_content_without_stamps_is_not_the_stream_unless_its_coding_could_not_be_read() -> None:

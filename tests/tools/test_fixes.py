@@ -145,7 +145,7 @@ def test_shown_compression_offers_its_own_switch_first() -> None:
 
 def test_a_change_that_frees_what_was_held_or_written_so_shows_that_it_is_held() -> None:
     verdict = after_why(AT_ONCE, HTTP_1_0)
-    assert verdict.line == "HOLDS all of it at once, after 950 ms; it streams with HTTP/1.0"
+    assert verdict.line == "HOLDS all of it at once, after 950 ms; it streams with HTTP/1.0 in the request"
     assert after_why(AT_ONCE, in_vain=(HTTP_1_0,)).kind is Kind.SUSPECT
 
 

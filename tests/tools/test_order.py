@@ -1,5 +1,6 @@
 """Verdicts by order: what had come when each frame was acknowledged, and no time at all."""
 
+import json
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,14 +11,17 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import AckRecord, Record, to_json
 from chunkwire.tools.probe.arrival import Run, read_run, read_runs
 from chunkwire.tools.probe.captures import read_recording
-from chunkwire.tools.probe.exports import gate_line, github_lines, junit
+from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
-from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
+from chunkwire.tools.probe.page import page_of, to_html
+from chunkwire.tools.probe.result import out_of_order
+from chunkwire.tools.probe.verdict import Evidence, HopVerdict, Kind, Proof
+from chunkwire.tools.probe.view import lines_of
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import ChunkedScanner
-from tests.tools.synthesis import Probe, result_on
+from tests.tools.synthesis import Path, Probe, result_on, run_of
 
 # Of frame k with these octets, 1 being the first: how many frames had come when it was acknowledged, and how many
 # requests were answered before.
@@ -190,6 +194,33 @@ def test_an_application_that_flushes_its_compressor_streams() -> None:
     flushed = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in EVENTS]
     for frames, coding in ((flushed, b"gzip"), (EVENTS, b"identity")):
         assert judged(application(frames, coding)).kind is Kind.STREAMS
+
+
+def arrived(name: str, relays: int | None, kind: Kind = Kind.STREAMS, via: bytes = b"") -> HopVerdict:
+    runs = (run_of(Probe(), Path(fields=((b"Via", via),))),) if via else ()
+    proof = Proof.PROVED if kind is Kind.STREAMS else Proof.BY_ORDER
+    return HopVerdict(hop=name, kind=kind, proof=proof, runs=runs, evidence=Evidence(relays=relays))
+
+
+@pytest.mark.parametrize(
+    "inner, outer, why",
+    [
+        (arrived("a", 2), arrived("b", 1), "a request to a came through 2 gateways, by its own fields, and one to b"),
+        (arrived("a", 1), arrived("b", 1), ""),
+        (arrived("a", 1), arrived("b", None), ""),
+        (arrived("a", None, via=b"1.1 x, 1.1 y"), arrived("b", None, via=b"1.1 x"), "the response at a has all names"),
+        (arrived("a", None, via=b"1.1 x"), arrived("b", None, via=b"1.1 x, 1.1 y"), ""),
+        (arrived("a", None, via=b"1.1 x"), arrived("b", None), ""),  # it may remove them
+        (arrived("a", 0, Kind.TO_END), arrived("b", 0), "a holds what b streams"),
+    ],
+)
+def test_hops_that_are_named_from_the_outside_in_are_noticed(inner: HopVerdict, outer: HopVerdict, why: str) -> None:
+    assert out_of_order([inner, outer]).startswith(why)
+    assert bool(out_of_order([inner, outer])) is bool(why)
+    result = result_on(inner, outer)
+    assert any(line.startswith("Are the hops named from the inside out") for line in lines_of(result)) is bool(why)
+    assert bool(json.loads(list(json_lines(result))[-1])["out_of_order"]) is bool(why)
+    assert ("The hops may not be named from the inside out" in to_html(list(page_of(result, made="")))) is bool(why)
 
 
 def test_what_never_comes_is_not_held() -> None:

@@ -122,7 +122,7 @@ def test_an_application_that_is_no_probe_gets_the_command_for_it() -> None:
 def test_what_was_shown_is_told_apart_from_a_guess() -> None:
     shown = HopVerdict(hop="hop", kind=Kind.TO_END, tried=((HTTP_1_0, True),))
     lines = list(lines_of(result_on(shown)))
-    assert lines[3] == "  shown: it streams with HTTP/1.0"
+    assert lines[3] == "  shown: it streams with HTTP/1.0 in the request"
     assert lines[4].startswith("  guess: ")
     assert not any(line.startswith("  try: ") for line in lines)
 

@@ -9,11 +9,13 @@ import trustme
 from chunkwire.net.dial import parse_url
 from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.probing import Prober, describe_arrival
+from chunkwire.tools.probe.journey import describe_arrival, relays_in
+from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import Ask, parameters
+from chunkwire.tools.probe.result import conclusion_of
 from chunkwire.tools.probe.verdict import Finding
 from chunkwire.tools.probe.view import lines_of
-from chunkwire.tools.probe.why import ask_1_0, find_departure, find_idle_limit, finding_of, plan_why
+from chunkwire.tools.probe.why import find_departure, find_idle_limit, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
 from tests.patience import PATIENCE
 from tests.tools.synthesis import Path, Probe, for_time, result_on, run_of, to_end, to_octets
@@ -118,6 +120,32 @@ def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
         assert finding == Finding("a change", f"held for up to {told} octets", False)
 
 
+def test_a_run_that_is_shorter_than_the_buffer_is_told_with_both_numbers() -> None:
+    """Fails where the table says "to 3899 octets" and --why "to the end, all 2251", as if one were wrong."""
+    held = run_of(Probe(), Path(hold=to_end))
+    told = "held to the end: its 2251 octets are fewer than the 3899 that this hop waits for"
+    assert finding_of("a change", held, buffer=3899).outcome == told
+    assert finding_of("a change", held, buffer=2251).outcome == "held to the end, all 2251 octets"
+
+
+@pytest.mark.parametrize(
+    "tried, said",
+    [
+        ((True, True), "it streams as before."),
+        ((True, False), "it streams as before, but not with POST."),
+        ((False, True), "it streams with POST."),
+        ((None, True), "it streams with POST."),
+        ((False, False), "no change that was tried frees it."),
+        ((None, None), "neither a hold nor a stream is shown, as before and with each change."),
+    ],
+)
+def test_what_was_tried_ends_with_a_sentence(tried: tuple[bool | None, bool | None], said: str) -> None:
+    findings = [Finding("as before", "x", tried[0]), Finding("POST", "x", tried[1]), Finding("silence", "cut")]
+    assert conclusion_of(findings) == said
+    assert list(lines_of(result_on(findings=findings)))[-1] == said
+    assert conclusion_of(findings[1:]) == ""
+
+
 def test_findings_stand_in_two_columns() -> None:
     findings = [Finding("POST", "streams", True), Finding("silence", "no limit within 70 s")]
     heading, *lines = lines_of(result_on(findings=findings))
@@ -128,6 +156,7 @@ def test_findings_stand_in_two_columns() -> None:
 def test_the_journal_describes_how_a_request_arrived() -> None:
     entry: dict[str, object] = {"version": "1.0", "fields": [["Host", "x"], ["Connection", "close"], ["Via", "1.1 a"]]}
     assert describe_arrival(entry) == "HTTP/1.0, Connection: close, Via: 1.1 a"
+    assert (relays_in(entry), relays_in({"fields": [["X-Forwarded-For", "a, b"]]}), relays_in({})) == (1, 2, 0)
 
 
 async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
@@ -135,8 +164,8 @@ async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     with authority.cert_pem.tempfile() as cafile:
         async with serving_tls(server_tls(authority), answer=answer) as port:
-            ask = Ask(url=parse_url(f"https://localhost:{port}/"))
-            run = await ask_1_0(Prober(tls=make_tls(cafile), max_time=PATIENCE), "hop", ask)
+            ask = Ask(url=parse_url(f"https://localhost:{port}/"), version="1.0")
+            run = await Prober(tls=make_tls(cafile), max_time=PATIENCE).run("hop", ask)
     assert (run.status, run.octets) == (200, 2)
     assert run.end is not None
     assert run.end.framing == "complete"
@@ -155,7 +184,9 @@ async def test_the_request_in_http_1_0_has_the_body_of_the_others() -> None:
         listeners = await nursery.start(trio.serve_tcp, handle, 0)
         url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/ask")
         with trio.fail_after(PATIENCE):
-            run = await ask_1_0(Prober(max_time=PATIENCE), "hop", Ask(url=url, method="POST", body=b'{"a":1}'))
+            ask = Ask(url=url, method="POST", body=b'{"a":1}', version="1.0")
+            run = await Prober(max_time=PATIENCE).run("hop", ask)
         nursery.cancel_scope.cancel()
     assert (run.status, run.octets) == (200, 2)
+    assert received[0].startswith(b"POST /ask HTTP/1.0\r\n")
     assert b"Content-Length: 7\r\n" in b"".join(received)

@@ -7,6 +7,7 @@ recorded), else the frames or reads of the body.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -24,6 +25,7 @@ from chunkwire.record.values import (
     TextFields,
     TrailersRecord,
 )
+from chunkwire.tools.pages import page_text
 from chunkwire.tools.stamps import ContentReader, Stamp
 
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
@@ -41,6 +43,9 @@ _VENDOR_FIELDS: Final = {
     "x-fastly-request-id": "Fastly",
 }
 _PACE: Final = frozenset({"n", "interval"})
+
+_PAGE_TYPE: Final = re.compile(r"text/(?:html|plain)|application/(?:[a-z.]+\+)?json", re.IGNORECASE)
+_PAGE_FRAMES: Final = 8  # of an error's page that are looked at
 
 # The points where a response is observed, from the origin outward.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
@@ -75,6 +80,7 @@ class Run:
     connect: float | None = None  # s that opening a TCP connection to the hop took; None where unknown
     our_delay: float = 0.0  # s, the most that the observer's own timer was late; 0 where it was not measured
     early: int = 0  # pieces that came before the observer began, at an unknown time; they are not in `units`
+    page: str = ""  # what the page of an error says, in a few words; empty for no error, or no text
     # what had come at each acknowledgement of a barrier, in order, the head's (n=0) too; empty without a barrier
     acks: tuple[AckRecord, ...] = ()
     # name of the clock of `t` and of the request's wall time; times of different clocks are not compared
@@ -172,8 +178,7 @@ def read_runs(records: Iterable[Record], *, hop: str | None = None) -> list[Run]
 
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
     # A status line without a status is not final either.
-    finals = (each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= 200)
-    head = next(finals, None)
+    head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= 200), None)
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]
     frames = [each for each in bodies if isinstance(each, FrameRecord)]
@@ -207,9 +212,19 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
         trailers=tuple(name for each in records if isinstance(each, TrailersRecord) for name, _ in each.fields),
         is_chunked=any(isinstance(each, FrameRecord) for each in records),
         is_whole=is_whole and reader.is_readable,
+        page=_page_of(head, bodies),
         acks=tuple(each for each in records if isinstance(each, AckRecord)),
         end=end,
     )
+
+
+def _page_of(head: HeadRecord | None, bodies: Sequence[FrameRecord | DataRecord]) -> str:
+    """Return what an error's page says; empty for no error, and for content that is no text."""
+    if head is None or head.status < 400 or not _PAGE_TYPE.match(joined(head.fields, "content-type")):
+        return ""
+    if joined(head.fields, "content-encoding"):
+        return ""
+    return page_text(b"".join(body.data or b"" for body in bodies[:_PAGE_FRAMES]))
 
 
 def own_names(run: Run, before: Run | None) -> str:

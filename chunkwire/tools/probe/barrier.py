@@ -23,8 +23,10 @@ from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_
 from chunkwire.record.values import AckRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
+from chunkwire.tools.probe.journey import Entry
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
 from chunkwire.tools.probe.side_requests import MAX_CONTENT_OCTETS, SideRequests
+from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
@@ -37,7 +39,6 @@ SETTLE_SECONDS: Final = 1.0
 """How much longer to wait for a frame that is missing after enough answers, until one did not come: it may come by
 itself, from a hop that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
 
-NOT_AT_GATEWAY: Final = "its requests do not come to the gateway that --barrier-at names"
 ENDED_AT_ONCE: Final = "it ended with its first read: an order needs two frames"
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
@@ -47,6 +48,12 @@ _LATER_REQUESTS: Final = 3  # for each frame, once `MIN_HELD` frames were proved
 _ENOUGH_LATE: Final = 4  # frames that came late by themselves: the others would take as long
 _MAX_OTHERS: Final = 200  # requests for one frame that bring no state, before a run is undecided
 _OTHERS_AT_ONCE: Final = 40  # requests without a pause: of eight workers, one in 200 such series misses the right one
+
+
+def not_at(gateway: Url) -> str:
+    """Return why a run shows no order where its requests do not come to the gateway of --barrier-at, and what to do."""
+    where = gateway.authority.decode("ascii")
+    return f"{ELSEWHERE} {where} (--barrier-at): make that the upstream of the innermost proxy"
 
 
 class Undecided(ChunkwireError):
@@ -66,6 +73,7 @@ class BarrierProbe:
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
+    arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
@@ -115,7 +123,13 @@ class BarrierProbe:
             ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._name, "ack_head": "1"}))
         try:
             async with client.open(
-                ask.method, ask.url, fields=ask.fields, body=ask.body, tls=self.tls, record_to=self._record
+                ask.method,
+                ask.url,
+                fields=ask.fields,
+                body=ask.body,
+                tls=self.tls,
+                record_to=self._record,
+                version=ask.version,
             ) as stream:
                 async for read in stream.reads(whole_frames=False):
                     octets = content(read)
@@ -217,6 +231,8 @@ class BarrierProbe:
             state = await self._state(Ask(url=url, fields=()))
             if state is not None and _number(state, "written") > n:
                 self.is_barrier = True
+                arrived = state.get("arrived")
+                self.arrived = arrived if isinstance(arrived, dict) else self.arrived
                 return state
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
@@ -224,7 +240,7 @@ class BarrierProbe:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
             others += state is None
             if others > _MAX_OTHERS or others * _RETRY_SECONDS > self.patience:
-                raise Undecided(NOT_AT_GATEWAY)
+                raise Undecided(not_at(self.gateway))
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
 

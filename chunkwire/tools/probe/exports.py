@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.fixes import Advice, advice_for
-from chunkwire.tools.probe.result import ProbeResult, message_of, outcome_of
+from chunkwire.tools.probe.result import ProbeResult, message_of, out_of_order, outcome_of
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 VERSION: Final = 1
@@ -53,6 +53,7 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
         holds=holds,
         blamed=blamed.hop if blamed else None,
         sentence=result.sentence,
+        out_of_order=out_of_order(result.verdicts),
         complete=result.is_whole,
     )
 

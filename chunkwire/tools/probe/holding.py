@@ -65,10 +65,10 @@ class Shape(enum.Enum):
     BACK_TO_BACK = "events written together arrive apart"
     ORIGIN_LATE = "the origin writes late, in bursts"
     TOO_SHORT = "too short to tell"
-    UNDECIDED = "the order of events shows neither"
+    UNDECIDED = "the order shows neither a hold nor a stream"
     SPREAD = "arrivals are spread"
-    ONE_BURST = "everything arrives at one moment"
-    BURSTY = "arrivals come in bursts"
+    ONE_BURST = "all at one moment: held, or written so"
+    BURSTY = "in bursts: held, or written so"
 
 
 HELD_SHAPES: Final = frozenset({Shape.TO_END, Shape.IN_BURSTS, Shape.BACK_TO_BACK})

@@ -18,7 +18,7 @@ from chunkwire.tools.paint import PLAIN, number
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of, writes_of
-from chunkwire.tools.probe.result import ProbeResult, cells_of, evidence_of, remarks_on
+from chunkwire.tools.probe.result import ProbeResult, cells_of, conclusion_of, evidence_of, out_of_order, remarks_on
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
@@ -113,12 +113,16 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         ("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"),
         tuple((*cells_of(verdict), verdict.proved_line) for verdict in result.verdicts),
     )
+    if why := out_of_order(result.verdicts):
+        yield Paragraph(f"The hops may not be named from the inside out: {why}.")
     if blamed is not None:
         yield from _changes(blamed)
     if result.findings:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
         yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in result.findings))
+        if conclusion := conclusion_of(result.findings):
+            yield Paragraph(f"{conclusion[:1].upper()}{conclusion[1:]}")
     for verdict in result.verdicts:
         yield from _hop(verdict)
 

@@ -23,13 +23,14 @@ from chunkwire.record.values import DataRecord, FrameRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_run
 from chunkwire.tools.probe.barrier import (
     ENDED_AT_ONCE,
-    NOT_AT_GATEWAY,
     PATIENCE_SECONDS,
     SETTLE_SECONDS,
     BarrierProbe,
+    not_at,
 )
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
+from chunkwire.tools.probe.journey import Entry, describe_arrival, last_entry, relays_in
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
     ACCEPT_ENCODING,
@@ -46,8 +47,7 @@ from chunkwire.tools.probe.requests import (
     overridden,
     parameters,
 )
-from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.jsontext import load_json
+from chunkwire.wire.errors import ChunkwireError, told
 
 REPEATS: Final = 2
 """More runs of a request that seems held by time: three in all, of which two must agree."""
@@ -73,7 +73,6 @@ TICK_SECONDS: Final = 0.005
 """How often the lateness of our own timer is measured: a quarter of a hold."""
 
 ALPN_SECONDS: Final = 5.0  # for a TLS handshake that offers HTTP/2
-_ARRIVAL_FIELDS: Final = ("connection", "via", "accept-encoding")
 _H2: Final = "asked over HTTP/1.1, where browsers get HTTP/2"
 
 CLOCK: Final = "this machine's"
@@ -142,7 +141,7 @@ class Prober:
     patience: float = PATIENCE_SECONDS  # s without a frame and without an answer, after which a run is undecided
     connects: dict[str, float] = field(default_factory=dict)  # by hop, s that a TCP connection took to open
     unproved: dict[str, str] = field(default_factory=dict)  # by hop, why the order of events showed nothing
-    arrivals: dict[str, str] = field(default_factory=dict)  # by hop, how its request reached the origin
+    arrivals: dict[str, Entry] = field(default_factory=dict)  # by hop, how its request reached the origin
     streams: int = 0  # runs so far
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
@@ -162,11 +161,13 @@ class Prober:
                 await self._ask(name, self.plain_ask(url), runs, is_behind=is_behind)
         except DialError as error:
             if not runs:
-                return Hop(name, error=str(error))
+                return Hop(name, error=told(error))
+        arrival = self.arrivals.get(name)
         return Hop(
             name,
             tuple(runs),
-            arrived=self.arrivals.get(name, ""),
+            arrived=describe_arrival(arrival) if arrival else "",
+            relays=relays_in(arrival) if arrival else None,
             unproved=self.unproved.get(name, ""),
             notes=tuple([note async for note in self._notes(url, runs)]),
         )
@@ -209,7 +210,7 @@ class Prober:
             return
         if is_probe(ask.url) and not is_behind and runs[0].head is not None:
             entry = await self.journal(ask.url, runs[0].asked.get("nonce", ""))
-            self.arrivals[name] = describe_arrival(entry) if entry is not None else ""
+            self.arrivals[name] = entry or self.arrivals.get(name, {})
         if is_behind or defect_of(runs[0], None) is not None:
             return
         if runs[0].is_stamped or runs[0].is_ordered:
@@ -303,12 +304,14 @@ class Prober:
         records.scope.deadline = trio.current_time() + self.max_time
         with records.scope as limit:
             await probe.run()
+        if probe.arrived:
+            self.arrivals.setdefault(name, probe.arrived)
         if limit.cancelled_caught:
             probe.undecided = records.excess or f"the run took longer than {self.max_time:g} s"
         if probe.undecided or not probe.is_barrier:
             nobody = "nothing behind it knows a barrier"
             if self.barrier_at is not None:  # a body of one frame is over before its state can be asked for
-                nobody = ENDED_AT_ONCE if probe.is_one_read else NOT_AT_GATEWAY
+                nobody = ENDED_AT_ONCE if probe.is_one_read else not_at(self.barrier_at)
             self.unproved[name] = probe.undecided or nobody
 
     def limit_of(self, ask: Ask) -> float:
@@ -328,6 +331,7 @@ class Prober:
                     tls=self.tls,
                     total_timeout=limit,
                     record_to=records.append,
+                    version=ask.version,
                 ) as stream:
                     await stream.drain()
             except DialError:
@@ -335,7 +339,7 @@ class Prober:
             except ChunkwireError:
                 pass  # the records say how it ended
 
-    async def journal(self, url: Url, nonce: str) -> dict[str, object] | None:
+    async def journal(self, url: Url, nonce: str) -> Entry | None:
         """Return the last entry about a run in the origin's journal, asked through the hop; None where it has none."""
         limit = min(GRACE_SECONDS, self.max_time)
         try:
@@ -345,7 +349,7 @@ class Prober:
                 lines = (await stream.text()).splitlines()
         except ChunkwireError:
             return None
-        return _last_entry(lines, nonce)
+        return last_entry(lines, nonce)
 
 
 async def connecting_time(url: Url) -> float:
@@ -359,25 +363,6 @@ async def connecting_time(url: Url) -> float:
     took = trio.current_time() - began
     await trio.aclose_forcefully(connection.stream)
     return took
-
-
-def _last_entry(lines: Sequence[str], nonce: str) -> dict[str, object] | None:
-    for line in reversed(lines):
-        try:
-            entry = load_json(line)
-        except ValueError:
-            return None  # a page of some hop's own
-        if isinstance(entry, dict) and entry.get("nonce") == nonce:
-            return entry
-    return None
-
-
-def describe_arrival(entry: dict[str, object]) -> str:
-    """Return how a request arrived, from its entry in the journal, such as "HTTP/1.0, Connection: close"."""
-    fields = entry.get("fields")
-    pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
-    shown = [f"{name}: {value}" for name, value in pairs if str(name).lower() in _ARRIVAL_FIELDS]
-    return ", ".join((f"HTTP/{entry.get('version')}", *shown))
 
 
 async def offers_h2(url: Url) -> bool:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 from chunkwire.net.dial import Url
@@ -89,6 +89,7 @@ class Ask:
     method: str = "GET"
     fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; they replace those of the same names
     body: bytes | None = None
+    version: Literal["1.0", "1.1"] = "1.1"
 
     def varied(self, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
         """Return a request that differs in some parameters, its method or its fields; with a nonce of its own.

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final
 
 from chunkwire.tools.paint import number
-from chunkwire.tools.probe.fixes import advice_for, revised
-from chunkwire.tools.probe.verdict import CUTTING, DEFECTS, IDENTITY, Finding, HopVerdict, Kind, Proof, milliseconds
+from chunkwire.tools.probe.fixes import AS_BEFORE, advice_for, revised
+from chunkwire.tools.probe.verdict import (
+    CUTTING,
+    DEFECTS,
+    IDENTITY,
+    UNDECIDED,
+    Finding,
+    HopVerdict,
+    Kind,
+    Proof,
+    milliseconds,
+)
 
 # A sentence for the first hop with a fault, the worst fault first.
 _FAULTS: Final = (
@@ -21,6 +32,7 @@ _FAULTS: Final = (
     (lambda verdict: verdict.kind in CUTTING, "is the first hop that cuts the stream."),
     (lambda verdict: verdict.kind is Kind.CACHED, "answers with an old stream."),
     (lambda verdict: verdict.kind is Kind.SUSPECT, "holds the stream, or the stream is written so."),
+    (lambda verdict: verdict.kind is Kind.NOT_THE_STREAM, "is the first hop whose answer is not the stream."),
 )
 
 _CLOSER: Final = "probe closer to the origin as well, the innermost URL first: chunkwire probe ORIGIN-URL {hop}…"
@@ -93,15 +105,58 @@ def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
     """Return "failed", "undecided", or nothing for a hop that passes.
 
-    As a gate, what holds or bursts fails, and what streams passes, only where an order of events proves it. An unsure
-    verdict without an event never passes.
+    As a gate, what holds or bursts fails, and what streams passes, only where an order of events proves it. A hop that
+    leads to another application than the one at --barrier-at never passes.
     """
     if verdict.kind in DEFECTS:
         return "failed"
+    if verdict.kind in UNDECIDED:
+        return "undecided"
     if verdict.is_holding or verdict.kind is Kind.ORIGIN_BURSTS:
         return "failed" if verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
-    is_passed = verdict.proof is Proof.PROVED or not is_gate
-    return "" if is_passed and (verdict.evidence.events or verdict.kind is not Kind.UNSURE) else "undecided"
+    is_passed = verdict.proof is Proof.PROVED or not (is_gate or verdict.is_elsewhere)
+    return "" if is_passed else "undecided"
+
+
+def out_of_order(verdicts: Sequence[HopVerdict]) -> str:
+    """Return why the hops seem not to be named from the inside out; empty where nothing shows that.
+
+    Each gateway may name itself in the request, and in the response after those further in; one that removes what
+    others wrote leaves less. So only more names at a hop that was named as further in show a wrong order.
+    """
+    for inner, outer in combinations(verdicts, 2):
+        ours, theirs = (each.evidence.relays for each in (inner, outer))
+        if ours is not None and theirs is not None and ours > theirs:
+            came = f"through {number(ours, 'gateway')}, by its own fields, and one to {outer.hop} through {theirs}"
+            return f"a request to {inner.hop} came {came}"
+        via, shorter = (_members_of_via(each) for each in (inner, outer))
+        if shorter and len(via) > len(shorter) and via[: len(shorter)] == shorter:
+            return f"the response at {inner.hop} has all names in Via that it has at {outer.hop}, and more"
+        if inner.is_holding and outer.is_streaming and inner.proof is Proof.BY_ORDER and outer.proof is Proof.PROVED:
+            return f"{inner.hop} holds what {outer.hop} streams"
+    return ""
+
+
+def _members_of_via(verdict: HopVerdict) -> list[str]:
+    via = verdict.runs[0].response_field("via") if verdict.runs else ""
+    return [member.strip() for member in via.split(",") if member.strip()]
+
+
+def conclusion_of(findings: Sequence[Finding]) -> str:
+    """Return in one sentence what came of the changes of `--why`; empty where none was tried."""
+    tried = {each.change: each.frees for each in findings if not each.is_of_pace}
+    if AS_BEFORE not in tried:
+        return ""
+    before = tried.pop(AS_BEFORE)
+    freed = [change for change, frees in tried.items() if frees]
+    held = [change for change, frees in tried.items() if frees is False]
+    if before:
+        return f"it streams as before, but not with {', '.join(held)}." if held else "it streams as before."
+    if freed:
+        return f"it streams with {', '.join(freed)}."
+    if before is None and not held:
+        return "neither a hold nor a stream is shown, as before and with each change."
+    return "no change that was tried frees it."
 
 
 def message_of(verdict: HopVerdict) -> str:
@@ -139,7 +194,8 @@ class ProbeResult:
         """The sentence about the chain; empty where there is none to say."""
         if self.blamed is not None:
             return f"{self.blamed.hop} {self.sentence}"
-        is_streaming = bool(self.verdicts) and self.is_whole and all(verdict.is_streaming for verdict in self.verdicts)
+        is_asked = bool(self.verdicts) and self.is_whole
+        is_streaming = is_asked and all(each.is_streaming and not each.is_elsewhere for each in self.verdicts)
         return "no hop holds the stream." if is_streaming else ""
 
 

@@ -20,6 +20,10 @@ NO_PROBE_EVENT: Final = "no event of a probe in it"
 """The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
 
 
+ELSEWHERE: Final = "its requests do not come to"
+"""The beginning of why a hop is judged by time that does not lead to the barrier which the user named."""
+
+
 class Kind(enum.Enum):
     """The classes of a hop, each with its definition; the numbers behind the words stand in `holding`.
 
@@ -117,7 +121,7 @@ _CLAIMS: Final = {
 # What may be changed to see whether it frees a stream, as it is printed and as rows of the table refer to it.
 POST: Final = "POST"
 IDENTITY: Final = "no Accept-Encoding in the request"
-HTTP_1_0: Final = "HTTP/1.0"
+HTTP_1_0: Final = "HTTP/1.0 in the request"
 ACCEL: Final = "X-Accel-Buffering: no in the response"
 NO_TRANSFORM: Final = "Cache-Control: no-transform in the response"
 INCREMENTAL: Final = "Incremental: ?1 in both heads"
@@ -139,8 +143,9 @@ class Evidence:
     connect: float | None = None  # s, a TCP connection to the hop; None where unknown
     our_delay: float = 0.0  # s, the most that our own timer was late in any run; 0 where it was not measured
     coding: str = ""  # of the content; empty for none
-    # how the request reached the origin, by its journal: version, Via, Accept-Encoding; empty if unknown
+    # how the request reached the origin, by its journal or a barrier: version, Via, Accept-Encoding; empty if unknown
     arrived: str = ""
+    relays: int | None = None  # gateways that it then named in Via or Forwarded; None if unknown
     acked: int = 0  # frames of a run that were each written after the one before was acknowledged; 0 without a barrier
     overtaking: int = 0  # requests that the same hop answered while the head or a frame had not come, in all runs
     octets_held: int = 0  # content of the largest run that was held to the end, variations included; 0 where none was
@@ -181,6 +186,11 @@ class HopVerdict:
     def is_streaming(self) -> bool:
         """Each event comes through when it is written."""
         return self.kind in STREAMING
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """The hop does not lead to the application that was to be probed, as far as is known."""
+        return self.unproved.startswith(ELSEWHERE)
 
     @property
     def bound(self) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
 from chunkwire.tools.probe.fixes import Basis, advice_for
-from chunkwire.tools.probe.result import ProbeResult, cells_of, evidence_of, remarks_on
+from chunkwire.tools.probe.result import ProbeResult, cells_of, conclusion_of, evidence_of, out_of_order, remarks_on
 from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
@@ -64,6 +64,8 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
             yield "", f"{verdict.hop} is judged by time: {verdict.unproved}."
     if result.headline:
         yield "", result.headline
+    if why := out_of_order(result.verdicts):
+        yield "", f"Are the hops named from the inside out, the application first? {why}."
     if any(each.kind is Kind.NOT_THE_STREAM and each.reason.startswith(NO_PROBE_EVENT) for each in result.verdicts):
         yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
@@ -87,13 +89,15 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
-    """Yield what each change did."""
+    """Yield what each change did, and what follows."""
     if findings:
         yield "one change at a time:"
     column = max((len(finding.change) for finding in findings), default=0)
     for finding in findings:
         role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
         yield from _painted(f"  {finding.change:<{column}}   ", finding.outcome, role, paint, width)
+    if conclusion := conclusion_of(findings):
+        yield from (paint.text(line) for line in wrapped("", conclusion, width))
 
 
 def differences(found: Mapping[str, Sequence[HopVerdict]]) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """`probe --why`: which change of the request or the response makes a hop pass the stream on at once; after how much
 silence it cuts a stream; how soon the origin learns that a client left.
 
-The rule here: each run changes one thing; a `Finding` describes it with the words that verdicts use. The HTTP/1.0
-request is written here, because our client sends HTTP/1.1 only.
+The rule here: each run changes one thing; a `Finding` describes it with the words that verdicts use.
 """
 
 from __future__ import annotations
@@ -15,21 +14,15 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.client.capture import CaptureReader
 from chunkwire.client.views import content
-from chunkwire.net.dial import Url, dial
-from chunkwire.net.ends import ClientConnection
-from chunkwire.net.tls import make_tls
-from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import EndRecord
-from chunkwire.tools.capture.exchanges import Messages
+from chunkwire.net.dial import Url
 from chunkwire.tools.paint import number
-from chunkwire.tools.probe.arrival import Run, read_run
+from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.fixes import AS_BEFORE
 from chunkwire.tools.probe.holding import Observation, Shape, observe
-from chunkwire.tools.probe.probing import CLOCK, GRACE_SECONDS, MAX_OCTETS, Prober
+from chunkwire.tools.probe.probing import GRACE_SECONDS, Prober
 from chunkwire.tools.probe.requests import BURSTS, NOTHING, Ask, Fields, is_probe, parameters
 from chunkwire.tools.probe.verdict import (
     ACCEL,
@@ -56,6 +49,7 @@ SEEN_EVENTS: Final = 3
 LEAVE_SECONDS: Final = 1.0
 """How long we wait for so many events before we leave."""
 
+LEAVING: Final = "a client that leaves"
 _PLAIN_RUNS: Final = 2  # beside `_VARIED`: without a content coding, and in HTTP/1.0
 
 
@@ -96,22 +90,30 @@ def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
     return f"--why asks on for about {seconds:.0f} s{share}"
 
 
-async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> AsyncIterator[Finding]:
+async def find_why(
+    prober: Prober, name: str, url: Url, *, idle: float, buffer: int | None = None
+) -> AsyncIterator[Finding]:
     """Yield what each change does to a hop, as it is found; for a stream that is no probe of ours, only some of them.
 
     Args:
         idle: s of silence to try for an idle limit; 0 leaves that out.
+        buffer: octets that the hop waits for, by its verdict; None where that is unknown.
     """
     ask = prober.plain_ask(url)
     varied = _VARIED if is_probe(url) else _VARIED[:1]
     for change, changed, method, fields in varied:
         prober.report_progress(f"{name}: {change}")
-        finding = finding_of(change, await prober.run(name, ask.varied(changed, method=method, fields=fields)))
+        run = await prober.run(name, ask.varied(changed, method=method, fields=fields))
+        finding = finding_of(change, run, buffer=buffer)
         yield replace(finding, is_of_pace=changed is BURSTS)
     prober.report_progress(f"{name}: without content codings")
-    yield finding_of(IDENTITY, await prober.run(name, ask.without(b"Accept-Encoding")))
-    yield finding_of(HTTP_1_0, await ask_1_0(prober, name, ask.varied()))
+    yield finding_of(IDENTITY, await prober.run(name, ask.without(b"Accept-Encoding")), buffer=buffer)
+    prober.report_progress(f"{name}: in HTTP/1.0")
+    # Not recorded: no record has the version of a request, so that the run would count as another one "as before".
+    old = await replace(prober, record_to=None).run(name, replace(ask.varied(), version="1.0"))
+    yield finding_of(HTTP_1_0, old, buffer=buffer)
     if not is_probe(url):
+        yield Finding(f"{LEAVING}{', silence' if idle else ''}", "not tried: that needs /probe of chunkwire serve")
         return
     prober.report_progress(f"{name}: leaving early")
     yield await find_departure(prober, ask)
@@ -120,7 +122,7 @@ async def find_why(prober: Prober, name: str, url: Url, *, idle: float) -> Async
         yield await find_idle_limit(prober, name, ask, idle)
 
 
-def finding_of(change: str, run: Run) -> Finding:
+def finding_of(change: str, run: Run, *, buffer: int | None = None) -> Finding:
     """Return what came of a change, with the words that verdicts use; one run is too few for a verdict."""
     defect = defect_of(run, None)  # None: no run of a hop further in
     if defect is not None:
@@ -128,54 +130,22 @@ def finding_of(change: str, run: Run) -> Finding:
     observed = observe(run)
     coding = f", {run.coding}" if run.coding else ""
     if observed.is_held:
-        return Finding(change, f"held{_how(observed)}{coding}", False)
+        return Finding(change, f"held{_how(observed, buffer)}{coding}", False)
     if observed.shape in (Shape.ON_TIME, Shape.SPREAD):
         return Finding(change, f"streams{coding}", True)
     return Finding(change, f"{observed.shape.value}{coding}", None)
 
 
-def _how(observed: Observation) -> str:
+def _how(observed: Observation, buffer: int | None) -> str:
+    octets = observed.run.octets
+    if observed.shape is Shape.TO_END and buffer is not None and octets < buffer:
+        return f" to the end: its {octets} octets are fewer than the {buffer} that this hop waits for"
     if observed.shape is Shape.TO_END:
-        return f" to the end, all {number(observed.run.octets, 'octet')}"
-    buffer = measure_buffer([observed])
-    bursts = f", in bursts of {buffer.octets} octets" if buffer is not None and buffer.octets is not None else ""
-    return f" for up to {milliseconds(observed.longest)}{bursts}"
-
-
-async def ask_1_0(prober: Prober, name: str, ask: Ask) -> Run:
-    """Return a run whose request is HTTP/1.0, however it ended."""
-    messages = Messages()
-    body = ask.body or b""
-    length = ((b"Content-Length", b"%d" % len(body)),) if ask.body is not None else ()
-    fields = ((b"Host", ask.url.authority), (b"User-Agent", b"chunkwire"), *ask.fields, *length)
-    head = b"%b %b HTTP/1.0\r\n" % (ask.method.encode(), ask.url.target)
-    tls = (prober.tls or make_tls()) if ask.url.scheme == "https" else None
-    try:
-        with trio.move_on_after(prober.limit_of(ask)):
-            connection = await dial(ask.url.host, ask.url.port, tls=tls)
-            try:
-                began = time.monotonic()
-                sent = Recorder(messages.record, stream=1, point="client.sent", way="request")
-                sent.request(0.0, ask.method.encode(), ask.url.target, fields, time.time())
-                await connection.send_all(head + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n" + body)
-                await _receive(connection, messages, began)
-            finally:
-                connection.reset()
-    except ChunkwireError:
-        pass  # the records say how far it came
-    return replace(read_run(messages.all[0].records, name), clock=CLOCK)
-
-
-async def _receive(connection: ClientConnection, messages: Messages, began: float) -> None:
-    """Receive a response of any framing, and record it."""
-    reader, reads, octets, received = CaptureReader(messages), 0, b"begin", 0  # not empty: no end yet
-    while octets and received < MAX_OCTETS and not isinstance(messages.all[0].records[-1], EndRecord):
-        octets = await connection.receive_some()
-        received += len(octets)
-        reads += 1
-        reader.feed(octets, t=time.monotonic() - began, read=reads)
-    if not octets:
-        reader.end(time.monotonic() - began)
+        return f" to the end, all {number(octets, 'octet')}"
+    measured = measure_buffer([observed])
+    bursts = f", in bursts of {measured.octets} octets" if measured is not None and measured.octets is not None else ""
+    longest = observed.longest or max((release.waited for release in observed.releases), default=0.0)
+    return f" for up to {milliseconds(longest)}{bursts}"
 
 
 async def find_departure(prober: Prober, ask: Ask) -> Finding:
@@ -184,7 +154,6 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
     The stamp of the last event that came gives the origin's clock at our request, so that the two clocks may differ.
     Where none came, the request is taken to have reached the origin when it was sent.
     """
-    change = "a client that leaves"
     leaving = ask.without(b"Accept-Encoding").varied({"n": "200", "interval": "50ms"})  # stamps are read as they come
     left_t, zero_ns = await _leave_early(prober, leaving)
     give_up = trio.current_time() + JOURNAL_SECONDS
@@ -193,9 +162,9 @@ async def find_departure(prober: Prober, ask: Ask) -> Finding:
         ended, began = entry.get("ended_ns"), entry.get("began_ns")
         if isinstance(ended, int) and isinstance(began, int):
             took = (ended - (began if zero_ns is None else zero_ns)) / 1e9 - left_t
-            return Finding(change, f"reaches the origin after {max(0.0, took) * 1000:.0f} ms")
+            return Finding(LEAVING, f"reaches the origin after {max(0.0, took) * 1000:.0f} ms")
         await trio.sleep(POLL_SECONDS)
-    return Finding(change, f"does not reach the origin within {JOURNAL_SECONDS:g} s")
+    return Finding(LEAVING, f"does not reach the origin within {JOURNAL_SECONDS:g} s")
 
 
 async def _leave_early(prober: Prober, ask: Ask) -> tuple[float, int | None]:

@@ -1,0 +1,109 @@
+"""`forward --barrier` between nginx and an application: what the hop does with it, it does without it."""
+
+import re
+import socket
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.peers.command import chunkwire, serving
+from tests.peers.plain import accepting
+from tests.peers.servers import nginx
+
+pytestmark = pytest.mark.needs("nginx")
+
+V11 = "proxy_http_version 1.1;"
+GZIP = "gzip on; gzip_proxied any; gzip_types text/event-stream;"
+EVENTS = [b"data: %d\n\n" % n for n in range(12)]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+LOST = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nno route"
+
+
+def polite(is_old: bool) -> tuple[bytes, list[bytes]]:
+    """Answer HTTP/1.0 without chunks, as RFC 9112 §6.1 asks."""
+    return (HEAD + b"Connection: close\r\n\r\n", EVENTS) if is_old else chunky(is_old)
+
+
+def chunky(_: bool) -> tuple[bytes, list[bytes]]:
+    """Answer every version in chunks."""
+    frames = [b"%x\r\n%b\r\n" % (len(event), event) for event in EVENTS]
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n", [*frames, b"0\r\n\r\n"]
+
+
+@contextmanager
+def chain(application: object, directives: str) -> Generator[tuple[str, str, int], None, None]:
+    """Give the URLs of nginx and of a barrier between it and an application, and the port of the barrier."""
+
+    def serve(client: socket.socket) -> None:
+        with client:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (more := client.recv(65536)):
+                    return
+                head += more
+            if b"/lost" in head.partition(b"\r\n")[0]:
+                client.sendall(LOST)
+                return
+            assert callable(application)
+            answer, frames = application(b" HTTP/1.0\r\n" in head)
+            client.sendall(answer)
+            for frame in frames:
+                client.sendall(frame)
+
+    with ExitStack() as stack:
+        port = stack.enter_context(accepting(serve))
+        barrier = stack.enter_context(serving("forward", f"http://127.0.0.1:{port}", "--barrier"))
+        site = f"location / {{ proxy_pass http://127.0.0.1:{barrier.port}; {directives} }}"
+        server = stack.enter_context(nginx(site))
+        yield server.url(""), barrier.url(""), barrier.port
+
+
+@pytest.mark.parametrize(
+    "application, directives, code, lines",
+    [
+        (chunky, "", 0, ["no hop holds the stream"]),
+        (polite, "", 1, ["HOLDS to the end", "it asks the origin in HTTP/1.0", r"proxy_http_version 1\.1;"]),
+        (polite, V11, 0, ["no hop holds the stream"]),
+        (polite, "proxy_buffering off;", 0, ["no hop holds the stream"]),
+        (polite, V11 + GZIP, 1, [r"COMPRESSED \(gzip\), and then HOLDS", "gzip off;"]),
+        (chunky, GZIP, 1, [r"COMPRESSED \(gzip\), and then HOLDS", "gzip off;"]),
+    ],
+)
+def test_a_hop_does_behind_a_barrier_what_it_does_without(
+    application: object, directives: str, code: int, lines: list[str]
+) -> None:
+    with chain(application, directives) as (url, _, port):
+        result = chunkwire("probe", url + "/sse", "--barrier-at", f":{port}")
+    told = result.stdout.decode()
+    assert result.returncode == code, told
+    for line in lines:
+        assert re.search(line, told), told
+
+
+def test_why_ends_with_a_sentence_and_says_what_it_does_not_try() -> None:
+    with chain(polite, "") as (url, _, port):
+        told = chunkwire("probe", url + "/sse", "--barrier-at", f":{port}", "--why").stdout.decode()
+    assert re.search(r"as before +held to the end", told), told
+    assert re.search(r"HTTP/1\.0 in the request +held to the end", told), told
+    assert re.search("a client that leaves, silence +not tried: that needs /probe", told), told
+    assert told.endswith("\nno change that was tried frees it.\n"), told
+
+
+def test_the_answer_of_the_application_has_a_row_where_it_is_no_stream() -> None:
+    with chain(polite, "") as (url, barrier, port):
+        result = chunkwire("probe", url + "/lost", "--barrier-at", f":{port}")
+    rows = result.stdout.decode().splitlines()[1:]
+    name = barrier.removeprefix("http://")
+    assert (result.returncode, rows[0].split()[0]) == (22, name), rows
+    assert rows[0].endswith("not the stream: 404 Not Found, text/plain, which says: no route")
+    assert rows[-1] == f"{name} is the first hop whose answer is not the stream."
+
+
+def test_a_hop_that_leads_elsewhere_is_told_where_its_upstream_should_be() -> None:
+    with chain(polite, V11) as (url, barrier, _), serving("forward", "http://127.0.0.1:1", "--barrier") as other:
+        elsewhere = chunkwire("probe", url + "/sse", "--barrier-at", f":{other.port}")
+        wrong = chunkwire("probe", url + "/sse", barrier + "/sse", "--barrier-at", barrier)
+    advice = f"its requests do not come to 127.0.0.1:{other.port} (--barrier-at): make that the upstream"
+    assert (elsewhere.returncode, advice in elsewhere.stdout.decode()) == (28, True), elsewhere
+    assert (wrong.returncode, b"as the first URL: from the inside out" in wrong.stderr) == (2, True), wrong
