@@ -123,7 +123,7 @@ def test_a_hold_in_bursts_tells_how_long_and_how_much() -> None:
 def test_a_run_that_is_shorter_than_the_buffer_is_told_with_both_numbers() -> None:
     """Fails where the table says "to 3899 octets" and --why "to the end, all 2251", as if one were wrong."""
     held = run_of(Probe(), Path(hold=to_end))
-    told = "held to the end: its 2251 octets are fewer than the 3899 that this hop waits for"
+    told = "held to the end, all 2251 octets (it waits for 3899)"
     assert finding_of("a change", held, buffer=3899).outcome == told
     assert finding_of("a change", held, buffer=2251).outcome == "held to the end, all 2251 octets"
 

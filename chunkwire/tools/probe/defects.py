@@ -46,7 +46,7 @@ def _not_the_stream(run: Run, what: str) -> HopVerdict:
     blames = f", Proxy-Status: {status}" if status else ""
     if "incremental_refused" in blames:
         blames += ", as RFC 10036 asks of a hop that will not stream"
-    said = f", which says: {run.page}" if run.page and run.page not in what else ""
+    said = f", which says: {run.page}" if run.page and run.page not in what and not blames else ""
     return HopVerdict(kind=Kind.NOT_THE_STREAM, reason=f"{what}{media}{where}{challenge}{blames}{said}")
 
 

@@ -139,7 +139,7 @@ def finding_of(change: str, run: Run, *, buffer: int | None = None) -> Finding:
 def _how(observed: Observation, buffer: int | None) -> str:
     octets = observed.run.octets
     if observed.shape is Shape.TO_END and buffer is not None and octets < buffer:
-        return f" to the end: its {octets} octets are fewer than the {buffer} that this hop waits for"
+        return f" to the end, all {octets} octets (it waits for {buffer})"
     if observed.shape is Shape.TO_END:
         return f" to the end, all {number(octets, 'octet')}"
     measured = measure_buffer([observed])
