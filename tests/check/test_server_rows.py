@@ -32,7 +32,10 @@ VARIANTS = (
     ),
     Variant("answers HEAD as GET", "9110/9.3.2/1", ((rb"^HEAD", b"GET"),)),
     Variant(
-        "waits for what it was to ask for", "9110/10.1.1/1", ((rb"Expect: [^\r]*\r\n", b""),), waits_for=b"check\r\n"
+        "waits for what it was to ask for",
+        "9110/10.1.1/1",
+        ((rb"Expect: [^\r]*\r\n", b""),),
+        waits_for=b"from chunkwire check",
     ),
     Variant("sends 100 to HTTP/1.0", "9110/10.1.1/2", ((rb"HTTP/1.0", b"HTTP/1.1"),)),
     Variant("takes CR alone for a line end", "9112/2.2/1", ((rb"\r(?!\n)", b"\r\n"),)),
