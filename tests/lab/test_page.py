@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from chunkwire.record.values import DataRecord, FrameRecord, read_records
-from tests.lab.browser import Sight, foreign_page, lab_process, of_lane, wait_lane, wait_text
+from tests.lab.browser import Sight, foreign_page, lab_process, of_lane, wait_lane, wait_text, wait_until
 
 pytestmark = pytest.mark.needs("chromium")
 HOSTILE = "<img src=x onerror='window.struck=1'><script>window.struck=1</script>"
@@ -241,7 +241,7 @@ def test_a_learner_takes_a_seat_and_sees_the_same_page(browser: Browser) -> None
         wait_lane(page, "b", "stream.hadAt.length === 3")
         assert "direct/generate" in page.inner_text("#addresses")
         page.set_viewport_size({"width": 390, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        wait_until(page, "document.documentElement.scrollWidth === 390")  # once the canvases have shrunk
         seen.close()
         assert (seen.strangers, seen.errors) == ([], [])
 
