@@ -25,7 +25,7 @@ examples:
   chunkwire watch URL --save a.jsonl                       record; `chunkwire watch a.jsonl` replays
   printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc 127.0.0.1 8081 | chunkwire watch -
   curl -sN --raw 127.0.0.1:8081/generate | chunkwire watch -        a bare chunked body
-  chunkwire watch tcpdump.pcap --list                      its exchanges; --exchange N shows one (chunkwire[pcap])
+  chunkwire watch tcpdump.pcap --list                      its exchanges; --exchange N shows one (package: dpkt)
   while sleep 1; do date; done | chunkwire watch :8081/echo -d -   each read of standard input goes up as a chunk"""
 
 
