@@ -178,18 +178,15 @@ def test_streams_begin_before_any_has_an_answer(words: str) -> None:
     assert (code, told["streams"], told["quantities"]["first"]["n"]) == (0, 4, 4)
 
 
-@pytest.mark.parametrize(
-    "limit, code, failures", [("-Sn", 0, set()), ("-n", 1, {"no connection (no descriptor left: ulimit -n)"})]
-)
-def test_more_streams_than_the_shell_allows_files_need_only_a_higher_hard_limit(
-    limit: str, code: int, failures: set[str]
-) -> None:
+@pytest.mark.parametrize("limit, is_short", [("-Sn", False), ("-n", True)])
+def test_more_streams_than_the_shell_allows_files_need_only_a_higher_hard_limit(limit: str, is_short: bool) -> None:
     words = [*CHUNKWIRE, "bench", "-c", "60", "--open", "together", "-z", "1s", "--warmup", "0", "--json"]
     until = threading.Event()
     with broken_server(stream_until(until)) as asked:
         result = run(["bash", "-c", f'ulimit {limit} 64; exec "$@"', "-", *words, asked.url])
         until.set()
-    assert (result.returncode, set(json.loads(result.stdout)["failures"])) == (code, failures)
+    failures = json.loads(result.stdout)["failures"]
+    assert ("no connection (no descriptor left: ulimit -n)" in failures) is is_short
 
 
 def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:

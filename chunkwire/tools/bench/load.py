@@ -140,7 +140,7 @@ def may_pass(error: ChunkwireError) -> bool:
     """Say whether a request that failed may succeed later: not one without a connection, or with a 404."""
     if isinstance(error, NotOpened):
         return error.status in (408, 425, 429) or error.status >= 500
-    return not isinstance(error, DialError)
+    return not isinstance(error, DialError) or error.kind == "files"  # other streams free descriptors
 
 
 def kind_of(error: ChunkwireError) -> str:
