@@ -116,7 +116,7 @@ class Gateway:
         Raises:
             HeadError: this gateway refuses the framing of the request's body; no answer has been sent.
         """
-        framing = admitted_framing(request)
+        framing = admitted_framing(request, self._settings.name)
         try:
             await self._run_exchange(client, request, framing)
         finally:
@@ -271,7 +271,7 @@ class Gateway:
                     request = await client.receive_request()
             if request is None:
                 return None
-            framing = admitted_framing(request)
+            framing = admitted_framing(request, self._settings.name)
         except HeadError as error:
             await self._refuse(client, client_failure(error), request or unread_request(error.first_line))
             return None

@@ -34,6 +34,7 @@ HOP_BY_HOP: Final = frozenset(
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"date", b"via"})
 # RFC 9110 §9.3.1: a body has no meaning here. A server that does not read it parses it as the next request (TE.0).
 _BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
+MAX_PASSES: Final = 16  # through gateways of one name, which may be a chain (Squid: 1, as its name is that of its host)
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
 _MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
 _INCREMENTAL: Final = re.compile(rb"\?1[ ]*(?:;[^,]*)?")
@@ -89,13 +90,16 @@ def _end_to_end(head: Request | Response, also_dropped: Set[bytes] = frozenset()
     return [field for field in head.fields if field[0].lower() not in dropped]
 
 
-def admitted_framing(request: Request) -> Framing:
+def admitted_framing(request: Request, name: str = "chunkwire") -> Framing:
     """Return the framing of a request's body; refuse requests that this gateway does not support.
+
+    Args:
+        name: of the gateway, in Via.
 
     Raises:
         HeadError: as `request_framing`; 501 for CONNECT, and for TRACE or OPTIONS with Max-Forwards 0, which the
             gateway would have to answer itself (RFC 9110 §7.6.2); 417 for an unknown expectation; 400 for Upgrade with
-            a body.
+            a body; 508 for a loop (§7.6.3).
     """
     framing = request_framing(request)
     if request.method == b"CONNECT":
@@ -107,7 +111,16 @@ def admitted_framing(request: Request) -> Framing:
         raise HeadError(501, "last-hop", "expected Max-Forwards of at least 1: this gateway answers nothing itself")
     if wanted_upgrade(request) and not framing.is_empty:
         raise HeadError(400, "upgrade-with-body", "expected no body in a request with Upgrade")
+    if _passes(request, name) >= MAX_PASSES:
+        message = f"expected fewer than {MAX_PASSES} gateways named {name} in Via: is one its own upstream?"
+        raise HeadError(508, "loop", message)
     return framing
+
+
+def _passes(request: Request, name: str) -> int:
+    """Return how many gateways of this name a request has passed."""
+    ours = f" {name}".lower().encode("ascii")
+    return sum(hop.endswith(ours) for hop in request.tokens(b"via"))
 
 
 def may_repeat(request: Request, framing: Framing) -> bool:

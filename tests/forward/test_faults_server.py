@@ -140,10 +140,10 @@ async def test_an_error_of_ours_ends_one_connection(
 ) -> None:
     """Fault 27. Fails where it ends the server, as trio.serve_listeners would have it; groups too."""
 
-    def fail(request: Request) -> Framing:
+    def fail(request: Request, name: str) -> Framing:
         if request.target == b"/bug":
             raise error
-        return admitted_framing(request)
+        return admitted_framing(request, name)
 
     monkeypatch.setattr(module, "admitted_framing", fail)
     async with forwarding() as gateway, gateway.connect(get()) as before, gateway.accept() as upstream:

@@ -118,6 +118,17 @@ async def test_via_names_the_received_version_after_those_before(version: bytes)
     assert values_of(got, b"via") == [b"1.1 b", version + b" chunkwire"]
 
 
+@pytest.mark.parametrize("passes, status", [(15, 200), (16, 508)])
+async def test_a_request_that_came_round_so_many_times_is_refused(passes: int, status: int) -> None:
+    """RFC 9110 §7.6.3. Fails where a gateway that is its own upstream goes on until some head is too large."""
+    via = [b"Via: 1.1 chunkwire", b"Via: 1.1 other"] * passes
+    if status == 508:
+        assert await refuse_request(get(*via)) == status
+    else:
+        head, _ = await relay_heads(get(*via), answer(b"Content-Length: 0"))
+        assert len(values_of(head, b"via")) == 2 * passes + 1
+
+
 async def test_forwarded_and_its_older_forms_are_added_where_they_are_asked_for() -> None:
     """RFC 7239 §4. Fails where a parameter is missing, or what hops before this one wrote is replaced."""
     before = (b"Forwarded: for=a", b"X-Forwarded-For: a")
