@@ -227,8 +227,9 @@ class Tap:
         return time.monotonic() - self._began
 
     def request(self, sent: Request) -> None:
-        """Record the request as received and as sent upstream."""
-        self._request_at(RECEIVED, self._request)
+        """Record the request as received, once, and as sent upstream, each time: a kept connection may have ended."""
+        if not self._has_request:
+            self._request_at(RECEIVED, self._request)
         self._request_at(SENT, sent)
 
     def _request_at(self, point: str, head: Request) -> None:

@@ -8,6 +8,7 @@ import trio
 from chunkwire.forward.upstreams import MAX_IDLE, Upstream, Upstreams
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
+from chunkwire.record.values import RequestRecord
 from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get, post, relay_heads, status_of
 from tests.net.peer import tcp_pair
 
@@ -82,6 +83,22 @@ async def test_a_kept_connection_that_ends_without_an_octet_is_replaced_once(met
             assert (await fresh.read_head()).startswith(method)
         assert status_of(await client.read_all()) == 502
         assert not gateway.is_asked()
+
+
+async def test_a_request_that_is_sent_twice_is_recorded_as_received_once() -> None:
+    """Fails where the record of a kept connection that had ended shows two requests of the client."""
+    async with forwarding(record=True) as gateway, gateway.connect(get()) as client:
+        async with gateway.accept() as upstream:
+            await serve_ok(upstream, client)
+            await gateway.wait_ended()
+            gateway.records.clear()
+            await client.send(get())
+            await upstream.read_head()
+        async with gateway.accept() as fresh:
+            await serve_ok(fresh, client)
+            await gateway.wait_ended()
+    points = [record.point for record in gateway.records if isinstance(record, RequestRecord)]
+    assert points == ["gateway.received", "gateway.sent", "gateway.sent"]
 
 
 HINTS = answer(b"Link: </a>", status=b"103 Early Hints")
