@@ -13,25 +13,41 @@ async def tunnel(client: Connection, upstream: Connection, *, send_timeout: floa
     """Relay octets and half-closes both ways until both sides have sent a FIN.
 
     Raises:
-        PeerGone: a side was reset; the caller resets the other.
+        PeerGone: a side was reset, the client also while the upstream takes none of its octets; the caller resets the
+            other side.
         SendTimeout: a side took nothing for `send_timeout`.
     """
     failures: list[ChunkwireError] = []
 
-    async def carry(source: Connection, sink: Connection, scope: trio.CancelScope) -> None:
+    def fail(error: ChunkwireError) -> None:
+        failures.append(error)
+        nursery.cancel_scope.cancel()
+
+    async def carry(source: Connection, sink: Connection) -> None:
         try:
             while octets := await source.receive_some():
-                await send_in_time(sink, octets, send_timeout)
+                if (taken := sink.send_nowait(octets)) == len(octets):
+                    continue
+                watch = trio.CancelScope()
+                if source is client:  # what an upstream sent before its reset still goes to a slow client
+                    nursery.start_soon(fail_at_reset, watch, name="reset of a tunnel's client")
+                try:
+                    await send_in_time(sink, memoryview(octets)[taken:], send_timeout)
+                finally:
+                    watch.cancel()
             await sink.send_eof()
         except (PeerGone, SendTimeout) as error:
-            failures.append(error)
-            scope.cancel()
+            fail(error)
         except SinkGone as error:
-            failures.append(PeerGone(str(error), sink))
-            scope.cancel()
+            fail(PeerGone(str(error), sink))
+
+    async def fail_at_reset(scope: trio.CancelScope) -> None:
+        with scope:
+            await client.wait_reset()
+            fail(PeerGone(f"{client.peer} reset the connection", client))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(carry, client, upstream, nursery.cancel_scope, name="tunnel up")
-        nursery.start_soon(carry, upstream, client, nursery.cancel_scope, name="tunnel down")
+        nursery.start_soon(carry, client, upstream, name="tunnel up")
+        nursery.start_soon(carry, upstream, client, name="tunnel down")
     if failures:
         raise failures[0]

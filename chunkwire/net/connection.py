@@ -18,12 +18,10 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.heads import check_partial_head, find_head_end
 from chunkwire.net.stamps import SocketStamps
 from chunkwire.net.tls import TlsStream, is_unexpected_eof
 from chunkwire.net.unix import LeftOctet
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 READ_OCTETS: Final = 65536  # one receive at most; the size of a large loopback segment (Linux GSO: 64 KiB)
 # Staged close: after our FIN, octets of the peer are read and dropped, as a reset could discard our last octets. nginx:
@@ -83,17 +81,10 @@ class Connection:
     left: LeftOctet | None = None  # makes a close of a Unix socket look like a reset; set by `ServerConnection`
     _waits_first = True  # a receive waits first, as mostly no octet has come; `ServerConnection` clears it once
 
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        *,
-        limits: HeadLimits = DEFAULT_HEAD_LIMITS,
-        may_linger: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, may_linger: Callable[[], bool] = lambda: True) -> None:
         self._may_linger = may_linger
         self.stream = stream
         self.leftover = bytearray()
-        self.limits = limits
         self.tls = stream if isinstance(stream, TlsStream) else None
         self._socket = stream.socket if isinstance(stream, trio.SocketStream | TlsStream) else None
         # On Windows, which has no readv, a socket is no file descriptor.
@@ -254,6 +245,19 @@ class Connection:
         except (trio.ClosedResourceError, OSError) as error:
             raise PeerGone(lost_by(self.peer, error), self) from error
 
+    async def wait_reset(self) -> None:
+        """Return once the peer has reset the connection, or closed its Unix socket; meanwhile octets may be received.
+
+        Not guaranteed: that it returns, where only a receive or a send notices that (no epoll, no descriptor, stamps).
+        """
+        with suppress(OSError):
+            if self._socket is not None and self.stamps is None and hasattr(select, "epoll"):
+                with select.epoll(1) as changes:
+                    changes.register(self._socket, 0)  # EPOLLERR and EPOLLHUP are always reported
+                    await trio.lowlevel.wait_readable(changes)
+                    return
+        await trio.sleep_forever()
+
     def lift_unsent_limit(self) -> None:
         """Let the kernel accept as many octets as its send buffer holds, as it does by default.
 
@@ -338,6 +342,8 @@ class Connection:
         self._close_socket()
 
     def _close_socket(self) -> None:
+        if self.left is not None:
+            self.left.close()
         if self.tls is not None:
             self.tls.close_nowait()
         elif self._socket is not None:
@@ -345,26 +351,6 @@ class Connection:
 
     def drop_empty_lines(self) -> None:
         """Drop the empty lines in `leftover` that may precede a head: none here, see `ServerConnection`."""
-
-    async def _receive_head(self, *, is_request: bool) -> bytes | None:
-        """Return one whole head; None if the peer closed the connection first."""
-        searched = 0
-        while True:
-            self.drop_empty_lines()
-            end = find_head_end(self.leftover, searched)
-            if end is not None:
-                return self._take_head(end)
-            searched = len(self.leftover)
-            check_partial_head(self.leftover, self.limits, is_request=is_request)
-            if not await self._fill():
-                return None
-
-    def _take_head(self, end: int) -> bytes:
-        """Remove a head from `leftover`, and clear the old buffer, as it may contain credentials."""
-        held = self.leftover
-        head, self.leftover = bytes(memoryview(held)[:end]), held[end:]
-        held[:] = bytes(len(held))
-        return head
 
 
 def lost_by(peer: str, error: BaseException) -> str:

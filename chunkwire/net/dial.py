@@ -19,7 +19,7 @@ import trio
 
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.tls import TlsStream, tls_hint, tls_reason
-from chunkwire.net.unix import unix_path
+from chunkwire.net.unix import require_unix_sockets, unix_path
 from chunkwire.wire.errors import ChunkwireError, LocalError
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
@@ -210,6 +210,7 @@ async def _connect_unix(path: str) -> trio.SocketStream:
     If the server's backlog is full, connect(2) fails with EAGAIN. trio handles that as EINPROGRESS and returns a socket
     that is not connected.
     """
+    require_unix_sockets()
     stream = await trio.open_unix_socket(path)
     try:
         stream.socket.getpeername()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import trio
 
 from chunkwire.net.connection import Connection
-from chunkwire.net.heads import Field, HeadError, Request, Response, find_head_end
+from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
 from chunkwire.net.tls import TlsStream
 from chunkwire.net.unix import LeftOctet
@@ -34,12 +34,45 @@ class IncompleteHead(ChunkwireError):
         self.octets = octets
 
 
-class ServerConnection(Connection):
+class _End(Connection):
+    """What both ends share: they receive heads. See `Connection` for `may_linger`."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        limits: HeadLimits = DEFAULT_HEAD_LIMITS,
+        may_linger: Callable[[], bool] = lambda: True,
+    ) -> None:
+        super().__init__(stream, may_linger=may_linger)
+        self.limits = limits
+
+    async def _receive_head(self, *, is_request: bool) -> bytes | None:
+        """Return one whole head; None if the peer closed the connection first."""
+        searched = 0
+        while True:
+            self.drop_empty_lines()
+            end = find_head_end(self.leftover, searched)
+            if end is not None:
+                return self._take_head(end)
+            searched = len(self.leftover)
+            check_partial_head(self.leftover, self.limits, is_request=is_request)
+            if not await self._fill():
+                return None
+
+    def _take_head(self, end: int) -> bytes:
+        """Remove a head from `leftover`, and clear the old buffer, as it may contain credentials."""
+        held = self.leftover
+        head, self.leftover = bytes(memoryview(held)[:end]), held[end:]
+        held[:] = bytes(len(held))
+        return head
+
+
+class ServerConnection(_End):
     """The server's end: requests in, response heads out.
 
     Attributes:
         scheme: of the requests' targets: `http`, or `https` over TLS.
-        keeps_left: `peek` must not take the octet that is left (`LeftOctet`): the close may delimit the response.
 
     Args:
         bare_lf: accept heads whose lines end in LF alone, as people type them; False refuses them.
@@ -58,18 +91,8 @@ class ServerConnection(Connection):
         self._bare_lf = bare_lf
         self._waits_first = False  # the first request mostly comes with the connection
         self.left = LeftOctet.of(self._plain_socket)
-        self.keeps_left = True
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
-
-    async def peek(self) -> bool:
-        """As `Connection.peek`; first take the octet that is left, so that it is noticed at once when the peer leaves.
-
-        The octet is kept while `keeps_left`, and while `leftover` may have a request whose response needs it.
-        """
-        if self.left is not None and not (self.keeps_left or self.leftover):
-            self.left.take()
-        return await super().peek()
 
     async def receive_request(self) -> Request | None:
         """Return the next request head (see `seam.judge_request`); None if the peer closed before its first octet.
@@ -129,7 +152,7 @@ class ServerConnection(Connection):
         return octets
 
 
-class ClientConnection(Connection):
+class ClientConnection(_End):
     """The client's end: a request head out, response heads in.
 
     Attributes:

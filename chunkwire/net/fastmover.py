@@ -80,11 +80,10 @@ class FastMover:
 
     def unwatch(self, connection: Connection) -> None:
         """Stop watching; see `Mover.unwatch`."""
-        self._plain.unwatch(connection)
-        entry = self._entries.get(descriptor_of(connection))
-        if entry is not None:
-            entry.on_leaving = None
-            self._settle(descriptor_of(connection), entry)
+        self.rest(connection)
+        descriptor = descriptor_of(connection)
+        if (entry := self._entries.get(descriptor)) is not None:
+            self._settle(descriptor, entry)
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -93,7 +92,7 @@ class FastMover:
         now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
         body = Body(source, sink, scanner, options, now)
         if options.shape is not None or source.left is not None or body.source_fd < 0 or body.sink_fd < 0:
-            await self._plain.move(source, sink, scanner, options)
+            await self._move_plainly(body)
             return
         await trio.lowlevel.checkpoint_if_cancelled()
         self._guarded(self._begin, body)
@@ -108,6 +107,19 @@ class FastMover:
         source.leftover[:0] = body.feed.held
         if body.error is not None:
             raise body.error
+
+    async def _move_plainly(self, body: Body) -> None:
+        """Let the plain mover relay a body, and watch for a source that leaves while the sink is slow."""
+        source = body.source
+        with trio.CancelScope() as scope:
+            if body.options.ends_with_source and body.source_fd >= 0:
+                self.watch(source, lambda how: scope.cancel() if how is Leaving.GONE else None)
+            try:
+                await self._plain.move(source, body.sink, body.feed.scanner, body.options)
+            finally:
+                self.unwatch(source)
+        if scope.cancelled_caught:
+            raise SourceGone(f"{source.peer} closed the connection")
 
     def _begin(self, body: Body) -> None:
         """Send the preface and the octets in `leftover`; watch both sockets unless the body is done."""
@@ -130,8 +142,7 @@ class FastMover:
     def _finish(self, body: Body, error: Exception | None) -> None:
         """End a body and wake its task."""
         body.is_done = True
-        if body.error is None:
-            body.error = error
+        body.error = body.error or error
         self._release(body)
         if body.task is not None and self._sleeper is not None:
             task, body.task = body.task, None
@@ -142,17 +153,7 @@ class FastMover:
         entry = self._entries.get(descriptor)
         if entry is None or self._sleeper is None:
             return  # `run` has not begun, and will do it, or has ended
-        mask = 0
-        reads, writes = entry.reads, entry.writes
-        if reads is not None and not reads.is_paused:
-            mask |= select.EPOLLIN
-        elif reads is not None and reads.options.ends_with_source:
-            mask |= select.EPOLLERR
-        if writes is not None:
-            has_more = writes.pending is not None or writes.feed.is_behind
-            mask |= select.EPOLLOUT if has_more else select.EPOLLERR
-        if entry.on_leaving is not None:
-            mask |= select.EPOLLERR if entry.saw_fin else select.EPOLLERR | select.EPOLLRDHUP
+        mask = entry.wanted()
         if mask == entry.mask:
             return
         if not entry.mask:

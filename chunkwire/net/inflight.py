@@ -6,6 +6,7 @@ The rule here: state, one receive and one send; `fastmover` decides when to call
 from __future__ import annotations
 
 import os
+import select
 
 import trio
 
@@ -126,6 +127,20 @@ class Entry:
         self.writes: Body | None = None
         self.on_leaving: OnLeaving | None = None
         self.saw_fin = False
+
+    def wanted(self) -> int:
+        """Return the mask for which epoll must watch the descriptor; 0 if it must not."""
+        mask, reads, writes = 0, self.reads, self.writes
+        if reads is not None and not reads.is_paused:
+            mask |= select.EPOLLIN
+        elif reads is not None and reads.options.ends_with_source:
+            mask |= select.EPOLLERR
+        if writes is not None:
+            has_more = writes.pending is not None or writes.feed.is_behind
+            mask |= select.EPOLLOUT if has_more else select.EPOLLERR
+        if self.on_leaving is not None:
+            mask |= select.EPOLLERR if self.saw_fin else select.EPOLLERR | select.EPOLLRDHUP
+        return mask
 
 
 def entry_of(connection: Connection, entries: dict[int, Entry]) -> Entry:

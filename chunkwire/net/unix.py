@@ -18,7 +18,6 @@ import trio
 
 from chunkwire.wire.errors import LocalError
 
-LOOK_SECONDS: Final = 0.5  # how late it is noticed that the peer has ended its side, while an octet is left
 MAX_PATH_OCTETS: Final = 107  # sun_path is 108 octets with its NUL; 104 on macOS, where bind refuses longer ones
 
 
@@ -40,6 +39,12 @@ def unix_path(path: str, text: str) -> str:
             f"expected a path of at most {MAX_PATH_OCTETS} octets, which a Unix socket may have, got {size}"
         )
     return path
+
+
+def require_unix_sockets() -> None:
+    """Raise OSError if this system has no Unix sockets."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError(errno.EAFNOSUPPORT, "this system has no Unix sockets")
 
 
 class UnixListener(trio.abc.Listener[trio.SocketStream]):
@@ -71,8 +76,7 @@ async def open_unix_listener(path: str, backlog: int) -> UnixListener:
     Raises:
         OSError: it cannot be bound; EADDRINUSE if a server listens there, EEXIST for a file that is no socket.
     """
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError(errno.EAFNOSUPPORT, "this system has no Unix sockets")
+    require_unix_sockets()
     sock = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
@@ -92,7 +96,7 @@ async def _remove_stale(path: str) -> None:
         OSError: FileNotFoundError if there is none; EEXIST for a file that is no socket.
     """
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError(errno.EEXIST, "a file that is no socket stands there")
+        raise OSError(errno.EEXIST, "the file there is no socket")
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         try:
             await trial.connect(path)
@@ -113,6 +117,7 @@ class LeftOctet:
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         self.is_there = False
+        self._changes: select.epoll | None = None
         self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]  # trio's calls wait
 
     @classmethod
@@ -132,31 +137,37 @@ class LeftOctet:
     async def peek(self) -> bool:
         """Wait until more octets can be read; False once the peer has ended its side.
 
-        The octet that is left keeps the socket readable, so the socket is polled every `LOOK_SECONDS` meanwhile.
+        trio would report the octet that is left at once, so this waits for an epoll set that reports changes alone. If
+        no descriptor is left for one, it never returns.
 
         Raises:
             ConnectionResetError: the peer has closed the connection.
             trio.ClosedResourceError: this side has.
         """
         await trio.lowlevel.checkpoint()
-        while self.is_there:
-            if self._sock.fileno() < 0:  # also after a sleep: its number may be another connection's by then
-                raise trio.ClosedResourceError("closed by this side")
-            poller = select.poll()
-            poller.register(self._sock, select.POLLRDHUP)
-            seen = poller.poll(0)
-            mask = seen[0][1] if seen else 0
-            if mask & (select.POLLHUP | select.POLLERR):
-                raise ConnectionResetError
-            if mask or len(self._sock.recv(2, socket.MSG_PEEK)) > 1:
-                return not mask
-            await trio.sleep(LOOK_SECONDS)
-        while True:
-            if self._sock.fileno() < 0:
-                raise trio.ClosedResourceError("closed by this side")
-            await trio.lowlevel.wait_readable(self._sock)
-            with suppress(BlockingIOError):
-                return bool(self._sock.recv(1, socket.MSG_PEEK))
+        if self._sock.fileno() < 0:
+            raise trio.ClosedResourceError("closed by this side")
+        try:
+            self._changes = select.epoll(1)
+        except OSError:  # EMFILE: only a write notices then that the peer has left
+            await trio.sleep_forever()
+        with self._changes as changes:
+            changes.register(self._sock, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+            while True:
+                for _, mask in changes.poll(0):
+                    if mask & (select.EPOLLHUP | select.EPOLLERR):
+                        raise ConnectionResetError
+                    with suppress(BlockingIOError):
+                        if len(self._sock.recv(2, socket.MSG_PEEK)) > self.is_there:
+                            return True
+                    if mask & select.EPOLLRDHUP:
+                        return False
+                await trio.lowlevel.wait_readable(changes)
+
+    def close(self) -> None:
+        """End a `peek` that waits, before the socket is closed."""
+        if self._changes is not None and not self._changes.closed:
+            trio.lowlevel.notify_closing(self._changes)
 
     def take(self) -> None:
         """Take the octet that is left, if there is one."""

@@ -145,7 +145,6 @@ class Server:
             tap=tap,
             must_close=refusal is not None,
         )
-        connection.keeps_left = not response.is_chunked  # no close delimits a chunked body
         ended = Ended.CUT  # if this is cancelled at the end of the drain's grace time
         try:
             ended = await self._respond_unless_reset(connection, request, response, refusal)
@@ -269,8 +268,11 @@ async def _cancel_on_reset(
     connection: ServerConnection, body: RequestBody, response: Responder, scope: trio.CancelScope
 ) -> None:
     with response.watch:
-        await body.wait_complete()  # before that, reading the body raises at a reset
         try:
+            if not body.is_complete:
+                with body.unread:
+                    await connection.wait_reset()
+                    raise PeerGone("the client reset the connection", connection)
             await connection.peek()  # returns at octets and at a FIN, which do not cancel
         except PeerGone:
             if response.state is not BodyState.RESET:  # else the responder itself reset it, and may go on

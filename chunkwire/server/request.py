@@ -29,7 +29,9 @@ class RequestBody:
 
     Attributes:
         awaits_continue: the client waits for a 100 before it sends its body (RFC 9110 §10.1.1).
+        is_complete: the last octet has been read, or there is no body.
         error: the error that each later read raises; None for none.
+        unread: a scope for what is done until the last octet has been read, which cancels it.
     """
 
     def __init__(
@@ -40,10 +42,9 @@ class RequestBody:
         self._connection = connection
         self._settings = settings
         self._feed = Feed(framing.scanner(settings.limits), takes_turns=True)
-        self._completed = trio.Event()
+        self.unread = trio.CancelScope()
         self.error: FramingError | IncompleteBody | SendTimeout | None = None
-        if framing.is_empty:
-            self._completed.set()
+        self.is_complete = framing.is_empty
 
     @property
     def local(self) -> str:
@@ -51,18 +52,9 @@ class RequestBody:
         return self._connection.local
 
     @property
-    def is_complete(self) -> bool:
-        """The last octet has been read, or there is no body."""
-        return self._completed.is_set()
-
-    @property
     def is_drainable(self) -> bool:
         """The head does not rule out a drain: no 100 is awaited, and a Content-Length is at most `unread_octets`."""
         return not self.awaits_continue and (self.framing.length or 0) <= self._settings.unread_octets
-
-    async def wait_complete(self) -> None:
-        """Wait until the last octet has been read."""
-        await self._completed.wait()
 
     async def send_continue(self) -> None:
         """Send 100 (Continue) if the client waits for it; at most once.
@@ -108,7 +100,8 @@ class RequestBody:
             self._raise_if_broken()
         if feed.scanner.is_complete:
             self._connection.leftover[:0] = feed.held
-            self._completed.set()
+            self.is_complete = True
+            self.unread.cancel()
         return events
 
     def _raise_if_broken(self) -> None:
@@ -134,17 +127,17 @@ class RequestBody:
 
     async def drain(self) -> bool:
         """Read and drop the rest; False if it is too long, takes too long, or is malformed."""
-        if not self._completed.is_set() and not self.is_drainable:
+        if not self.is_complete and not self.is_drainable:
             return False
         scanner = self._feed.scanner
         most = scanner.wire_octets + self._settings.unread_octets
         try:
             with trio.move_on_after(self._settings.unread_timeout):
-                while not self._completed.is_set() and scanner.wire_octets <= most:
+                while not self.is_complete and scanner.wire_octets <= most:
                     await self.receive_events()
         except (FramingError, IncompleteBody, Refusal):
             return False
-        return self._completed.is_set()
+        return self.is_complete
 
 
 class IncomingRequest:

@@ -1,10 +1,13 @@
 """Upgrades: a real WebSocket client and server through the gateway, octet for octet; and what is no upgrade."""
 
+import math
+import sys
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import trio
+import trio.testing
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from chunkwire.forward.gateway import Gateway
@@ -105,6 +108,22 @@ async def test_a_reset_in_a_tunnel_reaches_the_other_side(who: str) -> None:
             one, other = (client, upstream) if who == "client" else (upstream, client)
             one.reset()
             assert await other.read_reset() == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a receive or a send notices it")
+async def test_a_client_that_resets_while_its_upstream_takes_nothing_ends_the_tunnel() -> None:
+    """Fails where the client is read only once the upstream takes more: it would end at the send timeout."""
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, send_timeout=math.inf)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get(*UPGRADE, KEY)) as client:
+        async with gateway.accept() as upstream:
+            await open_tunnel(client, upstream)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.send, bytes(1 << 26), name="send")
+                for _ in range(1000):
+                    await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+            client.reset()
+            assert (await gateway.wait_ended()).verdict == "reset"
 
 
 async def test_upgrade_goes_up_as_it_was_asked_for_and_no_other_way() -> None:

@@ -116,6 +116,13 @@ async def test_an_error_of_the_system_has_its_kind(
     assert kind != "unreachable" or str(error) == f"{host}:80 cannot be reached: {os.strerror(number)}"
 
 
+async def test_a_unix_socket_on_a_system_that_has_none_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where trio's RuntimeError leaves `dial`."""
+    monkeypatch.delattr(socket, "AF_UNIX")
+    monkeypatch.setattr("trio._highlevel_open_unix_stream.has_unix", False)
+    assert (await dial_error("/o.sock", 80)).kind == "unreachable"
+
+
 class FixedResolver(trio.abc.HostnameResolver):
     """Every name has these addresses."""
 

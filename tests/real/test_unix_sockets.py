@@ -100,7 +100,7 @@ def test_the_socket_of_a_server_that_has_gone_is_taken_over(tmp_path: Path) -> N
     "where, said, code",
     [
         ("unix:{taken}", "address already in use", 71),
-        ("unix:{file}", "no socket stands there", 71),
+        ("unix:{file}", "the file there is no socket", 71),
         ("unix:{folder}/missing/o.sock", "no such file", 71),
         ("unix:", "expected the path of a socket", 2),
         ("unix:/" + "x" * 107, "at most 107 octets", 2),

@@ -1,5 +1,7 @@
 """What a responder can do, what it cannot, and what becomes of the exchange when it fails."""
 
+import sys
+
 import pytest
 import trio
 
@@ -11,7 +13,9 @@ from chunkwire.server.responder import Responder
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import LocalError
+from tests.net.peer import unix_pair
 from tests.server.peer import (
+    Client,
     GatePacer,
     ask,
     body_of,
@@ -247,6 +251,39 @@ async def test_a_reset_ends_a_responder_that_waits() -> None:
         client.reset()
         assert await running.wait_ended() is Ended.CLIENT_GONE
         assert cancelled.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a write notices that a Unix socket was closed")
+@pytest.mark.parametrize("more", [b"", get("/x")], ids=["alone", "pipelined"])
+async def test_a_client_of_a_unix_socket_that_closes_it_ends_a_responder_that_waits(more: bytes) -> None:
+    """Fails where a close is taken for the FIN of a client that still reads."""
+
+    async def waits(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked():
+            await trio.sleep_forever()
+
+    near, far = await unix_pair()
+    async with serving(resource(waits)) as running, trio.open_nursery() as nursery:
+        nursery.start_soon(running.origin.handle, far, name="client")
+        client = Client(near)
+        await client.send(get("/x") + more)
+        await client.read_until(b"\r\n\r\n")
+        await near.aclose()
+        assert await running.wait_ended() is Ended.CLIENT_GONE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a write notices it")
+async def test_a_reset_ends_a_responder_that_leaves_the_request_body_unread() -> None:
+    """Fails where the connection is watched only once the body has been read: this responder never reads it."""
+
+    async def waits(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked():
+            await trio.sleep_forever()
+
+    async with serving(resource(waits)) as running, connect(running.port, post("/x", b"1\r\nx\r\n")) as client:
+        await client.read_until(b"\r\n\r\n")
+        client.reset()
+        assert await running.wait_ended() is Ended.CLIENT_GONE
 
 
 async def test_a_reset_after_the_request_body_ends_a_responder_that_waits() -> None:
