@@ -102,6 +102,7 @@ class ClientExchange:
         self.connection = connection
         self.plan = plan
         self.informational: tuple[Response, ...] = ()
+        self._is_finished = False
         self.began = time.monotonic()
         self._recorder = plan.recorder(number, way="response")
         connection.keeps_head = self._recorder is not None
@@ -177,10 +178,13 @@ class ClientExchange:
         return error
 
     async def finish(self) -> None:
-        """After a complete exchange close the connection or give it to the pool; else reset it.
+        """After a complete exchange close the connection or give it to the pool; else reset it. Later calls do nothing.
 
         Cancellation: the connection is closed.
         """
+        if self._is_finished:
+            return
+        self._is_finished = True
         self.upload.scope.cancel()
         body = getattr(self, "body", None)
         if isinstance(body, BodyReader):
@@ -195,7 +199,8 @@ class ClientExchange:
 
     def _may_serve_again(self, body: BodyReader) -> bool:
         is_ended_by_close = self._framing.kind is BodyKind.CLOSE or self.head.status == 101
-        return self.head.keeps_alive and not is_ended_by_close and not body.has_surplus
+        keeps_alive = self.head.keeps_alive and self.plan.request.keeps_alive
+        return keeps_alive and not is_ended_by_close and not body.has_surplus
 
 
 async def begin_exchange(

@@ -86,6 +86,23 @@ async def test_a_connection_on_which_nothing_may_follow_is_not_kept(response: by
         assert len(pool) == 0
 
 
+async def test_a_connection_of_a_request_that_closes_it_is_not_kept() -> None:
+    """Fails where only the response is asked: the server closes the connection, perhaps after the next request."""
+    async with scripted(serves(SHORT)) as server, pooling() as pool:
+        async with client.open("GET", server.url(), pool=pool, fields={"Connection": "close"}) as stream:
+            assert await stream.read() == b"ok"
+        assert len(pool) == 0
+
+
+async def test_an_exchange_that_is_finished_twice_is_kept_once() -> None:
+    """Fails where two requests could take one connection at a time."""
+    async with scripted(serves(SHORT)) as server, pooling() as pool:
+        async with client.open("GET", server.url(), pool=pool) as stream:
+            await stream.read()
+            await stream.finish()
+        assert len(pool) == 1
+
+
 async def test_an_exchange_that_is_left_early_ends_its_connection() -> None:
     async def script(peer: Peer) -> None:
         await peer.read_head()
