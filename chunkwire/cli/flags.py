@@ -277,7 +277,7 @@ def add_request(
     add("-k", "--insecure", action="store_true", help=f"do not verify {peer}'s certificate")
 
 
-def refuse_request_flags(options: argparse.Namespace, source: str, *others: tuple[str, str]) -> None:
+def refuse_flags_for_urls(options: argparse.Namespace, source: str, *others: tuple[str, str]) -> None:
     """Refuse the flags of `add_request` on a command line whose sources are files: nothing is requested.
 
     Not refused: -X and -m, unless they are among `others`, and what the environment sets.

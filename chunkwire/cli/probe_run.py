@@ -14,7 +14,7 @@ import trio
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode
-from chunkwire.cli.flags import refuse_request_flags
+from chunkwire.cli.flags import refuse_flags_for_urls
 from chunkwire.cli.main import report, version
 from chunkwire.cli.output_files import check_outputs, files_read, lines_to, write_asked
 from chunkwire.cli.stopping import StopSignal
@@ -36,7 +36,7 @@ from chunkwire.tools.probe.why import INSTEAD, find_why, plan_why
 from chunkwire.wire.errors import LocalError
 
 _FILE_FLAGS = ("report", "junit", "save")
-# Refused if all hops are files, beside those of `refuse_request_flags`: flag, member of the options.
+# Refused if all hops are files, beside those of `refuse_flags_for_urls`: flag, member of the options.
 _FLAGS_FOR_URLS = (
     ("--barrier-at", "barrier_at"),
     ("--as", "agents"),
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Probe the hops, judge them, and print the result; return the exit code."""
     check_flags(options)
     if all(map(is_path, options.hops)):
-        refuse_request_flags(options, options.hops[0], *_FLAGS_FOR_URLS)
+        refuse_flags_for_urls(options, options.hops[0], *_FLAGS_FOR_URLS)
         options.save = None  # the environment may name a file, and no run would be written to it
     return trio.run(probe, options)
 

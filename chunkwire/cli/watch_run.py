@@ -13,7 +13,7 @@ from chunkwire import client
 from chunkwire.cli.asking import Input, read_request
 from chunkwire.cli.captures import is_path, looks_captured, refuse_flags, refuse_unused_keys
 from chunkwire.cli.exits import ExitCode, exit_code_of
-from chunkwire.cli.flags import let_words_win, refuse_request_flags
+from chunkwire.cli.flags import let_words_win, refuse_flags_for_urls
 from chunkwire.cli.output_files import STDIN, LineFile, check_outputs, files_read
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
@@ -90,7 +90,7 @@ async def watch_url(options: argparse.Namespace, saved: list[LineFile]) -> int:
 
 async def watch_octets(fd: int, options: argparse.Namespace, saved: list[LineFile]) -> int:
     """Show what a descriptor gives: captured octets, a recording, or a packet capture."""
-    refuse_request_flags(options, options.source)
+    refuse_flags_for_urls(options, options.source)
     source, first = Input(fd), b""
     with StopSignal() as stop:
         first = await source.receive()

@@ -98,5 +98,5 @@ def describe_cut(scanner: BodyScanner) -> str:
     try:
         scanner.end_of_input()
     except IncompleteBody as cut:
-        return f"{cut}; what looks like a head stands in its data: taken for the next message"
+        return f"{cut}; its data contains what looks like a head: taken for the next message"
     return "expected the end of the input behind the content, got octets of no message"

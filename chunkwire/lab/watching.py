@@ -231,7 +231,6 @@ class Watchers:
                 nursery.cancel_scope.cancel()
         finally:
             self._watchers.discard(watcher)
-            self._set_due()  # what this page's task has begun, another page's must end
             while self._later and not self._watchers:
                 self._make_some()
         if ended is not None:

@@ -291,8 +291,8 @@ async def serve_connections(
     Cancellation: closes the listeners and all connections.
     """
     places = trio.CapacityLimiter(max_connections)
-    async with trio.open_nursery() as beside:
-        beside.start_soon(drain.deadlines.run, name="deadlines of waits")
+    async with trio.open_nursery() as background:
+        background.start_soon(drain.deadlines.run, name="deadlines of waits")
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 for listener in listeners:
@@ -302,7 +302,7 @@ async def serve_connections(
                 await drain.wait_started()
                 accepting.cancel_scope.cancel()
             connections.cancel_scope.deadline = trio.current_time() + grace
-        beside.cancel_scope.cancel()
+        background.cancel_scope.cancel()
 
 
 def behind_tls(handler: Handler, tls: ServerTls, drain: Drain) -> PlainHandler:

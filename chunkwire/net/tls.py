@@ -256,7 +256,7 @@ class TlsStream(trio.abc.Stream):
             await self.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close without close_notify, which would tell the peer that all was sent; see `end_sending`."""
+        """Close without close_notify, which would report to the peer that all was sent; see `end_sending`."""
         self.close_nowait()
         await trio.lowlevel.checkpoint()
 

@@ -27,7 +27,7 @@ _WHITESPACE: Final = (0x20, 0x09)
 
 
 class Refused(Exception):
-    """The octet at index `at` of the buffer breaks `rule`; the scanner turns this into a FramingError."""
+    """The octet at index `at` of the buffer breaks `rule`; the scanner raises a FramingError for it."""
 
     def __init__(self, rule: Rule, at: int, *, expected: str, shown: int = _SHOWN_OCTETS) -> None:
         super().__init__(rule, at)

@@ -39,7 +39,7 @@ from chunkwire.wire.limits import Limits
 from chunkwire.wire.lines import Buffer
 
 BURST: Final = 16
-"""Chunks the plain loop takes between two tries of the pattern: a try in vain costs as much as two of them."""
+"""Chunks the plain loop takes between two tries of the pattern: a try that fails costs as much as two of them."""
 
 WORTH_OCTETS: Final = 1024
 """Octets there must be for a try: fewer hold few chunks, and most reads of a stream are one chunk."""
@@ -111,7 +111,7 @@ class PlainSizes(dict[bytes, int]):
 
 
 _STRIDE: Final = 1024
-"""Equal chunks compared at once: enough that the calls cost little, and few enough that little is compared in vain."""
+"""Equal chunks compared at once: enough that the calls cost little, and few enough that a difference wastes little."""
 
 
 class _Equal:
