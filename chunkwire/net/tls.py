@@ -30,6 +30,8 @@ HANDSHAKE_TYPE: Final = b"\x16"
 RECORD_OCTETS: Final = 16384  # the most content of a record (RFC 8446 §5.1)
 _READ_OCTETS: Final = 65536  # of content, if the caller does not say how many
 _RECEIVE_OCTETS: Final = 256 * 1024  # of records, by one receive at most: with their content half of a 1 MiB L2 cache
+_TURN_RECORDS: Final = 256  # a receive takes about so many at most: to decrypt them takes 1 ms, however short they are
+_FEW_OCTETS: Final = 4096  # of records, which a receive may take in any case
 _ANSWER_OCTETS: Final = 16384  # of unsent records that answer the peer's: 600 KeyUpdates (RFC 8446 §4.6.3)
 _SLICE_OCTETS: Final = 65536  # of content encrypted at once: records that the kernel does not take are kept
 
@@ -57,6 +59,9 @@ class TlsStream(trio.abc.Stream):
         self._read = cast("Callable[[int, memoryview], int]", self.ssl_object.read)
         self._unsent = b""  # records that the kernel has not taken
         self._encrypted = 0  # octets of content in them that `write` has not returned as taken
+        self._received = 0  # octets that the latest receive gave
+        self._records = 0  # with content, read since then
+        self._most = 2 * RECORD_OCTETS  # octets that the next receive may give
         self._lost_by: OSError | None = None  # the error that each later read raises
 
     @classmethod
@@ -111,18 +116,21 @@ class TlsStream(trio.abc.Stream):
         """
         if self._lost_by is not None:
             raise self._lost_by
-        size = 0
+        size = records = 0
         try:
             if not (self.has_more or self._fill(len(memory))):
                 return None
             self.has_more = False
             while got := self._read(len(memory), memory):
                 size += got
+                records += 1
                 memory = memory[got:]
                 if len(memory) < RECORD_OCTETS or not self._incoming.pending:
                     self.has_more = not memory or self._incoming.pending > 0
+                    self._records += records
                     return size
         except ssl.SSLWantReadError:  # a record that is not whole yet, or one without content
+            self._records += records
             self._answer()
             return size or None
         except ssl.SSLZeroReturnError:  # close_notify, if ours was sent before
@@ -166,10 +174,14 @@ class TlsStream(trio.abc.Stream):
         # Content is encrypted only once all records before it have been sent: those in `_outgoing` are answers.
         if self._outgoing.pending > _ANSWER_OCTETS and not self._flush() and self._outgoing.pending > _ANSWER_OCTETS:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the peer reads no answers to its TLS messages")
+        if self._records > _TURN_RECORDS or self._most < _RECEIVE_OCTETS:
+            wanted = self._received * _TURN_RECORDS // max(1, self._records)
+            self._most = min(max(wanted, _FEW_OCTETS), _RECEIVE_OCTETS)
         try:
-            octets = self.socket.recv(min(content + content // 16, _RECEIVE_OCTETS))
+            octets = self.socket.recv(min(content + content // 16, self._most))
         except BlockingIOError:
             return False
+        self._received, self._records = len(octets), 0
         if octets:
             self._incoming.write(octets)
         else:

@@ -55,6 +55,15 @@ class FarEnd:
     async def send(self, octets: bytes) -> None:
         await self.stream.send_all(octets)
 
+    async def send_apart(self, octets: bytes) -> None:
+        """Send each octet in a record of its own, all records together."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        self.stream.transport_stream = ours
+        for place in range(len(octets)):
+            await self.send(octets[place : place + 1])
+        self.stream.transport_stream = self.transport
+        await self.transport.send_all(await theirs.receive_some())
+
     async def send_and_break(self, octets: bytes) -> None:
         """Send these octets and a record that cannot be decrypted, so that one receive takes both."""
         ours, theirs = trio.testing.memory_stream_pair()

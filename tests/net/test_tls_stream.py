@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from chunkwire.net.connection import Connection, PeerGone
-from chunkwire.net.tls import _ANSWER_OCTETS, TlsStream
+from chunkwire.net.tls import _ANSWER_OCTETS, _TURN_RECORDS, RECORD_OCTETS, TlsStream
 from tests.net.peer import SMALL, reset, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
 from tests.patience import PATIENCE
@@ -37,6 +37,21 @@ async def test_what_has_no_room_in_a_read_comes_in_the_next(is_server: bool) -> 
         ]
         await far.send(b"more")
         assert await near.receive_some(40) == b"more"
+
+
+async def test_a_read_takes_so_many_short_records_and_no_more() -> None:
+    """Fails where a peer that sends an octet a record delays all others by what its full receive takes to decrypt."""
+    octets = bytes(100) * 40
+    async with pair() as (near, far):
+        await far.send_apart(octets)
+        reads = [len(await near.receive_some())]
+        while sum(reads) < len(octets):
+            reads.append(len(await near.receive_some()))
+        assert max(reads[1:]) < 2 * _TURN_RECORDS
+        await far.send(bytes(1 << 17))
+        while sum(reads) < len(octets) + (1 << 17):
+            reads.append(len(await near.receive_some()))
+        assert reads[-1] > RECORD_OCTETS
 
 
 async def test_octets_that_were_not_read_come_behind_our_own_close_notify() -> None:
