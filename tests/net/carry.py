@@ -16,6 +16,7 @@ import trio.testing
 from chunkwire.net.connection import Connection
 from chunkwire.net.movers import EXACT, MoveOptions, Mover, PlainMover
 from chunkwire.net.sleeper import Form, current_sleeper
+from chunkwire.net.triosleep import find_trio_epoll
 from chunkwire.wire.errors import ChunkwireError, FramingError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
@@ -57,16 +58,23 @@ def make_mover(request: pytest.FixtureRequest) -> MakeMover:
 each_mover = pytest.mark.parametrize("make_mover", [*mover_makers()], ids=lambda make: make.__name__)
 
 
+_plain_sleepers = 0  # `with` blocks of `plain_sleeper` that run; they may overlap in any order
+
+
 @contextmanager
 def plain_sleeper() -> Iterator[None]:
     """Let a sleeper that is made in the with block find no epoll set of trio's."""
-
-    async def find_nothing() -> None:
-        await trio.lowlevel.checkpoint()
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("chunkwire.net.sleeper.find_trio_epoll", find_nothing)
+    global _plain_sleepers
+    pytest.MonkeyPatch().setattr("chunkwire.net.sleeper.find_trio_epoll", _find_unless_plain)
+    _plain_sleepers += 1
+    try:
         yield
+    finally:
+        _plain_sleepers -= 1
+
+
+async def _find_unless_plain() -> int | None:
+    return None if _plain_sleepers else await find_trio_epoll()
 
 
 class Carried:
