@@ -178,7 +178,8 @@ class BarrierMover:
         if options.observe is not None:
             options.observe.received(memoryview(octets), frame, read)
         await self._barrier.wait_acked(self._barrier.written)
-        await send_in_time(sink, octets if shape is None else shape.feed(frame), options.send_timeout)
+        sent = octets if shape is None else shape.feed(frame) + shape.flush()
+        await send_in_time(sink, sent, options.send_timeout)
         if options.observe is not None:
             options.observe.sent()
         if shape is not None and shape.error is not None:

@@ -138,8 +138,8 @@ class Slice(_Shape):
 class Gather(_Shape):
     """Data gathered up to a number of octets or for a time, then sent together; extensions are dropped.
 
-    It is sent as one chunk if `is_chunked`. With neither limit, the data of one read becomes one chunk, as in proxies
-    that re-frame.
+    It is sent as one chunk if `is_chunked`. With neither limit it is due at once, so that the data of one receive
+    becomes one chunk, as in proxies that re-frame.
     """
 
     def __init__(self, *, is_chunked: bool, octets: int = 0, seconds: float = 0.0) -> None:
@@ -160,10 +160,10 @@ class Gather(_Shape):
         At the end of a body without chunks the mover calls `flush`.
         """
         self._kept += _content(events)
-        if self._kept and self._seconds and self._due is None:
+        if self._kept and not self._octets and self._due is None:
             self._due = trio.current_time() + self._seconds
         ending = _ending(events)
-        if ending or len(self._kept) >= (self._octets or (BUFFER_OCTETS if self._seconds else 0)):
+        if ending or len(self._kept) >= (self._octets or BUFFER_OCTETS):
             return self.flush() + (ending if self._is_chunked else b"")
         return b""
 

@@ -84,10 +84,10 @@ class Shaper(Protocol):
 
     @property
     def due(self) -> float | None:
-        """When `flush` must be called, on trio's clock; None for not before the end of the body."""
+        """When `flush` must be called, on trio's clock, but not before the receive is processed; None for the end."""
 
     def feed(self, events: list[Event]) -> bytes:
-        """Return the octets to send now; the shaper may keep some."""
+        """Return the octets to send now; the shaper may keep some. One receive may cause several calls."""
 
     def flush(self) -> bytes:
         """Return the octets that were kept, and keep none."""
@@ -278,30 +278,26 @@ async def _receive(source: Connection, sink: Connection, options: MoveOptions) -
 
 
 async def _pass_on(sink: Connection, feed: Feed, octets: bytes, read: int, options: MoveOptions) -> None:
-    """Send the octets that one receive completed, or the shaper's; other tasks run between two turns of the feed.
+    """Send the octets that each turn of the feed completed, or the shaper's; other tasks run between two turns.
 
     Raises:
         FramingError: the body is malformed; its valid prefix has been sent.
     """
     shape, observe = options.shape, options.observe
-    shaped: list[Event] = []  # all events of one receive, for one call of the shaper
     while True:
         is_seen = shape is not None or (observe is not None and observe.takes_events)
         events: list[Event] | None = [] if is_seen else None
-        approved = feed.take(octets, events)
+        ready: bytes | memoryview = feed.take(octets, events)
         if options.note_counts is not None:
             options.note_counts(read)
         if observe is not None:
-            observe.received(approved, events or [], read)
-        if shape is None:
-            await send_in_time(sink, approved, options.send_timeout)
-        else:
-            shaped += events or ()
-            if not feed.is_behind:
-                await send_in_time(sink, shape.feed(shaped), options.send_timeout)
-                if shape.error is not None:
-                    raise shape.error
-        if observe is not None and (shape is None or not feed.is_behind):
+            observe.received(memoryview(ready), events or [], read)
+        if shape is not None:
+            ready, events = shape.feed(events or []), None  # a slow sink must not keep events, which are large
+        await send_in_time(sink, ready, options.send_timeout)
+        if shape is not None and shape.error is not None:
+            raise shape.error
+        if observe is not None:
             observe.sent()
         if feed.error is not None:
             raise feed.error
