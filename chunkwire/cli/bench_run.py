@@ -105,7 +105,7 @@ def merge(options: argparse.Namespace) -> int:
     if asked or not options.files:
         trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
         raise LocalError(f"bench merge: {trouble}")
-    flags.refuse_request_flags(options, MERGE, ("-X", "method"), ("-m", "max_time"))
+    flags.refuse_flags_for_urls(options, MERGE, ("-X", "method"), ("-m", "max_time"))
     check(options)
     return report(merged(read_results(options.files), clocks_agree=options.clocks_agree), options, requirements)
 
