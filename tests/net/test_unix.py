@@ -57,10 +57,7 @@ async def test_a_path_is_removed_where_the_admin_address_cannot_be_bound(tmp_pat
     ids=["closed", "ended", "more"],
 )
 async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
-    act: Callable[[socket.socket], object],
-    result: list[bool],
-    is_left: bool,
-    autojump_clock: trio.testing.MockClock,
+    act: Callable[[socket.socket], object], result: list[bool], is_left: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Fails where a client that leaves is noticed only by polling, or where its close is taken for a FIN."""
     near, far = socket.socketpair()
