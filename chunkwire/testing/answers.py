@@ -17,7 +17,6 @@ from chunkwire.llm.dialect import Dialect, Reply
 from chunkwire.llm.errors import kind_of_status
 from chunkwire.llm.question import ModelRequest, Question
 from chunkwire.llm.shape import dump
-from chunkwire.net.heads import Field
 from chunkwire.origin.mock.composition import prompt_tokens, tokens
 from chunkwire.origin.plan import parse_plan, with_data
 from chunkwire.origin.scenarios import EVENTS, SCENARIOS, Ending, Scenario, Write
@@ -84,19 +83,21 @@ def check_content(kind: str, step: ContentStep) -> None:
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
-    """Return a response with a status: with the step's body, else the dialect's body for this error, else none."""
-    wait = () if step.retry_after is None else ((b"Retry-After", b"%.10g" % step.retry_after),)
+    """Return a response with a status: with the step's body, else the dialect's body for this error, else none.
+
+    The step's fields replace those of the same name.
+    """
     if step.body is None and asked is not None and step.status >= 400:
         error = ProviderError(kind_of_status(step.status), f"the test answers {step.status}", step.status)
         reply = asked.dialect.write_error(error)
-        return Reply(step.status, (*reply.fields, *step.fields, *wait), reply.body)
-    if step.body is None or isinstance(step.body, str):
-        kind: Field = (b"Content-Type", _TEXT)
-        body = (step.body or "").encode()
+    elif step.body is None or isinstance(step.body, str):
+        reply = Reply(step.status, ((b"Content-Type", _TEXT),), (step.body or "").encode())
     else:
-        kind, body = (b"Content-Type", b"application/json"), dump(step.body).encode()
-    given = [name.lower() for name, _ in step.fields]
-    return Reply(step.status, (*(() if b"content-type" in given else (kind,)), *step.fields, *wait), body)
+        reply = Reply(step.status, ((b"Content-Type", b"application/json"),), dump(step.body).encode())
+    given = {name.lower() for name, _ in step.fields}
+    wait = () if step.retry_after is None else ((b"Retry-After", b"%.10g" % step.retry_after),)
+    own = (field for field in (*reply.fields, *wait) if field[0].lower() not in given)
+    return Reply(step.status, (*own, *step.fields), reply.body)
 
 
 def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accepts_gzip: bool = True) -> WireAnswer:

@@ -272,6 +272,16 @@ def test_retry_after_is_sent_in_digits(origin: Origin, seconds: float, value: st
     run.end()
 
 
+def test_fields_of_a_status_replace_those_of_the_dialect(origin: Origin) -> None:
+    run = origin.openai([status(503, retry_after=1, headers={"content-type": "text/html", "Retry-After": "9"})])
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        fetch(f"{run.url}/chat/completions", CHAT)
+    with caught.value as error:
+        found = [error.headers.get_all(name) for name in ("Content-Type", "Retry-After")]
+    assert found == [["text/html"], ["9"]]
+    run.end()
+
+
 def test_the_framing_of_a_run_applies_to_answers_without_their_own(origin: Origin) -> None:
     run = origin.text(["a", framed("b", "padded-sizes"), status(204)], framing="content-length")
     assert [fetch(run.url) for _ in range(3)] == [b"a", b"b", b""]
