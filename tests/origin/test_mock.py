@@ -263,9 +263,10 @@ async def test_a_wrong_key_and_an_unknown_model_are_refused(name: str) -> None:
         assert (status_of(unknown), b"'m-8' does not exist" in unknown) == (404, True)
 
 
-async def test_an_answer_that_would_last_too_long_is_refused() -> None:
+@pytest.mark.parametrize("lines", [["x-chunkwire-ttft: 11s"], ["x-chunkwire-quirk: usage-null", "x-chunkwire-itl: 9s"]])
+async def test_an_answer_that_would_last_too_long_is_refused(lines: list[str]) -> None:
     async with serving(settings=OriginSettings(max_duration=10)) as running:
-        response = await asked(running, "openai", "x-chunkwire-ttft: 11s")
+        response = await asked(running, "openai", *lines)
     assert (status_of(response), b"expected an answer of at most 10s" in response) == (400, True)
 
 

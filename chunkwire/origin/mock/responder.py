@@ -62,7 +62,7 @@ async def answer_question(settings: MockSettings, request: IncomingRequest, resp
         if settings.failure is not None and settings.failure.after is None:
             raise RequestRefused(replace(settings.failure.error, retry_after=settings.retry_after))
         if settings.quirk:
-            await _send_quirk(response, dialect, QUIRKS[settings.quirk], settings=settings, chance=chance)
+            await _send_quirk(request, response, dialect, QUIRKS[settings.quirk], settings=settings, chance=chance)
             return
         created = int(time.time()) if settings.seed is None else _SEEDED_CREATED
         answer = compose(question, settings, dialect, chance=chance, created=created)
@@ -145,18 +145,25 @@ async def _stream(
 
 
 async def _send_quirk(
-    response: Responder, dialect: Dialect, quirk: Quirk, *, settings: MockSettings, chance: random.Random
+    request: IncomingRequest,
+    response: Responder,
+    dialect: Dialect,
+    quirk: Quirk,
+    *,
+    settings: MockSettings,
+    chance: random.Random,
 ) -> None:
     """Send a quirk's content instead of an answer; its pieces are events at the pace of tokens.
 
     Raises:
-        RequestRefused: the quirk is of another dialect; nothing has been sent.
+        RequestRefused: the quirk is of another dialect, or would last too long; nothing has been sent.
     """
     if dialect.name not in quirk.dialects:
         raise refuse(
             f"x-chunkwire-quirk: expected a quirk of {dialect.name}, got {quirk.name} of {', '.join(quirk.dialects)}"
         )
     events = schedule([Piece(octets, is_token=True) for octets in quirk.pieces], settings, chance)
+    _check_duration(events, request)
     fields = ((b"Content-Type", quirk.content_type), _NO_CACHE, _request_id(dialect, chance))
     async with response.chunked(fields=fields) as body:
         for frame in lay_out(events, settings.framing, chance):
