@@ -222,27 +222,16 @@ class AnthropicMessages(Dialect):
         start = {**self.whole(answer, question), "content": [], "stop_reason": None}
         yield {"type": "message_start", "message": {**start, "usage": _usage(Usage(answer.usage.prompt, 1))}}, False
         index = -1
-        if answer.reasoning:
-            index = 0
-            yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""}), False
-            for text in answer.reasoning:
-                yield _block_delta(index, {"type": "thinking_delta", "thinking": text}), True
-            yield _block_delta(index, {"type": "signature_delta", "signature": SIGNATURE}), False
-        if answer.text or not answer.tool_calls:
-            if index >= 0:
-                yield {"type": "content_block_stop", "index": index}, False
-            index += 1
-            yield _block_start(index, {"type": "text", "text": ""}), False
-            yield {"type": "ping"}, False
-            for text in answer.text:
-                yield _block_delta(index, {"type": "text_delta", "text": text}), True
-        for call in answer.tool_calls:
-            if index >= 0:
-                yield {"type": "content_block_stop", "index": index}, False
-            index += 1
-            yield _block_start(index, {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}), True
-            for more in call.arguments:
-                yield _block_delta(index, {"type": "input_json_delta", "partial_json": more}), True
+        for index, (block, deltas) in enumerate(_blocks(answer)):
+            if index:
+                yield {"type": "content_block_stop", "index": index - 1}, False
+            kind = block["type"]
+            yield {"type": "content_block_start", "index": index, "content_block": block}, kind == "tool_use"
+            if kind == "text":
+                yield {"type": "ping"}, False
+            for more in deltas:
+                event = {"type": "content_block_delta", "index": index, "delta": more}
+                yield event, more["type"] != "signature_delta"
         if answer.error is not None:
             yield self.error_body(answer.error, 0), False
             return
@@ -318,12 +307,17 @@ def refuse_foreign(body: object, before: str = "") -> None:
             raise refuse(f"{before}{name}: Extra inputs are not permitted")
 
 
-def _block_start(index: int, block: Mapping[str, object]) -> dict[str, object]:
-    return {"type": "content_block_start", "index": index, "content_block": block}
-
-
-def _block_delta(index: int, delta: Mapping[str, object]) -> dict[str, object]:
-    return {"type": "content_block_delta", "index": index, "delta": delta}
+def _blocks(answer: Answer) -> Iterator[tuple[dict[str, object], list[dict[str, str]]]]:
+    """Yield each block of an answer as it starts, and its deltas; at least one block."""
+    if answer.reasoning:
+        thoughts = [{"type": "thinking_delta", "thinking": text} for text in answer.reasoning]
+        signature = {"type": "signature_delta", "signature": SIGNATURE}
+        yield {"type": "thinking", "thinking": "", "signature": ""}, [*thoughts, signature]
+    if answer.text or not answer.tool_calls:
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": text} for text in answer.text]
+    for call in answer.tool_calls:
+        deltas = [{"type": "input_json_delta", "partial_json": more} for more in call.arguments]
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, deltas
 
 
 def _usage(usage: Usage) -> dict[str, int]:

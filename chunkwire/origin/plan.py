@@ -174,19 +174,16 @@ def checked_header(text: str) -> Field:
 def _checked_trailer(name: str, value: str, *, parameter: str) -> Field:
     """Return a trailer field; refuse a malformed one, and one that must not be a trailer."""
     field = (name.encode(), value.encode())
-    try:
-        encode_last_chunk((field,))
-    except LocalError as error:
-        raise Refusal(400, "parameter", f"{shown(parameter)}: {error}") from error
+    _check_trailers((field,), f"{shown(parameter)}: ")
     return field
 
 
-def _check_trailers(fields: tuple[Field, ...]) -> None:
-    """Refuse more trailers than one body may have."""
+def _check_trailers(fields: tuple[Field, ...], where: str = "") -> None:
+    """Refuse fields that one body may not have as its trailers; `where` is put in front of the message."""
     try:
         encode_last_chunk(fields)
     except LocalError as error:
-        raise Refusal(400, "parameter", str(error)) from error
+        raise Refusal(400, "parameter", f"{where}{error}") from error
 
 
 PLANNED: Final = (

@@ -132,19 +132,13 @@ def parse_framing(text: str) -> EventFraming:
 
 def parse_fault(text: str) -> MockFault:
     """Read `NAME` or `NAME=N`: a fault, and after how many events it comes."""
-    name, has_number, value = text.partition("=")
-    find_scenario(name, _KNOWN_FAULTS)
-    if has_number and not _NUMBER.fullmatch(value):
-        raise ValueError(f"expected {name}=N, a whole number of events, got {shown(text)!r}")
-    return MockFault(name, int(value) if has_number else None)
+    find_scenario(text.partition("=")[0], _KNOWN_FAULTS)
+    return MockFault(*_counted(text, "=", "events"))
 
 
 def parse_failure(text: str) -> MockFailure:
     """Read `KIND` or `STATUS`, alone for a response, or with `@N` for an error after N tokens."""
-    what, has_number, value = text.partition("@")
-    if has_number and not _NUMBER.fullmatch(value):
-        raise ValueError(f"expected {what}@N, a whole number of tokens, got {shown(text)!r}")
-    after = int(value) if has_number else None
+    what, after = _counted(text, "@", "tokens")
     if _NUMBER.fullmatch(what) and 400 <= int(what) <= 599:
         kind, status = kind_of_status(int(what)), int(what)
         return MockFailure(ProviderError(kind, f"the mock is set to answer {status}", status), after)
@@ -153,6 +147,14 @@ def parse_failure(text: str) -> MockFailure:
         wanted = f"expected a status from 400 to 599 or one of {', '.join(kinds)}"
         raise ValueError(f"{wanted}, got {shown(text)!r}{near(what, kinds)}")
     return MockFailure(ProviderError(ErrorKind(what), f"the mock is set to fail: {what}"), after)
+
+
+def _counted(text: str, mark: str, unit: str) -> tuple[str, int | None]:
+    """Return what stands before a mark and the number behind it, None where the text has no mark."""
+    what, has_number, value = text.partition(mark)
+    if has_number and not _NUMBER.fullmatch(value):
+        raise ValueError(f"expected {what}{mark}N, a whole number of {unit}, got {shown(text)!r}")
+    return what, int(value) if has_number else None
 
 
 def parse_quirk(text: str) -> str:
