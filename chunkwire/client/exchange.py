@@ -23,8 +23,8 @@ from chunkwire.client.upload import Upload
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection, IncompleteHead
-from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, response_framing
-from chunkwire.net.pool import Pool, server_of
+from chunkwire.net.heads import Framing, HeadError, Request, Response, response_framing
+from chunkwire.net.pool import Pool, may_keep, server_of
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError, told
@@ -198,9 +198,10 @@ class ClientExchange:
         self.connection.reset()
 
     def _may_serve_again(self, body: BodyReader) -> bool:
-        is_ended_by_close = self._framing.kind is BodyKind.CLOSE or self.head.status == 101
-        keeps_alive = self.head.keeps_alive and self.plan.request.keeps_alive
-        return keeps_alive and not is_ended_by_close and not body.has_surplus
+        request = self.plan.request
+        if body.has_surplus or self.head.status == 101 or not request.keeps_alive:
+            return False
+        return may_keep(request, self.head, self._framing, has_body=bool(self.plan.body) or is_chunked(request))
 
 
 async def begin_exchange(

@@ -24,6 +24,7 @@ from chunkwire.net.heads import (
     request_framing,
     response_framing,
 )
+from chunkwire.net.pool import may_keep
 from chunkwire.wire.errors import quoted
 
 # RFC 9110 §7.6.1: these concern one connection only, whether or not Connection names them.
@@ -32,8 +33,6 @@ HOP_BY_HOP: Final = frozenset(
 )
 # Kept even if Connection names them: without them the message would lose its framing, its date or its route.
 _NEVER_DROPPED: Final = frozenset({b"content-length", b"date", b"via"})
-# RFC 9110 §9.3.1: a body has no meaning here. A server that does not read it parses it as the next request (TE.0).
-_BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 MAX_PASSES: Final = 16  # through gateways of one name, which may be a chain (Squid: 1, as its name is that of its host)
 _COUNTS_HOPS: Final = frozenset({b"OPTIONS", b"TRACE"})  # RFC 9110 §7.6.2: Max-Forwards is for these alone
 _MAX_FORWARDS: Final = re.compile(rb"\d{1,9}")
@@ -132,23 +131,6 @@ def _max_forwards(request: Request) -> int | None:
     """Return how many more hops a request may take; None without a valid Max-Forwards."""
     value = request.get(b"max-forwards") or b"" if request.method in _COUNTS_HOPS else b""
     return int(value) if _MAX_FORWARDS.fullmatch(value) else None
-
-
-def _is_in_step(request: Request, framing: Framing, response: Response, body: Framing) -> bool:
-    """Say whether both ends of a connection agree where this exchange ends (RFC 9112 §9.3), so that it can be reused.
-
-    A server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an unusual one with a response that has no
-    body, may still send a body.
-    """
-    if body.kind is BodyKind.CLOSE or response.version != b"1.1":
-        return False
-    if response.has_token(b"connection", b"close"):
-        return False
-    coding = response.get(b"transfer-encoding")
-    is_usual = coding is None or (coding.lower() == b"chunked" and response.get(b"content-length") is None)
-    if not is_usual or (coding is not None and response.status == 204):
-        return False
-    return framing.is_empty or request.method not in _BODILESS
 
 
 def wants_incremental(head: Request | Response) -> bool:
@@ -278,7 +260,7 @@ def downstream_response(
         named_by_connection(response),
         closes_body,
         request.keeps_alive and not closes_body and not close,
-        _is_in_step(request, framing, response, body) and not (is_old and additions.keeps_version),
+        may_keep(request, response, body, has_body=not framing.is_empty) and not (is_old and additions.keeps_version),
     )
 
 

@@ -2,8 +2,7 @@
 
 The rule here: the server may close an idle connection at any time. One that has anything to read is dropped, as no
 response is due. If the close comes only after a request was sent, and before the first octet of a response, the caller
-repeats the request on a new connection if that is safe (RFC 9110 §9.2.2). What this module must not know: heads and
-bodies.
+repeats the request on a new connection if that is safe (RFC 9110 §9.2.2). `may_keep` says which connections are kept.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ import trio
 
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
+from chunkwire.net.heads import BodyKind, Framing, Request, Response
 from chunkwire.net.tls import make_tls
 
 PER_SERVER: Final = 128  # idle connections; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)
 IDLE_S: Final = 30.0  # after which an idle connection is not used again (node closes after 5 s, nginx after 75 s)
+# RFC 9110 §9.3.1: a body has no meaning here. A server that does not read it parses it as the next request (TE.0).
+_BODILESS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"})
 
 ServerKey: TypeAlias = tuple[str, str, int, ssl.SSLContext | None]
 """Scheme, host, port, and the TLS context of the connections."""
@@ -106,3 +108,20 @@ class Pool:
 def server_of(url: Url, tls: ssl.SSLContext | None) -> ServerKey:
     """Return the key under which connections to a URL's server are kept."""
     return (url.scheme, url.host, url.port, tls)
+
+
+def may_keep(request: Request, response: Response, framing: Framing, *, has_body: bool) -> bool:
+    """Say whether a server's connection may be used again after an exchange that was complete (RFC 9112 §9.3).
+
+    Both ends must agree where it ended: a server that sends a Transfer-Encoding with a 204 (§6.1: "MUST NOT"), or an
+    unusual one with a response that has no body, may still send a body.
+
+    Args:
+        framing: of the response's body.
+        has_body: the request had a body.
+    """
+    if not response.keeps_alive or framing.kind is BodyKind.CLOSE or (has_body and request.method in _BODILESS):
+        return False
+    if (coding := response.get(b"transfer-encoding")) is None:
+        return True
+    return coding.lower() == b"chunked" and response.get(b"content-length") is None and response.status != 204
