@@ -350,6 +350,7 @@ async def _accept(
 ) -> None:
     async with listener:
         while True:
+            await trio.lowlevel.wait_readable(listener.socket)  # a listener that waits holds no place
             place = object()
             await places.acquire_on_behalf_of(place)
             try:

@@ -132,6 +132,19 @@ async def test_connections_past_the_limit_wait_for_a_place() -> None:
             assert await read_exactly(third, 1) == b"x"
 
 
+@pytest.mark.parametrize("n", [0, 1])
+async def test_a_listener_that_waits_takes_no_place_from_another_one(n: int) -> None:
+    """Fails where `localhost` has two addresses, and the last place is held for the one that nobody connects to."""
+    listeners = [*await open_listeners(LOOPBACK), *await open_listeners(LOOPBACK)]
+    port = bound_addresses(listeners)[n].port
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: serve_connections(listeners, echo, drain=Drain(), max_connections=1), name="serve")
+        async with await connect(port) as client:
+            await client.send_all(b"x")
+            assert await read_exactly(client, 1) == b"x"
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_connection_that_ends_gives_its_place_back_however_it_ends() -> None:
     async with serving(echo, max_connections=1) as port:
         for octets in (b"fail", b"group", b"x"):
