@@ -12,9 +12,9 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -261,21 +261,25 @@ def _reserved(address: Address) -> Iterator[Address]:
     """
     if address.is_unix:
         raise LocalError(f"several processes share a port, not a Unix socket: {address}")
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as held:
-        share_port(held)
+    with ExitStack() as stack:
         try:
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            family, *_, where = min(found, key=lambda each: each[0] != socket.AF_INET)  # ::1 may be missing
+            held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            share_port(held)
             with socket.socket(family, socket.SOCK_STREAM) as alone:
-                _bind(alone, address)
-            _bind(held, address)
+                _bind(alone, where)
+            _bind(held, where)
         except (OSError, UnicodeError) as error:
             raise ListenError.from_os(address, error) from error
         yield Address(address.host, held.getsockname()[1])
 
 
-def _bind(sock: socket.socket, address: Address) -> None:
+def _bind(sock: socket.socket, where: Any) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((address.host.encode("idna"), address.port))
+    if sock.family == socket.AF_INET6:  # as the workers bind it: [::] leaves 0.0.0.0 to others
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind(where)
 
 
 def _ignore_signals() -> None:

@@ -1,5 +1,7 @@
 """A supervisor and its workers, without their processes."""
 
+import socket
+
 import pytest
 import trio
 import trio.testing
@@ -21,6 +23,21 @@ def test_an_address_whose_name_is_no_domain_name_cannot_be_bound() -> None:
         _reserved(Address("é..b", 0)),
     ):
         pass
+
+
+def test_an_address_of_ipv6_is_reserved_as_its_workers_bind_it() -> None:
+    """Fails where [::] takes 0.0.0.0 too, which another server may have."""
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        port = other.getsockname()[1]
+        with _reserved(Address("::", port)) as address:
+            assert address == Address("::", port)
+
+
+def test_a_name_is_reserved_that_has_an_address_of_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = socket.getaddrinfo("::1", 0, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with _reserved(Address("six.test", 0)) as address:
+        assert address.host == "six.test"
 
 
 async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() -> None:
