@@ -170,6 +170,8 @@ async def dial_stream(
         slow = DialError("timeout", f"{shown} did not accept {what} within {timeout:g} s")
         raise (slow if plain is None else _noted(slow, "http:// perhaps?")) from error
     except socket.gaierror as error:
+        if not _has_descriptor():  # the resolver could not read /etc/hosts, and says that the name is unknown
+            raise _dial_error(shown, OSError(errno.EMFILE, "")) from error
         raise DialError("dns", f"no address for {host!r}: {error.strerror or error}") from error
     except UnicodeError as error:  # IDNA: an empty label, or one of more than 63 octets
         raise DialError("dns", f"no address for {host!r}: it is no domain name") from error
@@ -178,6 +180,14 @@ async def dial_stream(
         raise _noted(failed, tls_hint(error)) from error
     except OSError as error:
         raise _dial_error(shown, error) from error
+
+
+def _has_descriptor() -> bool:
+    try:
+        socket.socket().close()
+    except OSError:
+        return False
+    return True
 
 
 def _noted(error: DialError, hint: str) -> DialError:

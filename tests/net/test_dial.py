@@ -69,6 +69,18 @@ async def test_a_name_without_an_address_is_a_dns_error() -> None:
     assert "no address for 'nosuch.invalid'" in str(error)
 
 
+async def test_a_name_that_no_descriptor_is_left_to_look_up_is_no_dns_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where the resolver is believed, which then cannot read /etc/hosts and knows no name."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    error = await dial_error("nosuch.invalid", 80)
+    assert error.kind == "files"
+    assert str(error) == "no descriptor or memory left for a connection to nosuch.invalid:80"
+
+
 @pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".invalid"])
 async def test_a_name_that_cannot_be_one_is_a_dns_error(host: str) -> None:
     assert (await dial_error(host, 80)).kind == "dns"
