@@ -134,9 +134,7 @@ class Gateway:
         request, framing = received
         if self._barriers is not None:
             return await self._serve_barrier(client, request, framing, self._barriers)
-        if self._settings.max_streams_per_client:
-            return await self._run_limited(client, request, framing)
-        return await self._run_exchange(client, request, framing)
+        return await self._run_limited(client, request, framing)
 
     async def _serve_barrier(
         self, client: ServerConnection, request: Request, framing: Framing, endpoint: BarrierEndpoint
@@ -185,8 +183,9 @@ class Gateway:
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
     ) -> bool:
         """Run an exchange, or refuse it if its client has `max_streams_per_client` exchanges already."""
-        limit, host = self._settings.max_streams_per_client, client.peer.rpartition(":")[0]
-        if not limit or not host:  # over a Unix socket a client has no address
+        limit = self._settings.max_streams_per_client
+        host = client.peer.rpartition(":")[0] if limit else ""
+        if not host:  # no limit, or a client of a Unix socket, which has no address
             return await self._run_exchange(client, request, framing, mover)
         if self._by_client[host] >= limit:
             details = f"expected at most {limit} streams at once from one address"

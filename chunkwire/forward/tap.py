@@ -7,7 +7,6 @@ Only watched exchanges have a tap. At `gateway.received` an event has the time o
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -19,7 +18,7 @@ from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.server.metrics import Histogram
-from chunkwire.server.tap import MAX_NOTED_OCTETS, MAX_NOTED_WRITES, Later, at_once, later_of
+from chunkwire.server.tap import MAX_NOTED_OCTETS, Later, LateWrites, at_once, later_of
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
@@ -77,48 +76,24 @@ class LateTap:
     """
 
     def __init__(self, sent: Recorder, clock: Callable[[], float], *, scanner: BodyScanner, later: Later) -> None:
-        self._sent = sent
         self._clock = clock
-        self._later = later
-        self._feed = Feed(scanner, takes_turns=True)
+        self._writes = LateWrites(sent, scanner, later)
         self._unsent: list[bytes] = []
-        self._noted: deque[tuple[float, bytes]] = deque()  # time and octets of each write
-        self._noted_octets = 0  # in `_unsent` and `_noted`
-        self._writes = 0
 
     @property
     def takes_events(self) -> bool:
         """True while too many octets are kept: the mover then works in shorter turns (`wire.feed`)."""
-        return self._noted_octets > MAX_NOTED_OCTETS
+        return self._writes.octets > MAX_NOTED_OCTETS
 
     def received(self, octets: memoryview, events: list[Event], read: int) -> None:
-        """Keep the octets that one receive completed, until they are sent; record two writes if too many are kept."""
+        """Keep the octets that one receive completed, until they are sent."""
         self._unsent.append(bytes(octets))
-        self._noted_octets += len(octets)
-        if (self.takes_events or len(self._noted) > MAX_NOTED_WRITES) and self._record_next():
-            self._record_next()
+        self._writes.count(len(octets))
 
     def sent(self) -> None:
         """Note the time at which the kept octets had been written to the sink's socket."""
-        self._noted.append((self._clock(), b"".join(self._unsent)))
+        self._writes.note(self._clock(), b"".join(self._unsent))
         self._unsent.clear()
-        if len(self._noted) == 1:
-            self._later(self._record_next)
-
-    def _record_next(self) -> bool:
-        """Record one write, or one turn of it; return whether there is more to record."""
-        if not self._noted:
-            return False
-        t, octets = self._noted[0]
-        events: list[Event] = []
-        if not self._feed.is_behind:
-            self._writes += 1
-        self._feed.take(b"" if self._feed.is_behind else octets, events)
-        self._sent.body(t, events, self._writes)
-        if not self._feed.is_behind:
-            self._noted.popleft()
-            self._noted_octets -= len(octets)
-        return bool(self._noted)
 
 
 class ShapedTap(BodyTap):
