@@ -1,6 +1,6 @@
 """Proxies that are broken in one way each: they copy octets between both sides, and change, hold or invent some.
 
-A copy alone breaks many rules (it adds no Via and refuses nothing); what each of these breaks besides is in its table.
+Copying alone breaks many rules: it adds no Via and refuses nothing. `rows` has those that a proxy breaks beside them.
 """
 
 import math
@@ -30,10 +30,10 @@ class BrokenProxy:
         gathers_down: the same for what the upstream sends.
         silence: how long one lasts, in seconds.
         answers: what the client gets at once where what it sent matches a pattern; more than a 1xx ends the connection.
-        keeps_upstream: a client's leaving changes nothing for the upstream.
+        keeps_upstream: the upstream's connection stays open after the client has left.
         ends_on_fin: a client's FIN ends both sides.
         has_no_bound: read the upstream however much the client takes.
-        replays: answer every request with the first response there was.
+        replays: answer every request with the first response that came.
         forgets_body: what the client sends after a response has come goes on as a connection of its own.
         idles: serve the next client on the connection of the one before.
     """

@@ -27,7 +27,7 @@ from chunkwire.tools.check.client.rows import FORMS, client_cases
 from chunkwire.tools.check.rows import RowOutcome, Ruling
 from chunkwire.tools.check.running import RowRun
 from chunkwire.wire.errors import ChunkwireError, LocalError
-from tests.check.variants import Variant, between
+from tests.check.variants import Variant, between, each_row
 from tests.patience import PATIENCE
 
 CASES = {case.row.name: case for case in client_cases()}
@@ -107,14 +107,11 @@ async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> 
     }
 
 
-@pytest.mark.parametrize(
-    "variant, name",
-    [pytest.param(variant, row, id=f"{row}-{variant.name}") for variant in VARIANTS for row in variant.rows.split()],
-)
-async def test_each_row_fails_on_a_client_that_is_broken_in_its_way(variant: Variant, name: str) -> None:
+@each_row(VARIANTS)
+async def test_each_row_fails_on_a_client_that_is_broken_in_its_way(variant: Variant, row: str) -> None:
     with trio.fail_after(PATIENCE):
         async with checked(variant) as checks:
-            ruling = await checks.judge(CASES[name])
+            ruling = await checks.judge(CASES[row])
     assert ruling.outcome is RowOutcome.FAIL, ruling
 
 
@@ -188,7 +185,7 @@ def test_every_form_has_the_same_text_in_events_of_its_own(form: str) -> None:
     assert "".join(texts) == TEXT
 
 
-def test_another_content_is_told_by_its_first_different_octet() -> None:
+def test_other_content_is_reported_by_its_first_different_octet() -> None:
     scenario = SCENARIOS["tiny"]
     assert output_trouble(OutputForm.CONTENT, scenario, scenario.content) == ""
     wrong = scenario.content.replace(b"!", b"?")

@@ -48,11 +48,11 @@ def test_curl_is_judged_and_what_it_waits_for_stays_open() -> None:
 
 
 @pytest.mark.needs("curl")
-@pytest.mark.parametrize("command, is_told", [("curl -sSN {url} | wc -c", True), ("curl -sSN {url}", False)])
-def test_a_client_whose_output_shows_nothing_is_told_so(command: str, is_told: bool) -> None:
+@pytest.mark.parametrize("command, is_reported", [("curl -sSN {url} | wc -c", True), ("curl -sSN {url}", False)])
+def test_a_command_whose_output_proves_nothing_is_reported(command: str, is_reported: bool) -> None:
     done = chunkwire("check", "client", "--only", "tiny", "--", command)
     assert done.returncode == 0
-    assert (b"so its exit code alone is judged" in done.stderr) is is_told
+    assert (b"so its exit code alone is judged" in done.stderr) is is_reported
     aware = chunkwire("check", "client", "--only", "tiny", "--stdout", "ignore", "--", command)
     assert aware.stderr == b""
 

@@ -13,7 +13,7 @@ from chunkwire.tools.check.server.baseline import CheckedServer, learn
 from chunkwire.tools.check.server.rows import SERVER_CASES
 from chunkwire.tools.check.server.talk import ServerTarget
 from chunkwire.wire.errors import LocalError
-from tests.check.variants import GIVES_BACK, Changes, Variant, spoilt
+from tests.check.variants import GIVES_BACK, Changes, Variant, each_row, spoilt
 from tests.patience import PATIENCE
 
 CASES = {case.row.id: case for case in SERVER_CASES}
@@ -123,10 +123,7 @@ async def test_ours_passes_every_row() -> None:
     assert [result.row.level for result in wrong] == [Level.SEEN], wrong
 
 
-@pytest.mark.parametrize(
-    "variant, row",
-    [pytest.param(variant, row, id=f"{row}-{variant.name}") for variant in VARIANTS for row in variant.rows.split()],
-)
+@each_row(VARIANTS)
 async def test_each_row_fails_on_a_variant_that_is_broken_in_its_way(variant: Variant, row: str) -> None:
     with trio.fail_after(PATIENCE):
         async with spoilt(variant) as target:

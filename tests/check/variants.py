@@ -1,4 +1,4 @@
-"""Our own server or client, spoilt in one way: what the two say to each other is rewritten between them.
+"""Our own server or client, broken in one way: a relay between the two changes what they send to each other.
 
 A variant is a broken peer that behaves as ours in all else, so that the row which finds it is known beforehand.
 """
@@ -6,11 +6,12 @@ A variant is a broken peer that behaves as ours in all else, so that the row whi
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import pytest
 import trio
 
 from chunkwire.net.dial import parse_url
@@ -47,6 +48,12 @@ class Variant:
     is_hasty: bool = False
     is_deaf_at_end: bool = False
     waits_for: bytes = b""
+
+
+def each_row(variants: Iterable[Variant]) -> pytest.MarkDecorator:
+    """Return the parameters `variant` and `row` of a test: each variant with each of its rows."""
+    pairs = [(variant, row) for variant in variants for row in variant.rows.split()]
+    return pytest.mark.parametrize("variant, row", pairs, ids=[f"{row}-{variant.name}" for variant, row in pairs])
 
 
 def changed(octets: bytes, changes: Changes) -> bytes:

@@ -60,8 +60,8 @@ def result_lines(
         first, *others = wrapped(f"{lead}{word:<4}  ", result.row.title, width)
         yield first.replace(f"{lead}{word}", lead + paint(role_of(result), word), 1)
         yield from others
-        is_told = is_verbose or result.outcome is not RowOutcome.PASS or result.row.level is Level.SEEN
-        if is_told and result.why:
+        is_explained = is_verbose or result.outcome is not RowOutcome.PASS or result.row.level is Level.SEEN
+        if is_explained and result.why:
             yield from (paint.text(line) for line in wrapped(" " * (len(lead) + 6), result.why, width))
 
 
