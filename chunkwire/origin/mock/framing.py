@@ -1,4 +1,4 @@
-"""Give the events of an answer their moments, and put them into frames.
+"""Plan when the events of an answer are sent, and put them into frames.
 
 The rule here: the moments of all events are planned before the first octet is sent. Pure.
 """
