@@ -119,11 +119,6 @@ async def test_a_provider_that_cannot_stream_is_asked_for_one_body() -> None:
     assert [body.get("stream") for body in script.bodies] == [True, None, None]
 
 
-async def test_a_provider_may_answer_a_stream_request_with_one_body() -> None:
-    async with asking(Fake(responder=Script((200, json.dumps(WHOLE).encode())))) as asked:
-        assert text_of(events_of(await asked.ask("hi"))) == "all at once"
-
-
 @pytest.mark.parametrize(
     "body", [b'{"error": {"message": "bad key sk-secret-12345678"}}', b"<h1>key=sk-secret-12345678</h1>"]
 )

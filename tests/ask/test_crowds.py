@@ -1,4 +1,4 @@
-"""Many questions at once: trials, caps and queues, the budget of repeats, and what the metrics tell of them."""
+"""Many questions at once: trials of breakers, limits, queues, the budget of retries, and the metrics of all these."""
 
 import pytest
 import trio
@@ -104,8 +104,8 @@ async def test_waiting_for_a_full_provider_has_a_timeout() -> None:
         held.last.release()
 
 
-async def test_a_budget_bounds_the_repeats_of_all_questions(mock_clock: trio.testing.MockClock) -> None:
-    """The clock stands still, so that nothing comes back in the time that the questions take."""
+async def test_a_budget_limits_the_retries_of_all_questions(mock_clock: trio.testing.MockClock) -> None:
+    """The clock stands still, so that the budget regains nothing while the questions are asked."""
     script = Script((500, b"{}"))
     patience = Patience(attempts=5, backoff=(0.0, 0.0))
     async with asking(Fake(responder=script, failures=1000), patience=patience, share=0.2) as asked:

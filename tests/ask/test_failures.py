@@ -20,7 +20,7 @@ def failing(what: str, **more: Any) -> MockSettings:
     return MockSettings(0, 0, failure=parse_failure(what), **more)
 
 
-def striking(what: str) -> MockSettings:
+def faulty(what: str) -> MockSettings:
     return MockSettings(0, 0, fault=parse_fault(what))
 
 
@@ -37,14 +37,14 @@ FAILURES: list[Any] = [
     pytest.param(Fake(failing("not-found")), ErrorKind.NOT_FOUND, 502, id="unknown model"),
     pytest.param(Fake(failing("429")), ErrorKind.RATE_LIMIT, 429, id="429"),
     pytest.param(Fake(port=NOBODY), ErrorKind.UNREACHABLE, 502, id="down"),
-    pytest.param(Fake(striking("empty")), ErrorKind.UNREACHABLE, 502, id="no response"),
+    pytest.param(Fake(faulty("empty")), ErrorKind.UNREACHABLE, 502, id="no response"),
     pytest.param(Fake(responder=html), ErrorKind.NOT_A_STREAM, 502, id="html with 200"),
     pytest.param(Fake(responder=chat(b'data: {"choices":[{"del\n\n')), ErrorKind.BROKEN, 502, id="broken JSON"),
     pytest.param(Fake(responder=chat(b'data: {"choices":[{"del')), ErrorKind.INCOMPLETE, 502, id="half an event"),
-    pytest.param(Fake(striking("early-end=1")), ErrorKind.INCOMPLETE, 502, id="no terminal event"),
-    pytest.param(Fake(striking("cut=1")), ErrorKind.INCOMPLETE, 502, id="cut"),
-    pytest.param(Fake(striking("reset=1")), ErrorKind.INCOMPLETE, 502, id="reset"),
-    pytest.param(Fake(striking("bad-size=1")), ErrorKind.BROKEN, 502, id="broken framing"),
+    pytest.param(Fake(faulty("early-end=1")), ErrorKind.INCOMPLETE, 502, id="no terminal event"),
+    pytest.param(Fake(faulty("cut=1")), ErrorKind.INCOMPLETE, 502, id="cut"),
+    pytest.param(Fake(faulty("reset=1")), ErrorKind.INCOMPLETE, 502, id="reset"),
+    pytest.param(Fake(faulty("bad-size=1")), ErrorKind.BROKEN, 502, id="broken framing"),
 ]
 
 
@@ -78,9 +78,9 @@ async def test_a_provider_that_sends_no_token_in_time_is_a_504() -> None:
     "fake, kind",
     [
         (Fake(failing("overloaded@2")), "overloaded"),
-        (Fake(striking("early-end=3")), "incomplete"),
-        (Fake(striking("cut=3")), "incomplete"),
-        (Fake(striking("reset=3")), "incomplete"),
+        (Fake(faulty("early-end=3")), "incomplete"),
+        (Fake(faulty("cut=3")), "incomplete"),
+        (Fake(faulty("reset=3")), "incomplete"),
         (Fake(responder=chat(delta("Say"), delta(" hello"), b"data: oops\n\n")), "broken"),
     ],
 )
@@ -98,7 +98,7 @@ async def test_after_the_first_token_there_is_no_failover_and_the_error_is_an_ev
 
 
 async def test_a_terminal_event_completes_an_answer_whose_framing_is_cut() -> None:
-    async with asking(Fake(striking("no-terminator"))) as asked:
+    async with asking(Fake(faulty("no-terminator"))) as asked:
         assert last_of(await asked.ask("Say hello"))[0] == "done"
 
 

@@ -1,4 +1,4 @@
-"""Answers for the tests of the dialects, and what a reader makes of them, told without a dialect's accidents."""
+"""Answers for the tests of the dialects, and what their events mean, in a form that is the same for all dialects."""
 
 import json
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from chunkwire.llm.answer import (
     AnswerEvent,
     ErrorKind,
     ProviderError,
+    Reasoning,
     Started,
     Stop,
     StopReason,
@@ -22,6 +23,7 @@ from chunkwire.llm.answer import (
 )
 from chunkwire.llm.question import Message, Question
 from chunkwire.llm.reading import AnswerReader
+from chunkwire.origin.scenarios.quirks import Said
 
 ASKED = Question("m-1", (Message("user", "hi"),))
 HELLO = Answer("id-1", "m-1", 1_700_000_000, ("Hel", "lo"), usage=Usage(1, 2))
@@ -36,7 +38,7 @@ STOPS = [StopReason.STOP, StopReason.LENGTH, StopReason.FILTER]
 
 @dataclass(frozen=True)
 class Told:
-    """What a list of events says: a comparison that holds for every dialect."""
+    """What a list of events means; equal for the same answer in every dialect."""
 
     text: str
     calls: tuple[tuple[str, str, object], ...]
@@ -45,24 +47,35 @@ class Told:
     error: tuple[ErrorKind, str] | None
 
 
-def told(events: Iterable[AnswerEvent]) -> Told:
-    text, usage, stop, error = "", None, None, None
-    deltas: list[ToolCall] = []
+def said(events: Iterable[AnswerEvent]) -> Said:
+    text, reasoning, stop, usage, error = "", "", None, None, None
+    calls: dict[int, tuple[str, str]] = {}
     for event in events:
         match event:
             case Text():
                 text += event.text
+            case Reasoning():
+                reasoning += event.text
             case ToolCall():
-                deltas.append(event)
+                name, arguments = calls.get(event.index, ("", ""))
+                calls[event.index] = (name + event.name, arguments + event.arguments)
             case Usage():
                 usage = event
             case Stop():
                 stop = event.reason
             case ProviderError():
-                error = (event.kind, event.message)
+                error = event.kind
             case _:
                 pass
-    return Told(text, plain(whole_calls(deltas)), usage, stop, error)
+    return Said(text, reasoning, tuple(calls.values()), stop, usage, error)
+
+
+def told(events: Iterable[AnswerEvent]) -> Told:
+    found = list(events)
+    calls = plain(whole_calls(event for event in found if isinstance(event, ToolCall)))
+    error = next(((each.kind, each.message) for each in found if isinstance(each, ProviderError)), None)
+    brief = said(found)
+    return Told(brief.text, calls, brief.usage, brief.stop, error)
 
 
 def plain(calls: Iterable[WholeToolCall]) -> tuple[tuple[str, str, object], ...]:

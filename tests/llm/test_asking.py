@@ -1,4 +1,4 @@
-"""Requests with all that a question may wish for, in each dialect's own members."""
+"""Requests with every option of a question, in each dialect's own members."""
 
 import json
 from dataclasses import replace
@@ -233,18 +233,21 @@ ANY = replace(ALL, tool_choice="required", named_tool="")
         ),
     ],
 )
-def test_tools_may_be_forbidden_or_demanded(dialect: str, name: str, none: object, required: object) -> None:
+def test_tools_may_be_forbidden_or_required(dialect: str, name: str, none: object, required: object) -> None:
     assert (body_of(dialect, NONE)[name], body_of(dialect, ANY)[name]) == (none, required)
 
 
-def test_bedrock_has_no_way_to_forbid_tools_but_to_name_none() -> None:
+def test_tools_are_forbidden_to_bedrock_by_naming_none() -> None:
     assert "toolConfig" not in body_of("bedrock", NONE)
     assert body_of("bedrock", ANY)["toolConfig"]["toolChoice"] == {"any": {}}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_bare_question_has_no_optional_member(dialect: str) -> None:
-    text = json.dumps(body_of(dialect, Question("m", (Message("user", "Hi"),))))
+    bare = Question("m", (Message("user", "Hi"),))
+    understood = DIALECTS[dialect].parse_request(DIALECTS[dialect].build_request(bare))
+    assert (understood.messages, understood.max_tokens) == (bare.messages, 4096 if dialect == "anthropic" else None)
+    text = json.dumps(body_of(dialect, bare))
     for word in ("tool", "emperature", "top", "stop", "Config", "seed", "null"):
         assert word not in text.replace("stream_options", "")
 

@@ -45,18 +45,11 @@ def test_messages_are_the_same_octet_by_octet() -> None:
     assert found == decode(OCTETS) * 2
 
 
-def test_any_octet_changed_is_refused_or_waits_for_more() -> None:
+def test_a_changed_octet_is_refused_by_the_crc_of_its_part() -> None:
     for place in range(len(OCTETS)):
         changed = OCTETS[:place] + bytes([OCTETS[place] ^ 1]) + OCTETS[place + 1 :]
-        with pytest.raises(BrokenMessage):
+        with pytest.raises(BrokenMessage, match=f"the CRC of a {'prelude' if place < 12 else 'message'}"):
             decode(changed)
-
-
-@pytest.mark.parametrize("place, what", [(8, "prelude"), (len(OCTETS) - 1, "message")])
-def test_a_wrong_crc_is_named(place: int, what: str) -> None:
-    changed = OCTETS[:place] + bytes([OCTETS[place] ^ 1]) + OCTETS[place + 1 :]
-    with pytest.raises(BrokenMessage, match=f"the CRC of a {what}"):
-        decode(changed)
 
 
 def test_what_came_before_a_wrong_crc_is_kept() -> None:
@@ -100,12 +93,7 @@ def test_header_values_that_are_no_text_are_skipped_exactly() -> None:
     assert decode(seal(octets, b"p")) == [BinaryMessage({"t": "x"}, b"p")]
 
 
-def test_a_broken_header_is_named_by_its_start() -> None:
-    with pytest.raises(BrokenMessage, match=r'expected a header at 6, got "\\x01n\\n"'):
-        decode(seal(b"\1t\7\0\1x" + b"\1n\x0a"))
-
-
 @pytest.mark.parametrize("header", [b"\1", b"\1n", b"\1n\x0a", b"\1n\7\0\5abc", b"\1n\7\0", b"\1n\4\0", b"\5n"])
-def test_a_broken_header_is_refused(header: bytes) -> None:
-    with pytest.raises(BrokenMessage, match="header"):
-        decode(seal(header))
+def test_a_broken_header_is_refused_by_where_it_begins(header: bytes) -> None:
+    with pytest.raises(BrokenMessage, match=r"expected (a header at 6, got|the headers to end at)"):
+        decode(seal(b"\1t\7\0\1x" + header))

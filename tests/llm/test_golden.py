@@ -1,6 +1,7 @@
 """The streams as the providers' clients were seen to demand them: minimal ones are read, full ones are written."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_anthropic_is_written_in_its_full_order_with_every_event_named() -> None
 
 
 def test_anthropics_tool_call_is_a_block_of_its_own_after_the_text() -> None:
-    answer = HELLO.__class__("i", "m", 1, ("Hm",), CALLING.tool_calls, stop=StopReason.TOOL_CALLS)
+    answer = replace(CALLING, text=("Hm",))
     blocks = [json.loads(event.data) for event in events("anthropic", answer=answer) if "content_block_" in event.event]
     assert [(block["type"].removeprefix("content_block_"), block["index"]) for block in blocks] == [
         ("start", 0),
@@ -148,7 +149,7 @@ def test_openai_chat_is_written_without_event_types_and_ends_with_usage_then_don
 
 
 def test_openai_chat_sends_no_usage_unless_asked() -> None:
-    silent = ASKED.__class__("m", (), wants_usage=False)
+    silent = replace(ASKED, wants_usage=False)
     octets = b"".join(piece.octets for piece in DIALECTS["openai"].write(HELLO, silent))
     assert b"usage" not in octets
     assert octets.endswith(b"data: [DONE]\n\n")
@@ -190,7 +191,7 @@ def test_gemini_is_written_as_data_alone_and_its_last_words_end_it() -> None:
 
 
 def test_gemini_without_alt_sse_is_one_json_array() -> None:
-    asked = ASKED.__class__("m", (), form="array")
+    asked = replace(ASKED, form="array")
     pieces = DIALECTS["gemini"].write(HELLO, asked)
     elements = json.loads(b"".join(piece.octets for piece in pieces))
     assert [element["candidates"][0]["content"]["parts"][0]["text"] for element in elements] == ["Hel", "lo"]

@@ -1,22 +1,12 @@
 """Each row of the quirk table: what the readers of its dialects make of it, however it is cut."""
 
-from collections.abc import Iterable
-
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.llm.answer import (
-    AnswerEvent,
-    ErrorKind,
-    ProviderError,
-    Reasoning,
-    Stop,
-    Text,
-    ToolCall,
-    Usage,
-)
+from chunkwire.llm.answer import AnswerEvent, ErrorKind, ProviderError
 from chunkwire.llm.reading import AnswerReader
-from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk, Said
+from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
+from tests.llm.answers import said
 
 CUT = ProviderError(ErrorKind.INCOMPLETE, "cut")
 rows = pytest.mark.parametrize(
@@ -24,29 +14,6 @@ rows = pytest.mark.parametrize(
     [(quirk, dialect) for quirk in QUIRKS.values() for dialect in quirk.dialects],
     ids=[f"{quirk.name}-{dialect}" for quirk in QUIRKS.values() for dialect in quirk.dialects],
 )
-
-
-def said(events: Iterable[AnswerEvent]) -> Said:
-    text, reasoning, stop, usage, error = "", "", None, None, None
-    calls: dict[int, tuple[str, str]] = {}
-    for event in events:
-        match event:
-            case Text():
-                text += event.text
-            case Reasoning():
-                reasoning += event.text
-            case ToolCall():
-                name, arguments = calls.get(event.index, ("", ""))
-                calls[event.index] = (name + event.name, arguments + event.arguments)
-            case Usage():
-                usage = event
-            case Stop():
-                stop = event.reason
-            case ProviderError():
-                error = event.kind
-            case _:
-                pass
-    return Said(text, reasoning, tuple(calls.values()), stop, usage, error)
 
 
 def read(reader: AnswerReader, quirk: Quirk, size: int) -> list[AnswerEvent]:

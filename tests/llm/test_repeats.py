@@ -173,7 +173,7 @@ def test_an_item_of_responses_that_is_added_twice_is_one_call() -> None:
     assert read("openai-responses", added, other) == [CALLED[0], ToolCall(1, "u", "f", "")]
 
 
-def test_calls_of_responses_that_end_without_an_index_are_told_apart_by_their_ids() -> None:
+def test_calls_of_responses_that_end_without_an_index_are_distinguished_by_their_ids() -> None:
     def done(call: str) -> dict[str, object]:
         item = {"type": "function_call", "call_id": call, "name": "f", "arguments": "{}"}
         return {"type": "response.output_item.done", "item": item}

@@ -42,17 +42,14 @@ def messages_request(body: object, version: str = "2023-06-01") -> ModelRequest:
         ("/model/m/converse", "bedrock"),
         ("/model/m/invoke-with-response-stream", "bedrock"),
         ("/model/m/invoke", "bedrock"),
+        *(
+            (path, None)
+            for path in ("/", "/v1/models", "/v1/messages/batches", "/model/m/else", "/models/g:embedContent")
+        ),
     ],
 )
-def test_a_path_names_its_dialect(path: str, name: str) -> None:
-    dialect = route(path)
-    assert dialect is not None
-    assert dialect.name == name
-
-
-@pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/messages/batches", "/model/m/else", "/models/g:embedContent"])
-def test_another_path_has_no_dialect(path: str) -> None:
-    assert route(path) is None
+def test_a_path_names_its_dialect_and_another_path_none(path: str, name: str | None) -> None:
+    assert route(path) is (None if name is None else DIALECTS[name])
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
@@ -70,6 +67,8 @@ def test_what_is_built_is_understood(name: str, base: bytes, is_stream: bool) ->
     assert routed.parse_request(request) == asked
     assert routed.key_of(request) == "k-1"
     assert routed.key_of(dialect.build_request(asked)) is None
+    amazon, others = b"application/vnd.amazon.eventstream", b"text/event-stream; charset=utf-8"
+    assert routed.stream_type(asked) == (amazon if name == "bedrock" else others)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +103,10 @@ def test_a_chat_with_parts_tools_and_options_is_understood() -> None:
     assert [parse(post("/v1/chat/completions", body | {"n": n})).choices for n in (1, 128)] == [1, 128]
 
 
-def test_a_chat_stream_tells_usage_only_when_asked() -> None:
+def test_a_chat_stream_has_its_usage_only_when_asked() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
     assert not parse(post("/v1/chat/completions", body | {"stream": True})).wants_usage
     assert parse(post("/v1/chat/completions", body)).wants_usage
-
-
-def test_azures_model_is_its_deployment() -> None:
-    body = {"messages": [{"role": "user", "content": "a"}]}
-    assert parse(post("/openai/deployments/my%20gpt/chat/completions?api-version=1", body)).model == "my gpt"
 
 
 def test_responses_take_a_text_or_items() -> None:
@@ -256,29 +250,6 @@ def test_keys_are_found_where_each_provider_has_them() -> None:
 
 def test_a_question_without_a_user_has_an_empty_prompt() -> None:
     assert Question("m", (Message("system", "x"),)).prompt == ""
-
-
-@pytest.mark.parametrize("name", DIALECTS)
-def test_a_bare_question_builds_a_bare_request(name: str) -> None:
-    bare = Question("m", (Message("user", "Hi"),))
-    request = DIALECTS[name].build_request(bare)
-    understood = DIALECTS[name].parse_request(request)
-    assert understood.messages == bare.messages
-    assert understood.max_tokens == (4096 if name == "anthropic" else None)
-
-
-@pytest.mark.parametrize(
-    "name, content_type",
-    [
-        ("openai", b"text/event-stream; charset=utf-8"),
-        ("openai-responses", b"text/event-stream; charset=utf-8"),
-        ("anthropic", b"text/event-stream; charset=utf-8"),
-        ("gemini", b"text/event-stream; charset=utf-8"),
-        ("bedrock", b"application/vnd.amazon.eventstream"),
-    ],
-)
-def test_a_stream_has_its_providers_type(name: str, content_type: bytes) -> None:
-    assert DIALECTS[name].stream_type(Question("m", ())) == content_type
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])

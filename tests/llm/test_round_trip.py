@@ -110,7 +110,7 @@ def test_an_error_in_mid_stream_ends_the_reading(dialect: Dialect, kind: ErrorKi
 
 
 @dialects
-def test_the_answer_names_itself_once_where_the_dialect_tells(dialect: Dialect) -> None:
+def test_an_answer_gives_its_id_and_model_once_where_the_dialect_has_them(dialect: Dialect) -> None:
     names = started(read(dialect.reader(), stream(dialect, HELLO)))
     assert len(names) == 1
     assert (names[0].id, names[0].model) == (("", "") if dialect.name == "bedrock" else ("id-1", "m-1"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.server.peer import ask, body_of, connect, fetch, get, serving, status_of
+from tests.server.peer import ask, body_of, connect, get, serving, status_of
 
 PLAN = "plan=5@0,0@0&text=hello"
 
@@ -33,8 +33,3 @@ async def test_octets_are_refused_where_there_is_no_framing() -> None:
     answer = await ask(b"GET /frames?octets=a HTTP/1.0\r\n\r\n")
     assert b"400" in answer.partition(b"\r\n")[0]
     assert b"to HTTP/1.0 no framing is sent" in answer
-
-
-async def test_the_list_says_the_parameters_of_each_resource() -> None:
-    listed = body_of(await fetch("/")).decode()
-    assert "    parameters: at, duration, interval, n\n    curl -sN --raw 'http://x/fault/cut" in listed

@@ -12,8 +12,7 @@ from chunkwire.llm.question import Message, Tool
 from chunkwire.origin.mock.schema import value_of
 from chunkwire.origin.mock.settings import MockSettings
 from chunkwire.origin.scenarios.quirks import QUIRKS
-from tests.llm.answers import ASKED, read, told
-from tests.llm.test_quirks import said
+from tests.llm.answers import ASKED, read, said, told
 from tests.origin.test_mock import asking, frames_of, posted
 from tests.server.peer import Running, ask, body_of, fetch, serving, status_of
 

@@ -26,12 +26,12 @@ def chunks_of(response: bytes) -> list[bytes]:
     return [frame.data for frame in frames if isinstance(frame, Chunk)]
 
 
-async def test_the_list_names_every_resource_with_an_example() -> None:
+async def test_the_list_names_every_resource_with_its_parameters_and_an_example() -> None:
     text = body_of(await fetch("/")).decode()
     for resource in RESOURCES:
         assert f"{' '.join(resource.methods)} {resource.path}\n    {resource.summary}\n" in text
     assert text.count("    curl -sN ") == len(RESOURCES) - OTHERS
-    assert "curl -sN 'http://x/generate?n=5&interval=500ms'" in text
+    assert "    parameters: at, duration, interval, n\n    curl -sN --raw 'http://x/fault/cut" in text
 
 
 async def test_every_example_of_the_list_is_answered() -> None:
@@ -227,15 +227,6 @@ async def test_probe_events_carry_number_nonce_and_both_times() -> None:
     planned = [event["planned_ns"] - events[0]["planned_ns"] for event in events]
     assert planned == pytest.approx([0, 50_000_000, 100_000_000], abs=1000)
     assert [event["actual_ns"] - event["planned_ns"] for event in events] == pytest.approx(3 * [30_000_000], abs=1000)
-
-
-async def test_probe_events_have_their_size() -> None:
-    async with serving() as running:
-        padded = chunks_of(await running.get("/probe?n=3&interval=0&size=300"))
-        natural = chunks_of(await running.get("/probe?n=1&interval=0&size=1"))
-    assert [len(data) for data in padded] == [300, 300, 300]
-    assert json.loads(padded[0].removeprefix(b"data: "))["pad"]
-    assert 100 < len(natural[0]) < 200
 
 
 async def test_a_gigabyte_is_offered_without_being_held() -> None:

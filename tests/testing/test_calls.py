@@ -44,7 +44,10 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),
     (lambda origin: origin.sse(by_hand=True).finish(1), "finish: too many positional arguments; it takes none"),
     (lambda _: ANY.Origin("buffer"), "Origin: too many positional arguments; it takes gateway"),
-    (lambda _: Origin(gateway="bufer"), "gateway: expected exact, reframe, .*, got 'bufer'"),
+    (
+        lambda _: Origin(gateway="bufer"),
+        r"gateway: expected exact, reframe, buffer, .*, got 'bufer'; did you mean buffer\?$",
+    ),
     (lambda _: ANY.Origin(gateway=5), "gateway: expected True, False or a mode such as 'buffer', got 5"),
     (lambda _: ANY.cut("a", 2), "cut: too many positional arguments; it takes content, after_events, after_frames, "),
     (lambda _: ANY.reset(after_event=2), "reset: got an unexpected .*; did you mean after_events?"),

@@ -98,13 +98,6 @@ def test_a_gateway_stands_before_it_where_that_is_asked_for(gateway: bool | str)
         assert "via" in run.requests[0].headers
 
 
-def test_a_gateway_of_no_mode_is_one_line() -> None:
-    with pytest.raises(
-        LocalError, match=r"^gateway: expected exact, reframe, buffer, .*, got 'bufer'; did you mean buffer\?$"
-    ):
-        Origin(gateway="bufer")
-
-
 async def test_under_trio_it_is_entered_by_async_with() -> None:
     with pytest.raises(
         RuntimeError, match=r"^with Origin\(\) would block the running trio event loop; use `async with"
