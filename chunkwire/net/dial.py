@@ -83,7 +83,7 @@ _URL = re.compile(
     r"(?>(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://)?)"
     r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]@]*)(?::(?P<port>[^/?#]*))?(?P<target>[/?][^#]*)?(?:#.*)?"
 )
-_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+://[^/?#]*@")
+_USERINFO = re.compile(r"(?:[^/?#]*//)?[^/?#]*@")
 _NOT_IN_A_TARGET = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._~\-]+")
 _HOST_IPV6 = re.compile(r"\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]")
