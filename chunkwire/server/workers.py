@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 RESTART_SECONDS: Final = 1.0  # before a dead worker is replaced: bounds the CPU time if workers cannot start
 ANSWER_SECONDS: Final = 1.0  # for the metrics of a worker: one that hangs delays the sum so long (Prometheus: 10 s)
+KILL_SECONDS: Final = 1.0  # for a killed worker to end
 _END: Final = b"\0"  # ends each message of a worker
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -140,13 +141,18 @@ class WorkerCommand:
 
 
 class Supervisor:
-    """Runs `count` workers on one address until they have drained."""
+    """Runs `count` workers on one address until they have drained.
+
+    Attributes:
+        is_accepting: all workers have accepted connections.
+    """
 
     def __init__(self, command: WorkerCommand, count: int, drain: Drain) -> None:
         self._command = command
         self._count = count
         self._drain = drain
         self._workers: list[_Worker] = []
+        self.is_accepting = False
         self._is_ending = False
 
     async def run(self, address: Address, *, task_status: trio.TaskStatus[list[Address]]) -> None:
@@ -160,6 +166,7 @@ class Supervisor:
             async with trio.open_nursery() as nursery:
                 for _ in range(self._count):
                     await nursery.start(self._keep_one, bound, name="worker")
+                self.is_accepting = True
                 task_status.started([bound])
                 await self._drain.wait_started()
                 self._is_ending = True
@@ -215,6 +222,8 @@ class Supervisor:
             self._workers.remove(worker)
             if process.returncode is None:
                 process.kill()
+                with trio.move_on_after(KILL_SECONDS, shield=True):
+                    await process.wait()
 
 
 async def supervise(
@@ -247,6 +256,8 @@ async def supervise(
             nursery.start_soon(serve_admin, listeners, supervisor.metrics, Drain(), name="admin")
         with stop:
             await supervisor.run(address, task_status=task_status)
+        if not supervisor.is_accepting:  # a second signal came while they started
+            task_status.started([])
         nursery.cancel_scope.cancel()
     if drain.is_interrupted:
         raise KeyboardInterrupt

@@ -1,13 +1,17 @@
 """A supervisor and its workers, without their processes."""
 
+import logging
+import signal
 import socket
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
 from chunkwire.net.listen import Address, Drain, ListenError
-from chunkwire.server.workers import Supervisor, WorkerCommand, _reserved, _Worker
+from chunkwire.server.workers import Supervisor, WorkerCommand, _reserved, _Worker, supervise
+from tests.patience import PATIENCE
 
 
 def a_worker() -> tuple[_Worker, trio.abc.Stream]:
@@ -113,3 +117,23 @@ async def test_a_worker_that_hangs_counts_with_its_latest_metrics(autojump_clock
     assert await worker.ask() == "1"
     await peer.send_all(b"2\0003\0")
     assert await worker.ask() == "3"
+
+
+async def test_a_second_signal_while_workers_start_ends_the_supervisor(caplog: pytest.LogCaptureFixture) -> None:
+    """Fails where this is an error of a task that has not reported its start. The worker sends the first signal."""
+
+    class Again(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    caplog.set_level(logging.INFO, "chunkwire.server.running")
+    again, script = Again(), "kill -TERM $PPID; exec sleep 60"
+    logging.getLogger("chunkwire.server.running").addHandler(again)
+    try:
+        async with trio.open_nursery() as nursery:
+            command = WorkerCommand(("/bin/sh", "-c", script))
+            supervising = partial(supervise, command, 1, Address("127.0.0.1", 0), admin=None)
+            with trio.fail_after(PATIENCE):
+                assert await nursery.start(supervising, name="supervisor") == []
+    finally:
+        logging.getLogger("chunkwire.server.running").removeHandler(again)
