@@ -47,7 +47,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, told
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
 from chunkwire.wire.nearest import near
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
@@ -253,7 +253,7 @@ def as_provider_error(error: ChunkwireError) -> ProviderError:
             kind = ErrorKind.BROKEN
         case _:
             raise error
-    return ProviderError(kind, told(error), is_ours=True)
+    return ProviderError(kind, str(error), is_ours=True)
 
 
 async def read_refusal(stream: Stream, dialect: Dialect) -> ProviderError:

@@ -9,10 +9,11 @@ import trio.testing
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
-from chunkwire.client.answers import GRACE_S, build_request, parse_target
+from chunkwire.client.answers import GRACE_S, as_provider_error, build_request, parse_target
 from chunkwire.client.opening import Retry
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, ErrorKind, StopReason, WholeToolCall
+from chunkwire.net.dial import DialError
 from chunkwire.origin.scenarios.quirks import QUIRKS
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import IncompleteBody, LocalError
@@ -208,6 +209,12 @@ def test_a_url_that_names_all_of_the_path_keeps_the_query_of_that_path(provider:
 
 async def test_no_connection_is_the_same_exception(refusing_port: int) -> None:
     assert (await failure(f"http://127.0.0.1:{refusing_port}")).error.kind is ErrorKind.UNREACHABLE
+
+
+def test_the_message_of_a_provider_error_names_no_flag_of_ours() -> None:
+    error = DialError("tls", "TLS with h:443 failed")
+    error.add_note("-k does not verify it")
+    assert as_provider_error(error).message == "TLS with h:443 failed"
 
 
 async def test_the_options_of_open_are_taken() -> None:
