@@ -22,7 +22,6 @@ from chunkwire.net.listen import Address
 from chunkwire.origin.resources import origin_resources
 from chunkwire.origin.scenarios import Scenario
 from chunkwire.server.serving import serve
-from chunkwire.testing.calls import CheckedApi
 from chunkwire.testing.responding import run_resources
 from chunkwire.testing.responses import as_base64, by_hand
 from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRun
@@ -47,7 +46,7 @@ class RunOptions(TypedDict, total=False):
     by_hand: bool
 
 
-class OriginRun(CheckedApi):
+class OriginRun:
     """A sequence of responses at a base URL.
 
     Attributes:
@@ -155,7 +154,7 @@ class OriginRun(CheckedApi):
         return f"<{self.kind} run at {self.url}>"
 
 
-class Origin(CheckedApi):
+class Origin:
     """An origin on a new thread, for the duration of the `with` block.
 
         with Origin() as origin:

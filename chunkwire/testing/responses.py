@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
 from chunkwire.origin.scenarios import Scenario
-from chunkwire.testing.calls import checked
 from chunkwire.testing.steps import Response
 from chunkwire.wire.errors import LocalError
 
 
-@checked
 def status(
     code: int, *, retry_after: float | None = None, body: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -36,49 +34,41 @@ class After(TypedDict, total=False):
     after_octets: int | None
 
 
-@checked
 def cut(content: Response | None = None, **after: Unpack[After]) -> Response:
     """Return an answer that is cut by closing the connection (FIN); see `After`."""
     return fault("cut", content, **after)
 
 
-@checked
 def reset(content: Response | None = None, **after: Unpack[After]) -> Response:
     """Return an answer that is cut by a reset (RST); see `After`."""
     return fault("reset", content, **after)
 
 
-@checked
 def stall(content: Response | None = None, **after: Unpack[After]) -> Response:
     """Return an answer that stalls until the client leaves or the run ends; see `After`."""
     return fault("stall", content, **after)
 
 
-@checked
 def fault(name: str, content: Response | None = None, **after: Unpack[After]) -> Response:
     """Return an answer with a fault of `/fault/NAME`; see `After`."""
     return _members(fault=name, content=content, **after)
 
 
-@checked
 def framed(content: Response, framing: Scenario | str) -> Response:
     """Return an answer with the framing of a scenario."""
     return _members(content=content, framing=str(framing))
 
 
-@checked
 def tool_call(name: str, /, **arguments: object) -> Response:
     """Return an answer of a language model that calls a tool."""
     return {"tool_calls": [{"name": name, "arguments": arguments}]}
 
 
-@checked
 def failing(error: str, content: Response | None = None) -> Response:
     """Return an answer that a provider's error, such as `overloaded`, ends in mid-stream."""
     return _members(error=error, content=content)
 
 
-@checked
 def octets(*writes: bytes, end: str = "close") -> Response:
     """Return a response as octets, from the status-line on, in these writes; `end` is close, reset, keep or hold."""
     return {"octets_b64": [as_base64(each, "octets") for each in writes], "end": end}
@@ -95,7 +85,6 @@ def as_base64(octets: bytes, what: str) -> str:
     return base64.b64encode(octets).decode()
 
 
-@checked
 def by_hand() -> Response:
     """Return a response that the test writes."""
     return {"by_hand": True}

@@ -16,7 +16,6 @@ import trio
 
 from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
-from chunkwire.testing.calls import SuggestsNames
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
 from chunkwire.wire.errors import LocalError
@@ -54,7 +53,7 @@ class FieldsByName(dict[str, str]):
 
 
 @dataclass(slots=True)
-class RunRequest(SuggestsNames):
+class RunRequest:
     """A request that a run was sent.
 
     Attributes:
