@@ -102,6 +102,7 @@ class Exchange:
         self._gap = gap
         self._on_half_close = on_half_close
         self.report = Report()
+        self.on_source: Callable[[ClientConnection], None] | None = None  # called with the source of a response's body
         self._scope = trio.CancelScope()
         self._nursery: trio.Nursery | None = None  # of the task that sends the request body
         self._upstream: Upstream | None = None
@@ -109,7 +110,6 @@ class Exchange:
         self._request_is_sent = framing.is_empty
         self._client_has_fin = False  # the client sent a FIN, and the response goes on
         self._is_event_stream = False
-        self._has_informational = False  # a 1xx came from this upstream: the request is not sent again
         self._response_began = False  # an octet of the final head may have been sent to the client
         self._closes_body = False  # the close delimits the body sent to the client: a failure must reset
         self._upstream_has_ended = False  # its response or its tunnel is complete
@@ -253,7 +253,7 @@ class Exchange:
                 try:
                     return self._connection, await self._ask(upstream, self._connection)
                 except (IncompleteHead, PeerGone):
-                    if self._has_informational or self._connection.leftover:
+                    if self._connection.has_answered:
                         raise
                     self._connection.reset()
             try:
@@ -297,11 +297,11 @@ class Exchange:
                 self._is_event_stream = is_event_stream(response)
                 self._note_half_close()
                 return response
-            self._has_informational = True
             if left and self._request.version != b"1.0":
                 fields = informational_fields(response)
                 self._response_began = self._closes_body = True  # no answer may follow a part of this head
-                await self._send(self._client.informational_octets(response.status, fields, response.reason))
+                octets = self._client.informational_octets(response.status, fields, response.reason)
+                await send_in_time(self._client, octets, self._settings.send_timeout)
                 self._response_began = self._closes_body = False
         raise TooManyInformational(f"expected at most {self._settings.max_informational} 1xx responses, got more")
 
@@ -314,7 +314,7 @@ class Exchange:
             return
         if settings.fault is not None and settings.fault.fault.breaks_head:
             self.report.fault = settings.fault
-            await self._send(settings.fault.fault.head)
+            await send_in_time(self._client, settings.fault.fault.head, settings.send_timeout)
             raise FaultPlayed(settings.fault.fault)
         if settings.mode.name is ModeName.BUFFER and wants_incremental(response):
             raise IncrementalRefused("the response asks not to be buffered, and this gateway buffers (--mode buffer)")
@@ -333,6 +333,8 @@ class Exchange:
         options = MoveOptions(
             settings.idle_timeout, settings.send_timeout, shape, octets, self._note_first, observe, note_counts
         )
+        if self.on_source is not None:
+            self.on_source(connection)
         keeps_upstream = answer.keeps_upstream
         del response, answer, octets  # a stream may last for hours, and there may be thousands
         try:
@@ -371,14 +373,11 @@ class Exchange:
         check_switch(self._request, response)
         self._response_began = self._closes_body = True
         self.report.status = 101
-        await self._send(self._client.informational_octets(101, switching_fields(response), response.reason))
+        octets = self._client.informational_octets(101, switching_fields(response), response.reason)
+        await send_in_time(self._client, octets, self._settings.send_timeout)
         self._mover.unwatch(self._client)
         await tunnel(self._client, connection, send_timeout=self._settings.send_timeout)
         self._upstream_has_ended = True
-
-    async def _send(self, octets: bytes) -> None:
-        """Send octets that no mover sends to the client; see `send_in_time`."""
-        await send_in_time(self._client, octets, self._settings.send_timeout)
 
 
 async def answer_failure(

@@ -23,7 +23,6 @@ from chunkwire.forward.failure import Failure, Outcome, client_failure
 from chunkwire.forward.report import Report
 from chunkwire.forward.rewrite import HeadAdditions, admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS, GatewaySettings
-from chunkwire.forward.stamping import StampingMover
 from chunkwire.forward.tap import Tap
 from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.certificates import ServerTls
@@ -41,7 +40,7 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.site import NO_SITE, AdminSite
 
 if TYPE_CHECKING:
-    from chunkwire.server.stampdesk import StampDesk, StampSheet
+    from chunkwire.server.stampdesk import StampDesk
     from chunkwire.server.tap import RecordFor
 
 logger = logging.getLogger(__name__)
@@ -203,7 +202,9 @@ class Gateway:
         self, client: ServerConnection, request: Request, framing: Framing, mover: Mover | None = None
     ) -> bool:
         sheet = self.stamps.open(client, request) if self.stamps is not None else None
-        exchange = self._exchange(client, request, framing, mover or self._mover, sheet)
+        exchange = self._exchange(client, request, framing, mover or self._mover)
+        if sheet is not None:
+            exchange.on_source = sheet.receive_from
         if self._metrics is not None:
             self._metrics.begin(exchange.report)
         self._probes.begin(request, exchange.report)
@@ -236,16 +237,12 @@ class Gateway:
         record_to = self._record_for(request)
         return Tap(record_to, self._streams, request, self._settings.limits) if record_to is not None else None
 
-    def _exchange(
-        self, client: ServerConnection, request: Request, framing: Framing, mover: Mover, sheet: StampSheet | None
-    ) -> Exchange:
+    def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
         settings, additions = self._settings, self._additions
         if isinstance(mover, BarrierMover):
             settings = replace(settings, on_client_fin="cancel")  # its client is a proxy, whose FIN means that it left
             additions = additions._replace(keeps_version=True)
             client.take_chunks()
-        if sheet is not None:
-            mover = StampingMover(mover, sheet, client)
         return Exchange(
             client,
             request,
