@@ -268,7 +268,7 @@ def test_more_tool_calls_than_anybody_allows_are_broken() -> None:
     assert "at most 1024 tool calls" in error.message
 
 
-def test_bedrocks_payload_that_is_no_json_is_broken() -> None:
+def test_a_payload_of_bedrock_that_is_no_json_is_broken() -> None:
     headers = {":message-type": "event", ":event-type": "contentBlockDelta"}
     for octets in (encode_message(headers, b"{"), frame("chunk", {"bytes": "?"}), frame("chunk", {"bytes": "Zm9v"})):
         reader = DIALECTS["bedrock"].reader()
