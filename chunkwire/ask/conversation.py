@@ -18,7 +18,7 @@ from chunkwire.ask.audit import AuditEntry
 from chunkwire.ask.channel import AnswerChannel
 from chunkwire.ask.formats import JsonLinesFormat
 from chunkwire.ask.json_members import read_seconds
-from chunkwire.ask.parameters import AskRequest, read_session
+from chunkwire.ask.parameters import AskRequest, query_parameters, read_session
 from chunkwire.llm.question import Question
 from chunkwire.net.connection import PeerGone
 from chunkwire.origin.websocket import WebSocket, open_websocket
@@ -34,13 +34,14 @@ _TOO_BIG: Final = 1009  # RFC 6455 §7.4.1
 
 async def converse(answers: Answers, request: IncomingRequest, response: Responder) -> None:
     """Answer every question of a WebSocket until it is closed; one in the request's own `q` comes first."""
-    session, first = read_session(request.query.text("session")), request.query.text("q")
-    asked = AskRequest(first, "websocket", Question("", ()), session, read_seconds(request.query.text("max_time")))
+    values = query_parameters(request.query)
+    session, first = read_session(values.get("session", "")), values.get("q", "")
+    asked = AskRequest(first, "websocket", Question("", ()), session, read_seconds(values.get("max_time")))
     talk = _Talk(answers, request, await open_websocket(request, response), asked)
     send, receive = trio.open_memory_channel[str | Refusal](_WAITING)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_listen, talk, send, name="questions")
-        if request.query.values("q"):
+        if "q" in values:
             await talk.answer(_question(first))
         async for question in receive:
             if talk.left.is_set():

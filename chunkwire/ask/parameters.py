@@ -49,7 +49,7 @@ async def read_request(request: IncomingRequest) -> AskRequest:
     Raises:
         Refusal: 400 for a missing or wrong one; 413 for a body that is too long, 415 for one of another type.
     """
-    values: dict[str, object] = dict(_parameters(request.query))
+    values: dict[str, object] = dict(query_parameters(request.query))
     if request.head.method == b"POST":
         values |= await _read_body(request)
     for name in ("q", "format", "session"):
@@ -93,7 +93,7 @@ def _is_whole(stream: object) -> bool:
     return stream == "false"
 
 
-def _parameters(query: Query) -> dict[str, str]:
+def query_parameters(query: Query) -> dict[str, str]:
     """Return the parameters in a query or an HTML form.
 
     Raises:
@@ -132,7 +132,7 @@ async def _read_body(request: IncomingRequest) -> Mapping[str, object]:
     if kind == _FORM and b"=" in octets:
         form = Query(octets)
         _known(dict.fromkeys(name for name, _ in form.pairs), PARAMETERS)
-        return _parameters(form)
+        return query_parameters(form)
     if kind not in (b"", _FORM) and not kind.startswith(b"text/"):
         got = shown(kind.decode("latin-1"))
         raise Refusal(

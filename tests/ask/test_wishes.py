@@ -22,6 +22,7 @@ from tests.ask.endpoint import (
     last_of,
     text_of,
 )
+from tests.origin.websocket import KEY, UPGRADE
 from tests.server.peer import connect, get, status_of
 
 JSON = b"Content-Type: application/json"
@@ -82,7 +83,8 @@ async def test_a_body_that_is_something_else_is_refused(body: bytes, line: bytes
 
 async def test_invalid_utf_8_in_a_query_is_refused_and_its_replacement_is_not() -> None:
     async with asking() as asked:
-        assert status_of(await asked.send(b"GET /ask?q=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 400
+        for lines in ((b"Connection: close",), (*UPGRADE, KEY, b"Connection: close")):  # over a WebSocket, too
+            assert status_of(await asked.send(get("/ask?q=%ff", *lines))) == 400
         assert status_of(await asked.ask("\ufffd")) == 200
 
 
