@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Final, NoReturn
 
@@ -63,8 +63,12 @@ examples:
   chunkwire watch ':8080/generate?n=5'        each frame as it arrives"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line, `sys.argv` by default, and return its exit code."""
+def main(arguments: Sequence[str] | None = None, *, when_loaded: Callable[[], None] = lambda: None) -> int:
+    """Run the command line, `sys.argv` by default, and return its exit code.
+
+    Args:
+        when_loaded: is called once the modules of the verb are loaded, before it runs.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = argparse.Namespace(verbose=0)
     code: int = ExitCode.OK
@@ -72,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options, verb = parse(words)
         set_up_logging(options)
         work = verb if hasattr(verb, "run") else importlib.import_module(f"{verb.__name__}_run")
+        when_loaded()
         code = int(work.run(options))
         sys.stdout.flush()
         return code

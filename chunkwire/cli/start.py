@@ -4,6 +4,7 @@ The rule here: at the top nothing is imported but what the interpreter has loade
 Ctrl-C prints a traceback.
 """
 
+import _signal  # type: ignore[import-not-found]  # `signal` loads enum
 import os
 import sys
 
@@ -12,10 +13,36 @@ INTERRUPTED = 130  # as in `chunkwire.cli.exits`, which takes longer to load
 
 def main() -> int:
     """Run the command line and return its exit code; see `chunkwire.cli.main`."""
+    exit_at_interrupt()
     try:
         return _run()
-    except KeyboardInterrupt:  # while modules are being loaded; later `chunkwire.cli.main` catches it
+    except KeyboardInterrupt:  # outside the main thread, where `exit_at_interrupt` has no effect
         return INTERRUPTED
+    finally:
+        raise_at_interrupt()
+
+
+def exit_at_interrupt() -> None:
+    """Let SIGINT end the process at once, while modules are being loaded; until `raise_at_interrupt`.
+
+    A KeyboardInterrupt raised there can be lost: the import system has callbacks of weak references, and what they
+    raise is printed and ignored. A SIGINT that is ignored stays ignored.
+    """
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        try:
+            _signal.signal(_signal.SIGINT, _exit)
+        except ValueError:  # not in the main thread
+            return
+
+
+def raise_at_interrupt() -> None:
+    """Let SIGINT raise KeyboardInterrupt again, if `exit_at_interrupt` has changed that: trio.run relies on it."""
+    if _signal.getsignal(_signal.SIGINT) is _exit:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _exit(_number: int, _frame: object) -> None:
+    os._exit(INTERRUPTED)  # nothing has been printed yet
 
 
 def _run() -> int:
@@ -31,7 +58,7 @@ def _run() -> int:
     from chunkwire.cli.terminal import drop_unwritable_messages
 
     drop_unwritable_messages()
-    return run()
+    return run(when_loaded=raise_at_interrupt)
 
 
 def watches_stdin(words: list[str]) -> bool:

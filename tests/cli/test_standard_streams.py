@@ -96,14 +96,6 @@ def test_standard_input_is_read_early_only_for_the_verb_that_takes_it(words: str
     assert start.watches_stdin(words.split()) is is_read
 
 
-def test_an_interrupt_while_modules_are_loaded_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(start, "_run", interrupted)
-    assert start.main() == ExitCode.INTERRUPTED
-
-
 def test_the_messages_of_watch_are_coloured_on_the_terminal_that_shows_them_alone(tmp_path: Path) -> None:
     """Fails where they are coloured as standard output is, and leave escape sequences in a file."""
     file = save_capture(tmp_path, "a", b"1\r\na\r\n0\r\n\r\n")

@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 import trio
 
+from chunkwire.cli import start
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.stopping import run_until_stopped
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)])
@@ -90,3 +94,55 @@ run_until_stopped(lambda: trio.to_thread.run_sync(block, trio.lowlevel.current_t
 def test_a_third_signal_ends_a_program_that_waits_for_a_thread() -> None:
     ended = subprocess.run([sys.executable, "-c", WAITS_FOR_A_THREAD], capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, b"")
+
+
+INTERRUPTED_IMPORT = """
+import signal, sys, weakref
+from chunkwire.cli.start import main
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == MODULE:
+            held = Finder()
+            kept = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGINT))
+            del held
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["chunkwire.cli.main", "chunkwire.cli.watch", "chunkwire.cli.watch_run"])
+def test_an_interrupt_while_modules_are_loaded_ends_the_program(module: str, tmp_path: Path) -> None:
+    """Fails where KeyboardInterrupt is raised: a callback of the import system prints a traceback and loses it."""
+    (tmp_path / "whole").write_bytes(b"1\r\na\r\n0\r\n\r\n")
+    words = [sys.executable, "-c", INTERRUPTED_IMPORT.replace("MODULE", repr(module)), "watch", str(tmp_path / "whole")]
+    done = subprocess.run(words, capture_output=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, b"", b"")
+
+
+def test_an_interrupt_raises_again_once_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    before: list[object] = []
+    monkeypatch.setattr(start, "_run", lambda: before.append(signal.getsignal(signal.SIGINT)))
+    start.main()
+    assert before != [signal.default_int_handler]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_outside_the_main_thread_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "_run", interrupted)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(start.main).result() == ExitCode.INTERRUPTED
+
+
+def test_an_interrupt_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_run", lambda: signal.getsignal(signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert start.main() == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
