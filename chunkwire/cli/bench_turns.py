@@ -49,6 +49,7 @@ class Bench:
         must_open: no stream may fail: the bench ends if the first stream of target or baseline gets no connection or a
             status that will not change, or if its first turn has no frame.
         is_partial: a signal interrupted it.
+        report_frame: takes each frame, with "target" or "base".
         known_hops: of each target, the hops that had stamps of its streams, in the order of the way.
     """
 
@@ -63,7 +64,7 @@ class Bench:
     is_partial: bool = False
     known_hops: dict[Url, list[tuple[str, Url]]] = field(default_factory=dict)
     record_to: Callable[[Record], None] | None = None
-    report_frame: Callable[[FrameSample], None] | None = None
+    report_frame: Callable[[tuple[str, FrameSample]], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
     report_progress: Callable[[str], None] = field(default=lambda _: None)
 
@@ -95,6 +96,13 @@ class Bench:
             return self.seconds
         return min(1.0, self.seconds / ROUNDS) if self.until is not None else self.seconds / self.turns
 
+    def reporter(self, *, is_base: bool) -> Callable[[FrameSample], None] | None:
+        """Return what takes the frames of one of the two; None where no frame is to be reported."""
+        if (report := self.report_frame) is None:
+            return None
+        name = "base" if is_base else "target"
+        return lambda frame: report((name, frame))
+
     @property
     def is_decided(self) -> bool:
         """Say of target and baseline whether --until is reached, or never will be."""
@@ -121,7 +129,8 @@ async def run_turns(made: Bench) -> None:
 async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
     what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening streams of {target}"
     made.report_progress(what)
-    meter = Meter(make_load(made, target, turn), report_progress=lambda so_far: made.report_progress(live_line(so_far)))
+    load = make_load(made, target, turn, is_base=total is made.baseline)
+    meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
     try:
         await meter.run()
     finally:
@@ -155,20 +164,19 @@ def plan_line(made: Bench) -> str:
     """Return how long the bench will take, where it has a baseline or --until; else nothing."""
     total, turns = made.options.total, made.turns
     each = f"{number(turns, 'turn')} of the target and {turns} of the baseline, each pair in random order"
+    total_seconds = 2 * turns * (OPENING_SECONDS + (made.options.warmup or 0.0) + made.turn_seconds)
     if made.until is not None:
-        ways = ", in turns with the baseline" if made.base is not None else ""
+        ways = f" of each, in turns: about {total_seconds:.0f} s in all" if made.base is not None else ""
         return f"until {made.until.text}, or {made.seconds:g} s of sampling at most{ways}"
     if made.base is None:
         return ""
     if made.seconds == math.inf:
         return f"{each}, until {number(total or 0, 'stream')} of each {'has' if total == 1 else 'have'} ended"
-    warmup = made.options.warmup or 0.0
-    total_seconds = 2 * turns * (OPENING_SECONDS + warmup + made.turn_seconds)
     return f"about {total_seconds:.0f} s: {each}, each {made.turn_seconds:g} s of sampling"
 
 
-def make_load(made: Bench, url: Url, turn: int) -> Load:
-    """Return a turn's load.
+def make_load(made: Bench, url: Url, turn: int, *, is_base: bool = False) -> Load:
+    """Return a turn's load on a target; its streams are numbered on from those of earlier turns.
 
     A /probe whose interval is not 0 is asked for more frames than fit in the turn, unless its URL has `n`, there is a
     rate, or there is -n without -z.
@@ -205,8 +213,9 @@ def make_load(made: Bench, url: Url, turn: int) -> Load:
         body=asked.body,
         tls=asked.tls,
         record_to=made.record_to,
-        report_frame=made.report_frame,
+        report_frame=made.reporter(is_base=is_base),
         timing=made.clocks.timing,
         has_stamps=made.clocks.has_stamps,
+        first_number=1 + made.gathered.streams + (made.baseline.streams if made.baseline is not None else 0),
         hops=made.clocks.hops,
     )

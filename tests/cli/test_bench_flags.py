@@ -7,10 +7,11 @@ import pytest
 
 from chunkwire.cli.bench_run import check
 from chunkwire.cli.bench_timing import Clocks
-from chunkwire.cli.bench_turns import Bench, unknown_hops
+from chunkwire.cli.bench_turns import Bench, plan_line, unknown_hops
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import main, parse
 from chunkwire.net.dial import parse_url
+from chunkwire.tools.bench.limits import parse_precision
 from chunkwire.tools.bench.rounds import Round
 
 Captured = pytest.CaptureFixture[str]
@@ -121,6 +122,14 @@ def test_a_hop_without_stamps_of_the_streams_is_named_unless_the_bench_was_inter
     assert line.startswith("--hop http://b:2")
     made.is_partial = True
     assert unknown_hops(made) == []
+
+
+def test_the_announced_time_of_until_has_the_turns_of_the_baseline() -> None:
+    options, url = Namespace(duration=None, total=None, warmup=None), parse_url("http://a:1")
+    until = parse_precision("p99=5%")
+    assert plan_line(Bench(options, url, None, until=until)) == "until p99=5%, or 120 s of sampling at most"
+    line = plan_line(Bench(options, url, url, until=until))
+    assert line == "until p99=5%, or 120 s of sampling at most of each, in turns: about 264 s in all"
 
 
 def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(

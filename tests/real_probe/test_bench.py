@@ -1,8 +1,10 @@
 """The bench against real streams: agreement with the meter in C on the same stamps, limits, a baseline, its files."""
 
+import csv
 import json
 import statistics
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,6 +103,20 @@ def test_a_hop_that_holds_shows_against_its_baseline(origin: Served) -> None:
     assert told["baseline_url"] == origin.url("/probe")
     assert told["differences"]["hold"]["p50"]["seen"] is True
     assert b"10 turns of the target and 10 of the baseline, each pair in random order" in result.stderr
+
+
+def test_rows_and_records_of_target_and_baseline_are_told_apart(origin: Served, tmp_path: Path) -> None:
+    """Fails where the streams of each turn are numbered from 1."""
+    rows, saved, url = tmp_path / "b.csv", tmp_path / "b.jsonl", origin.url("/probe?n=2&interval=10ms")
+    words = ("--baseline", url, "-c", "1", "-n", "4", "--csv", str(rows), "--save", str(saved))
+    assert figures(url, *words)[0] == 0
+    frames = [(row["stream"], row["target"]) for row in csv.DictReader(rows.read_text().splitlines())]
+    assert set(Counter(frames).values()) == {2}
+    assert Counter(target for _, target in set(frames)) == {"target": 4, "base": 4}
+    numbers = [str(number) for number in range(1, 9)]
+    assert sorted(stream for stream, _ in set(frames)) == numbers
+    recorded = map(json.loads, saved.read_text().splitlines())
+    assert [str(one["stream"]) for one in recorded if one["kind"] == "end"] == numbers
 
 
 def test_it_reads_by_trio_where_there_is_no_epoll(

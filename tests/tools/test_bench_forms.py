@@ -79,9 +79,9 @@ def test_junit_of_a_bench_that_measured_nothing_fails() -> None:
 def test_a_row_of_csv_leaves_empty_what_is_not_known() -> None:
     full = FrameSample(2, 7, 1_500_000, 20_000, -10_000, 50_000_000, is_sampled=True)
     bare = FrameSample(2, 1, 1_500_000, None, None, None, is_sampled=False)
-    assert csv_line(full) == "2,7,1.500000,0.020000,-0.010000,50.000000,1"
-    assert csv_line(bare) == "2,1,1.500000,,,,0"
-    assert len(CSV_HEADING.split(",")) == len(csv_line(bare).split(","))
+    assert csv_line(("target", full)) == "2,7,1.500000,0.020000,-0.010000,50.000000,1,target"
+    assert csv_line(("base", bare)) == "2,1,1.500000,,,,0,base"
+    assert len(CSV_HEADING.split(",")) == len(csv_line(("base", bare)).split(","))
 
 
 def test_a_log_of_histograms_is_read_back() -> None:

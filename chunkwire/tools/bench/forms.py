@@ -22,7 +22,7 @@ from chunkwire.wire.errors import LocalError, missing_package
 GO_ROUNDS: Final = 10
 """Lines of a benchmark at most: benchstat wants about ten, and each needs enough samples for its percentiles."""
 
-CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled"
+CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
 """The largest value of a histogram in an .hlog, an hour; larger samples count as it."""
 
@@ -73,11 +73,12 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, "unicode")}\n'
 
 
-def csv_line(frame: FrameSample) -> str:
-    """Return the row of a frame, under `CSV_HEADING`; an unknown value is empty."""
+def csv_line(of: tuple[str, FrameSample]) -> str:
+    """Return the row of a frame, with the name of its target, under `CSV_HEADING`; an unknown value is empty."""
+    target, frame = of
     times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns)
     cells = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
-    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)}"
+    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)},{target}"
 
 
 def hdr_histogram() -> Any:

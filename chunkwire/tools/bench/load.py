@@ -102,6 +102,7 @@ class Load:
         must_open: raise if the first stream gets no connection, or a status that will not change.
         timing: which clock reading is a frame's arrival.
         has_stamps: receives are stamped by the kernel, so that the delay of this process's own reads is known.
+        first_number: of its first stream; greater than 1 where other loads of the same bench had streams before.
         hops: `--admin` addresses of our servers on the way, which stamp.
         is_enough: called now and then while it samples, where `seconds` is finite; True ends the run. No frame counts
             during the call.
@@ -128,6 +129,7 @@ class Load:
     report_frame: Callable[[FrameSample], None] | None = None
     timing: Timing = Timing.PROCESS
     has_stamps: bool = False
+    first_number: int = 1
     hops: tuple[Url, ...] = ()
 
     @property

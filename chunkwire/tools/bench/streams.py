@@ -109,7 +109,7 @@ class StreamRunner:
             ChunkwireError: the first stream could not be opened although it must be.
         """
         self.gathered.streams += 1
-        slot.number = self.gathered.streams
+        slot.number = self._load.first_number + self.gathered.streams - 1
         slot.sampler, slot.asked_ns, kind = None, time.time_ns(), ""
         try:
             with trio.move_on_after(self._load.max_time) as whole:
@@ -117,7 +117,7 @@ class StreamRunner:
             if whole.cancelled_caught:
                 kind = f"not over within {self._load.max_time:g} s"
         except ChunkwireError as error:
-            if slot.number == 1 and self._load.must_open and not may_pass(error):
+            if slot.number == self._load.first_number and self._load.must_open and not may_pass(error):
                 raise
             kind = kind_of(error)
         if kind:
