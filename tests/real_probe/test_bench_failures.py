@@ -65,6 +65,12 @@ def test_a_frame_that_never_comes_ends_with_28_and_says_why(name: str) -> None:
     assert asked.requests <= 40  # three at once, each waiting longer after each failure
 
 
+def test_a_stream_that_never_opened_is_not_counted_where_the_first_one_has_no_answer() -> None:
+    with broken_server(stall_after()) as asked:
+        _, told, _ = benched(asked.url, *SOON)
+    assert (asked.requests, told["streams"], told["failed"]) == (1, 1, 1)
+
+
 def test_streams_that_are_reset_are_counted_apart_from_cut_ones() -> None:
     with broken_server(reset_after(HEAD, FRAME)) as asked:
         code, told, _ = benched(asked.url, *SOON)

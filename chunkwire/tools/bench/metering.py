@@ -164,6 +164,8 @@ class Meter:
             return True
         give_up = trio.current_time() + load.patience
         for number, slot in enumerate(self._slots, 1):
+            if trio.current_time() >= give_up and not self.gathered.has_seen("first"):
+                return False
             streams.start_soon(self._keep_open, slot, name=f"stream {number}")
             if load.opening is Opening.STAGGERED:
                 with trio.move_on_at(give_up):
