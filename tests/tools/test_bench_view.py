@@ -206,6 +206,14 @@ def test_the_page_is_self_contained_and_draws_both_charts() -> None:
     assert "<b>" not in text
 
 
+def test_each_drawing_and_table_of_the_page_scrolls_by_itself() -> None:
+    """Fails where a narrow page scrolls as a whole, or its drawings shrink until nobody can read them."""
+    text = page(result(gathered(), baseline=gathered()))
+    parts = re.findall(r'(<div class="wide">)?<(?:svg|table)', text)
+    assert len(parts) >= 2
+    assert all(parts)
+
+
 @pytest.mark.parametrize("planned, arrived, end", [(1.0, 2.0, (1.0, 0.5)), (2.0, 1.0, (0.5, 1.0))])
 def test_the_line_of_arrival_at_the_plan_has_the_scales_of_the_axes(
     planned: float, arrived: float, end: tuple[float, float]

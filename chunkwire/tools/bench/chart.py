@@ -16,8 +16,8 @@ from chunkwire.tools.paint import three_digits
 
 WIDTH: Final = 860
 STYLE: Final = (
-    "svg{width:100%;max-width:60rem;height:auto;font:12px system-ui,sans-serif}svg text:not([fill]){fill:currentColor}"
-    ".grid,.leader{stroke:#8884;fill:none}"
+    "svg{width:100%;min-width:46rem;max-width:60rem;height:auto;font:12px system-ui,sans-serif}"
+    "svg text:not([fill]){fill:currentColor}.grid,.leader{stroke:#8884;fill:none}"
 )
 _HEIGHT: Final = 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 150, 16, 44

@@ -28,6 +28,7 @@ _STYLE: Final = (
     "pre{background:var(--box);padding:1em;overflow-x:auto;border-radius:6px;font:13px/1.45 ui-monospace,monospace}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9em}"
     "th,td{text-align:right;padding:.1em .9em;border-bottom:1px solid var(--box)}th{color:var(--soft);font-weight:400}"
+    ".wide{overflow-x:auto}"
 )
 _ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
@@ -50,13 +51,13 @@ def page(result: BenchResult) -> str:
         f"<p>Each curve ends where fewer than {MIN_BEYOND} samples are larger."
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
-        chart or "<p>Too few frames for a curve.</p>",
+        _scrolling(chart) if chart else "<p>Too few frames for a curve.</p>",
         *_over_time(gathered),
     ]
     if gathered.shown:
-        body += [f"<h2>Arrival against plan</h2><p>{_STAIRS}</p>", stairs_chart(gathered)]
+        body += [f"<h2>Arrival against plan</h2><p>{_STAIRS}</p>", _scrolling(stairs_chart(gathered))]
     if baseline is not None and baseline.shown:
-        body += [f"<h2>Arrival against plan: the baseline, {baseline_url}</h2>", stairs_chart(baseline)]
+        body += [f"<h2>Arrival against plan: the baseline, {baseline_url}</h2>", _scrolling(stairs_chart(baseline))]
     head = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}{STYLE}</style>"
@@ -70,7 +71,8 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
     if len(gathered.rounds) < 2 or not name:
         return
     yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}; one point per round.</p>"
-    yield time_chart(_time_curves(gathered, name), seconds=gathered.seconds, label=f"percentiles of {name} over time")
+    label = f"percentiles of {name} over time"
+    yield _scrolling(time_chart(_time_curves(gathered, name), seconds=gathered.seconds, label=label))
     heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):
@@ -81,7 +83,12 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
         began += one.seconds
     why_blank = f"fewer than {MIN_BEYOND} samples are larger, or more than {1 - MIN_KNOWN:.0%} have no known value"
     yield f"<p>In ms. A percentile is blank if {why_blank}; n counts the known ones.</p>"
-    yield f"<table><tr>{heading}</tr>{''.join(rows)}</table>"
+    yield _scrolling(f"<table><tr>{heading}</tr>{''.join(rows)}</table>")
+
+
+def _scrolling(part: str) -> str:
+    """Return a part that scrolls by itself where the page is narrower, as on a phone."""
+    return f'<div class="wide">{part}</div>'
 
 
 def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
