@@ -24,9 +24,10 @@ or not, and first counts from the planned beginning.
 figure, 99.5 % for a difference; ~ is a difference that is not significant,
 x is target over base. added compares the two targets themselves (from written
 to arrived); late includes how late the origin wrote.
-Ctrl-C and SIGTERM print the figures so far. Where a FILE is -, a flag writes to
-standard output, and merge reads standard input.
-exit codes: 0, 1 a limit is missed, more streams failed than --limit errors=
+first has a sample of each stream, also of those that began before sampling.
+Ctrl-C and SIGTERM print the figures so far. Where a FILE is -, a flag writes
+to standard output, and merge reads standard input.
+exit codes: 0, 1 a limit is missed or cannot be judged, more streams failed than --limit errors=
   allows (0), --until or --rate was not reached, a figure is mostly this meter's
   own error (--force), or frames arrived, but none while it sampled, 2 usage,
   7 no connection, 22 another status than 200, 28 no frame arrived at all,
@@ -37,7 +38,7 @@ examples:
   chunkwire bench ':8081/probe?interval=10ms'        another pace
   chunkwire bench :8081/probe --until late.p99=10%   as long as it takes
   chunkwire bench :8081/probe --rate 20/s            20 streams begin a second
-  chunkwire bench :8080/probe --baseline :8081/probe   a gateway and its origin
+  chunkwire bench :8080/probe --baseline :8081/probe   gateway against origin
   chunkwire bench :8080/probe --limit hold.p99=5ms   exit 1 where it is longer
   chunkwire bench https://api.example/stream -n 20   any stream: first and gap
   chunkwire bench :8081/probe --json >a.json; chunkwire bench merge a.json"""
@@ -134,7 +135,7 @@ def add_results(group: argparse._ArgumentGroup) -> None:
     add("--json", action="store_true", help="print one JSON object, which merge can add to others")
     add("--format", choices=("go",), help="go: print Go's benchmark lines, for benchstat")
     add("--html", metavar="FILE", help="write a page: percentile curves, percentiles over time, arrival against plan")
-    add("--csv", metavar="FILE", help="write a row for each frame")
+    add("--csv", metavar="FILE", help="write a row for each frame, of the baseline, too")
     add("--hlog", metavar="FILE", help="write an HdrHistogram log (package: hdrhistogram)")
     add("--junit", metavar="FILE", help="write the limits as JUnit tests")
     add("--save", metavar="FILE", help="write the records of every stream")

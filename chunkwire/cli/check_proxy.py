@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "both sides of a proxy: does it relay streams, and report failures, as the RFCs say?"
 EPILOG = f"""\
-For a test instance: what is sent is broken on purpose, and the proxy may reuse
-connections that carried it. Nothing else should use the proxy meanwhile.
+For a test instance: what is sent is broken on purpose, and the proxy may
+reuse connections that carried it. Nothing else should use the proxy
+meanwhile.
 {check.EXIT_CODES},
   71 ADDR cannot be bound
 

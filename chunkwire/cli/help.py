@@ -9,7 +9,7 @@ from chunkwire.wire.errors import LocalError
 
 SUMMARY = "pages about the protocols, the limits and the changes, or the flags of a verb"
 EPILOG = """\
-`chunkwire help VERB` is `chunkwire VERB --help`. The lab serves the pages, too.
+`chunkwire help VERB` is `chunkwire VERB --help`. The lab has the pages, too.
 
 examples:
   chunkwire help               the list

@@ -247,7 +247,7 @@ def measured(**names: int) -> Gathered:
 
 def test_a_late_read_of_more_than_half_of_a_figure_is_reported_and_half_is_not() -> None:
     over, half = measured(added=100, wake=52), measured(added=100, wake=50)
-    assert "it reads so late" in next(void_reasons(over, is_kernel=False, has_rate=False))
+    assert "it reads frames " in next(void_reasons(over, is_kernel=False, has_rate=False))
     assert not list(void_reasons(half, is_kernel=False, has_rate=False))
     assert not list(void_reasons(over, is_kernel=True, has_rate=False))
 
@@ -269,7 +269,7 @@ def test_a_missed_rate_is_reported_unless_all_streams_failed(streams: int, faile
 
 def test_without_kernel_stamps_late_timers_are_reported() -> None:
     gathered = measured(added=100, timer=90)
-    assert "its timers are so late" in next(void_reasons(gathered, is_kernel=False, has_rate=False))
+    assert "its timers are " in next(void_reasons(gathered, is_kernel=False, has_rate=False))
 
 
 def test_a_figure_is_reported_once_although_it_is_compared_twice() -> None:

@@ -110,9 +110,9 @@ def _own_error(gathered: Gathered, name: str, own: str) -> Iterator[str]:
     for percentage in _LOOKED_AT:
         value, error = (percentile_of(gathered.samples(one), percentage) for one in (name, own))
         if value is not None and error is not None and error > max(0, value) * MAX_OWN_SHARE:
-            cause = "it reads so late" if own == WAKE else "its timers are so late"
-            own_error = f"this meter's own error at p{percentage:g} is {error / 1e6:.3f} ms"
-            yield f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {own_error}: {cause}"
+            what = "it reads frames" if own == WAKE else "its timers are"
+            own_error = f"this meter's own error is too large for that: {what} {error / 1e6:.3f} ms late"
+            yield f"{name} p{percentage:g} is {value / 1e6:.3f} ms, and {own_error} at p{percentage:g}"
             return
 
 
