@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from chunkwire.cli.main import main
-from tests.peers.command import chunkwire, serving
+from tests.peers.command import CHUNKWIRE, chunkwire, serving
 from tests.peers.process import Reader, listening_socket, started
 
 
@@ -77,6 +77,21 @@ def test_only_the_usual_port_of_the_lab_is_replaced_by_a_free_one() -> None:
             line = Reader(process.stdout, whose="chunkwire lab").line()
     assert re.fullmatch(r"the lab: http://127\.0\.0\.1:\d+/", line.strip())
     assert f":{port}/" not in line
+
+
+@pytest.mark.parametrize(
+    "listen, name, is_told",
+    [
+        ("127.0.0.1:0", "lab.uni.example", True),
+        ("0.0.0.0:0", "lab.uni.example", False),
+        ("127.0.0.1:0", "localhost", False),
+    ],
+)
+def test_a_class_on_loopback_is_told_that_nobody_else_reaches_it(listen: str, name: str, is_told: bool) -> None:
+    with started([*CHUNKWIRE, "lab", "--class", "-l", listen, "--host", name]) as process:
+        Reader(process.stdout, whose="chunkwire lab").line()
+        process.terminate()
+        assert ("only this machine" in process.communicate()[1].decode()) is is_told
 
 
 @pytest.mark.parametrize(
