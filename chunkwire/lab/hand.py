@@ -62,13 +62,13 @@ class Hands:
     """The open hand-written streams of one learner."""
 
     def __init__(self) -> None:
-        self._open: dict[trio.MemorySendChannel[_Typed], Feed] = {}
+        self._open: dict[trio.MemorySendChannel[_Typed], tuple[Feed, str]] = {}
 
-    def __len__(self) -> int:
-        return len(self._open)
-
-    async def serve(self, request: IncomingRequest, response: Responder) -> None:
+    async def serve(self, request: IncomingRequest, response: Responder, run: str = "") -> None:
         """Answer with a chunked body that is what the learner types, until a last-chunk or a `HandEnd` ends it.
+
+        Args:
+            run: the name of the page's run that it belongs to; "" for a stream of nc or curl.
 
         Raises:
             Refusal: 400 to HTTP/1.0; 503, `MAX_HANDS` streams are open.
@@ -80,7 +80,7 @@ class Hands:
         sender, receiver = trio.open_memory_channel[_Typed](_WAITING)
         feed = Feed(ChunkedScanner(request.settings.limits))
         response.must_close = True
-        self._open[sender] = feed
+        self._open[sender] = feed, run
         try:
             async with response.chunked(fields=(TEXT, (b"Cache-Control", b"no-store"))) as body:
                 async for typed, is_complete in receiver:
@@ -97,14 +97,23 @@ class Hands:
         finally:
             del self._open[sender]
 
-    def write(self, typed: bytes | HandEnd) -> Verdict | None:
+    def reached(self, run: str = "") -> int:
+        """Return how many open streams `write` reaches."""
+        return sum(run in ("", own) or not own for _, own in self._open.values())
+
+    def write(self, typed: bytes | HandEnd, run: str = "") -> Verdict | None:
         """Put octets on each open stream, or end it; return the verdict on the latest, None where no stream is open.
+
+        Args:
+            run: leaves out the streams of other runs, such as those of another tab; "" leaves out none.
 
         Raises:
             Refusal: 503, a stream is too far behind; those that were opened before it have been given the octets.
         """
         verdict = None
-        for sender, feed in list(self._open.items()):
+        for sender, (feed, own) in list(self._open.items()):
+            if run and own not in ("", run):
+                continue
             if isinstance(typed, bytes) and feed.error is None:
                 feed.take(typed, [])
             try:

@@ -125,7 +125,7 @@ class Lab:
         )
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
         yield LabResource("/lab/run/{run}", _control, "pause, step, pace", True, parameters=_RUN_PARAMETERS)
-        yield LabResource("/lab/type", _type, "octets for the hand-written streams", True, parameters={"end"})
+        yield LabResource("/lab/type", _type, "octets for the hand-written streams", True, parameters={"end", "run"})
         yield LabResource("/lab/try", self._try, "what clients make of octets", True)
         yield LabResource("/lab/load", _load, "a recording or capture as records", True)
         yield LabResource("/via/{mode}/{rest*}", self.relays.relay, "through the gateway", False, relayed, None)
@@ -133,7 +133,7 @@ class Lab:
             yield LabResource("/up/{mode}/{rest*}", self.relays.relay, "through it to its upstream", parameters=None)
         yield LabResource(
             "/direct/hand",
-            lambda seat, *exchange: seat.hands.serve(*exchange),
+            lambda seat, request, response: seat.hands.serve(request, response, _run_of(request)),
             "a stream of what is typed on the page",
             parameters=None,
         )
@@ -187,8 +187,7 @@ def _controlled(stream: Resource) -> SeatResponder:
     """Return the responder of an origin's resource, which the control of the run that a request names can pause."""
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        if run := request.head.get(RUN_FIELD):
-            name = _run_name(run.decode("latin-1").partition(".")[0])  # what follows is the page's lane
+        if name := _run_of(request):
             response.pacer = RunPacer(response.pacer, seat.run(name))
         await stream.responder(request, response)
 
@@ -240,16 +239,18 @@ async def _control(seat: Seat, request: IncomingRequest, response: Responder) ->
 async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> None:
     """Send the request's content on each hand-written stream, then end them where `end` is given.
 
+    With `run` the streams of other runs are left out.
     The answer has the verdict on the stream that was opened last.
     """
     end = request.query.text("end")
     if end not in ("", *HandEnd):
         raise bad_value("end", "fin or reset", end)
+    run = _run_name(text) if (text := request.query.text("run")) else ""
     typed = await request.read_body(MAX_TYPED_OCTETS)
-    streams = len(seat.hands)
-    verdict = seat.hands.write(typed) if typed else None
+    streams = seat.hands.reached(run)
+    verdict = seat.hands.write(typed, run) if typed else None
     if end:
-        seat.hands.write(HandEnd(end))
+        seat.hands.write(HandEnd(end), run)
     await _send_json(response, {"streams": streams, "octets": len(typed), "verdict": verdict and asdict(verdict)})
 
 
@@ -261,6 +262,12 @@ async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
     except LocalError as error:
         raise Refusal(400, "lab-file", str(error)) from error
     await response.fixed(200, (JSON,), content)
+
+
+def _run_of(request: IncomingRequest) -> str:
+    """Return the name of the run that a request is of; "" for none."""
+    run = request.head.get(RUN_FIELD)
+    return _run_name(run.decode("latin-1").partition(".")[0]) if run else ""  # what follows is the page's lane
 
 
 def _run_name(text: str) -> str:

@@ -83,7 +83,7 @@ async def test_of_60_learners_each_has_what_that_one_typed() -> None:
             for seat in seats:
                 nursery.start_soon(learn, seat.path, name=seat.path)
             for number, seat in enumerate(seats):
-                while not len(seat.hands):
+                while not seat.hands.reached():
                     await trio.lowlevel.checkpoint()
                 assert status_of(await typed(where, seat, b"0\r\n\r\n", token=seats[number - 1].token)) == 403
                 said = json.loads(body_of(await typed(where, seat, b"4\r\n%04d\r\n0\r\n\r\n" % number)))

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -61,6 +61,24 @@ async def test_typed_octets_are_on_the_wire_as_typed() -> None:
         assert verdicts == [("valid", None), ("malformed", 14 + 7)]
         await answer(where, act(lab, "/lab/type?end=fin"))
         assert await stream.receive_some() == b""
+
+
+async def test_what_a_run_types_does_not_reach_the_streams_of_another_run() -> None:
+    async with lab_running() as (lab, where), AsyncExitStack() as stack:
+        streams = []
+        for field in (b"Chunkwire-Run: r1.a\r\n", b"Chunkwire-Run: r2.a\r\n", b""):
+            stream = await stack.enter_async_context(await trio.open_tcp_stream(where.host, where.port))
+            await stream.send_all(get("/via/exact/hand") + field + b"\r\n")
+            assert (await stream.receive_some()).endswith(b"\r\n\r\n")
+            streams.append(stream)
+        said = json.loads(body_of(await answer(where, act(lab, "/lab/type?run=r1"), b"5\r\nhello\r\n")))
+        assert said["streams"] == 2
+        await answer(where, act(lab, "/lab/type?run=r1&end=fin"))
+        had = [b"".join([octets async for octets in stream]) for stream in (streams[0], streams[2])]
+        assert had == [b"5\r\nhello\r\n"] * 2
+        assert lab.seat.hands.reached() == 1
+        await answer(where, act(lab, "/lab/type"), b"0\r\n\r\n")
+        assert b"".join([octets async for octets in streams[1]]) == b"0\r\n\r\n"
 
 
 async def test_a_last_chunk_is_sent_though_octets_before_it_still_wait() -> None:

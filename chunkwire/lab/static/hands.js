@@ -26,7 +26,7 @@ function unescaped(text) {
   return octets;
 }
 
-export function addHands({ start, hasHand, areAnswered }) {
+export function addHands({ start, hasHand, runId, areAnswered }) {
   const value = (name) => byId(`h-${name}`).value;
   let typed = [];
   let isAnew = false; // a preset was chosen: what it makes begins a stream, but for the last-chunk, which ends one
@@ -44,9 +44,9 @@ export function addHands({ start, hasHand, areAnswered }) {
     return make("span", { className: `p-${kind}`, title, textContent });
   }
 
-  async function put(octets, query = "") {
+  async function put(octets, end = "") {
     try {
-      const said = await act(`lab/type${query}`, Uint8Array.from(octets));
+      const said = await act(`lab/type?run=${runId()}&end=${end}`, Uint8Array.from(octets));
       showVerdict(said, octets);
     } catch (error) {
       byId("h-said").textContent = error.message;
@@ -93,7 +93,7 @@ export function addHands({ start, hasHand, areAnswered }) {
   }
 
   async function end(how) {
-    if (hasHand()) await put([], `?end=${how}`);
+    if (hasHand()) await put([], how);
     else byId("h-said").textContent = "no stream is open to type on";
   }
 

@@ -472,6 +472,7 @@ addFiles({ lanes, showStream, clearLane, say });
 addHands({
   start,
   hasHand: () => isRunning() && chosenStream().id === "hand",
+  runId: () => state.run.id,
   areAnswered: () => Object.values(lanes).every(({ stream }) => stream?.isAnswered),
 });
 others.addresses(config);
