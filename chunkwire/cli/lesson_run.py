@@ -25,7 +25,7 @@ from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.handin import HONESTY, MAX_LINE, HandInLine, parse_line, rows_of
 from chunkwire.lab.lessons.handout import handout_page
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
-from chunkwire.lab.lessons.lesson import Lesson, ShownCommand
+from chunkwire.lab.lessons.lesson import CommandKind, Lesson, ShownCommand
 from chunkwire.lab.lessons.netcats import NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LessonSession, open_session
 from chunkwire.lab.lessons.watched import WatchedConnection, WatchedLine
@@ -157,7 +157,9 @@ class LessonView:
         for command in session.shown_commands():
             self._command(command)
         if session.step == 1:
-            where = f"Do it in a second terminal ({nc_title}). This one watches; Ctrl-C ends the lesson."
+            types = any(each.kind is not CommandKind.CURL for step in session.lesson.steps for each in step.commands)
+            program = f" ({nc_title})" if types else ""
+            where = f"Do it in a second terminal{program}. This one watches; Ctrl-C ends the lesson."
             self._print("")
             self._paragraphs("  ", (where,))
 

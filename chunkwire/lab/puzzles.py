@@ -234,7 +234,7 @@ def parse_answer(words: Sequence[str]) -> tuple[int, str]:
     """
     words = words[1:] if words and words[0].lower() == "hop" else words
     if len(words) != 2:
-        raise LocalError("expected a hop and a setting, as in: 2 buffer")
+        raise LocalError("expected the number of a hop and one of the settings")
     hop = words[0].lower().removeprefix("hop").strip("- ")
     if not hop.isdecimal() or len(hop) > 3:
         raise LocalError(f"expected the number of a hop, got {words[0]!r:.60}")

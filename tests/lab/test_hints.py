@@ -89,6 +89,65 @@ async def test_a_learner_who_waits_in_an_unfinished_state_is_told_once_what_is_m
         nursery.cancel_scope.cancel()
 
 
+async def test_a_hint_comes_again_once_more_was_typed(autojump_clock: MockClock) -> None:
+    watching = Watching(1, 3)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watching.session.watch_idleness, name="hints")
+        watching.come(HEAD)
+        await trio.sleep(2 * HINT_SECONDS)
+        watching.come(b"\r\n" + HEAD)
+        await trio.sleep(2 * HINT_SECONDS)
+        assert len(watching.hints) == 2
+        assert len(set(watching.hints)) == 1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "number, step, attempt, more, following",
+    [
+        (1, 1, b"GET /hello HTTP/1\r\n", b"Host: x\r\n\r\n", b"GET /hello HTTP/1.1\r\n"),
+        (2, 3, POST + b"6\r\nhello\r\n", b"0\r\n\r\n", b"POST /echo HTTP/1.1\r\n"),
+        (8, 1, b"HTTP 200 OK\r\n", b"\r\n", b"HTTP/1.1 200 OK\r\n"),
+    ],
+)
+def test_a_next_attempt_on_a_judged_connection_is_told_to_connect_again(
+    number: int, step: int, attempt: bytes, more: bytes, following: bytes
+) -> None:
+    watching = Watching(number, step)
+    watching.come(attempt)
+    watching.come(more)
+    assert watching.hints == []
+    for _ in range(2):
+        watching.come(following)
+    assert (
+        watching.hints
+        == ["What was typed on this connection is judged already. Leave (Ctrl-C), and connect again."] * 2
+    )
+
+
+@pytest.mark.parametrize("number, step, octets", [(3, 1, POST), (3, 1, POST + b"5\r\nhel"), (10, 1, HEAD + b"\r\n")])
+def test_a_refusal_of_the_server_is_said_in_its_own_words(number: int, step: int, octets: bytes) -> None:
+    judge = all_lessons()[number - 1].steps[step - 1].judge
+    assert judge is not None
+    answer = WatchedRead(1.0, b"HTTP/1.1 417 Expectation Failed\r\n\r\nno such thing\nmore")
+    connection = WatchedConnection("origin", received=[WatchedRead(0.0, octets.replace(b"/hello", b"/endless"))])
+    for ended_at, is_said in ((None, True), (2.0, True), (0.5, octets.startswith(b"GET"))):
+        connection.answered = [answer]
+        connection.client_end, connection.client_ended_at = ("fin" if ended_at else ""), ended_at
+        judgement = judge(connection)
+        is_refusal = judgement is not None and judgement.evidence == ("no such thing",)
+        assert is_refusal is is_said, judgement
+
+
+def test_the_next_step_is_not_done_on_the_connection_of_the_one_before() -> None:
+    watching = Watching(1, 1)
+    watching.connection.answered = [WatchedRead(1.0, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]
+    watching.come(HEAD + b"\r\n")
+    assert watching.session.step == 2
+    watching.come(b"GET /hello HTTP/1.1\r\n\r\n")
+    assert [hint.endswith("connect again.") for hint in watching.hints] == [True]
+
+
 async def test_a_learner_gets_no_hint_before_the_first_octet(autojump_clock: MockClock) -> None:
     watching = Watching(1, 1)
     async with trio.open_nursery() as nursery:

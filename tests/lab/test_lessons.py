@@ -28,6 +28,7 @@ ATTEMPTS: Final = [
             (HELLO, False, "Leave it out this time"),
             ("GET /hello HTTP/1.1\r\n\r\n", True, "No Host line"),
             (HELLO, False, "One request came"),
+            (HELLO.replace("/hello", "/helo"), False, "This step asks for /hello"),
             (HELLO + HELLO[:-2], False, "second request is not finished"),
             (HELLO + HELLO.replace("/hello", "/none"), False, "without two answers"),
             (HELLO + HELLO, True, "Two requests and two answers"),
@@ -58,6 +59,7 @@ ATTEMPTS: Final = [
             (f"{POST}5\r\nhello\r\n", True, "no end"),
             (f"{POST}6\r\nhello\r\n0\r\n\r\n", False, "size line says 6; the data up to its line end has 5 octets"),
             (f"{POST}0\r\n\r\n", False, "without a chunk"),
+            (f"{POST}5\r\nhello\r\n0\r\n\r\n".replace("x", "x\r\nExpect: y", 1), False, "417 Expectation Failed."),
             (f"{POST}5\r\nhello\r\n0\r\n\r\n", True, "this is all"),
         ],
     ),
@@ -114,7 +116,11 @@ async def test_each_kind_of_nc_sends_what_is_typed_with_the_flags_that_are_shown
         judgement = await typed(learner)
         assert judgement.is_right, judgement
         await learner.run(learner.commands[0].run)
-        assert "came in 1 read" in (await learner.judgement()).sentence
+        judgement = await learner.judgement()
+        assert "came in 1 read" in judgement.sentence
+        assert [line.partition(" s: ")[2] for line in judgement.evidence] == [
+            r"…5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n",
+        ]
 
 
 @pytest.mark.parametrize(

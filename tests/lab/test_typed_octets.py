@@ -62,6 +62,7 @@ BODIES = [
         17,
         "e, which is hex for 14; the data up to its line end has 16 octets: 10 in",
     ),
+    (b"0x5\r\nhello\r\n", 1, "No 0x stands in front"),
     (b"5\r\nhello\r\n0\r\n5\r\n", 14, "After the 0 line"),
     (b"5\r\nhello\r\n\xff\xf4\xff\xfd\x06", 10, "telnet"),
     (b"5\r\nhello\r\n\x1b[A", 10, "arrow key"),
@@ -87,6 +88,19 @@ def test_the_first_wrong_octet_of_a_body_is_named(octets: bytes, at: int, said: 
     mistake = read_request(CHUNKED + octets).mistake
     assert mistake is not None
     assert (mistake.at, said in mistake.sentence) == (len(CHUNKED) + at, True), mistake
+
+
+@pytest.mark.parametrize(
+    "body, at",
+    [
+        (b"5\r\nHello\r\n0\r\n\r\n", 3),
+        (b"2;x=1\r\nhe\r\n3\r\nlLo\r\n0\r\n\r\n", 7 + 2 + 2 + 3 + 1),
+        (b"4\r\nhell\r\n0\r\n\r\n", 9),
+        (b"6\r\nhello!\r\n0\r\n\r\n", 8),
+    ],
+)
+def test_the_caret_stands_under_the_first_octet_of_data_that_is_not_the_wanted_one(body: bytes, at: int) -> None:
+    assert read_request(CHUNKED + body).differs_at(b"hello") == len(CHUNKED) + at
 
 
 @pytest.mark.parametrize("body, is_advised", [(b"5\nhello\n", True), (b"5\r\nhello\n", False)])

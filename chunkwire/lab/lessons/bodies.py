@@ -36,8 +36,9 @@ def _without_host(message: ReadMessage, connection: WatchedConnection) -> Judgem
 
 
 def _twice(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    if not message.is_complete:
-        return None
+    mistake = wrong_target(message, b"/hello")
+    if mistake is not None or not message.is_complete:
+        return mistake
     second = message.octets[message.ends_at :]
     if not second:
         sentence = "One request came on this connection. Type the second one where the first answer ended."
@@ -63,9 +64,8 @@ def _chunk_of(text: bytes, message: ReadMessage) -> Judgement | None:
     """Judge a complete body that should be one chunk with this text; None where it is."""
     if message.content == text and len(message.chunks) == 1:
         return None
-    return message.wrong(
-        f'This step asks for one chunk with the data "{text.decode()}", and then the 0 line and an empty line.'
-    )
+    sentence = f'This step asks for one chunk with the data "{text.decode()}", and then the 0 line and an empty line.'
+    return message.wrong(sentence, None if message.content == text else message.differs_at(text))
 
 
 def _sized(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -107,7 +107,7 @@ _EVENT: Final = "data: café\n\n".encode()
 def _split_message(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     if message.content != _MESSAGE:
         got = f"The data of your chunks, joined, is {shown_octets(message.content[:40])} and not {_MESSAGE.decode()}"
-        return message.wrong(got)
+        return message.wrong(got, message.differs_at(_MESSAGE))
     if len(message.chunks) < 2:
         return message.wrong("That is one chunk. Cut the message: two sizes, two pieces.")
     pieces = (f"chunk of {len(chunk.data)}: {shown_octets(chunk.data)}" for chunk in message.chunks)
@@ -148,28 +148,35 @@ def _reads_of_frames(message: ReadMessage, connection: WatchedConnection) -> lis
     return spans
 
 
-def _read_lines(connection: WatchedConnection) -> tuple[str, ...]:
-    some = connection.received[:10]
-    return tuple(f"read {n} at {read.t:6.3f} s: {shown_octets(read.octets)[:52]}" for n, read in enumerate(some, 1))
+def _read_lines(message: ReadMessage, connection: WatchedConnection, shown: set[int]) -> tuple[str, ...]:
+    """Return a line for each of these reads (from 0), at most ten: what it brought of the body."""
+    lines, at = [], 0
+    for n, read in enumerate(connection.received):
+        cut = max(0, (message.body_at or 0) - at)  # of the head
+        at += len(read.octets)
+        if n in shown:
+            text = ("…" if cut else "") + shown_octets(read.octets[cut:])
+            lines.append(f"read {n + 1} at {read.t:6.3f} s: {text[:52]}")
+    return tuple(lines[:10])
 
 
 def _one_in_two_reads(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     spans = _reads_of_frames(message, connection)
-    count = max((len(span) for span in spans), default=0)
-    if count < 2:
+    longest = max(spans, key=len, default=set())
+    if len(longest) < 2:
         sentence = "Each frame came in one read. Type its lines one by one, with Enter after each."
-        return wrong(sentence, evidence=_read_lines(connection))
-    return right(f"One frame, {count} reads:", *_read_lines(connection))
+        return wrong(sentence, evidence=_read_lines(message, connection, set().union(*spans)))
+    return right(f"One frame, {len(longest)} reads:", *_read_lines(message, connection, longest))
 
 
 def _two_in_one_read(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     spans = _reads_of_frames(message, connection)
+    used = set().union(*spans)
     shared = sum(span == {min(span)} and span <= set().union(*spans[:n]) for n, span in enumerate(spans) if n)
     if not shared:
         sentence = "No two frames came in one read. Send all of it at once: the command does so."
-        return wrong(sentence, evidence=_read_lines(connection))
-    reads = number(len(set().union(*spans)), "read")
-    return right(f"{len(spans)} frames came in {reads}:", *_read_lines(connection))
+        return wrong(sentence, evidence=_read_lines(message, connection, used))
+    return right(f"{len(spans)} frames came in {number(len(used), 'read')}:", *_read_lines(message, connection, used))
 
 
 def _decoders(message: ReadMessage) -> tuple[str, ...]:
@@ -187,7 +194,7 @@ def _event(message: ReadMessage) -> Judgement | None:
         return None
     got = shown_octets(message.content[:40])
     sentence = f"The data of your chunks, joined, should be {shown_octets(_EVENT)}; it is {got}"
-    return message.wrong(sentence)
+    return message.wrong(sentence, message.differs_at(_EVENT))
 
 
 def _uncut(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:

@@ -69,6 +69,16 @@ class ReadMessage:
         """The chunk-data of the whole chunks."""
         return b"".join(chunk.data for chunk in self.chunks)
 
+    def differs_at(self, content: bytes) -> int:
+        """Return the index of the first octet of chunk-data that `content` has otherwise, or that is missing."""
+        left, at = _differs(self.content, content), self.body_at or 0
+        for chunk in self.chunks:
+            if left < len(chunk.data):
+                return at + len(chunk.line) + len(b"\r\n") + left
+            left -= len(chunk.data)
+            at += len(chunk.raw)
+        return at
+
     @property
     def method(self) -> bytes:
         """The method of a request."""
@@ -215,21 +225,23 @@ def _version_mistake(octets: bytes, at: int, version: bytes, *, whole: bytes) ->
     if version == b"HTTP/1.0":
         return wrong("HTTP/1.0 knows neither Host nor chunks. Ask in HTTP/1.1.", octets, at + 8)
     return wrong(
-        "The version is written HTTP/1.1, in capitals, and nothing follows it.", octets, at + 1 + _differs(version)
+        "The version is written HTTP/1.1, in capitals, and nothing follows it.",
+        octets,
+        at + 1 + _differs(version, _VERSION),
     )
 
 
-def _differs(version: bytes) -> int:
-    """Return the index of the first octet that is not that of `HTTP/1.1`."""
-    pairs = enumerate(zip(version, _VERSION, strict=False))
-    return next((n for n, (got, wanted) in pairs if got != wanted), min(len(version), len(_VERSION)))
+def _differs(got: bytes, wanted: bytes) -> int:
+    """Return the index of the first octet that is not the wanted one."""
+    pairs = enumerate(zip(got, wanted, strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(len(got), len(wanted)))
 
 
 def _status_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
     """Judge `HTTP/1.1 SP 3DIGIT SP reason` (RFC 9112 §4)."""
     if not line:
         return wrong("The first line is empty. A response begins with its status line: HTTP/1.1 200 OK", octets, at)
-    differs = _differs(line[: len(_VERSION)])
+    differs = _differs(line[: len(_VERSION)], _VERSION)
     if differs < len(_VERSION):
         return wrong("A response begins with the version: HTTP/1.1 200 OK", octets, at + differs)
     if not re.fullmatch(rb" [1-9]\d\d(?: .*)?", line[len(_VERSION) :]):
@@ -305,6 +317,8 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
         sentence = f"This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n){advice}."
     elif error.rule in (Rule.CHUNK_SIZE, Rule.CHUNK_SIZE_DIGITS, Rule.CHUNK_SIZE_VALUE):
         sentence = "Here a chunk begins, with its size in hex digits (0-9, a-f) alone on a line."
+        if message.octets[at - 1 : at + 1] in (b"0x", b"0X"):
+            sentence += " No 0x stands in front of them."
     elif error.rule == Rule.BAD_WHITESPACE:
         sentence = "There is no space in a size line: the digits, then the line end."
     elif error.rule in (Rule.TRAILER_FIELD, Rule.TRAILER_FORBIDDEN):

@@ -5,6 +5,7 @@ The rule here: assembly, and the order of steps. What is right is for the judges
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -22,7 +23,7 @@ from chunkwire.forward.shape import parse_mode
 from chunkwire.forward.upstreams import Upstream
 from chunkwire.lab.lessons.ends import NOBODY_LISTENS
 from chunkwire.lab.lessons.front import Front
-from chunkwire.lab.lessons.judgement import Judgement
+from chunkwire.lab.lessons.judgement import Judgement, wrong
 from chunkwire.lab.lessons.lesson import (
     ORIGIN,
     OWN_SERVER,
@@ -53,6 +54,11 @@ LAST_WORDS_SECONDS: Final = 0.5
 
 MAX_CONNECTIONS: Final = 200
 """Connections that are remembered, each of at most some 300 KiB: an answer is judged by what was looked at before."""
+
+CONNECT_AGAIN: Final = "What was typed on this connection is judged already. Leave ({leave}), and connect again."
+"""The hint to a learner who begins the next attempt on the same connection."""
+
+_START_LINE: Final = re.compile(rb"^(?:[A-Za-z]+ +/.*|HTTP/.*)\n", re.MULTILINE)
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -93,9 +99,11 @@ class LessonSession:
         self._hint = hint
         self._watched = watched
         self._connections: deque[WatchedConnection] = deque(maxlen=MAX_CONNECTIONS)
-        self._judged: WeakSet[WatchedConnection] = WeakSet()
+        self._judged: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets typed until then
         self._shown: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets that `watched` has had
-        self._hinted: WeakKeyDictionary[WatchedConnection, str] = WeakKeyDictionary()  # the latest hint
+        self._hinted: WeakKeyDictionary[WatchedConnection, tuple[str, int]] = (
+            WeakKeyDictionary()
+        )  # the latest, and when
         self._has_news = trio.Event()
 
     @property
@@ -117,13 +125,27 @@ class LessonSession:
         if connection not in self._connections:
             self._connections.append(connection)
         self._has_news.set()
-        if self.done.is_set() or connection in self._judged:
+        if self.done.is_set():
+            return
+        if connection in self._judged:
+            self._hint_next_attempt(connection)
             return
         judgement = None if self.current.judge is None else self.current.judge(connection)
         self._show(connection, with_rest=judgement is not None)
         if judgement is not None:
-            self._judged.add(connection)
+            self._judged[connection] = len(self._typed(connection))
             self._conclude(judgement)
+
+    def _typed(self, connection: WatchedConnection) -> bytes:
+        """Return the octets of the learner's side."""
+        return connection.response_octets if self.lesson.is_served_by_learner else connection.request_octets
+
+    def _hint_next_attempt(self, connection: WatchedConnection) -> None:
+        """Give a hint if a start line was typed after the judgement."""
+        typed = self._typed(connection)
+        if _START_LINE.search(typed, self._judged[connection]):
+            self._judged[connection] = len(typed)
+            self._hint(wrong(self.with_addresses(CONNECT_AGAIN)))
 
     def _show(self, connection: WatchedConnection, *, with_rest: bool) -> None:
         """Call `watched` with the new lines; the one that ends a chunked body has a note."""
@@ -155,7 +177,7 @@ class LessonSession:
         number = self.step
         if judgement.is_right:
             # Connections that are open were begun for this step, and do not count for the next one.
-            self._judged.update(self._connections)
+            self._judged.update({one: len(self._typed(one)) for one in self._connections})
             self.step += 1
             if self.step > len(self.lesson.steps):
                 self.done.set()
@@ -170,7 +192,7 @@ class LessonSession:
             await self._has_news.wait()
 
     async def watch_idleness(self) -> None:
-        """Give a hint whenever an attempt has stood still for `HINT_SECONDS`, the same one once; until cancelled."""
+        """Give a hint when an attempt stands still for `HINT_SECONDS`: once, until more is typed; until cancelled."""
         while True:
             self._has_news = trio.Event()
             with trio.move_on_after(HINT_SECONDS):
@@ -186,8 +208,9 @@ class LessonSession:
         if judgement is None:
             return
         sentence = judgement.hint or ("" if judgement.is_right else judgement.sentence)
-        if sentence and sentence != self._hinted.get(connection):
-            self._hinted[connection] = sentence
+        said = sentence, len(self._typed(connection))
+        if sentence and said != self._hinted.get(connection):
+            self._hinted[connection] = said
             self._show(connection, with_rest=True)
             self._hint(replace(judgement, sentence=sentence))
 

@@ -43,6 +43,8 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
         if message.mistake is not None and (message.mistake.at or 0) < message.body_at:
             return message.mistake
         judgement = judge(message, connection)
+        if needs_host and not _names_an_octet(judgement):
+            judgement = _refusal(message, connection) or judgement
         # What is right is said once its answer is there to be looked at.
         return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
 
@@ -51,6 +53,26 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
 
 HEAD_ALONE: Final = request(lambda message, connection: None)
 """Judges a head that has not ended, and nothing else."""
+
+
+def _names_an_octet(judgement: Judgement | None) -> bool:
+    return judgement is not None and judgement.at is not None and judgement.at < len(judgement.octets)
+
+
+def _refusal(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
+    """Say what the server has against a request in which no mistake was found; None where it was not refused so.
+
+    A refusal of a request that the learner left unfinished is about what is missing, and that the judges say.
+    """
+    answer = read_response(connection.response_octets)
+    status = answer.start_line.partition(b" ")[2]
+    if message.mistake is not None or status < b"4":
+        return None
+    ended_at = connection.client_ended_at
+    if not message.is_complete and ended_at is not None and ended_at <= connection.answered[0].t:
+        return None
+    why = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")[0]
+    return wrong(f"The server refused this request: {shown_octets(status)}.", evidence=(shown_octets(why),))
 
 
 def _is_answered(connection: WatchedConnection) -> bool:
