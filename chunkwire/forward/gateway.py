@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import select
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -33,7 +33,6 @@ from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover, SendTimeout, SinkGone, send_in_time
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.unread import unread_request
-from chunkwire.record.values import Record
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.running import open_all, run_server
@@ -50,8 +49,7 @@ class Gateway:
     """The gateway as a handler of connections.
 
     Args:
-        record_to: called with each record of each exchange; None records nothing and costs nothing.
-        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
+        record_for: returns the consumer of an exchange's records, given its request head; None makes none, at no cost.
         on_end: called at the end of each exchange, and for each request that was instead refused, or answered as one
             about a barrier.
         metrics: counts exchanges, refused requests and chunks; None counts nothing.
@@ -64,7 +62,6 @@ class Gateway:
         settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
         mover: Mover | None = None,
         drain: Drain | None = None,
-        record_to: Callable[[Record], None] | None = None,
         record_for: RecordFor | None = None,
         on_end: OnEnd = log_text,
         metrics: Metrics | None = None,
@@ -75,7 +72,7 @@ class Gateway:
         marks, chunked_marks = settings.marks(is_chunked=False), settings.marks(is_chunked=True)
         self._additions = HeadAdditions(settings.name, settings.preserve_host, marks, chunked_marks)
         self._mover: Mover = mover or default_mover(settings.poll)
-        self._record_for = record_for or (lambda _: record_to)
+        self._record_for = record_for
         self._on_end = on_end
         self._metrics = metrics
         self.stamps: StampDesk | None = None  # keeps kernel timestamps for the requests that ask for them
@@ -234,7 +231,7 @@ class Gateway:
 
     def _tap(self, request: Request) -> Tap | None:
         self._streams += 1
-        record_to = self._record_for(request)
+        record_to = self._record_for(request) if self._record_for is not None else None
         return Tap(record_to, self._streams, request, self._settings.limits) if record_to is not None else None
 
     def _exchange(self, client: ServerConnection, request: Request, framing: Framing, mover: Mover) -> Exchange:
@@ -311,7 +308,6 @@ async def serve_gateway(
     upstreams: Sequence[Upstream],
     *,
     settings: GatewaySettings = DEFAULT_GATEWAY_SETTINGS,
-    record_to: Callable[[Record], None] | None = None,
     record_for: RecordFor | None = None,
     on_end: OnEnd = log_text,
     admin: Address | str | None = None,
@@ -325,8 +321,7 @@ async def serve_gateway(
     """Serve until cancelled, or until a drain is over.
 
     Args:
-        record_for: returns the `record_to` of one exchange, given its request head; replaces `record_to`.
-        on_end: see `Gateway`.
+        record_for, on_end: see `Gateway`.
         admin: the address of `/metrics` and `/healthz`; None for neither.
         admin_site: what else is served there.
         metrics: see `Gateway`; with an admin address, None makes new ones.
@@ -345,7 +340,6 @@ async def serve_gateway(
     if metrics is not None:
         metrics.sleeper_form = (await current_sleeper()).form.value
     listeners = await open_all(address, admin, reuse_port=reuse_port, certificate=certificate)
-    record_for = record_for or (lambda _: record_to)
     gateway = Gateway(Upstreams(upstreams), settings=settings, record_for=record_for, on_end=on_end, metrics=metrics)
     gateway.stamps = admin_site.stamps
     async with trio.open_nursery() as nursery:

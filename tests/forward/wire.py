@@ -174,7 +174,7 @@ async def forwarding(
         settings=settings,
         mover=make_mover() if make_mover is not None else default_mover(settings.poll),
         drain=drain,
-        record_to=records.append if record else None,
+        record_for=(lambda _: records.append) if record else None,
         on_end=lambda *said: running.note_end(*said),
         metrics=metrics,
     )
