@@ -5,6 +5,7 @@ The rule here: this file only connects the parts: `engine` serves exchanges, `ne
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 import trio
 
 from chunkwire.net.certificates import ServerTls
-from chunkwire.net.listen import Address, Drain
+from chunkwire.net.listen import Address, Drain, ListenError
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.net.triosleep import SleeperClock
 from chunkwire.record.values import Record
@@ -25,6 +26,9 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
+from chunkwire.wire.errors import leaves
+
+logger = logging.getLogger(__name__)
 
 
 def run(address: Address | str, resources: Iterable[Resource], **options: Any) -> None:
@@ -34,15 +38,20 @@ def run(address: Address | str, resources: Iterable[Resource], **options: Any) -
         options: those of `serve`, except `handle_signals` and `task_status`.
 
     Raises:
-        SystemExit: after Ctrl-C, with 130.
-        ListenError: as `serve`.
+        SystemExit: after Ctrl-C, with 130; if an address cannot be bound, with 71 after one line in the log.
         LocalError: as `serve`.
     """
     is_interrupted = False
+    failures: list[BaseException] = []
     try:
         trio.run(partial(serve, address, resources, handle_signals=True, **options), clock=SleeperClock())
     except* KeyboardInterrupt:
         is_interrupted = True
+    except* ListenError as failed:
+        failures.extend(leaves(failed))
+    if failures:
+        logger.error("%s", failures[0])
+        raise SystemExit(71)  # EX_OSERR of sysexits.h, as the exit code of `chunkwire serve`
     if is_interrupted:
         raise SystemExit(128 + signal.SIGINT)  # as a shell has it
 

@@ -44,6 +44,16 @@ def streaming(port: int) -> Generator[tuple[socket.socket, Reader], None, None]:
         yield client, reader
 
 
+def test_an_address_that_cannot_be_bound_is_one_line_and_exit_71() -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        program = PROGRAM.replace("PORT", str(port)).replace("GRACE", "1")
+        with started([sys.executable, "-W", "error", "-c", program]) as process:
+            printed = Reader(process.stderr, whose="the program").rest()
+            assert process.wait(PATIENCE) == 71
+    assert printed.decode().splitlines() == [f"cannot listen on {LOOPBACK}:{port}: address already in use"]
+
+
 @pytest.mark.parametrize("number, name, code", [(signal.SIGINT, b"Ctrl-C", 130), (signal.SIGTERM, b"", 0)])
 def test_a_signal_lets_a_stream_end_and_ends_the_program_without_a_traceback(
     number: signal.Signals, name: bytes, code: int
