@@ -24,11 +24,16 @@ def log_text(exchange: JournalEntry, level: int = logging.INFO) -> None:
     parts = (
         milliseconds("head", None if head is None else head - began),
         milliseconds("first", None if first is None else first - began),
-        f"chunks={exchange.chunks} octets={exchange.octets}",
+        f"chunks={exchange.chunks} octets={exchange.octets}" if exchange.status else _uncounted(exchange),
     )
     ended = exchange.ended_by.value if exchange.ended_by else "-"
     why = f"{exchange.rule}: {exchange.detail}" if exchange.rule else ""
     logger.log(level, "%s", line_of(exchange.peer, exchange.request, exchange.status, *parts, ended=ended, why=why))
+
+
+def _uncounted(exchange: JournalEntry) -> str:
+    """Return the size of octets that were sent in place of a response: without a head, no chunks are counted."""
+    return f"wire_octets={exchange.wire_octets}"
 
 
 def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, why: str) -> str:

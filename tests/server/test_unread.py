@@ -6,9 +6,10 @@ import logging
 import pytest
 
 from chunkwire.net.unread import unread_request
+from chunkwire.origin.scenarios import SCENARIOS
 from chunkwire.record.values import RequestRecord
 from chunkwire.server.access import log_text
-from tests.server.peer import serving
+from tests.server.peer import get, serving
 
 REFUSED = {
     b"GET /a b HTTP/1.1\r\n\r\n": "GET /a b HTTP/1.1",
@@ -36,6 +37,17 @@ async def test_the_access_line_shows_what_was_typed_escaped(caplog: pytest.LogCa
     with caplog.at_level(logging.INFO, "chunkwire.access"):
         log_text(running.ended[0])
     assert r'"GET /\"\x1b[2J b" 400' in caplog.text
+
+
+async def test_the_access_line_counts_octets_in_place_of_a_response_as_they_were_on_the_wire(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as running:
+        await running.ask(get("/scenario/cut"))
+    with caplog.at_level(logging.INFO, "chunkwire.access"):
+        log_text(running.ended[0])
+    assert f" wire_octets={sum(len(write.octets) for write in SCENARIOS['cut'].writes)} " in caplog.text
+    assert "chunks=" not in caplog.text
 
 
 def test_a_request_of_which_nothing_came_is_shown_as_a_hyphen() -> None:
