@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -138,13 +139,13 @@ def _access_log(*, is_json: bool) -> Callable[[JournalEntry], None]:
 
 
 def _replayed(options: argparse.Namespace) -> Sequence[Resource]:
-    """Return the resources of a recording; report how many responses are not exact."""
+    """Return the resources of a recording; report how many responses are not exact, and why."""
     from chunkwire.origin.replay import plan_replays, replay_resources
     from chunkwire.record.values import lines_of, read_records
 
     with open(options.replay, "rb") as file:
         replays = plan_replays(read_records(lines_of(file), options.replay), speed=options.speed)
-    inexact = sum(not replay.is_exact for replay in replays)
-    if inexact and not options.quiet:
-        say(f"{inexact} of {len(replays)} responses are not replayed octet for octet")
+    inexact = Counter(replay.inexact for replay in replays if replay.inexact)
+    for why, count in inexact.items() if not options.quiet else ():
+        say(f"{count} of {len(replays)} responses are not replayed octet for octet: {why}")
     return replay_resources(replays)

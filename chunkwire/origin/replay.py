@@ -66,7 +66,7 @@ class Replay:
         path: of the request, without its query; "/replay" if the recording has no request.
         ending: "complete", "cut", "reset" or "silence" (cut after a time without octets).
         ends_at: the time of the end, in s from the head.
-        is_exact: the octets are the recorded ones, by their SHA-256.
+        inexact: why the octets are not the recorded ones; "" if they are, by their SHA-256.
     """
 
     path: str
@@ -75,7 +75,7 @@ class Replay:
     steps: tuple[ReplayWrite, ...]
     ending: str
     ends_at: float
-    is_exact: bool
+    inexact: str
 
 
 def plan_replays(records: Iterable[Record], *, speed: float = 1.0) -> list[Replay]:
@@ -117,6 +117,7 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
     is_last_chunk_added = end is not None and end.framing == "complete" and not has_last_chunk
     if end is not None and is_last_chunk_added:
         pieces.append(ReplayWrite(end.t, encode_last_chunk()))
+    is_exact = end is not None and sha256 == end.sha256 and not is_last_chunk_added
     return Replay(
         path=request.target.partition("?")[0] if request is not None else REPLAY_PATH,
         status=status,
@@ -128,8 +129,18 @@ def _plan(head: HeadRecord, request: RequestRecord | None, records: Sequence[Rec
         steps=tuple(_steps(pieces, began=head.t, speed=speed)),
         ending=_ENDINGS.get(end.framing, "cut") if end is not None else "cut",
         ends_at=max(0.0, last - head.t) / speed,
-        is_exact=end is not None and sha256 == end.sha256 and not is_last_chunk_added,
+        inexact="" if is_exact else _why_inexact(records, end),
     )
+
+
+def _why_inexact(records: Sequence[Record], end: EndRecord | None) -> str:
+    if end is None:
+        return "their end is not in the recording"
+    if any(record.data is None and record.size for record in records if isinstance(record, FrameRecord | DataRecord)):
+        return "their content is not in the recording, and dots replace it"
+    if any(isinstance(record, FrameRecord) for record in records):
+        return "the recording lacks octets of their framing"
+    return "they were not chunked, and are sent in chunks"
 
 
 def _steps(pieces: Iterable[ReplayWrite], *, began: float, speed: float) -> Iterator[ReplayWrite]:

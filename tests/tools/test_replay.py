@@ -25,7 +25,7 @@ def octets_of(replay: Replay) -> bytes:
 def test_the_octets_are_those_that_were_recorded() -> None:
     replay = planned(seen([(10.0, FRAMES), (20.0, SECOND), (30.0, LAST)]))
     assert octets_of(replay) == FRAMES + SECOND + LAST
-    assert (replay.is_exact, replay.ending, replay.path) == (True, "complete", "/frames")
+    assert (replay.inexact, replay.ending, replay.path) == ("", "complete", "/frames")
 
 
 def test_frames_of_one_read_leave_in_one_write() -> None:
@@ -51,20 +51,28 @@ def test_a_body_that_broke_off_or_was_malformed_is_sent_as_it_was_and_cut(read: 
 def test_what_was_not_chunked_becomes_a_chunk_a_read() -> None:
     replay = planned(seen([(10.0, b"hello"), (20.0, b"x")], scanner=CloseScanner()))
     assert octets_of(replay) == b"5\r\nhello\r\n1\r\nx\r\n0\r\n\r\n"
-    assert not replay.is_exact
+    assert replay.inexact == "they were not chunked, and are sent in chunks"
 
 
 @pytest.mark.parametrize("status, octets", [(200, b"0\r\n\r\n"), (204, b"")])
 def test_an_empty_body_is_exact_only_without_a_last_chunk_of_ours(status: int, octets: bytes) -> None:
     replay = planned(seen([], scanner=CloseScanner(), head=(b"HTTP/1.1 %d X" % status, ())))
-    assert (octets_of(replay), replay.is_exact) == (octets, octets == b"")
+    assert (octets_of(replay), not replay.inexact) == (octets, octets == b"")
 
 
 def test_content_that_was_left_out_is_filled_with_dots() -> None:
     bare = [r._replace(data=None) if isinstance(r, FrameRecord) else r for r in seen([(1.0, FRAMES), (2.0, LAST)])]
     replay = planned(bare)
     assert octets_of(replay) == FRAMES.replace(b"hello", b".....") + LAST
-    assert not replay.is_exact
+    assert replay.inexact == "their content is not in the recording, and dots replace it"
+
+
+def test_a_recording_without_the_end_or_with_other_framing_says_so() -> None:
+    records = seen([(1.0, FRAMES), (2.0, LAST)])
+    endless: list[Record] = [each for each in records if not isinstance(each, EndRecord)]
+    assert planned(endless).inexact == "their end is not in the recording"
+    other = [each._replace(sha256="0" * 64) if isinstance(each, EndRecord) else each for each in records]
+    assert planned(other).inexact == "the recording lacks octets of their framing"
 
 
 def without_data(*reads: tuple[float, bytes]) -> list[Record]:
