@@ -103,9 +103,17 @@ def _about_scenario(item: pytest.Item) -> str:
     if isinstance(given, Scenario):
         where = given.clause if given.clause[:1].isalpha() else f"RFC {given.clause}"
         about = f"chunkwire: {given.name}: {given.summary}; a sound client must {given.demand} ({where})"
-        allowed = f"; HTTP alone allows to take it ({given.http_allows}), so look for the end of the content"
-        return about + (allowed if given.http_allows else "")
+        return f"{about}; {_remedy(given)}"
     return ""
+
+
+def _remedy(failed: Scenario) -> str:
+    """Say what an application can do, also if its HTTP library is at fault."""
+    if failed.is_legal:
+        return f"if your HTTP library cannot, leave it out: [each for each in LEGAL if each.name != {failed.name!r}]"
+    if failed.http_allows:
+        return f"HTTP alone allows to take it ({failed.http_allows}), so look for the end of the content"
+    return "if your HTTP library takes it, look for the end of the content"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -157,6 +157,8 @@ def test_itself(scenario): assert not "itself"
 def test_by_content(scenario): assert not "itself"
 @pytest.mark.chunkwire("reset", "no-done")
 def test_never_asked(chunkwire, scenario): chunkwire.sse("a")
+@pytest.mark.chunkwire("early-hints")
+def test_library(scenario): assert not "itself"
 def test_marked_late(): assert not "late"
 """
 
@@ -167,12 +169,14 @@ def test_a_test_that_fails_names_its_scenario_and_what_a_client_must_do(tmp_path
     tmp_path.joinpath("conftest.py").write_text(marking)
     printed = run_pytest(tmp_path, SCENARIOS_THAT_FAIL, *ALONE, "-rN")  # the summary, long in CI, repeats messages
     demand = "a sound client must report an incomplete message: the zero-sized chunk has not come (RFC 9112 §8)"
-    assert printed.count(f"chunkwire: reset: RST between two chunks; {demand}\n") == 2
+    remedy = "if your HTTP library takes it, look for the end of the content"
+    assert printed.count(f"chunkwire: reset: RST between two chunks; {demand}; {remedy}\n") == 2
     assert printed.count("never asked for: response 1: 'a'\nchunkwire: no-done: ") == 1
     assert "During handling" not in printed
     assert "AttributeError" not in printed
     assert "(only the content shows the fault), so look for the end of the content\n" in printed
-    assert "5 failed" in printed
+    assert "leave it out: [each for each in LEGAL if each.name != 'early-hints']\n" in printed
+    assert "6 failed" in printed
 
 
 def test_the_argument_scenario_without_the_marker_is_one_line(tmp_path: Path) -> None:
