@@ -213,6 +213,10 @@ async def tokens(
         AnswerFailed: no response, or one with a status of 300 or more.
     """
     dialect, url, model = parse_target(provider)
+    given: object = question
+    if not isinstance(given, str | Question):
+        wanted = 'a text, or client.Question("", (client.Message("user", "…"),))'
+        raise LocalError(f"question: expected {wanted}, got {type(given).__name__}")
     asked = Question(model, (Message("user", question),)) if isinstance(question, str) else question
     asked = asked if asked.model else replace(asked, model=model)
     if not asked.model:

@@ -38,6 +38,13 @@ async def test_a_text_is_asked_and_answered_in_every_dialect(name: str) -> None:
     assert (answer.model, bool(answer.id)) == (("", False) if name == "bedrock" else ("m", True))
 
 
+async def test_a_list_of_messages_is_no_question_and_the_error_shows_one() -> None:
+    question: Any = [{"role": "user", "content": "Hi"}]
+    with pytest.raises(LocalError, match=r"^question: expected a text, or client\.Question\(.*, got list$"):
+        async with client.tokens("openai:http://127.0.0.1:1/v1#m", question):
+            pass
+
+
 async def test_events_come_in_their_order_and_are_kept() -> None:
     async with scripted(sends(quirk("reasoning"))) as server:
         async with client.tokens(f"openai:{server.url()}#m", "Hi") as answer:
