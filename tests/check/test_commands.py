@@ -85,7 +85,10 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
         (("client", "--", ""), "cannot start ''"),
         (("client", "--", "kill -SEGV $$; : {url}"), "ended by SIGSEGV"),
         (("client", "--", "true"), "did not ask: give it {url}, or let it read CHUNKWIRE_URL"),
-        (("client", "--", "sh", "-c", "echo boom >&2; exit 3"), "fails with a plain response: exit 3: boom"),
+        (
+            ("client", "--", "sh", "-c", "echo boom >&2; exit 3"),
+            "exit 3: boom; it made no request: give it {url}, or let it read",
+        ),
         (("client", "curl", "-sN", "{url}"), "unknown flag -sN; put -- in front of the command"),
         (("client",), "expected a command behind --"),
         (("client", "curl"), "expected {url} among the arguments, such as: curl {url}"),

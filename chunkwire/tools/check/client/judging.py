@@ -156,7 +156,8 @@ async def detect_output_form(
     if run.code is None:
         raise LocalError("the command does not end in time with a plain response (see --patience)")
     if run.code:
-        raise LocalError(f"the command fails with a plain response: {run.how}")
+        unasked = "" if asked else f"; it made no request: give it {PLACEHOLDER}, or let it read {URL_VARIABLE}"
+        raise LocalError(f"the command fails with a plain response: {run.how}{unasked}")
     if not asked:
         raise LocalError(f"the command did not ask: give it {PLACEHOLDER}, or let it read {URL_VARIABLE}")
     asked.clear()
