@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,6 +68,7 @@ def _code_text(code: int) -> str:
         return f"ended by signal {-code}"
 
 
+_POLL_SECONDS: Final = 0.01  # until processes that were killed have ended
 _AFTER_KILL_SECONDS: Final = 1.0
 """How long to wait after the kill, first for the end of the output, then for that of the command.
 
@@ -144,29 +145,16 @@ async def _kill_all(process: trio.Process, mark: str) -> None:
         return
     with suppress(ProcessLookupError, PermissionError):  # all have ended (on macOS EPERM), or are another user's
         os.killpg(process.pid, signal.SIGKILL)
-    killed = sys.platform == "linux"
-    while killed:  # until those that were started meanwhile have ended as well
-        killed = False
-        for name in filter(str.isdecimal, os.listdir("/proc")):
-            with _killed(int(name), mark) as descriptor:
-                if descriptor is not None:
-                    killed = True
-                    await trio.lowlevel.wait_readable(descriptor)
+    while marked := [*_marked(mark)]:  # until those that were started meanwhile have ended as well
+        for pid in marked:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        await trio.sleep(_POLL_SECONDS)
 
 
-@contextmanager
-def _killed(pid: int, mark: str) -> Iterator[int | None]:
-    """Kill a process that has the mark in its environment; yield its descriptor, readable once it has ended.
-
-    None for another process, one that has ended, and one that may not be killed.
-    """
-    with ExitStack() as stack:
-        found: int | None = None
+def _marked(mark: str) -> Iterator[int]:
+    """Yield the processes with this mark in their environment; none where the system does not say, or not to us."""
+    for name in filter(str.isdecimal, os.listdir("/proc") if sys.platform == "linux" else ()):
         with suppress(OSError):
-            # A descriptor, as the number may be another process's soon.
-            descriptor = os.pidfd_open(pid)
-            stack.callback(os.close, descriptor)
-            if f"{_MARK_VARIABLE}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                found = descriptor
-        yield found
+            if f"{_MARK_VARIABLE}={mark}".encode() in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                yield int(name)
