@@ -53,7 +53,7 @@ _TYPE: Final = re.compile(
 _EVENT: Final = re.compile(rb".*?(?:\r?\n){2}|.+", re.DOTALL)
 _LINE: Final = re.compile(rb".*?\n|.+", re.DOTALL)
 
-_ARRIVAL_FIELDS: Final = frozenset({b"connection", b"via", b"accept-encoding", b"x-forwarded-for", b"forwarded"})
+_ARRIVAL_FIELDS: Final = frozenset({b"connection", b"via", b"accept-encoding"})
 _VALUE_OCTETS: Final = 256  # of a field in the state; a list of ten hops is shorter
 
 MAX_HELD_OCTETS: Final = 1 << 20

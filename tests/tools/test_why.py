@@ -9,7 +9,7 @@ import trustme
 from chunkwire.net.dial import parse_url
 from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.journey import describe_arrival, relays_in
+from chunkwire.tools.probe.journey import describe_arrival
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import Ask, parameters
 from chunkwire.tools.probe.result import conclusion_of
@@ -156,7 +156,6 @@ def test_findings_stand_in_two_columns() -> None:
 def test_the_journal_describes_how_a_request_arrived() -> None:
     entry: dict[str, object] = {"version": "1.0", "fields": [["Host", "x"], ["Connection", "close"], ["Via", "1.1 a"]]}
     assert describe_arrival(entry) == "HTTP/1.0, Connection: close, Via: 1.1 a"
-    assert (relays_in(entry), relays_in({"fields": [["X-Forwarded-For", "a, b"]]}), relays_in({})) == (1, 2, 0)
 
 
 async def test_the_request_in_http_1_0_goes_to_an_https_hop_too() -> None:

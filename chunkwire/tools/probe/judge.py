@@ -67,7 +67,6 @@ class Hop:
     runs: tuple[Run, ...] = ()  # repetitions of one request first, then variations of it
     error: str = ""  # why there is no run; empty where there is
     arrived: str = ""  # how the request reached the origin, by its journal or a barrier; empty if unknown
-    relays: int | None = None  # gateways that the request then named; None if unknown
     unproved: str = ""  # why its runs show no order of events; empty where they do, or where that was not tried
     notes: tuple[str, ...] = ()  # half lines of what else is known of it
 
@@ -373,7 +372,6 @@ def _evidence(hop: Hop, seen: _Observations) -> Evidence:
         our_delay=max(run.our_delay for run in runs),
         coding=runs[0].coding,
         arrived=hop.arrived,
-        relays=hop.relays,
         acked=max(run.acks[-1].n for run in runs) if runs[0].acks else 0,
         overtaking=sum(ack.answered for run in runs for ack in run.acks),
         octets_held=max((observed.run.octets for observed in seen.all if observed.shape is Shape.TO_END), default=0),

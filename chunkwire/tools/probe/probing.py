@@ -30,7 +30,7 @@ from chunkwire.tools.probe.barrier import (
 )
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
-from chunkwire.tools.probe.journey import Entry, describe_arrival, last_entry, relays_in
+from chunkwire.tools.probe.journey import Entry, describe_arrival, last_entry
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
     ACCEPT_ENCODING,
@@ -167,7 +167,6 @@ class Prober:
             name,
             tuple(runs),
             arrived=describe_arrival(arrival) if arrival else "",
-            relays=relays_in(arrival) if arrival else None,
             unproved=self.unproved.get(name, ""),
             notes=tuple([note async for note in self._notes(url, runs)]),
         )

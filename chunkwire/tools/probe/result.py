@@ -119,27 +119,11 @@ def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
 
 
 def out_of_order(verdicts: Sequence[HopVerdict]) -> str:
-    """Return why the hops seem not to be named from the inside out; empty where nothing shows that.
-
-    Each gateway may name itself in the request, and in the response after those further in; one that removes what
-    others wrote leaves less. So only more names at a hop that was named as further in show a wrong order.
-    """
+    """Return why the hops are not named from the inside out; empty where no order of events proves that."""
     for inner, outer in combinations(verdicts, 2):
-        ours, theirs = (each.evidence.relays for each in (inner, outer))
-        if ours is not None and theirs is not None and ours > theirs:
-            came = f"through {number(ours, 'gateway')}, by its own fields, and one to {outer.hop} through {theirs}"
-            return f"a request to {inner.hop} came {came}"
-        via, shorter = (_members_of_via(each) for each in (inner, outer))
-        if shorter and len(via) > len(shorter) and via[: len(shorter)] == shorter:
-            return f"the response at {inner.hop} has all names in Via that it has at {outer.hop}, and more"
         if inner.is_holding and outer.is_streaming and inner.proof is Proof.BY_ORDER and outer.proof is Proof.PROVED:
             return f"{inner.hop} holds what {outer.hop} streams"
     return ""
-
-
-def _members_of_via(verdict: HopVerdict) -> list[str]:
-    via = verdict.runs[0].response_field("via") if verdict.runs else ""
-    return [member.strip() for member in via.split(",") if member.strip()]
 
 
 def conclusion_of(findings: Sequence[Finding]) -> str:

@@ -145,7 +145,6 @@ class Evidence:
     coding: str = ""  # of the content; empty for none
     # how the request reached the origin, by its journal or a barrier: version, Via, Accept-Encoding; empty if unknown
     arrived: str = ""
-    relays: int | None = None  # gateways that it then named in Via or Forwarded; None if unknown
     acked: int = 0  # frames of a run that were each written after the one before was acknowledged; 0 without a barrier
     overtaking: int = 0  # requests that the same hop answered while the head or a frame had not come, in all runs
     octets_held: int = 0  # content of the largest run that was held to the end, variations included; 0 where none was
