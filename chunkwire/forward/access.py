@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -23,6 +24,7 @@ logger = logging.getLogger("chunkwire.access")
 
 _BESIDE_PATHS: Final = (ACK_PATH.encode(), STATE_PATH.encode())
 _PROBE_PATHS: Final = (b"/probe", *_BESIDE_PATHS)
+_BARRIER: Final = re.compile(rb"(?:^|&)barrier=([^&]+)")
 _BESIDE_STATUSES: Final = (200, 204, 404, 409)
 
 OnEnd: TypeAlias = Callable[[str, Request, Report], None]
@@ -36,31 +38,26 @@ class ProbeTraffic:
 
     def begin(self, request: Request, report: Report) -> None:
         """Note a request that is being relayed."""
-        if (name := _barrier_in(request)) and not _is_beside(request):
+        name, is_beside = _barrier_in(request)
+        if name and not is_beside:
             self._streams.setdefault(name, report)
 
     def end(self, request: Request, report: Report) -> None:
         """Mark a relayed request that was beside a stream, and count it there."""
-        name = _barrier_in(request)
-        stream = self._streams.get(name) if name else None
+        name, is_beside = _barrier_in(request)
+        stream = self._streams.get(name)
         if stream is report:
             del self._streams[name]
-        elif stream is not None and _is_beside(request) and report.status in _BESIDE_STATUSES:
+        elif stream is not None and is_beside and report.status in _BESIDE_STATUSES:
             report.is_about_barrier = True
             stream.barrier_requests += 1
 
 
-def _barrier_in(request: Request) -> bytes:
-    """Return the barrier that a request to a probe of ours names; b"" for none."""
-    if b"barrier=" not in request.target:
-        return b""
+def _barrier_in(request: Request) -> tuple[bytes, bool]:
+    """Return the barrier that a request to a probe of ours names, b"" for none, and whether it is beside a stream."""
     path, _, query = request.target.partition(b"?")
-    names = [pair[8:] for pair in query.split(b"&") if pair.startswith(b"barrier=")]
-    return names[0] if names and path.endswith(_PROBE_PATHS) else b""
-
-
-def _is_beside(request: Request) -> bool:
-    return request.target.partition(b"?")[0].endswith(_BESIDE_PATHS)
+    found = _BARRIER.search(query) if path.endswith(_PROBE_PATHS) else None
+    return found[1] if found else b"", path.endswith(_BESIDE_PATHS)
 
 
 def log_text(peer: str, request: Request, report: Report) -> None:
