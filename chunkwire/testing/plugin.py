@@ -143,16 +143,13 @@ def _scenarios_in(argument: object) -> Sequence[Scenario | Quirk]:
     from chunkwire.origin.scenarios import SCENARIOS, Scenario
     from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
     from chunkwire.wire.errors import LocalError
-    from chunkwire.wire.nearest import unknown_name
+    from chunkwire.wire.nearest import look_up
 
     if isinstance(argument, Scenario | Quirk):
         return [argument]
     if isinstance(argument, str):
         both: dict[str, Scenario | Quirk] = {**SCENARIOS, **QUIRKS}
-        if argument not in both:
-            listed_by = "chunkwire.testing.SCENARIOS"
-            raise LocalError(unknown_name("scenario", argument, both, listed_by=listed_by))
-        return [both[argument]]
+        return [look_up("scenario", argument, both, listed_by="chunkwire.testing.SCENARIOS")]
     if isinstance(argument, Iterable):
         several = argument.values() if isinstance(argument, Mapping) else argument
         return [each for inner in several for each in _scenarios_in(inner)]

@@ -7,8 +7,12 @@ must not know: what the names mean.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, TypeVar
+
+from chunkwire.wire.errors import LocalError
+
+T = TypeVar("T")
 
 MIN_LIKENESS: Final = 0.7
 """The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
@@ -40,12 +44,17 @@ def expected_one_of(known: Collection[str], got: object) -> str:
     return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}, got {got!r:.80}{near(str(got), known)}"
 
 
-def unknown_name(what: str, got: str, known: Collection[str], *, listed_by: str) -> str:
-    """Return a message about a name that is none of many: the one that was probably meant, else the nearest ones.
+def look_up(what: str, name: str, among: Mapping[str, T], *, listed_by: str) -> T:
+    """Return the value of a name.
 
     Args:
         what: it names, such as "scenario".
         listed_by: where all names are.
+
+    Raises:
+        LocalError: there is none; the message has the one that was probably meant, else the nearest ones.
     """
-    three = ", ".join(difflib.get_close_matches(got, known, n=_NEAREST, cutoff=0.0))
-    return f"no {what} {got!r:.80}{near(got, known) or f'; the nearest are {three}; {listed_by} has all'}"
+    if name in among:
+        return among[name]
+    three = ", ".join(difflib.get_close_matches(name, among, n=_NEAREST, cutoff=0.0))
+    raise LocalError(f"no {what} {name!r:.80}{near(name, among) or f'; the nearest are {three}; {listed_by} has all'}")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chunkwire.wire.nearest import expected_one_of, near, unknown_name
+from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import expected_one_of, look_up, near
 
 NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save")
 
@@ -32,9 +33,9 @@ def test_a_message_has_all_names_of_a_few_and_what_came_instead() -> None:
 
 
 def test_a_message_has_the_nearest_of_many_names_and_where_all_are() -> None:
-    many = [f"{letter}-{number}" for letter in "abcdef" for number in range(100)]
-    assert unknown_name("row", "c-11x", many, listed_by="--list") == "no row 'c-11x'; did you mean c-11?"
-    line = unknown_name("row", "zz", many, listed_by="--list")
-    assert line.startswith("no row 'zz'; the nearest are ")
-    assert line.endswith("; --list has all")
-    assert line.count(",") == 2
+    many = {f"{letter}-{number}": number for letter in "abcdef" for number in range(100)}
+    assert look_up("row", "c-11", many, listed_by="--list") == 11
+    with pytest.raises(LocalError, match=r"^no row 'c-11x'; did you mean c-11\?$"):
+        look_up("row", "c-11x", many, listed_by="--list")
+    with pytest.raises(LocalError, match=r"^no row 'zz'; the nearest are [^,]+, [^,]+, [^,]+; --list has all$"):
+        look_up("row", "zz", many, listed_by="--list")

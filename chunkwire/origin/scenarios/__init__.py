@@ -14,8 +14,7 @@ from typing import Final
 from chunkwire.origin.scenarios.broken import BROKEN
 from chunkwire.origin.scenarios.legal import LEGAL
 from chunkwire.origin.scenarios.values import EVENTS, Ending, Scenario, Write
-from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import unknown_name
+from chunkwire.wire.nearest import look_up
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in (*LEGAL, *BROKEN)})
 
@@ -31,10 +30,7 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
     Raises:
         LocalError: there is none; the message suggests a name, or has the nearest ones.
     """
-    if name not in among:
-        listed_by = "chunkwire.testing.SCENARIOS, or GET / of an origin,"
-        raise LocalError(unknown_name("scenario", name, among, listed_by=listed_by))
-    return among[name]
+    return look_up("scenario", name, among, listed_by="chunkwire.testing.SCENARIOS, or GET / of an origin,")
 
 
 __all__ = [

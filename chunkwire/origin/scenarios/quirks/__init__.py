@@ -18,8 +18,7 @@ from chunkwire.origin.scenarios.quirks.chat_forms import FORMS
 from chunkwire.origin.scenarios.quirks.gemini import GEMINI
 from chunkwire.origin.scenarios.quirks.responses import RESPONSES
 from chunkwire.origin.scenarios.quirks.values import Quirk, Said
-from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import unknown_name
+from chunkwire.wire.nearest import look_up
 
 QUIRKS: Final[Mapping[str, Quirk]] = MappingProxyType(
     {quirk.name: quirk for quirk in (*FORMS, *CONTENTS, *FAILURES, *RESPONSES, *ANTHROPIC, *GEMINI, *BEDROCK)}
@@ -33,10 +32,7 @@ def find_quirk(name: str) -> Quirk:
     Raises:
         LocalError: there is none; the message suggests a name, or has the nearest ones.
     """
-    if name not in QUIRKS:
-        listed_by = "chunkwire.testing.QUIRKS, or GET /quirks of an origin,"
-        raise LocalError(unknown_name("quirk", name, QUIRKS, listed_by=listed_by))
-    return QUIRKS[name]
+    return look_up("quirk", name, QUIRKS, listed_by="chunkwire.testing.QUIRKS, or GET /quirks of an origin,")
 
 
 __all__ = ["QUIRKS", "Quirk", "Said", "find_quirk"]
