@@ -1,7 +1,7 @@
 """`/ws`: a WebSocket (RFC 6455) that sends messages and echoes messages.
 
 This file implements the opening handshake, which is HTTP; wsproto implements the frames. wsproto is an extra
-(`chunkwire[ws]`) and imported at its use: an origin without it serves everything else.
+(not a dependency) and imported at its use: an origin without it serves everything else.
 """
 
 from __future__ import annotations

@@ -175,8 +175,6 @@ class Origin:
     def __init__(self, *, gateway: bool | str = False) -> None:
         self.url = ""
         self.thread = TrioThread(self._serve, "chunkwire origin")
-        if not isinstance(gateway, bool | str):
-            raise LocalError(f"gateway: expected True, False or a mode such as 'buffer', got {gateway!r:.40}")
         with naming("gateway"):
             self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
         self._runs = Runs()
@@ -223,15 +221,13 @@ class Origin:
         return self._begin("frames", responses, options)
 
     def websocket(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
-        """Begin a run of WebSockets: a response is a list of messages, sent before a Close frame (`chunkwire[ws]`)."""
+        """Begin a run of WebSockets: a response is a list of messages, sent before a Close frame (package: wsproto)."""
         return self._begin("websocket", responses, options)
 
     def _begin(self, kind: str, responses: Response | None, options: RunOptions) -> OriginRun:
         if not self.url:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
-        is_by_hand: object = options.get("by_hand", False)
-        if not isinstance(is_by_hand, bool):
-            raise LocalError(f"by_hand: expected True or False, got {is_by_hand!r:.40}")
+        is_by_hand = options.get("by_hand", False)
         if is_by_hand and responses is not None:
             raise LocalError("expected either responses or by_hand=True; by_hand() is a response among others")
         listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
@@ -243,10 +239,7 @@ class Origin:
 
         Raises:
             RunFailed: a run did not go as planned; a line for each deviation.
-            LocalError: `runs` is no list.
         """
-        if not isinstance(runs, Iterable | None):
-            raise LocalError(f"end: expected a list of runs, got {runs!r:.40}")
         if deviations := self.end_all(None if runs is None else [run.served for run in runs]):
             raise RunFailed(deviations)
 

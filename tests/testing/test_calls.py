@@ -12,15 +12,12 @@ from chunkwire.wire.errors import LocalError
 # The calls are wrong on purpose, for a type checker too.
 WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda origin: origin.sse("a", framng="tiny"), "expected one of .*, got 'framng'; did you mean framing?"),
-    (lambda origin: origin.sse("a", by_hand=1), "by_hand: expected True or False, got 1"),
     (lambda origin: origin.sse("a", repeats="x"), "repeats: expected true or false, got 'x'"),
     (lambda origin: origin.sse("a", framing=5), "framing: expected a scenario or its name as framing, got 5"),
     (lambda origin: origin.sse(5), "responses: expected a response, such as a text, or a list of them, got 5"),
-    (lambda origin: origin.end(5), "end: expected a list of runs, got 5"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),
     (lambda origin: type(origin)(gateway="bufer"), r"gateway: expected exact, .*, got 'bufer'; did you mean buffer\?$"),
-    (lambda origin: type(origin)(gateway=5), "gateway: expected True, False or a mode such as 'buffer', got 5"),
 ]
 
 
