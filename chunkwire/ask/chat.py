@@ -58,7 +58,20 @@ def chat_resources(answers: Answers) -> tuple[Resource, ...]:
         Resource("/v1/models", models, "the models of the providers", "{origin}/v1/models"),
         Resource("/chat/completions", complete, "the same without /v1", methods=("POST",), parameters=None),
         Resource("/models", models, "the same without /v1"),
+        Resource(
+            "/v1/{rest*}",
+            _refuse_path,
+            "a refusal in OpenAI's form, which its SDKs show",
+            methods=("GET", "POST", "DELETE"),
+            parameters=None,
+        ),
     )
+
+
+async def _refuse_path(request: IncomingRequest, response: Responder) -> None:
+    error = ProviderError(ErrorKind.NOT_FOUND, "expected /v1/chat/completions or /v1/models: nothing else is served")
+    content = {"error": {**_error(error), "code": None}}  # as OpenAI's, whose code for a model would be wrong here
+    await response.fixed(404, (JSON, NO_STORE), json_body(content))
 
 
 async def _list_models(answers: Answers, request: IncomingRequest, response: Responder) -> None:

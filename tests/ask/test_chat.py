@@ -46,6 +46,14 @@ async def test_chunks_then_the_reason_to_stop_then_done(dialect: str) -> None:
     assert all("usage" not in chunk for chunk in told)
 
 
+async def test_another_path_of_openai_is_refused_in_its_form() -> None:
+    async with asking() as asked:
+        response = await asked.post("/v1/responses", {"model": "m", "input": "Say hello"})
+    error = json.loads(body_of(response))["error"]
+    assert (status_of(response), error["code"]) == (404, None)
+    assert error["message"] == "expected /v1/chat/completions or /v1/models: nothing else is served"
+
+
 async def test_usage_comes_last_where_it_is_asked_for() -> None:
     async with asking() as asked:
         *chunks, last, end = await stream(asked, stream_options={"include_usage": True})
