@@ -66,6 +66,11 @@ class PuzzleKind:
     title: str
     settings: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its settings, without their values."""
+        return tuple(sorted({setting.partition("=")[0] for setting in self.settings}))
+
 
 KINDS: Final = (
     PuzzleKind("a hop that holds", ("buffer", "coalesce=700ms", "coalesce=30")),
@@ -222,7 +227,7 @@ def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: Net
         f"client ──▶ {hops}",
         tuple((place_name(n), f"http://{where}{STREAM}") for n, where in enumerate(places)),
         (f"chunkwire watch {outer}", f"curl -sN --raw {outer}", nc.piped(request, places[-1])),
-        tuple(sorted({setting.partition("=")[0] for setting in puzzle.kind.settings})),
+        puzzle.kind.names,
     )
 
 
@@ -254,6 +259,8 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
     """
     if not 1 <= hop <= HOPS:
         raise LocalError(f"expected a hop from 1 to {HOPS}, got {hop}")
+    if setting.partition("=")[0] not in (*ModeName, *FAULTS):
+        raise LocalError(f"expected one of these settings: {', '.join(puzzle.kind.names)}; got {setting!r:.60}")
     claimed_settings = hop_settings(setting)
     before, after = await _read_streams(places[hop - 1], places[hop])
     pair = (*before.lines(place_name(hop - 1)), *after.lines(place_name(hop)))

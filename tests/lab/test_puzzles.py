@@ -45,6 +45,12 @@ def test_an_unknown_setting_is_refused_in_one_line(setting: str) -> None:
         hop_settings(setting)
 
 
+async def test_an_unknown_setting_is_answered_with_those_of_this_puzzle() -> None:
+    for setting in ("nonsense", "nonsense=3"):
+        with pytest.raises(LocalError, match=f"expected one of these settings: slice; got '{setting}'"):
+            await judge_answer(puzzle(1, "slice=4"), (), 1, setting)
+
+
 @pytest.mark.parametrize("text", ["2 buffer", "hop 2 buffer", "Hop 2 buffer", "hop-2 buffer"])
 def test_an_answer_may_name_its_hop_with_the_word(text: str) -> None:
     assert parse_answer(text.split()) == (2, "buffer")
