@@ -56,6 +56,13 @@ async def asked(running: Running, name: str, *lines: str, question: Question = A
     return await running.ask(asking(name, *lines, question=question))
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_another_path_is_404_in_the_form_of_the_provider(method: str) -> None:
+    answer = await ask(f"{method} /v1/files/f HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert status_of(answer) == 404
+    assert json.loads(body_of(answer))["error"]["message"].startswith("no resource at /v1/files/f; ")
+
+
 @dialects
 async def test_every_dialect_echoes_the_prompt_a_token_and_a_frame_an_event(name: str) -> None:
     async with serving() as running:

@@ -100,7 +100,7 @@ def mock_resources(settings: MockSettings = DEFAULT_MOCK) -> tuple[Resource, ...
             f"/{version}/{{rest*}}",
             partial(_answer_with_cors, refuse_path),
             "404 for any other path, in the form that the SDKs read",
-            methods=("GET", "POST", "OPTIONS"),
+            methods=("GET", "POST", "DELETE", "OPTIONS"),
             parameters=None,
         )
         for version in ("v1", "v1beta")
