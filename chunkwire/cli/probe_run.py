@@ -108,7 +108,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
         if is_shown and captured and not (options.json or options.gate):
             print(*frame_lines(captured, hops), sep="\n")
     if stop.code and not options.quiet:
-        say("stopped: the hops asked so far" if hops else "stopped before a hop was asked")
+        say("stopped: the hops asked so far" if hops else "stopped before a hop was judged")
     if not stop.code:
         texts = {"report": lambda: _page(result, options.report), "junit": lambda: junit(result, is_gate=options.gate)}
         troubles += write_asked(options, texts)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import socket
 from collections.abc import Generator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from chunkwire.cli.main import main
 from chunkwire.tools.check.client.command import CommandRun, run_command
 from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE, chunkwire, serving
+from tests.peers.plain import accepting
 from tests.peers.process import Reader, listening_socket, started
 
 Captured = pytest.CaptureFixture[str]
@@ -195,6 +197,22 @@ def test_our_own_echo_passes_and_a_server_that_is_not_there_is_no_connection(cap
         7,
         f"chunkwire: 127.0.0.1:{origin.port} refused the connection",
     )
+
+
+@pytest.mark.parametrize(
+    "page", [b"The plain HTTP request was sent to HTTPS port", b"Client sent an HTTP request to an HTTPS server."]
+)
+def test_a_port_for_tls_is_not_judged_without_it(page: bytes, capsys: Captured) -> None:
+    """What nginx and Go answer there is legal HTTP: most rows would pass."""
+
+    def refuse(client: socket.socket) -> None:
+        with client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+
+    with accepting(refuse) as port:
+        code, line = line_of(capsys, "server", f"http://127.0.0.1:{port}/")
+    assert (code, line.endswith("https:// perhaps?")) == (2, True), line
 
 
 def test_a_server_that_never_answers_gets_one_line(capsys: Captured) -> None:

@@ -221,6 +221,28 @@ def test_what_never_comes_is_not_held() -> None:
     assert judged(ordered(to_end, end="client-gone")).kind is Kind.UNSURE
 
 
+@pytest.mark.parametrize(
+    "hold, kind, proof", [(streams, Kind.STREAMS, Proof.PROVED), (to_end, Kind.TO_END, Proof.BY_ORDER)]
+)
+@pytest.mark.parametrize("has_answer", [True, False])
+def test_a_stream_that_we_left_is_judged_by_its_first_frames(
+    hold: Hold, kind: Kind, proof: Proof, has_answer: bool
+) -> None:
+    run = ordered(hold, end="stopped")
+    verdict = judged(run if has_answer or hold is streams else replace(run, head=None, units=(), pieces=()))
+    assert (verdict.kind, verdict.proof) == (kind, proof)
+    assert "by its first 10 frames, its end not awaited" in verdict.line
+
+
+def test_only_the_hop_nearest_to_the_origin_is_said_to_ask_it_in_http_1_0() -> None:
+    hops = [Hop(name, (ordered(hold),), arrived="HTTP/1.0") for name, hold in (("a", streams), ("b", to_end))]
+    told = [
+        "it asks the origin in HTTP/1.0" in "".join(lines_of(result_on(*judge_chain(some))))
+        for some in (hops, hops[1:])
+    ]
+    assert told == [False, True]
+
+
 def test_a_head_that_waits_for_the_first_frame_is_held() -> None:
     assert judged(ordered(streams, has_head=False)).kind is Kind.HEAD_HELD
 

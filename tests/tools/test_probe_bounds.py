@@ -8,8 +8,10 @@ import trio
 
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import FrameRecord, Record
+from chunkwire.tools.probe.holding import ORDER_REQUESTS
 from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
 from chunkwire.tools.probe.requests import Ask
+from chunkwire.tools.probe.verdict import ELSEWHERE
 from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -54,6 +56,33 @@ async def test_of_a_stream_without_end_a_run_takes_a_bounded_part(path: str, dat
     assert run.chunks < MAX_RECORDS + 100_000
     assert sum(len(each.data or b"") for each in kept if isinstance(each, FrameRecord)) <= MAX_KEPT_OCTETS
     assert prober.unproved["hop"] == "more than 64 MB or 50000 frames came"
+
+
+async def test_one_read_from_elsewhere_is_told_from_one_that_ended_at_once() -> None:
+    """While the stream ran, the gateway was asked for it often enough, and never had it."""
+    states, stopped = 0, trio.Event()
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal states
+        async with stream:
+            while request := await stream.receive_some():
+                if request.startswith(b"GET /probe/state"):
+                    states += 1
+                    await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\ninstance x")
+                    if states > 2 * ORDER_REQUESTS:
+                        stopped.set()
+                else:
+                    await stopped.wait()
+                    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab")
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/")
+        prober = Prober(barrier_at=url)
+        with trio.fail_after(PATIENCE):
+            await prober.run("hop", Ask(url=url))
+        nursery.cancel_scope.cancel()
+    assert prober.unproved["hop"].startswith(ELSEWHERE)
 
 
 def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:

@@ -54,8 +54,9 @@ def test_a_long_name_widens_its_column() -> None:
 
 
 def test_an_unreachable_hop_has_no_figures() -> None:
-    _, row = lines_of(result_on(HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")))
+    _, row, headline = lines_of(result_on(HopVerdict(hop="hop", kind=Kind.UNREACHABLE, reason="refused")))
     assert row.split() == ["hop", "-", "-", "-", "-", "no", "answer:", "refused"]
+    assert headline == "hop is the first hop that gives no answer."
 
 
 def test_a_figure_that_was_not_measured_is_left_out_of_the_evidence() -> None:

@@ -135,7 +135,7 @@ def test_a_run_that_is_shorter_than_the_buffer_is_told_with_both_numbers() -> No
         ((True, False), "it streams as before, but not with POST."),
         ((False, True), "it streams with POST."),
         ((None, True), "it streams with POST."),
-        ((False, False), "no change that was tried frees it."),
+        ((False, False), "no change that was tried frees it: what does is a setting of the hop."),
         ((None, None), "neither a hold nor a stream is shown, as before and with each change."),
     ],
 )

@@ -8,7 +8,7 @@ recorded), else the frames or reads of the body.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -46,6 +46,15 @@ _PACE: Final = frozenset({"n", "interval"})
 
 _PAGE_TYPE: Final = re.compile(r"text/(?:html|plain)|application/(?:[a-z.]+\+)?json", re.IGNORECASE)
 _PAGE_FRAMES: Final = 8  # of an error's page that are looked at
+
+# Fields of a response by which a hop may decide whether to hold it.
+_FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
+# Fields that the origin adds where a probe's `hints` ask for them: a hop may remove them.
+_HINTED: Final = {
+    "accel": ("x-accel-buffering", "no"),
+    "no-transform": ("cache-control", "no-transform"),
+    "incremental": ("incremental", "?1"),
+}
 
 # The points where a response is observed, from the origin outward.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
@@ -253,6 +262,16 @@ def names_passed_on(run: Run, before: Run | None) -> str:
         if before is not None and run.response_field(name) == before.response_field(name)
     ]
     return ", ".join(dict.fromkeys(name for name in same if name))
+
+
+def freeing_fields(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a response that may free a stream, and those that the origin was asked for."""
+    for name, value in run.head.fields if run.head is not None else ():
+        if name.lower() in _FREEING:
+            yield name.lower(), value
+    for hint in run.asked.get("hints", "").split(","):
+        if hint in _HINTED:
+            yield _HINTED[hint]
 
 
 def _software_names(run: Run | None, name: str) -> list[str]:

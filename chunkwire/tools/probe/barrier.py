@@ -8,6 +8,7 @@ so that a slow machine is not taken for a hold. Times only bound the waits.
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import ssl
 import time
@@ -20,7 +21,7 @@ from chunkwire import client
 from chunkwire.client.views import content
 from chunkwire.net.dial import DialError, Url
 from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_WORD
-from chunkwire.record.values import AckRecord, HeadRecord, Record
+from chunkwire.record.values import AckRecord, EndRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.journey import Entry
@@ -70,9 +71,11 @@ class BarrierProbe:
     tls: ssl.SSLContext | None = None
     patience: float = PATIENCE_SECONDS  # s, see `PATIENCE_SECONDS`
     settle: float = SETTLE_SECONDS  # s, see `SETTLE_SECONDS`
+    most: float = math.inf  # s after which an application's stream is left, between two frames, if it has not ended
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
+    misses: int = 0  # requests in a row, while the stream ran, that found no such stream at `gateway`
     arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
@@ -87,6 +90,7 @@ class BarrierProbe:
     _overtaking: int = 0
     _has_head: bool = False
     _is_over: bool = False
+    _is_left: bool = False
     _changed: trio.Event = field(default_factory=trio.Event)
     _ack_ways: list[Url] = field(default_factory=list)
 
@@ -111,6 +115,8 @@ class BarrierProbe:
                 failed = await self._receive()
         finally:
             self._requests.close()
+        if self._is_left:
+            self._note_leaving(time.monotonic() - self._began)
         if failed is not None:
             raise failed
 
@@ -157,6 +163,13 @@ class BarrierProbe:
         self._changed.set()
         self._changed = trio.Event()
 
+    def _note_leaving(self, t: float) -> None:
+        """Record that we stopped, in place of the end that our leaving made; without a head there is none."""
+        if isinstance(self.records[-1], EndRecord):
+            self.records.pop()
+        end = EndRecord(1, "client.received", t, "stopped", "unknown", 0, None, self._reads, self._octets, 0, "")
+        self.records.append(end)
+
     @property
     def is_one_read(self) -> bool:
         """All of its content came in one read, or none came."""
@@ -197,8 +210,8 @@ class BarrierProbe:
 
     @property
     def _is_enough(self) -> bool:
-        """Enough frames came late by themselves: the others would take as long and show no more."""
-        return self._late >= _ENOUGH_LATE and self._overtaking >= ORDER_REQUESTS
+        """Enough time has passed, or enough frames came late by themselves: the others would take as long."""
+        return self._is_left or (self._late >= _ENOUGH_LATE and self._overtaking >= ORDER_REQUESTS)
 
     async def _acknowledge_probe(self) -> None:
         asked = parameters(self.ask.url)
@@ -209,14 +222,14 @@ class BarrierProbe:
             await self._await_and_acknowledge(n)
 
     async def _acknowledge_application(self) -> None:
-        n = 0
         while not self._is_over and not self._is_enough:
-            state = await self._next_written(n)
+            state = await self._next_written(len(self._ends))
             if state is None:
                 return
             self._ends += [_number(state, "octets")]
-            n += 1
-            await self._await_and_acknowledge(n)
+            await self._await_and_acknowledge(len(self._ends))
+            if len(self._ends) >= MIN_HELD and time.monotonic() - self._began > self.most:
+                self._is_left = not self._is_over
 
     async def _next_written(self, n: int) -> dict[str, object] | None:
         """Return the state at the gateway once it has written more than `n` frames; None where no more will come.
@@ -226,7 +239,7 @@ class BarrierProbe:
         """
         assert self.gateway is not None
         url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
-        others, since = 0, trio.current_time()
+        since = trio.current_time()
         while not self._is_over:
             state = await self._state(Ask(url=url, fields=()))
             if state is not None and _number(state, "written") > n:
@@ -238,8 +251,8 @@ class BarrierProbe:
                 return None  # without a state: it is over, and forgotten
             if trio.current_time() - since > self.patience:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
-            others += state is None
-            if others > _MAX_OTHERS or others * _RETRY_SECONDS > self.patience:
+            self.misses = self.misses + 1 if state is None else 0
+            if self.misses > _MAX_OTHERS or self.misses * _RETRY_SECONDS > self.patience:
                 raise Undecided(not_at(self.gateway))
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None

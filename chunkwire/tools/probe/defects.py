@@ -29,13 +29,18 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
         inner: a run of a hop further in, to compare with; None where there is none.
     """
     if run.head is None:
-        if run.pieces:
-            return None  # a bare body, as `curl --raw` prints it
+        if run.pieces or is_left(run):
+            return None  # a bare body, as `curl --raw` prints it; or a hop that holds the head as well
         error = run.end.error if run.end is not None else None
         return HopVerdict(kind=Kind.UNREACHABLE, reason=error or "no response")
     if run.status != 200:
         return _not_the_stream(run, run.head.status_line.partition(" ")[2])
     return _not_ours(run, inner) or _cached(run) or _cut(run)
+
+
+def is_left(run: Run) -> bool:
+    """Say whether we left a stream that had not ended, after frames enough for an order."""
+    return run.is_ordered and run.end is not None and run.end.framing == "stopped"
 
 
 def _not_the_stream(run: Run, what: str) -> HopVerdict:

@@ -125,7 +125,7 @@ def _observe_order(run: Run) -> Observation:
     is_mostly = is_mostly and sum(ack.answered for ack in overtaken) >= ORDER_REQUESTS
     held = overtaken if is_mostly else [ack for ack in steps if not ack.came or ack.answered >= ORDER_REQUESTS]
     releases = tuple(_ordered_releases(run))
-    is_whole = run.end is not None and run.end.framing == "complete"
+    is_whole = run.end is not None and run.end.framing in ("complete", "stopped")
     proofs = sum(ack.answered >= ORDER_REQUESTS for ack in held)
     if is_mostly or (proofs >= min(MIN_HELD, len(steps)) and held and len(held) >= HELD_SHARE * len(steps)):
         shape = Shape.IN_BURSTS if steps[-1].whole else Shape.TO_END

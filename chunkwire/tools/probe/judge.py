@@ -13,9 +13,9 @@ from statistics import median
 from typing import Final
 
 from chunkwire.tools.paint import number
-from chunkwire.tools.probe.arrival import Run, Variation, names_passed_on, own_names, variation_of
+from chunkwire.tools.probe.arrival import Run, Variation, freeing_fields, names_passed_on, own_names, variation_of
 from chunkwire.tools.probe.bursts import measure_buffer
-from chunkwire.tools.probe.defects import BROKEN, defect_of
+from chunkwire.tools.probe.defects import BROKEN, defect_of, is_left
 from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Observation, Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
@@ -42,15 +42,6 @@ MIN_ORDERED: Final = 2
 
 MERGED_SHARE: Final = 0.1
 """Share of the chunks that may be merged or split without being reported: a stall of a few ms makes a hop join two."""
-
-# Fields of a response by which a hop may decide whether to hold it.
-_FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
-# Fields that the origin adds where a probe's `hints` ask for them: a hop may remove them.
-_HINTED: Final = {
-    "accel": ("x-accel-buffering", "no"),
-    "no-transform": ("cache-control", "no-transform"),
-    "incremental": ("incremental", "?1"),
-}
 
 # What a probe's `mark` adds to the framing.
 _MARKS: Final[Mapping[str, Callable[[Run], bool]]] = {
@@ -114,7 +105,9 @@ def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
         elif holder is not None and verdict.is_streaming:
             detail = f"though {holder.hop} holds: another way, not always, or named out of order"
             verdict = replace(verdict, details=(*verdict.details, detail))
-        verdicts.append(replace(verdict, is_innermost=not any(each.is_streaming for each in verdicts)))
+        is_innermost = not any(each.is_streaming for each in verdicts)
+        asks_old = hop.arrived.startswith("HTTP/1.0") and not any(each.asks_old for each in verdicts)
+        verdicts.append(replace(verdict, is_innermost=is_innermost, asks_old=asks_old))
         if verdict.is_streaming or (inner is None and verdict.kind in (Kind.UNSURE, Kind.SUSPECT)):
             inner = hop
     return verdicts
@@ -137,15 +130,20 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
         verdict,
         hop=hop.name,
         runs=hop.runs,
-        details=(*verdict.details, *hop.notes),
+        details=(*verdict.details, *_what_was_seen(verdict, seen.run), *hop.notes),
         proof=_proof(verdict, seen),
         unproved="" if verdict.kind in DEFECTS else hop.unproved,
         evidence=_evidence(hop, seen),
         software=own_names(seen.run, first),
         passed_on=names_passed_on(seen.run, first),
         tried=_changes_tried(seen),
-        present=tuple(field for run in (seen.run, first) if run is not None for field in _freeing_fields(run)),
+        present=tuple(field for run in (seen.run, first) if run is not None for field in freeing_fields(run)),
     )
+
+
+def _what_was_seen(verdict: HopVerdict, run: Run) -> Iterator[str]:
+    if verdict.kind in PROVABLE and is_left(run):
+        yield f"by its first {number(run.acks[-1].n, 'frame')}, its end not awaited"
 
 
 def _proof(verdict: HopVerdict, seen: _Observations) -> Proof | None:
@@ -263,6 +261,9 @@ def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> H
     if observed.run.early:
         early = number(observed.run.early, "frame was", "frames were")
         return _unsure_verdict(f"{early} there before the recording began, at no known time")
+    if not observed.run.pieces:
+        is_head = observed.run.request is not None and observed.run.request.method == "HEAD"
+        return _unsure_verdict("an answer to HEAD has no content" if is_head else "no content came")
     return _unsure_verdict("too short, or too few events, for arrival times to tell")
 
 
@@ -274,7 +275,7 @@ def _streaming_verdict(seen: _Observations, before: _Observations | None) -> Hop
         coding = f", {seen.run.coding}" if seen.run.coding else ""
         return HopVerdict(kind=Kind.ORIGIN_BURSTS, reason=f"{number(gathered, 'event')} in one frame{coding}")
     if seen.run.is_ordered and sum(ack.n > 0 for ack in seen.run.acks) < MIN_ORDERED:
-        return _unsure_verdict("only one frame: an order needs two")
+        return _unsure_verdict("only one frame: an order needs two; does the application stream?")
     bursts = [observed for observed in seen.of(Variation.BURST) if observed.is_timer_on_time]
     if bursts and all(observed.is_held for observed in bursts):
         seconds = median(observed.longest or 0.0 for observed in bursts)
@@ -340,7 +341,8 @@ def _is_head_late(run: Run) -> bool:
 def _framing_changes(seen: _Observations, before: _Observations | None) -> Iterator[str]:
     """Yield what of the framing and the media type did not survive this hop, in words."""
     run, theirs = seen.run, before.run if before is not None else None
-    sent = theirs.chunks if theirs is not None else run.acks[-1].n if run.is_ordered else len(run.units)
+    is_alike = theirs is not None and theirs.is_chunked and not is_left(run)
+    sent = theirs.chunks if theirs is not None and is_alike else run.acks[-1].n if run.is_ordered else len(run.units)
     if (theirs.is_chunked if theirs is not None else run.is_stamped) and not run.is_chunked:
         yield "no longer chunked"
     elif run.is_chunked and all(abs(observed.run.chunks - sent) > MERGED_SHARE * sent for observed in seen.plain):
@@ -386,13 +388,3 @@ def _changes_tried(seen: _Observations) -> tuple[tuple[str, bool], ...]:
     """Return each change that the runs of one hop tried, and whether it freed the stream."""
     varied = {POST: seen.of(Variation.POST), IDENTITY: seen.of(Variation.IDENTITY)}
     return tuple((change, _is_freed(some)) for change, some in varied.items() if some)
-
-
-def _freeing_fields(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a response that may free a stream, and those that the origin was asked for."""
-    for name, value in run.head.fields if run.head is not None else ():
-        if name.lower() in _FREEING:
-            yield name.lower(), value
-    for hint in run.asked.get("hints", "").split(","):
-        if hint in _HINTED:
-            yield _HINTED[hint]

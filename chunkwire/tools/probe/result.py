@@ -32,6 +32,7 @@ _FAULTS: Final = (
     (lambda verdict: verdict.kind in CUTTING, "is the first hop that cuts the stream."),
     (lambda verdict: verdict.kind is Kind.CACHED, "answers with an old stream."),
     (lambda verdict: verdict.kind is Kind.SUSPECT, "holds the stream, or the stream is written so."),
+    (lambda verdict: verdict.kind is Kind.UNREACHABLE, "is the first hop that gives no answer."),
     (lambda verdict: verdict.kind is Kind.NOT_THE_STREAM, "is the first hop whose answer is not the stream."),
 )
 
@@ -86,7 +87,7 @@ def evidence_of(verdict: HopVerdict) -> Iterator[str]:
 
 def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     """Yield what was found out about the hop to blame, or how to find out more: a label (may be empty) and a text."""
-    if verdict.is_holding and verdict.evidence.arrived.startswith("HTTP/1.0"):
+    if verdict.is_holding and verdict.asks_old:
         yield "", "it asks the origin in HTTP/1.0"
     if verdict.kind is Kind.SUSPECT:
         yield "to tell: ", _CLOSER.format(hop=verdict.hop)
@@ -140,7 +141,7 @@ def conclusion_of(findings: Sequence[Finding]) -> str:
         return f"it streams with {', '.join(freed)}."
     if before is None and not held:
         return "neither a hold nor a stream is shown, as before and with each change."
-    return "no change that was tried frees it."
+    return "no change that was tried frees it: what does is a setting of the hop."
 
 
 def message_of(verdict: HopVerdict) -> str:

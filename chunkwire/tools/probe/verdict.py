@@ -169,6 +169,7 @@ class HopVerdict:
     proof: Proof | None = None  # what it rests on; None where its kind is not in `PROVABLE`
     unproved: str = ""  # why it rests on no order of events; empty if it does, if that was not tried, and for `DEFECTS`
     is_innermost: bool = False  # no hop further in was seen to stream, so that one of those may hold it instead
+    asks_old: bool = False  # the request reached the origin in HTTP/1.0, and through no hop further in
     runs: tuple[Run, ...] = ()  # the hop's runs; empty where there was no answer
 
     @property

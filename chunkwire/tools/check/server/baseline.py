@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +19,9 @@ from chunkwire.wire.errors import LocalError
 _SILENCE_SECONDS: Final = 1.0  # without an answer to half of a body
 SOON_SHARE: Final = 0.25
 """An answer that comes within this share of a silence before it proves that the silence was no delay of the server."""
+
+_ASKS_FOR_TLS: Final = re.compile(rb"plain HTTP\b.*(?:HTTPS|SSL)|HTTP request to an HTTPS", re.DOTALL | re.IGNORECASE)
+"""What nginx, Apache and Go answer on a port for TLS to a request without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ async def ask_plainly(target: ServerTarget) -> Talk:
     asked = await talk(target, target.closing())
     if asked.answers.trouble:
         raise HeadError(502, "no-http", f"{target.url}: {asked.answers.trouble}")
+    if target.url.scheme == "http" and asked.finals and _ASKS_FOR_TLS.search(asked.finals[0].content):
+        raise LocalError(f"{target.url} says that it is for TLS: {HTTPS_HINT}")
     if not asked.finals and asked.before_fin is not None:
         raise Deadline("head", target.patience)
     if not asked.finals:
