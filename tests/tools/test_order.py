@@ -234,6 +234,11 @@ def test_a_stream_that_we_left_is_judged_by_its_first_frames(
     assert "by its first 10 frames, its end not awaited" in verdict.line
 
 
+def test_a_hop_that_holds_the_head_too_is_said_to_give_no_name() -> None:
+    run = replace(ordered(to_end, end="stopped"), head=None, units=(), pieces=())
+    assert "nothing names its software" in "".join(lines_of(result_on(judged(run))))
+
+
 def test_only_the_hop_nearest_to_the_origin_is_said_to_ask_it_in_http_1_0() -> None:
     hops = [Hop(name, (ordered(hold),), arrived="HTTP/1.0") for name, hold in (("a", streams), ("b", to_end))]
     told = [

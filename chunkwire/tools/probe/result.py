@@ -89,6 +89,11 @@ def remarks_on(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     """Yield what was found out about the hop to blame, or how to find out more: a label (may be empty) and a text."""
     if verdict.is_holding and verdict.asks_old:
         yield "", "it asks the origin in HTTP/1.0"
+    if verdict.is_holding and verdict.runs and verdict.runs[0].head is None:
+        yield (
+            "",
+            "its response head did not come either, so nothing names its software: see Server in what curl -I gets",
+        )
     if verdict.kind is Kind.SUSPECT:
         yield "to tell: ", _CLOSER.format(hop=verdict.hop)
         yield "         ", _STAMPED
