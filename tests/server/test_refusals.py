@@ -124,7 +124,7 @@ async def test_options_says_what_is_allowed() -> None:
     assert b"Allow: POST, PUT, PATCH, OPTIONS\r\n" in answer
     assert b"transfer-encoding" not in answer.lower()
     assert b"content-length" not in answer.lower()
-    assert b"Allow: GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in everything
+    assert b"Allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in everything
 
 
 async def test_http_1_9_is_served_as_1_1() -> None:
