@@ -154,7 +154,7 @@ def test_a_page_and_a_recording_are_left_and_the_recording_gives_the_same_verdic
 def test_any_stream_gets_a_page(origin: Served, tmp_path: Path, target: str) -> None:
     page, saved = tmp_path / "ticket.html", tmp_path / "runs.jsonl"
     live = chunkwire("probe", origin.url(target), "--report", str(page), "--save", str(saved))
-    assert live.returncode in (0, 1, 18, 22)
+    assert live.returncode in (0, 1, 18, 22, 28)
     assert "<h2>What frees it</h2>" not in page.read_text()
     again = chunkwire("probe", str(saved), "--report", str(page))
     assert again.returncode == live.returncode
