@@ -256,6 +256,30 @@ def test_a_post_that_streams_shows_that_a_get_is_held() -> None:
     assert judged(ordered(to_end), ordered(streams, method=b"POST")).kind is Kind.GET_ONLY
 
 
+def with_codings(run: Run, accepted: str, coding: str) -> Run:
+    assert run.request is not None
+    assert run.head is not None
+    request = run.request._replace(fields=(("Accept-Encoding", accepted),))
+    return replace(run, request=request, head=run.head._replace(fields=(("Content-Encoding", coding),)))
+
+
+@pytest.mark.parametrize(
+    "coded, plain, kind",
+    [
+        (octets(300), late, Kind.COMPRESSED),
+        (to_end, late, Kind.COMPRESSED),
+        (octets(300), octets(300), Kind.TO_OCTETS),
+        (to_end, to_end, Kind.TO_END),
+        (late, late, Kind.FOR_TIME),
+    ],
+)
+def test_what_waits_for_more_with_a_coding_and_for_a_time_without_is_compressed(
+    coded: Hold, plain: Hold, kind: Kind
+) -> None:
+    runs = with_codings(ordered(coded), "gzip", "gzip"), with_codings(ordered(plain), "", "")
+    assert judge_hop(Hop("hop", runs)).kind is kind
+
+
 def test_a_hop_further_in_without_a_run_compares_with_nothing() -> None:
     assert judge_hop(Hop("hop", (ordered(streams),)), inner=Hop("gone", error="refused")).kind is Kind.STREAMS
 

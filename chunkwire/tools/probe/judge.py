@@ -212,7 +212,7 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
             kind, reason = Kind.FOR_TIME, milliseconds(seconds)
         else:
             kind, reason = Kind.HOLDS, f"in bursts of {octets} octets or {milliseconds(seconds)}"
-    if _is_compressed(seen, inner):
+    if _is_compressed(seen, inner, waits_for_time=seconds is not None):
         kind = Kind.COMPRESSED
     elif _is_freed(seen.of(Variation.POST)):
         kind = Kind.GET_ONLY
@@ -225,11 +225,15 @@ def _is_freed(seen: Sequence[Observation]) -> bool:
     return bool(seen) and all(observed.shape in (Shape.ON_TIME, Shape.SPREAD) for observed in seen)
 
 
-def _is_compressed(seen: _Observations, inner: Run | None) -> bool:
-    """Say whether the hop holds because of a coding: by what was tried, else if it adds one and no POST streams."""
+def _is_compressed(seen: _Observations, inner: Run | None, *, waits_for_time: bool = True) -> bool:
+    """Say whether the hop holds because of a coding: by what was tried, else if it adds one and no POST streams.
+
+    A hop that waits for octets or the end with the coding, and without it for a time alone, holds because of both.
+    """
     coding, plain = seen.run.coding, seen.of(Variation.IDENTITY)
     if plain:
-        return _is_freed(plain)
+        timer = measure_buffer(plain)
+        return _is_freed(plain) or (not waits_for_time and timer is not None and timer.octets is None)
     return bool(coding) and (inner is None or inner.coding != coding) and not _is_freed(seen.of(Variation.POST))
 
 
