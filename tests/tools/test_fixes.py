@@ -88,11 +88,16 @@ AT_ONCE = HopVerdict(hop="hop", kind=Kind.SUSPECT, reason="all of it at once, af
 
 def test_a_change_that_was_tried_in_vain_is_not_offered() -> None:
     tried = (ACCEL, NO_TRANSFORM, INCREMENTAL, POST)
-    guesses = ["--set stream_large_bodies=1, if this is mitmproxy"]
+    guesses = ["--set stream_large_bodies=1, if this is mitmproxy"]  # nginx's is ruled out: it heeds X-Accel-Buffering
     guesses.append("no buffering middleware on this router, if this is Traefik")
     assert offered(after_why(HELD, in_vain=tried)) == guesses
     assert ACCEL not in offered(after_why(NGINX, in_vain=tried))
     assert "proxy_buffering off;" in offered(after_why(NGINX, in_vain=tried))
+
+
+def test_the_first_guess_about_a_hop_without_a_name_is_the_most_common_software() -> None:
+    assert offered(HELD)[0] == "proxy_buffering off; if this is nginx"
+    assert "proxy_buffering off; if this is nginx" not in offered(replace(HELD, software="Caddy"))
 
 
 @pytest.mark.parametrize("freeing", [POST, HTTP_1_0, ACCEL, INCREMENTAL])
