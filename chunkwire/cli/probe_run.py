@@ -178,7 +178,8 @@ async def _application(prober: Prober, sources: Sequence[str]) -> Hop | None:
     where = url.authority
     places = [n for n, source in enumerate(sources) if not is_path(source) and parse_url(source).authority == where]
     if not places:
-        return await prober.probe(where.decode("ascii"), url)
+        hop = await prober.probe(where.decode("ascii"), url)
+        return replace(hop, notes=(*hop.notes, "your application, behind this barrier"))
     if places[0]:
         raise LocalError(f"expected {sources[places[0]]}, where --barrier-at is, as the first URL: from the inside out")
     return None

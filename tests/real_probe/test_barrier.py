@@ -116,7 +116,9 @@ def test_the_answer_of_the_application_has_a_row_where_it_is_no_stream() -> None
     rows = result.stdout.decode().splitlines()[1:]
     name = barrier.removeprefix("http://")
     assert (result.returncode, rows[0].split()[0]) == (22, name), rows
-    assert rows[0].endswith("not the stream: 404 Not Found, text/plain, which says: no route")
+    assert rows[0].endswith(
+        "not the stream: 404 Not Found, text/plain, which says: no route; your application, behind this barrier"
+    )
     assert rows[-1] == f"{name} is the first hop whose answer is not the stream."
 
 
