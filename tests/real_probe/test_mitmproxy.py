@@ -17,7 +17,7 @@ async def test_streaming_every_body_frees_the_stream(origin: Served, judge: Judg
     with mitmproxy(mitmdump, origin.url("")) as url:
         verdict = await judge(url)
     assert verdict.kind is Kind.TO_END
-    assert fixes_for(verdict)[0].change.startswith("--set stream_large_bodies=1,")
+    assert any(fix.change.startswith("--set stream_large_bodies=1,") for fix in fixes_for(verdict)[:2])
     with mitmproxy(mitmdump, origin.url(""), "stream_large_bodies=1") as url:
         freed = await judge(url)
     assert freed.is_streaming

@@ -96,8 +96,8 @@ def test_a_change_that_was_tried_in_vain_is_not_offered() -> None:
 
 
 def test_the_first_guess_about_a_hop_without_a_name_is_the_most_common_software() -> None:
-    assert offered(HELD)[0] == "proxy_buffering off; if this is nginx"
-    assert "proxy_buffering off; if this is nginx" not in offered(replace(HELD, software="Caddy"))
+    assert offered(HELD)[0] == "proxy_buffering off, if this is nginx"
+    assert "proxy_buffering off, if this is nginx" not in offered(replace(HELD, software="Caddy"))
 
 
 @pytest.mark.parametrize("freeing", [POST, HTTP_1_0, ACCEL, INCREMENTAL])
