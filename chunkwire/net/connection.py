@@ -18,9 +18,10 @@ from typing import Final
 
 import trio
 
+from chunkwire.net.changes import Changes
 from chunkwire.net.stamps import SocketStamps
 from chunkwire.net.tls import TlsStream, is_unexpected_eof
-from chunkwire.net.unix import LeftOctet
+from chunkwire.net.unix import UnreadOctet
 from chunkwire.wire.errors import ChunkwireError
 
 READ_OCTETS: Final = 65536  # one receive at most; the size of a large loopback segment (Linux GSO: 64 KiB)
@@ -78,7 +79,9 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
-    left: LeftOctet | None = None  # makes a close of a Unix socket look like a reset; set by `ServerConnection`
+    unread_octet: UnreadOctet | None = (
+        None  # makes a close of a Unix socket look like a reset; set by `ServerConnection`
+    )
     _waits_first = True  # a receive waits first, as mostly no octet has come; `ServerConnection` clears it once
 
     def __init__(self, stream: trio.abc.Stream, *, may_linger: Callable[[], bool] = lambda: True) -> None:
@@ -90,6 +93,7 @@ class Connection:
         # On Windows, which has no readv, a socket is no file descriptor.
         self._plain_socket = stream.socket if isinstance(stream, trio.SocketStream) and hasattr(os, "readv") else None
         self._is_woken = False
+        self._has_sent_fin = False
         self.peer = _address(self._socket, is_peer=True)
 
     @property
@@ -140,13 +144,13 @@ class Connection:
         while True:
             if sock.fileno() < 0 or self._is_woken:
                 raise trio.ClosedResourceError("closed by this side")
-            if self.left is not None:
-                self.left.take()  # else the wait would end at once
+            if self.unread_octet is not None:
+                self.unread_octet.take()  # else the wait would end at once
             if self._waits_first:
                 await trio.lowlevel.wait_readable(sock)
             self._waits_first = True
             try:
-                if (reader := self.stamps or self.left) is not None:
+                if (reader := self.stamps or self.unread_octet) is not None:
                     return view[: reader.read_into(view[:max_octets])]
                 # `fileno` again: the socket may have been closed meanwhile, and its number reused.
                 return view[: os.readv(sock.fileno(), (view[:max_octets],))]
@@ -233,7 +237,7 @@ class Connection:
         if self._socket is None:
             await trio.sleep_forever()
         try:
-            if (reader := self.stamps or self.left) is not None:
+            if (reader := self.stamps or self.unread_octet) is not None:
                 return await reader.peek()
             if isinstance(self.stream, trio.SocketStream):
                 return bool(await self.stream.socket.recv(1, socket.MSG_PEEK))
@@ -248,17 +252,17 @@ class Connection:
     async def wait_reset(self) -> None:
         """Return once the peer has reset the connection, or closed its Unix socket; meanwhile octets may be received.
 
-        Not guaranteed: that it returns, where only a receive or a send notices that (no epoll, no descriptor, stamps).
+        Not guaranteed: that it returns, where only a receive or a send notices that (not Linux, stamps), and after a
+        FIN of this side for a Unix socket, as the peer's FIN looks like its close then.
         """
-        with suppress(OSError):
-            if self._socket is not None and self.stamps is None and hasattr(select, "epoll"):
-                with select.epoll(1) as changes:
-                    changes.register(self._socket, 0)  # EPOLLERR and EPOLLHUP are always reported
-                    await trio.lowlevel.wait_readable(changes)
-                    return
+        if self._socket is not None and self.stamps is None and hasattr(select, "epoll"):
+            with suppress(trio.ClosedResourceError), Changes(self._socket) as changes:
+                while not (events := changes.events()) & select.POLLERR and (self._has_sent_fin or not events):
+                    await changes.wait()
+                return
         await trio.sleep_forever()
 
-    def lift_unsent_limit(self) -> None:
+    def remove_unsent_limit(self) -> None:
         """Let the kernel accept as many octets as its send buffer holds, as it does by default.
 
         trio sets TCP_NOTSENT_LOWAT to 16 KiB, so that a slow stream queues little. If octets come faster than they can
@@ -270,6 +274,7 @@ class Connection:
 
     async def send_eof(self) -> None:
         """Half-close: close our sending side (RFC 9112 §9.6); over TLS by close_notify and a FIN."""
+        self._has_sent_fin = True
         if self.tls is not None:
             with suppress(trio.ClosedResourceError):
                 await self.tls.end_sending()
@@ -317,7 +322,7 @@ class Connection:
         return got
 
     def reset(self) -> None:
-        """Reset the connection: the peer gets an error, not the end of a body (Unix sockets: see `LeftOctet`)."""
+        """Reset the connection: the peer gets an error, not the end of a body (Unix sockets: see `UnreadOctet`)."""
         if self._socket is None or self._socket.fileno() < 0:
             return
         with suppress(OSError):
@@ -342,8 +347,8 @@ class Connection:
         self._close_socket()
 
     def _close_socket(self) -> None:
-        if self.left is not None:
-            self.left.close()
+        if self.unread_octet is not None:
+            self.unread_octet.close()
         if self.tls is not None:
             self.tls.close_nowait()
         elif self._socket is not None:

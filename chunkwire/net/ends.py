@@ -15,7 +15,7 @@ from chunkwire.net.connection import Connection
 from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
 from chunkwire.net.tls import TlsStream
-from chunkwire.net.unix import LeftOctet
+from chunkwire.net.unix import UnreadOctet
 from chunkwire.net.unread import first_line
 from chunkwire.net.writer import Asked, write_informational, write_request, write_response
 from chunkwire.wire.errors import ChunkwireError, LocalError
@@ -90,7 +90,7 @@ class ServerConnection(_End):
         super().__init__(stream, limits=limits, may_linger=may_linger)
         self._bare_lf = bare_lf
         self._waits_first = False  # the first request mostly comes with the connection
-        self.left = LeftOctet.of(self._plain_socket)
+        self.unread_octet = UnreadOctet.of(self._plain_socket)
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
         self._asked: Asked | None = None
 

@@ -41,7 +41,7 @@ class FastMover:
     """Relays bodies in batches while `run` runs.
 
     The plain mover relays a body with a shaper, one to or from a stream that is no socket, and one from a socket that
-    leaves an octet (`Connection.left`).
+    leaves an octet (`Connection.unread_octet`).
 
     Args:
         poll_seconds: how long to poll before blocking while `run` runs; see `sleeper.Polling`.
@@ -91,7 +91,7 @@ class FastMover:
         """Relay one body; see `Mover.move`."""
         now = self._sleeper.now() if self._sleeper is not None else 0.0  # else `run` sets it
         body = Body(source, sink, scanner, options, now)
-        if options.shape is not None or source.left is not None or body.source_fd < 0 or body.sink_fd < 0:
+        if options.shape is not None or source.unread_octet is not None or body.source_fd < 0 or body.sink_fd < 0:
             await self._move_plainly(body)
             return
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -129,9 +129,9 @@ class FastMover:
         if received and not body.is_ended:
             body.source.leftover = bytearray()
             body.read = 1
-            self._judge(body, received, memoryview(received), len(received))
+            self._scan(body, received, memoryview(received), len(received))
         elif body.preface or body.is_ended:
-            self._put(body, memoryview(b""))
+            self._send(body, memoryview(b""))
         if not body.is_done:
             entry_of(body.source, self._entries).reads = body
             entry_of(body.sink, self._entries).writes = body
@@ -219,7 +219,7 @@ class FastMover:
                 if (error := overdue(body, now)) is not None:
                     self._finish(body, error)
 
-    def _later(self, step: Callable[..., object], *arguments: object) -> None:
+    def _call_soon(self, step: Callable[..., object], *arguments: object) -> None:
         """Call `step` from trio's loop, where it may use trio."""
         if self._token is not None:
             self._token.run_sync_soon(step, *arguments)
@@ -246,7 +246,7 @@ class FastMover:
                 self._guarded(self._write_more, writes)
         except Exception as error:  # noqa: BLE001 - outside any task: `run` raises it
             self._crash = error
-            self._later(self._crashed.set)
+            self._call_soon(self._crashed.set)
 
     def _serve_stamped(self, descriptor: int, mask: int) -> None:
         """Serve a descriptor of a connection with stamps: epoll reports stamps in its error queue as an error."""
@@ -268,7 +268,7 @@ class FastMover:
             entry.on_leaving = None
         self._settle(descriptor, entry)
         if on_leaving is not None:
-            self._later(on_leaving, Leaving.GONE if mask & _GONE else Leaving.FIN)
+            self._call_soon(on_leaving, Leaving.GONE if mask & _GONE else Leaving.FIN)
 
     def _guarded(self, step: Callable[[Body], None], body: Body) -> None:
         try:
@@ -296,7 +296,7 @@ class FastMover:
                 if body.tls is not None:
                     self._read_more(body)
             elif got is not None:
-                self._came(body, self._memory, self._view, 0, got)
+                self._process_read(body, self._memory, self._view, 0, got)
         except Exception as error:  # noqa: BLE001 - as in `_guarded`
             self._finish(body, error)
         return True
@@ -313,9 +313,9 @@ class FastMover:
             memory[:size] = held
         got = body.receive_into(view[size : size + body.room])
         if got is not None:
-            self._came(body, memory, view, size, got)
+            self._process_read(body, memory, view, size, got)
 
-    def _came(self, body: Body, memory: bytearray, view: memoryview, size: int, got: int) -> None:
+    def _process_read(self, body: Body, memory: bytearray, view: memoryview, size: int, got: int) -> None:
         """Process a receive of `got` octets, 0 at the end of input; they follow `size` held octets in `memory`."""
         if not got:
             body.feed.scanner.end_of_input()
@@ -325,7 +325,7 @@ class FastMover:
         body.read_at = self._now
         if body.room - got < RECORD_OCTETS and body.room < BUFFER_OCTETS:  # full: a TLS read needs room for a record
             body.room *= 2
-        self._judge(body, memory, view, size + got)
+        self._scan(body, memory, view, size + got)
         if body.tls is not None:
             self._read_more(body)
 
@@ -334,7 +334,7 @@ class FastMover:
         if body.tls is not None and body.tls.has_more and not body.is_done and not body.is_paused:
             self._read(body)
 
-    def _judge(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
+    def _scan(self, body: Body, buffer: bytearray, view: memoryview, end: int) -> None:
         """Scan `buffer` up to `end`, send the approved octets from the same memory, hold the rest; `view` is of it."""
         feed, options = body.feed, body.options
         observe = options.observe
@@ -350,9 +350,9 @@ class FastMover:
         if observe is not None:
             observe.received(view[:taken], events or [], body.read)
             body.is_observed = True
-        self._put(body, view[:taken])
+        self._send(body, view[:taken])
 
-    def _put(self, body: Body, octets: memoryview) -> None:
+    def _send(self, body: Body, octets: memoryview) -> None:
         """Send octets, the preface before them; if the sink does not take all, the source is paused."""
         if body.preface:
             octets, body.preface = memoryview(body.preface + octets), b""
@@ -362,7 +362,7 @@ class FastMover:
         """Keep as pending what the sink did not take of these octets: all but the first `sent`."""
         if sent < len(octets):
             body.pending = memoryview(bytes(octets[sent:]))
-            body.sink.lift_unsent_limit()
+            body.sink.remove_unsent_limit()
         else:
             self._all_sent(body)
             if body.is_done or not body.feed.is_behind:
@@ -382,7 +382,7 @@ class FastMover:
                 self._all_sent(body)
         elif body.feed.is_behind:  # while it is, epoll watches the sink for room, which it has
             held = bytearray(body.feed.held)
-            self._judge(body, held, memoryview(held), len(held))
+            self._scan(body, held, memoryview(held), len(held))
         if not body.is_done and body.pending is None:
             body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from chunkwire.net.changes import Changes
 from chunkwire.wire.errors import LocalError
 
 MAX_PATH_OCTETS: Final = 107  # sun_path is 108 octets with its NUL; 104 on macOS, where bind refuses longer ones
@@ -104,7 +105,7 @@ async def _remove_stale(path: str) -> None:
             os.unlink(path)
 
 
-class LeftOctet:
+class UnreadOctet:
     """The last octet of each receive, left in the queue of a Unix socket until the next receive.
 
     A Unix socket ignores SO_LINGER: when it is closed, the peer reads the end of a body that the close delimits (RFC
@@ -117,11 +118,11 @@ class LeftOctet:
 
     def __init__(self, sock: trio.socket.SocketType) -> None:
         self.is_there = False
-        self._changes: select.epoll | None = None
+        self._changes: Changes | None = None  # of the latest `peek`
         self._sock: socket.socket = sock._sock  # type: ignore[attr-defined]  # trio's calls wait
 
     @classmethod
-    def of(cls, sock: trio.socket.SocketType | None) -> LeftOctet | None:
+    def of(cls, sock: trio.socket.SocketType | None) -> UnreadOctet | None:
         """Return one for a Unix socket of Linux; None for another."""
         is_unix = sys.platform == "linux" and sock is not None and sock.family == socket.AF_UNIX
         return cls(sock) if sock is not None and is_unix else None
@@ -137,37 +138,28 @@ class LeftOctet:
     async def peek(self) -> bool:
         """Wait until more octets can be read; False once the peer has ended its side.
 
-        trio would report the octet that is left at once, so this waits for an epoll set that reports changes alone. If
-        no descriptor is left for one, it never returns.
-
         Raises:
             ConnectionResetError: the peer has closed the connection.
             trio.ClosedResourceError: this side has.
         """
         await trio.lowlevel.checkpoint()
-        if self._sock.fileno() < 0:
-            raise trio.ClosedResourceError("closed by this side")
-        try:
-            self._changes = select.epoll(1)
-        except OSError:  # EMFILE: only a write notices then that the peer has left
-            await trio.sleep_forever()
-        with self._changes as changes:
-            changes.register(self._sock, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+        with Changes(self._sock, select.POLLIN | select.POLLRDHUP) as changes:
+            self._changes = changes
             while True:
-                for _, mask in changes.poll(0):
-                    if mask & (select.EPOLLHUP | select.EPOLLERR):
-                        raise ConnectionResetError
-                    with suppress(BlockingIOError):
-                        if len(self._sock.recv(2, socket.MSG_PEEK)) > self.is_there:
-                            return True
-                    if mask & select.EPOLLRDHUP:
-                        return False
-                await trio.lowlevel.wait_readable(changes)
+                events = changes.events()
+                if events & (select.POLLHUP | select.POLLERR):
+                    raise ConnectionResetError
+                with suppress(BlockingIOError):
+                    if len(self._sock.recv(2, socket.MSG_PEEK)) > self.is_there:
+                        return True
+                if events & select.POLLRDHUP:
+                    return False
+                await changes.wait()
 
     def close(self) -> None:
         """End a `peek` that waits, before the socket is closed."""
-        if self._changes is not None and not self._changes.closed:
-            trio.lowlevel.notify_closing(self._changes)
+        if self._changes is not None:
+            self._changes.close()
 
     def take(self) -> None:
         """Take the octet that is left, if there is one."""

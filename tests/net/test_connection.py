@@ -3,7 +3,9 @@
 import errno
 import os
 import socket
+import sys
 import threading
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -23,8 +25,10 @@ from chunkwire.net.ends import ServerConnection
 from tests.net.peer import (
     feeding,
     get,
+    no_descriptor_left,
     reset,
     tcp_pair,
+    unix_pair,
 )
 from tests.patience import PATIENCE
 
@@ -78,6 +82,32 @@ async def test_a_reset_is_a_peer_that_is_gone(method: str) -> None:
         reset(far)
         with pytest.raises(PeerGone, match=r"127\.0\.0\.1:\d+ reset the connection"):
             await getattr(connection, method)()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only a receive or a send notices it")
+@pytest.mark.parametrize("pair", [tcp_pair, unix_pair])
+async def test_a_reset_is_noticed_where_no_descriptor_is_left(
+    pair: Callable[[], Coroutine[None, None, tuple[trio.SocketStream, trio.SocketStream]]],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Fails where a wait that cannot have an epoll set of its own sleeps for ever."""
+    near, far = await pair()
+    async with near:
+        with no_descriptor_left(), trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(Connection(near).wait_reset, name="wait")
+                await trio.testing.wait_all_tasks_blocked()
+                reset(far)
+
+
+async def test_a_socket_that_this_side_has_closed_is_not_reset(autojump_clock: trio.testing.MockClock) -> None:
+    """Fails where its number is polled, which may be another connection's by then."""
+    near, far = await tcp_pair()
+    near.socket.close()
+    async with far:
+        with trio.move_on_after(1) as scope:
+            await Connection(near).wait_reset()
+        assert scope.cancelled_caught
 
 
 def broken_by(cause: OSError | None) -> trio.BrokenResourceError:

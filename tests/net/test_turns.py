@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from chunkwire.net.movers import MoveOptions, SinkGone, SourceGone, drop_body
-from chunkwire.net.unix import LeftOctet
+from chunkwire.net.unix import UnreadOctet
 from chunkwire.wire.encoder import encode_chunk
 from chunkwire.wire.errors import FramingError
 from chunkwire.wire.feed import TURN_OCTETS, WATCHED_TURN_OCTETS
@@ -220,14 +220,14 @@ async def test_a_sink_that_resets_while_nothing_is_sent_ends_the_body() -> None:
 async def test_a_client_that_resets_while_nothing_is_taken_of_its_request_ends_it(is_tcp: bool) -> None:
     """Fails where it is noticed only when the upstream takes more, or has taken nothing for too long.
 
-    Over a Unix socket its last octet is left (`LeftOctet`), so that the plain mover relays its request.
+    Over a Unix socket its last octet is left (`UnreadOctet`), so that the plain mover relays its request.
     """
     from chunkwire.net.fastmover import FastMover
 
     options = MoveOptions(send_timeout=math.inf, ends_with_source=True)
     async with carrying(FastMover, options=options, buffer_octets=SMALL, is_tcp=is_tcp) as carried:
         assert isinstance(carried.source.stream, trio.SocketStream)
-        carried.source.left = LeftOctet.of(carried.source.stream.socket)
+        carried.source.unread_octet = UnreadOctet.of(carried.source.stream.socket)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(carried.send, encode_chunk(bytes(1 << 24)), name="send")
             for _ in range(1000):

@@ -1,12 +1,12 @@
 """Listening at a path: what is removed as it ends, and what is left there."""
 
-import errno
 import os
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 import trio
@@ -17,6 +17,13 @@ from chunkwire.net.ends import ServerConnection
 from chunkwire.net.listen import Address, ListenError, open_listeners
 from chunkwire.net.unix import open_unix_listener
 from chunkwire.server.running import open_all
+from tests.net.peer import no_descriptor_left
+
+PEEKED: Final[list[tuple[Callable[[socket.socket], object], list[bool]]]] = [
+    (socket.socket.close, []),
+    (lambda far: far.shutdown(socket.SHUT_WR), [False]),
+    (lambda far: far.sendall(b"GET"), [True]),
+]
 
 
 async def test_a_listener_that_closes_removes_its_path(tmp_path: Path) -> None:
@@ -47,15 +54,7 @@ async def test_a_path_is_removed_where_the_admin_address_cannot_be_bound(tmp_pat
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
 @pytest.mark.parametrize("is_left", [True, False])
-@pytest.mark.parametrize(
-    "act, result",
-    [
-        (socket.socket.close, []),
-        (lambda far: far.shutdown(socket.SHUT_WR), [False]),
-        (lambda far: far.sendall(b"GET"), [True]),
-    ],
-    ids=["closed", "ended", "more"],
-)
+@pytest.mark.parametrize("act, result", PEEKED, ids=["closed", "ended", "more"])
 async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
     act: Callable[[socket.socket], object], result: list[bool], is_left: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -64,9 +63,9 @@ async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
     connection = ServerConnection(trio.SocketStream(trio.socket.from_stdlib_socket(near)), bare_lf=False)
     far.sendall(b"GET / HTTP/1.0\r\n\r\n")
     assert await connection.receive_request() is not None
-    assert connection.left is not None
+    assert connection.unread_octet is not None
     if not is_left:
-        connection.left.take()
+        connection.unread_octet.take()
     seen, began = list[bool](), trio.current_time()
 
     async def peek() -> None:
@@ -83,20 +82,23 @@ async def test_the_octet_that_is_left_hides_neither_more_octets_nor_an_end(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an octet is left on Linux only")
-async def test_without_a_descriptor_for_the_wait_no_client_is_taken_for_gone(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+@pytest.mark.parametrize("act, result", PEEKED, ids=["closed", "ended", "more"])
+async def test_without_a_descriptor_for_the_wait_a_departure_is_noticed(
+    act: Callable[[socket.socket], object], result: list[bool], autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Fails where EMFILE ends the responder of a client that is there."""
+    """Fails where EMFILE ends the responder of a client that is there, or keeps one whose client has left."""
     near, far = socket.socketpair()
     connection = ServerConnection(trio.SocketStream(trio.socket.from_stdlib_socket(near)), bare_lf=False)
-
-    def refuse(_: int) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr("chunkwire.net.unix.select.epoll", refuse)
-    with far, trio.move_on_after(1) as scope:
-        await connection.peek()
-    assert scope.cancelled_caught
+    far.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert await connection.receive_request() is not None
+    seen = list[bool]()
+    with far, no_descriptor_left():
+        with trio.move_on_after(1) as scope:
+            await connection.peek()
+        act(far)
+        with trio.fail_after(1), suppress(PeerGone):
+            seen.append(await connection.peek())
+    assert (scope.cancelled_caught, seen) == (True, result)
     connection.reset()
 
 
