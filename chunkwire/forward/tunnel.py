@@ -13,8 +13,8 @@ async def tunnel(client: Connection, upstream: Connection, *, send_timeout: floa
     """Relay octets and half-closes both ways until both sides have sent a FIN.
 
     Raises:
-        PeerGone: a side was reset, the client also while the upstream takes none of its octets; the caller resets the
-            other side.
+        SinkGone: the client was reset, perhaps while the upstream takes none of its octets.
+        PeerGone: the upstream was reset.
         SendTimeout: a side took nothing for `send_timeout`.
     """
     failures: list[ChunkwireError] = []
@@ -36,15 +36,17 @@ async def tunnel(client: Connection, upstream: Connection, *, send_timeout: floa
                 finally:
                     watch.cancel()
             await sink.send_eof()
-        except (PeerGone, SendTimeout) as error:
+        except SendTimeout as error:
             fail(error)
+        except PeerGone as error:
+            fail(SinkGone(str(error)) if error.connection is client else error)
         except SinkGone as error:
-            fail(PeerGone(str(error), sink))
+            fail(error if sink is client else PeerGone(str(error), sink))
 
     async def fail_at_reset(scope: trio.CancelScope) -> None:
         with scope:
             await client.wait_reset()
-            fail(PeerGone(f"{client.peer} reset the connection", client))
+            fail(SinkGone(f"{client.peer} reset the connection"))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(carry, client, upstream, name="tunnel up")
