@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -162,7 +162,7 @@ class Supervisor:
             ListenError: the address cannot be bound.
             WorkerError: a worker ended before it accepted.
         """
-        with _reserved(address) as bound:
+        async with _reserved(address) as bound:
             async with trio.open_nursery() as nursery:
                 for _ in range(self._count):
                     await nursery.start(self._keep_one, bound, name="worker")
@@ -195,35 +195,34 @@ class Supervisor:
                 return
             try:
                 await self._run_one(address)
-            except WorkerError as error:
+            except (WorkerError, OSError) as error:  # EMFILE, EAGAIN and ENOMEM may be over soon
                 logger.warning("%s", error)
 
     async def _run_one(
         self, address: Address, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         ours, theirs = socket.socketpair()
-        process = await trio.lowlevel.open_process(
-            self._command.at(address, theirs.fileno()),
-            pass_fds=(theirs.fileno(),),
-            preexec_fn=_ignore_signals,
-        )
-        theirs.close()
-        worker = _Worker(process, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), trio.Lock())
-        self._workers.append(worker)
-        if self._is_ending:
-            process.send_signal(signal.SIGTERM)
-        try:
-            async with worker.stream:
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
+            with theirs:
+                descriptor = theirs.fileno()
+                process = await trio.lowlevel.open_process(
+                    self._command.at(address, descriptor), pass_fds=(descriptor,), preexec_fn=_ignore_signals
+                )
+            worker = _Worker(process, stream, trio.Lock())
+            self._workers.append(worker)
+            if self._is_ending:
+                process.send_signal(signal.SIGTERM)
+            try:
                 if not await worker.wait_accepting():
                     raise WorkerError(await process.wait())
                 task_status.started()
                 await process.wait()
-        finally:
-            self._workers.remove(worker)
-            if process.returncode is None:
-                process.kill()
-                with trio.move_on_after(KILL_SECONDS, shield=True):
-                    await process.wait()
+            finally:
+                self._workers.remove(worker)
+                if process.returncode is None:
+                    process.kill()
+                    with trio.move_on_after(KILL_SECONDS, shield=True):
+                        await process.wait()
 
 
 async def supervise(
@@ -263,8 +262,8 @@ async def supervise(
         raise KeyboardInterrupt
 
 
-@contextmanager
-def _reserved(address: Address) -> Iterator[Address]:
+@asynccontextmanager
+async def _reserved(address: Address) -> AsyncIterator[Address]:
     """Reserve an address for the workers by a bound socket that does not listen; port 0 becomes a free port.
 
     A first socket is bound without SO_REUSEPORT, which fails where the workers of another server listen: with it, they
@@ -274,7 +273,7 @@ def _reserved(address: Address) -> Iterator[Address]:
         raise LocalError(f"several processes share a port, not a Unix socket: {address}")
     with ExitStack() as stack:
         try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
             family, *_, where = min(found, key=lambda each: each[0] != socket.AF_INET)  # ::1 may be missing
             held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             share_port(held)

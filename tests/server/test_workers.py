@@ -20,28 +20,64 @@ def a_worker() -> tuple[_Worker, trio.abc.Stream]:
     return _Worker(None, ours, trio.Lock(), is_accepting=True), theirs  # type: ignore[arg-type]
 
 
-def test_an_address_whose_name_is_no_domain_name_cannot_be_bound() -> None:
+async def test_an_address_whose_name_is_no_domain_name_cannot_be_bound() -> None:
     """Fails where the error of IDNA is a traceback."""
-    with (
-        pytest.raises(ListenError, match=r"^cannot listen on é\.\.b:0: no domain name$"),
-        _reserved(Address("é..b", 0)),
-    ):
-        pass
+    with pytest.raises(ListenError, match=r"^cannot listen on é\.\.b:0: no domain name$"):
+        async with _reserved(Address("é..b", 0)):
+            pass
 
 
-def test_an_address_of_ipv6_is_reserved_as_its_workers_bind_it() -> None:
+async def test_an_address_of_ipv6_is_reserved_as_its_workers_bind_it() -> None:
     """Fails where [::] takes 0.0.0.0 too, which another server may have."""
     with socket.create_server(("0.0.0.0", 0)) as other:
         port = other.getsockname()[1]
-        with _reserved(Address("::", port)) as address:
+        async with _reserved(Address("::", port)) as address:
             assert address == Address("::", port)
 
 
-def test_a_name_is_reserved_that_has_an_address_of_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = socket.getaddrinfo("::1", 0, type=socket.SOCK_STREAM)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    with _reserved(Address("six.test", 0)) as address:
+async def test_a_name_is_reserved_that_has_an_address_of_ipv6_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def find(*_: object, **__: object) -> object:
+        return socket.getaddrinfo("::1", 0, type=socket.SOCK_STREAM)
+
+    monkeypatch.setattr(trio.socket, "getaddrinfo", find)
+    async with _reserved(Address("six.test", 0)) as address:
         assert address.host == "six.test"
+
+
+async def test_a_name_that_is_slow_to_resolve_delays_no_other_task(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fails where the supervisor blocks for it: a signal would not end it."""
+
+    async def find(*_: object, **__: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(trio.socket, "getaddrinfo", find)
+    with trio.move_on_after(1) as scope:
+        async with _reserved(Address("slow.test", 0)):
+            pass
+    assert scope.cancelled_caught
+
+
+async def test_a_worker_that_cannot_be_started_again_is_tried_later(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fails where an error of the system, such as EMFILE, ends the other workers too, or leaves sockets open."""
+    drain, tries = Drain(), 0
+    supervisor = Supervisor(WorkerCommand(("/nonexistent",)), 1, drain)
+    really_run = supervisor._run_one
+
+    async def run_one(address: Address, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            await really_run(address)
+        if tries == 3:
+            drain.start()
+
+    monkeypatch.setattr(supervisor, "_run_one", run_one)
+    await supervisor._keep_one(Address("127.0.0.1", 1), task_status=trio.TASK_STATUS_IGNORED)
+    assert tries == 3
 
 
 async def test_a_request_for_metrics_that_is_cancelled_takes_its_own_answer() -> None:
