@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 from bench.text import print_line, program_parser
-from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.segments import Segments

@@ -17,7 +17,8 @@ from chunkwire.forward import gateway as module
 from chunkwire.forward.rewrite import admitted_framing
 from chunkwire.forward.settings import DEFAULT_GATEWAY_SETTINGS
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import Framing, Request
+from chunkwire.net.framing import Framing
+from chunkwire.net.heads import Request
 from tests.forward.wire import END, TEXT, Wire, answer, chunked, forwarding, get, status_of
 from tests.net.carry import MakeMover
 from tests.net.peer import tcp_pair

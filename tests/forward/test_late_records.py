@@ -9,7 +9,8 @@ import pytest
 
 from chunkwire.forward.failure import Outcome
 from chunkwire.forward.tap import Tap
-from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.record.values import Record, RequestRecord
 from chunkwire.server.journal import Ended
 from chunkwire.server.tap import MAX_NOTED_OCTETS, MAX_NOTED_WRITES, SentTap, Work

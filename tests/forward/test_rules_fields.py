@@ -8,7 +8,8 @@ import pytest
 
 from chunkwire.forward.rewrite import HeadAdditions, upstream_request
 from chunkwire.net.dial import parse_url
-from chunkwire.net.heads import BodyKind, Framing, Request
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request
 from tests.forward.wire import (
     CHUNKED,
     END,

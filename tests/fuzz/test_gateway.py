@@ -13,7 +13,8 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunkwire.net.heads import BodyKind, Response, read_response, response_framing
+from chunkwire.net.framing import BodyKind, response_framing
+from chunkwire.net.heads import Response, read_response
 from tests.forward.wire import END, Running, Wire, answer, forwarding, get, post, status_of
 from tests.fuzz.conftest import fuzz
 from tests.fuzz.machines import ODD, bodies, cut, splits

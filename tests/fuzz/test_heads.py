@@ -7,7 +7,8 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunkwire.net.heads import BodyKind, HeadError, find_head_end, request_framing, response_framing
+from chunkwire.net.framing import BodyKind, request_framing, response_framing
+from chunkwire.net.heads import HeadError, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
 from chunkwire.net.writer import write_request
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS

@@ -1,4 +1,4 @@
-"""Deadlines that are looked at now and then: never early, hardly late, and gone when lifted."""
+"""Deadlines that are looked at now and then: never early, hardly late, and gone when removed."""
 
 import math
 
@@ -21,16 +21,16 @@ async def test_a_deadline_is_reported_never_early_and_an_eighth_late_at_most(
     assert seconds <= trio.current_time() - 7 <= seconds * 9 / 8 + 1e-9
 
 
-async def test_a_deadline_that_was_lifted_or_has_come_is_not_reported_again(
+async def test_a_deadline_that_was_removed_or_has_come_is_not_reported_again(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     deadlines = Deadlines()
     due: list[str] = []
     nursery.start_soon(deadlines.run, name="deadlines")
-    deadlines.set("lifted", 1, lambda: due.append("lifted"))
+    deadlines.set("removed", 1, lambda: due.append("lifted"))
     deadlines.set("kept", 1, lambda: due.append("kept"))
-    deadlines.lift("lifted")
-    deadlines.lift("never set")
+    deadlines.remove("removed")
+    deadlines.remove("never set")
     await trio.sleep(10)
     assert due == ["kept"]
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, Response, request_framing, response_framing
+from chunkwire.net.framing import BodyKind, Framing, request_framing, response_framing
+from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.scanner import ChunkedScanner
 from chunkwire.wire.unchunked import CloseScanner, LengthScanner
 from tests.net.peer import accept_request, get, ok, receive_response, refuse_request, refuse_response

@@ -3,7 +3,8 @@
 import pytest
 
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import BodyKind, HeadError, Request, check_head, request_framing, response_framing
+from chunkwire.net.framing import BodyKind, request_framing, response_framing
+from chunkwire.net.heads import HeadError, Request, check_head
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS
 from tests.net.peer import (
     GET,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chunkwire.net.heads import HeadError, Request
-from chunkwire.net.targets import settle_target
+from chunkwire.net.targets import normalize_target
 from tests.net.peer import accept_request, get, receive_request, refuse_request
 
 
@@ -147,10 +147,10 @@ async def test_tokens_of_a_list_are_found_in_any_case_over_several_lines() -> No
 async def test_a_target_of_the_other_scheme_is_misdirected(sent: bytes) -> None:
     start = b"GET %b HTTP/1.1" % sent
     assert await refuse_request(get(start=start)) == (421, "misdirected")
-    over_tls = settle_target(Request(b"GET", sent, fields=((b"Host", b"x"),)), scheme=b"https")
+    over_tls = normalize_target(Request(b"GET", sent, fields=((b"Host", b"x"),)), scheme=b"https")
     assert over_tls.target == (b"/a" if sent.endswith(b"a") else b"/")
     with pytest.raises(HeadError, match="expected an https target") as caught:
-        settle_target(Request(b"GET", sent.lower().replace(b"s:", b":"), fields=((b"Host", b"x"),)), scheme=b"https")
+        normalize_target(Request(b"GET", sent.lower().replace(b"s:", b":"), fields=((b"Host", b"x"),)), scheme=b"https")
     assert caught.value.status == 421
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chunkwire
-from chunkwire.net.heads import BodyKind, Response, read_response, response_framing
+from chunkwire.net.framing import BodyKind, response_framing
+from chunkwire.net.heads import Response, read_response
 from chunkwire.origin.resources import RESOURCES
 from chunkwire.server.engine import Server
 from tests.origin.test_conformance import converse

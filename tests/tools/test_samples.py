@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from chunkwire.llm import DIALECTS
-from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import EndRecord, FrameRecord, Record
 from chunkwire.tools.bench.histogram import bounds

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.bench.histogram import DurationHistogram
