@@ -19,7 +19,7 @@ from bench.workshop import Workshop
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.lines import Buffer
-from chunkwire.wire.pattern import ShortCut
+from chunkwire.wire.pattern import FastPath
 from chunkwire.wire.reader import FrameReader
 from chunkwire.wire.scanner import ChunkedScanner
 
@@ -86,7 +86,7 @@ def make_body(shape: Shape, octets: int) -> Body:
     return Body(data, shape.ext, reads, len(wire))
 
 
-class NoShortCut(ShortCut):
+class NoFastPath(FastPath):
     """Takes no chunk, so that the scanner's plain loop takes all of them."""
 
     __slots__ = ()
@@ -101,7 +101,7 @@ class NoShortCut(ShortCut):
 def scan_by_loop(body: Body) -> None:
     """Scan a body as a relay does, without the pattern."""
     scanner = ChunkedScanner()
-    scanner._short_cut = NoShortCut()  # only this measurement needs it, so the scanner has no option
+    scanner._fast_path = NoFastPath()  # only this measurement needs it, so the scanner has no option
     _scan(scanner, body, None)
 
 

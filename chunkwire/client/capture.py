@@ -25,20 +25,10 @@ from chunkwire.client.completion import Completion
 from chunkwire.client.inner import MAX_INNER_OCTETS, Inner, InnerHead, describe_cut, judge_rest
 from chunkwire.client.mistakes import describe_bad_head, describe_no_message, hint_at
 from chunkwire.client.sniff import Beginning, find_head, find_status_line, find_whole_head, sniff
-from chunkwire.net.heads import (
-    BodyKind,
-    Framing,
-    HeadError,
-    check_head,
-    check_partial_head,
-    find_head_end,
-    read_request,
-    read_response,
-    request_framing,
-    response_framing,
-)
+from chunkwire.net.framing import BodyKind, Framing, request_framing, response_framing
+from chunkwire.net.heads import HeadError, check_head, check_partial_head, find_head_end, read_request, read_response
 from chunkwire.net.protocols import MAX_NAME_OCTETS, name_protocol
-from chunkwire.net.targets import settle_target
+from chunkwire.net.targets import normalize_target
 from chunkwire.record.recorder import Recorder
 from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Rule
 from chunkwire.wire.feed import Feed
@@ -226,7 +216,7 @@ class CaptureReader:
         message.recorder.request(self._t, request.method, request.target, request.fields, time.time(), octets=head)
         if b"\r" not in head:
             self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
-        settle_target(request)
+        normalize_target(request)
         framing = request_framing(request)
         self.asked.append(request.method)
         return framing

@@ -23,7 +23,8 @@ from chunkwire.client.upload import Upload
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.net.ends import ClientConnection, IncompleteHead
-from chunkwire.net.heads import Framing, HeadError, Request, Response, response_framing
+from chunkwire.net.framing import Framing, response_framing
+from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.net.pool import Pool, may_keep, server_of
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record

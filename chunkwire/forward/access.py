@@ -2,8 +2,8 @@
 
 127.0.0.1:50112 "GET /sse HTTP/1.1" 200 127.0.0.1:8081 head=1.2ms first=1.4ms chunks=20 octets=1042 complete
 
-The rule here: what is logged at DEBUG was answered by this gateway, or is counted on the line of the stream that it
-belongs to (`ProbeTraffic`), so that no client can keep an exchange out of the log.
+The rule here: no client can keep an exchange out of the log. What is logged at DEBUG was answered by this gateway, or
+is counted in the line of its stream (`ProbeTraffic`).
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from chunkwire.server.access import line_of, milliseconds
 
 logger = logging.getLogger("chunkwire.access")
 
-_BESIDE_PATHS: Final = (ACK_PATH.encode(), STATE_PATH.encode())
-_PROBE_PATHS: Final = (b"/probe", *_BESIDE_PATHS)
+_CONTROL_PATHS: Final = (ACK_PATH.encode(), STATE_PATH.encode())
+_PROBE_PATHS: Final = (b"/probe", *_CONTROL_PATHS)
 _BARRIER: Final = re.compile(rb"(?:^|&)barrier=([^&]+)")
-_BESIDE_STATUSES: Final = (200, 204, 404, 409)
+_CONTROL_STATUSES: Final = (200, 204, 404, 409)
 
 OnEnd: TypeAlias = Callable[[str, Request, Report], None]
 
 
 class ProbeTraffic:
-    """Finds the requests beside a relayed stream with a barrier (`origin.barrier`), of which a probe sends many."""
+    """Finds the acknowledgements and state requests of relayed streams with a barrier (`origin.barrier`)."""
 
     def __init__(self) -> None:
         self._streams: dict[bytes, Report] = {}
 
     def begin(self, request: Request, report: Report) -> None:
         """Note a request that is being relayed."""
-        name, is_beside = _barrier_in(request)
-        if name and not is_beside:
+        name, is_control = _barrier_in(request)
+        if name and not is_control:
             self._streams.setdefault(name, report)
 
     def end(self, request: Request, report: Report) -> None:
-        """Mark a relayed request that was beside a stream, and count it there."""
-        name, is_beside = _barrier_in(request)
+        """Mark a relayed acknowledgement or state request, and count it for its stream."""
+        name, is_control = _barrier_in(request)
         stream = self._streams.get(name)
         if stream is report:
             del self._streams[name]
-        elif stream is not None and is_beside and report.status in _BESIDE_STATUSES:
+        elif stream is not None and is_control and report.status in _CONTROL_STATUSES:
             report.is_about_barrier = True
             stream.barrier_requests += 1
 
 
 def _barrier_in(request: Request) -> tuple[bytes, bool]:
-    """Return the barrier that a request to a probe of ours names, b"" for none, and whether it is beside a stream."""
+    """Return the barrier that a request names, b"" for none; and whether it is an acknowledgement or state request."""
     path, _, query = request.target.partition(b"?")
     found = _BARRIER.search(query) if path.endswith(_PROBE_PATHS) else None
-    return found[1] if found else b"", path.endswith(_BESIDE_PATHS)
+    return found[1] if found else b"", path.endswith(_CONTROL_PATHS)
 
 
 def log_text(peer: str, request: Request, report: Report) -> None:

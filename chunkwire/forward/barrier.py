@@ -9,9 +9,9 @@ A frame is a chunk of the application, a part of one that is too large to hold (
 receive if its response is not chunked. The last-chunk, or the close that delimits a body, waits until everything before
 it is acknowledged.
 
-The application is asked in the version that the hop asks in, and chunks that it sends for HTTP/1.0 stay chunks, so that
-the hop gets what it gets without this gateway: nginx passes chunks on that it would hold without their sizes. Events
-and lines of JSON that come without chunks, since they were asked for in HTTP/1.0, are a frame each.
+The request goes to the application in the HTTP version in which it came, and chunks that answer HTTP/1.0 stay chunks.
+So the hop gets the same octets as without this gateway: nginx sends chunks on at once, and holds content without them.
+In an answer to HTTP/1.0 without chunks, each event or line of JSON is a frame.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _CODING: Final = re.compile(rb"\r\ncontent-encoding:[\t ]*([^\r\n]*)", re.IGNORE
 _TYPE: Final = re.compile(
     rb"\r\ncontent-type:[\t ]*(?:text/(event-stream)|application/(?:x-)?(?:ndjson|jsonl))", re.IGNORECASE
 )
-# A part of such content, with its end; or the rest of a receive.
+# One event or line with its end, or the rest of a receive.
 _EVENT: Final = re.compile(rb".*?(?:\r?\n){2}|.+", re.DOTALL)
 _LINE: Final = re.compile(rb".*?\n|.+", re.DOTALL)
 

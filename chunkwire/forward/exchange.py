@@ -48,7 +48,8 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection, IncompleteHead, ServerConnection
-from chunkwire.net.heads import BodyKind, Framing, Request, Response, is_event_stream
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request, Response, is_event_stream
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import (
     Leaving,
@@ -134,7 +135,7 @@ class Exchange:
                 limit = self._settings.response_timeout
                 self._fail(upstream_failure(ResponseTimeout(f"no response head came within {limit:g} s")))
         finally:
-            self._drain.deadlines.lift(self)
+            self._drain.deadlines.remove(self)
             self._mover.rest(self._client)
             self._settle_upstream()
         await self._settle_client()
@@ -293,7 +294,7 @@ class Exchange:
         for left in range(self._settings.max_informational, -1, -1):
             response = await connection.receive_response()
             if response.status >= 200 or response.status == 101:
-                self._drain.deadlines.lift(self)
+                self._drain.deadlines.remove(self)
                 self._is_event_stream = is_event_stream(response)
                 self._note_half_close()
                 return response

@@ -28,7 +28,8 @@ from chunkwire.forward.upstreams import Upstream, Upstreams
 from chunkwire.net.certificates import ServerTls
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import Framing, HeadError, Request, Response
+from chunkwire.net.framing import Framing
+from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.net.listen import Address, Drain, ServedStream
 from chunkwire.net.movers import Mover, PlainMover, SendTimeout, SinkGone, send_in_time
 from chunkwire.net.sleeper import current_sleeper

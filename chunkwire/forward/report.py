@@ -27,9 +27,8 @@ class Report:
         mode: the relay mode that the response body went through.
         fault: the fault that the operator asked for, if it applied to this response; None if not.
         keep_alive: another request may follow on the client's connection.
-        is_about_barrier: it was an acknowledgement or a request for a state, answered by the gateway itself, or beside
-            a stream that it relays.
-        barrier_requests: how many of those were relayed while this stream was.
+        is_about_barrier: it was an acknowledgement or a state request, to this gateway, or for a stream that it relays.
+        barrier_requests: how many acknowledgements and state requests for this stream were relayed.
     """
 
     verdict: Outcome = Outcome.COMPLETE

@@ -13,17 +13,8 @@ from typing import Final, NamedTuple
 
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import (
-    IDEMPOTENT_METHODS,
-    BodyKind,
-    Field,
-    Framing,
-    HeadError,
-    Request,
-    Response,
-    request_framing,
-    response_framing,
-)
+from chunkwire.net.framing import BodyKind, Framing, request_framing, response_framing
+from chunkwire.net.heads import IDEMPOTENT_METHODS, Field, HeadError, Request, Response
 from chunkwire.net.pool import may_keep
 from chunkwire.wire.errors import quoted
 
@@ -48,8 +39,8 @@ class HeadAdditions(NamedTuple):
         preserve_host: send the client's Host upstream, instead of the upstream's own.
         marks: fields added to a response whose body is not sent to the client in chunks.
         chunked_marks: fields added to any other response.
-        keeps_version: ask the upstream in the client's version, and leave chunks that it sends for HTTP/1.0: so a hop
-            gets the framing that it gets without this gateway (`forward.barrier`).
+        keeps_version: send the request in the client's HTTP version, and relay chunks also to HTTP/1.0, as if this
+            gateway were not there (`forward.barrier`).
     """
 
     name: str

@@ -12,7 +12,8 @@ from functools import partial
 
 from chunkwire.forward.failure import Outcome
 from chunkwire.forward.rewrite import DownstreamHead
-from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.net.movers import Observer, Shaper
 from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder

@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.tls import file_reason, settled
+from chunkwire.net.tls import configured, file_reason
 from chunkwire.wire.errors import LocalError
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class ServerTls:
 
     def _load(self) -> ssl.SSLContext:
         """Return a new context: one that loads again would keep its old certificate if the key type differs."""
-        context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        context = configured(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         try:
             context.load_cert_chain(self._cert, self._key, password=_refuse_passphrase)
         except OSError as error:

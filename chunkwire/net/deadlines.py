@@ -31,13 +31,13 @@ class Deadlines:
         self._sleep = trio.CancelScope()
 
     def set(self, key: object, seconds: float, on_due: Callable[[], object]) -> None:
-        """Call `on_due` after so many seconds on trio's clock, unless `lift` is called; replaces the key's deadline.
+        """Call `on_due` after so many seconds on trio's clock, unless `remove` is called; replaces the key's deadline.
 
         Args:
             seconds: `math.inf` only removes the key's deadline.
             on_due: called once, in the task of `run`; it must not raise.
         """
-        self.lift(key)
+        self.remove(key)
         if seconds == math.inf:
             return
         same = self._of_length.get(seconds)
@@ -46,7 +46,7 @@ class Deadlines:
         same[key] = (trio.current_time() + seconds, on_due)
         self._length_of[key] = seconds
 
-    def lift(self, key: object) -> None:
+    def remove(self, key: object) -> None:
         """Remove the key's deadline, if it has one."""
         seconds = self._length_of.pop(key, None)
         if seconds is not None:
@@ -68,5 +68,5 @@ class Deadlines:
             now = trio.current_time()
             for same in tuple(self._of_length.values()):
                 while same and (first := next(iter(same.items())))[1][0] <= now:
-                    self.lift(first[0])
+                    self.remove(first[0])
                     first[1][1]()

@@ -271,7 +271,7 @@ class Drain:
         try:
             return await connection.wait_octets()
         finally:
-            self.deadlines.lift(connection)
+            self.deadlines.remove(connection)
             self._idle.discard(connection)
 
 

@@ -16,7 +16,8 @@ import trio
 
 from chunkwire.net.dial import Url
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.net.tls import make_tls
 
 PER_SERVER: Final = 128  # idle connections; more are closed (Go's MaxIdleConnsPerHost: 2, urllib3: 10)

@@ -11,18 +11,9 @@ from typing import Final
 
 import h11
 
-from chunkwire.net.heads import (
-    BodyKind,
-    HeadError,
-    Request,
-    Response,
-    check_head,
-    read_request,
-    read_response,
-    request_framing,
-    response_framing,
-)
-from chunkwire.net.targets import settle_target
+from chunkwire.net.framing import BodyKind, request_framing, response_framing
+from chunkwire.net.heads import HeadError, Request, Response, check_head, read_request, read_response
+from chunkwire.net.targets import normalize_target
 from chunkwire.wire.limits import HeadLimits
 
 _CODING_LINE: Final = re.compile(rb"(?<=\n)transfer-encoding:[^\n]*+\n", re.IGNORECASE)
@@ -33,13 +24,13 @@ _ANY_REQUEST: Final = h11.Request(
 
 
 def judge_request(head: bytes, limits: HeadLimits, *, bare_lf: bool, scheme: bytes) -> Request:
-    """Return a request from its whole head; for the arguments see `check_head` and `settle_target`.
+    """Return a request from its whole head; for the arguments see `check_head` and `normalize_target`.
 
     Raises:
         HeadError: the head, its target or its framing is refused.
     """
     check_head(head, limits, is_request=True, bare_lf=bare_lf)
-    request = settle_target(read_request(head), scheme=scheme)
+    request = normalize_target(read_request(head), scheme=scheme)
     request_framing(request)  # before h11, which takes two equal lengths for one
     _parse(h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_octets), head)
     return request

@@ -84,9 +84,9 @@ class Polling:
         self._unpolled = (self._unpolled + 1) % TRY_EVERY
         return 0.0 if self._unpolled else self._seconds
 
-    def note(self, *, has_paid: bool) -> None:
+    def note(self, *, has_found: bool) -> None:
         """Note whether the last poll found something."""
-        self._credit = CREDIT if has_paid else max(0, self._credit - 1)
+        self._credit = CREDIT if has_found else max(0, self._credit - 1)
 
 
 class Sleeper(trio.abc.Instrument):
@@ -114,7 +114,7 @@ class Sleeper(trio.abc.Instrument):
         self._clock = clock
         self._handlers: dict[int, OnReady] = {}
         self._polling = Polling(0.0)
-        self._wishes: list[float] = []  # the poll durations that movers asked for
+        self._requested: list[float] = []  # the poll durations that movers asked for
         self._spare = SpareTime()
         self._moments = Moments()
         self._trio_epoll = -1
@@ -171,13 +171,13 @@ class Sleeper(trio.abc.Instrument):
     @contextmanager
     def polling(self, seconds: float) -> Iterator[None]:
         """Poll for so long before blocking (see `Polling`) during the `with` block; the longest of several counts."""
-        self._wishes.append(seconds)
-        self._polling = Polling(max(self._wishes))
+        self._requested.append(seconds)
+        self._polling = Polling(max(self._requested))
         try:
             yield
         finally:
-            self._wishes.remove(seconds)
-            self._polling = Polling(max(self._wishes, default=0.0))
+            self._requested.remove(seconds)
+            self._polling = Polling(max(self._requested, default=0.0))
 
     def has_work(self, now: float) -> bool:
         """Say whether `sleep(0.0)` may have work: a moment is due, descriptors are watched, or work waits for time."""
@@ -241,7 +241,7 @@ class Sleeper(trio.abc.Instrument):
                 events = poll(0, _MAX_EVENTS)
                 now = clock()
             if spin:
-                self._polling.note(has_paid=bool(events))
+                self._polling.note(has_found=bool(events))
         if not events and now < until:
             events = poll(until - now, _MAX_EVENTS) if until == end else self._sleep_to_moment(epoll, now, until)
             now = clock()

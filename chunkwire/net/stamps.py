@@ -277,33 +277,34 @@ def stamping(*, transmit: bool = False) -> Iterator[None]:
     """
     if not sys.platform.startswith("linux"):
         raise LocalError("kernel stamps: this system has none (Linux has: SO_TIMESTAMPING)")
-    with socket.create_server(("127.0.0.1", 0)) as door, closing(socket.create_connection(door.getsockname())) as near:
-        far, _ = door.accept()
-        with far:
-            _require_of(near, far, transmit=transmit)
+    listening = socket.create_server(("127.0.0.1", 0))
+    with listening, closing(socket.create_connection(listening.getsockname())) as sender:
+        receiver, _ = listening.accept()
+        with receiver:
+            _check_stamps(sender, receiver, transmit=transmit)
             yield
 
 
-def _require_of(near: socket.socket, far: socket.socket, *, transmit: bool) -> None:
+def _check_stamps(sender: socket.socket, receiver: socket.socket, *, transmit: bool) -> None:
     try:
-        _turn(far, _RX_SOFTWARE | _SOFTWARE)
+        _turn(receiver, _RX_SOFTWARE | _SOFTWARE)
         if transmit:
-            _turn(near, _TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP)
+            _turn(sender, _TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY | _OPT_ID_TCP)
     except PermissionError as error:
         raise LocalError("kernel stamps: not permitted here (SO_TIMESTAMPING)") from error
     except OSError as error:
         older = "; transmit stamps need Linux 6.2 (OPT_ID_TCP)" if transmit else ""
         raise LocalError(f"kernel stamps: this kernel has none ({error.strerror}){older}") from error
-    far.settimeout(CHECK_SECONDS)
-    give_up = time.monotonic() + CHECK_SECONDS
+    receiver.settimeout(CHECK_SECONDS)
+    deadline = time.monotonic() + CHECK_SECONDS
     is_stamped = False
     while not is_stamped:  # the kernel turns stamps on with a delay
-        near.sendall(b"x")
-        is_stamped = bool(arrival_of(far.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
-        if not is_stamped and time.monotonic() > give_up:
+        sender.sendall(b"x")
+        is_stamped = bool(arrival_of(receiver.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
+        if not is_stamped and time.monotonic() > deadline:
             raise LocalError("kernel stamps: this kernel takes the option and stamps nothing")
     if transmit:
         with suppress(BlockingIOError):  # the error queue is empty
-            if departure_of(near.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is not None:
+            if departure_of(sender.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is not None:
                 return
         raise LocalError("kernel stamps: this kernel stamps nothing that leaves")

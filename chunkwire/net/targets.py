@@ -43,7 +43,7 @@ _ABSOLUTE_FORM: Final = re.compile(rb"(https?)://([^/?#]*+)(.*+)", re.IGNORECASE
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]++")
 
 
-def settle_target(request: Request, *, scheme: bytes = b"http") -> Request:
+def normalize_target(request: Request, *, scheme: bytes = b"http") -> Request:
     """Return the request with its target in origin-form; its Host is valid (RFC 9112 §3.2).
 
     The host of an absolute-form target replaces Host (§3.2.2). For OPTIONS, such a target without path and query

@@ -61,7 +61,7 @@ class TlsStream(trio.abc.Stream):
         self._encrypted = 0  # octets of content in them that `write` has not returned as taken
         self._received = 0  # octets that the latest receive gave
         self._records = 0  # with content, read since then
-        self._most = 2 * RECORD_OCTETS  # octets that the next receive may give
+        self._most = 0  # octets that a receive may give; `_fill` sets it
         self._lost_by: OSError | None = None  # the error that each later read raises
 
     @classmethod
@@ -289,10 +289,10 @@ def make_tls(cafile: str | None = None, *, verify: bool = True) -> ssl.SSLContex
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return settled(context)
+    return configured(context)
 
 
-def settled(context: ssl.SSLContext) -> ssl.SSLContext:
+def configured(context: ssl.SSLContext) -> ssl.SSLContext:
     """Set what is the same for client and server (versions, ALPN, no renegotiation), and return the context."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -15,7 +15,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from chunkwire.net.heads import BodyKind, Field, HeadError, Request, Response, request_framing, response_framing
+from chunkwire.net.framing import BodyKind, request_framing, response_framing
+from chunkwire.net.heads import Field, HeadError, Request, Response
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import LocalError, quoted
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.net.heads import BodyKind
+from chunkwire.net.framing import BodyKind
 from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder

@@ -1,6 +1,6 @@
 """The built-in resources, in one table.
 
-A module of resources ends in a tuple of `Resource`; it is served when that tuple stands here.
+A module of resources ends in a tuple of `Resource`; those in this table are served.
 """
 
 from __future__ import annotations

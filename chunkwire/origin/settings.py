@@ -1,4 +1,4 @@
-"""What the origin's resources allow: caps on what a request may ask of them."""
+"""Caps on what a request may ask of the origin's resources."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class OriginSettings(ServerSettings):
     Attributes:
         max_chunks: chunks one stream may ask for.
         max_octets: chunk-data one stream may ask for; 1 GiB fills the buffers of all hops, to test backpressure.
-        max_chunk_octets: one chunk that we make; it stands in memory whole (go-httpbin caps a body at 1 MiB).
-        clock: `fixed` stamps `/generate`, `/sse` and `/ndjson` with planned moments of one fixed day, so that each run
-            has the same content.
-        max_duration: how long a stream may be asked to last; an hour, against go-httpbin's 10 s: people watch.
+        max_chunk_octets: octets of one chunk, which is in memory as a whole (go-httpbin: 1 MiB for a body).
+        clock: with `fixed`, the times in `/generate`, `/sse` and `/ndjson` are the planned ones, on a fixed day: each
+            run then has the same content.
+        max_duration: how long a stream may last: an hour, as people watch (go-httpbin: 10 s).
     """
 
     max_chunks: int = 1_000_000
@@ -36,6 +36,6 @@ DEFAULT_ORIGIN_SETTINGS: Final = OriginSettings()
 
 
 def caps_of(request: IncomingRequest) -> OriginSettings:
-    """Return the caps that hold for a request: the defaults where its server has none of its own."""
+    """Return the caps of a request: its server's, or the defaults if it has none."""
     settings = request.settings
     return settings if isinstance(settings, OriginSettings) else DEFAULT_ORIGIN_SETTINGS

@@ -25,7 +25,8 @@ import trio
 
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import BodyKind, Framing, HeadError, Request, request_framing
+from chunkwire.net.framing import BodyKind, Framing, request_framing
+from chunkwire.net.heads import HeadError, Request
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer

@@ -13,7 +13,8 @@ from functools import cached_property
 import trio
 
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import Framing, Request
+from chunkwire.net.framing import Framing
+from chunkwire.net.heads import Request
 from chunkwire.net.movers import SendTimeout
 from chunkwire.server.journal import Journal
 from chunkwire.server.query import Query

@@ -16,7 +16,8 @@ import trio
 
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.ends import ServerConnection
-from chunkwire.net.heads import BodyKind, Field, Response
+from chunkwire.net.framing import BodyKind
+from chunkwire.net.heads import Field, Response
 from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from chunkwire.net.heads import BodyKind, Framing, Request, Response
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.net.unread import shown_method
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record

@@ -1,4 +1,4 @@
-"""A short cut through many small chunks, made of the size lines that a stream has shown.
+"""A fast path through many small chunks, made of the size lines that a stream has shown.
 
 The plain loop of the scanner takes some 0.4 µs a chunk, because each is a few steps of Python. Where all chunks have
 one size line, a slice with the step of a chunk holds one octet of the framing of each: for a size of two digits, six
@@ -41,7 +41,7 @@ from chunkwire.wire.lines import Buffer
 BURST: Final = 16
 """Chunks the plain loop takes between two tries of the pattern: a try that fails costs as much as two of them."""
 
-WORTH_OCTETS: Final = 1024
+MIN_OCTETS: Final = 1024
 """Octets there must be for a try: fewer hold few chunks, and most reads of a stream are one chunk."""
 
 _BLOCKS: Final = (256, 32, 4)
@@ -170,7 +170,7 @@ class _Mixed:
         return position, chunks, position - start - chunks * self.framing + narrow * self.fewer
 
 
-class ShortCut:
+class FastPath:
     """What passes over the chunks of one stream, after enough of them have shown their size lines."""
 
     __slots__ = ("_lines", "_next_survey", "_skipped")

@@ -23,7 +23,7 @@ from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Ru
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
-from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, WORTH_OCTETS, PlainSizes, ShortCut, overhead
+from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, MIN_OCTETS, FastPath, PlainSizes, overhead
 
 _CR: Final = 0x0D
 _PLAIN_PER_EXT: Final = 8
@@ -116,6 +116,7 @@ class ChunkedScanner:
         "_error",
         "_excess",
         "_ext",
+        "_fast_path",
         "_forbidden",
         "_held",
         "_last_chunk",
@@ -123,7 +124,6 @@ class ChunkedScanner:
         "_limits",
         "_line",
         "_remaining",
-        "_short_cut",
         "_sizes",
         "_state",
         "_tail",
@@ -156,8 +156,8 @@ class ChunkedScanner:
         # Octets of framing that count against Limits.max_overhead so far; never below 0.
         self._excess = 0
         self._sizes = _plain_sizes(limits)
-        self._ext = b""  # the latest chunk-ext that is short enough for the short cut
-        self._short_cut = ShortCut()
+        self._ext = b""  # the latest chunk-ext that is short enough for the fast path
+        self._fast_path = FastPath()
         # In TRAILER_SECTION: the size line of the last-chunk; octets read from its first octet on; the field lines so
         # far.
         self._last_chunk: SizeLineRead | None = None
@@ -259,14 +259,14 @@ class ChunkedScanner:
         return None
 
     def _scan_plain_chunks(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int:
-        """Approve the chunks at start that have no chunk-ext; the short cut takes some that have one.
+        """Approve the chunks at start that have no chunk-ext; the fast path takes some that have one.
 
         An optimization: the other steps would approve the same octets, and they take the rest.
         """
         position = start
         while True:
-            if events is None and not self._excess and end - position >= WORTH_OCTETS:
-                position, chunks, octets = self._short_cut.skip(
+            if events is None and not self._excess and end - position >= MIN_OCTETS:
+                position, chunks, octets = self._fast_path.skip(
                     buffer, position, end=end, sizes=self._sizes, ext=self._ext, seen=self.chunks
                 )
                 self.chunks += chunks

@@ -216,7 +216,7 @@ def polled(polling: Polling, sleeps: int) -> int:
     for _ in range(sleeps):
         if polling.seconds():
             count += 1
-            polling.note(has_paid=False)
+            polling.note(has_found=False)
     return count
 
 
@@ -226,7 +226,7 @@ def test_polls_that_do_not_pay_are_tried_now_and_then() -> None:
 
 def test_a_poll_that_pays_is_followed_by_others_until_so_many_did_not() -> None:
     polling = Polling(50e-6)
-    polling.note(has_paid=True)
+    polling.note(has_found=True)
     assert polled(polling, CREDIT) == CREDIT
     assert polled(polling, TRY_EVERY - 1) == 0
 
@@ -234,5 +234,5 @@ def test_a_poll_that_pays_is_followed_by_others_until_so_many_did_not() -> None:
 @pytest.mark.parametrize("seconds, count", [(0.0, 0), (float("inf"), 100)])
 def test_polling_never_and_always_do_not_ask_whether_it_pays(seconds: float, count: int) -> None:
     polling = Polling(seconds)
-    polling.note(has_paid=True)
+    polling.note(has_found=True)
     assert polled(polling, 100) == count

@@ -15,7 +15,7 @@ from typing import Final
 
 from chunkwire.llm.answer import Reasoning, Text, ToolCall, Usage
 from chunkwire.llm.reading import AnswerReader
-from chunkwire.net.heads import BodyKind, Framing
+from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.segments import FrameMoments, Segments

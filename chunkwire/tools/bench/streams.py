@@ -20,7 +20,8 @@ from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import dial
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.heads import Request, Response, response_framing
+from chunkwire.net.framing import response_framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, Timing, kind_of, may_pass

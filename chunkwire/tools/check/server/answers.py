@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chunkwire.net.heads import HeadError, Response, check_head, find_head_end, read_response, response_framing
+from chunkwire.net.framing import response_framing
+from chunkwire.net.heads import HeadError, Response, check_head, find_head_end, read_response
 from chunkwire.wire.errors import quoted
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
