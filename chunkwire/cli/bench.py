@@ -12,14 +12,17 @@ SUMMARY = "how late do frames arrive? many streams, percentiles, limits, a basel
 EPILOG = """\
 late and added compare the origin's clock with ours, so both must be on one
 machine; hold needs no common clock. A percentile (nearest rank) is blank
-where fewer than ten samples are larger, or where fewer than 99 % of the
-samples are known: of the frames in one receive at most the last has a kernel
-stamp (--stamps process times each frame after its read).
+where fewer than ten samples are larger. A frame's arrival is its kernel stamp.
+Of the frames in one receive only the last has one. The others count as arrived
+with it: these samples are inexact, too large by at most the delay of the read,
+and the output counts them. --stamps process times each frame after its read.
 The load is an open loop: the origin's plan says when a frame is due, and a
 late frame does not delay the next one.
 A stream that ends or fails is followed by another, after a failure with a
 pause of up to 1 s. With --rate, streams begin whether earlier ones have ended
 or not, and first counts from the planned beginning.
+A turn is one measurement of the target or of the baseline. A round is a part
+of the sampling: some time of the run, with --baseline a turn or more.
 --until and --baseline resample rounds, not frames: 95 % intervals for a
 figure, 99.5 % for a difference; ~ is a difference that is not significant,
 x is target over base. added compares the two targets themselves (from written
@@ -27,11 +30,11 @@ to arrived); late includes how late the origin wrote.
 first has a sample of each stream, also of those that began before sampling.
 Ctrl-C and SIGTERM print the figures so far. Where a FILE is -, a flag writes
 to standard output, and merge reads standard input.
-exit codes: 0, 1 a limit is missed or cannot be judged, more streams failed than --limit errors=
-  allows (0), --until or --rate was not reached, a figure is mostly this meter's
-  own error (--force), or frames arrived, but none while it sampled, 2 usage,
-  7 no connection, 22 another status than 200, 28 no frame arrived at all,
-  130 Ctrl-C, 143 SIGTERM
+exit codes: 0, 1 a limit is missed or cannot be judged, more streams failed
+  than --limit errors= allows (0), --until or --rate was not reached, a figure
+  is mostly this meter's own error (--force), or frames arrived, but none while
+  it sampled, 2 usage, 7 no connection, 22 another status than 200, 28 no frame
+  arrived at all, 130 Ctrl-C, 143 SIGTERM
 
 examples:
   chunkwire bench :8081/probe -c 50 -z 10s           50 streams for 10 s
@@ -119,11 +122,11 @@ def moment(text: str) -> float:
 def add_timing(group: argparse._ArgumentGroup) -> None:
     """Add the flags of the clocks."""
     add = group.add_argument
-    stamps = "a frame's arrival: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
+    stamps = "what times a frame: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
     add("--stamps", choices=("kernel", "process"), help=stamps)
     hop = "--admin address of a serve or forward --stamps on the way: print the time in each segment (repeatable)"
     add("--hop", action="append", default=[], metavar="ADMIN", help=hop)
-    force = "print figures also where they are mostly this meter's own error, or the rate was not reached"
+    force = "print figures, and do not fail, where they are mostly this meter's own error or the rate was not reached"
     add("--force", action="store_true", help=force)
 
 

@@ -25,10 +25,12 @@ from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.tools.bench.view import lines, to_json
-from chunkwire.tools.paint import three_digits
+from chunkwire.tools.paint import number, three_digits
 from chunkwire.wire.errors import LocalError
 
 FILE_FLAGS = ("html", "csv", "hlog", "junit", "save")
+LONGEST_SECONDS = 86_400.0
+"""The longest time of sampling that is suggested."""
 
 
 def result_of(made: Bench) -> BenchResult:
@@ -91,7 +93,8 @@ def report(
     is_void = bool(complaints) and not options.force
     beginning, end, void_code = "", "", ExitCode.OK
     if is_void:
-        beginning, end, void_code = "nothing was measured: ", "; --force prints the figures", ExitCode.FINDING
+        beginning, void_code = "nothing was measured: ", ExitCode.FINDING
+        end = "; --force prints the figures all the same, and is no failure"
     is_noted = not is_void and is_text_shown(result, options)
     noted = tuple(line for part in result.parts for line in warnings(part.trends)) if is_noted else ()
     found = [(beginning + line + end, void_code) for line in complaints if not line.endswith(noted)]
@@ -143,8 +146,10 @@ def findings(
             yield f"{name}nothing was measured: interrupted before the first frame arrived", ExitCode.TIMEOUT
             continue
         if not has_arrived(gathered):
+            waiting = gathered.streams - gathered.failed
+            others = f", {waiting} without a frame so far" if waiting else ""
             hint = _hint_at(gathered, url or "")
-            yield f"{name}nothing was measured, no frame arrived: {streams}{hint}", nothing_code(gathered)
+            yield f"{name}nothing was measured, no frame arrived: {streams}{others}{hint}", nothing_code(gathered)
             continue
         for line in missed_lines(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
@@ -159,12 +164,12 @@ def findings(
 
 def has_arrived(gathered: Gathered) -> bool:
     """Say whether a frame arrived."""
-    return any(map(gathered.has_seen, DEFINITIONS))
+    return any(map(gathered.has, DEFINITIONS))
 
 
 def _hint_at(gathered: Gathered, url: str) -> str:
     """Return what may help where no frame arrived."""
-    if any(kind.startswith("no frame") for kind in gathered.failures):
+    if any(kind.startswith(("no head within", "head but")) for kind in gathered.failures):
         return "; does a hop hold the stream? chunkwire probe shows it"
     is_unanswered = not {"closed before the head", "reset"}.isdisjoint(gathered.failures)
     return f"; {HTTPS_HINT}" if is_unanswered and not url.lower().startswith("https:") else ""
@@ -173,7 +178,7 @@ def _hint_at(gathered: Gathered, url: str) -> str:
 def not_reached(until: Precision, gathered: Gathered) -> str:
     """Return the finding that --until was not reached."""
     needed = until.needed(gathered)
-    more = f"; -z {math.ceil(needed)}s might be enough" if needed else ""
+    more = f"; -z {math.ceil(needed)}s might be enough" if needed and needed < LONGEST_SECONDS else ""
     return f"--until {until.text}: not reached: {until.line(gathered)}{more}"
 
 
@@ -195,12 +200,13 @@ def conditions(made: Bench) -> dict[str, object]:
     parts = [part for part in (made.gathered, made.baseline) if part is not None]
     left_out = ", ".join(f"{three_digits(part.warmup)} s" for part in parts)
     hops = {f"{name}hops": made.known_hops.get(url) for name, url in (("", made.url), ("base ", made.base)) if url}
+    turns = f"{len(made.gathered.trends)} of each, in {number(len(made.gathered.rounds), 'round')}"
     return {
         **load,
         **({} if options.total is None else {"total": options.total}),
         "seconds": float(three_digits(sum(trend.seconds for trend in made.gathered.trends))),
         "warm-up": f"{left_out} (found)" if options.warmup is None else f"{options.warmup:g} s",
-        **({"turns": len(made.gathered.trends)} if made.base is not None else {}),
+        **({"turns": turns} if made.base is not None else {}),
         **{name: ", ".join(f"{place} {hop}" for place, hop in found) for name, found in hops.items() if found},
         **made.clocks.conditions(),
         "host": platform.node(),

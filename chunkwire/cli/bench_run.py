@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LocalError: the word merge is misspelt, or missing before a file.
     """
-    hint = near(options.url, [MERGE]) if options.url != MERGE and options.url.isalpha() else ""
-    if hint or (options.url != MERGE and os.path.isfile(options.url)):
+    hint = near(options.url, [MERGE]) if options.files and options.url.isalpha() else ""
+    if options.url != MERGE and (hint or os.path.isfile(options.url)):
         raise LocalError(f"expected a URL, or {MERGE} FILE…, got {options.url!r}{hint}")
     try:
         return merge(options) if options.url == MERGE else trio.run(bench, options)
@@ -72,15 +72,18 @@ async def bench(options: argparse.Namespace) -> int:
     records = lines_to("save", options.save, to_json, troubles.append)
     rows = lines_to("csv", options.csv, csv_line, troubles.append, CSV_HEADING)
     targets = [url for url in (made.url, base) if url is not None]
-    with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
-        with progress(options) as made.report_progress, StopSignal() as stop:
+    with progress(options) as made.report_progress, StopSignal() as stop:
+        with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
             await run_turns(made)
     made.is_partial = bool(stop.code)
     parts = (("", made.gathered), ("the baseline: ", made.baseline))
     complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
     troubles += unknown_hops(made)
-    code = report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
-    return stop.code or code
+    with StopSignal() as late_stop:  # one signal waits until the files are written; a second one leaves the old ones
+        code = report(result_of(made), options, requirements, until=until, troubles=troubles, complaints=complaints)
+    if late_stop.code:
+        say("interrupted while the result was written; it is whole")
+    return stop.code or late_stop.code or code
 
 
 async def wait_start(start_at: float | None) -> None:
@@ -104,6 +107,7 @@ def merge(options: argparse.Namespace) -> int:
     asked = [name.replace("_", "-") for name in MEASURING if name in options.given]
     if asked or not options.files:
         trouble = f"it does not measure, so --{asked[0]} has no meaning" if asked else "expected FILE…"
+        trouble += "" if options.files else f"; a host of this name is http://{MERGE}/"
         raise LocalError(f"bench merge: {trouble}")
     flags.refuse_flags_for_urls(options, MERGE, ("-X", "method"), ("-m", "max_time"))
     check(options)

@@ -53,12 +53,11 @@ class Clocks:
 
     def complaints(self, parts: Sequence[tuple[str, Gathered | None]], *, has_rate: bool) -> Iterator[str]:
         """Yield why the figures are not a measurement, prefixed with the name of target or baseline."""
-        is_kernel = self.timing is Timing.KERNEL
         if line := step_line(self.step_ns):
             yield line
         for name, gathered in parts:
             if gathered is not None:
-                yield from (name + line for line in void_reasons(gathered, is_kernel=is_kernel, has_rate=has_rate))
+                yield from (name + line for line in void_reasons(gathered, by_process=self.why, has_rate=has_rate))
 
 
 @contextmanager

@@ -11,13 +11,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import trio
+
 from chunkwire.cli.asking import read_request
 from chunkwire.cli.bench_timing import Clocks
 from chunkwire.net.dial import Url
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.limits import Precision
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, Arrivals, Load, Opening
-from chunkwire.tools.bench.metering import Meter
+from chunkwire.tools.bench.metering import LOOK_GROWTH, Meter
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
 from chunkwire.tools.bench.statistics import nearest_rank
@@ -35,7 +37,8 @@ SILENT_TURNS = 3
 FRAMES_MARGIN_SECONDS = 30.0
 """Our origin is asked to stream so much longer than warm-up and sampling: many streams take a while to open."""
 OPENING_SECONDS = 0.1
-"""Estimate of opening the streams of a turn, for the announced time."""
+"""Estimate of what a turn takes beside sampling, warm-up and `Load.spread`, for the announced time."""
+_LONGER = ", longer where streams open slowly"
 MIN_PATIENCE_SECONDS = 1.0
 """The shortest limit on the time to a stream's first frame, however short the sampling is."""
 
@@ -115,22 +118,26 @@ async def run_turns(made: Bench) -> None:
     pair = [(made.url, made.gathered)]
     if made.base is not None and made.baseline is not None:
         pair.append((made.base, made.baseline))
+    began, look = trio.current_time(), float(ROUNDS)
     for turn in range(made.turns):
         random.shuffle(pair)
+        left = "" if not turn else f", about {(trio.current_time() - began) * (made.turns / turn - 1):.0f} s left"
+        what = f"turn {turn + 1} of {made.turns}{left}: " if made.base else ""
         for target, total in pair:
-            await _turn(made, target, total, turn)
-        is_silent = not all(total.has_seen("first") for _, total in pair)
+            await _turn(made, target, total, turn, what)
+        is_silent = not all(total.has("first") for _, total in pair)
         if is_silent and (made.must_open or turn + 1 >= SILENT_TURNS):
             return
-        if turn + 1 >= ROUNDS and made.base is not None and made.is_decided:
-            return
+        if turn + 1 >= look and made.base is not None:
+            if made.is_decided:
+                return
+            look = (turn + 1) * LOOK_GROWTH
 
 
-async def _turn(made: Bench, target: Url, total: Gathered, turn: int) -> None:
-    what = f"turn {turn + 1} of {made.turns}: {target}" if made.base else f"opening streams of {target}"
-    made.report_progress(what)
+async def _turn(made: Bench, target: Url, total: Gathered, turn: int, what: str) -> None:
+    made.report_progress(f"{what}opening streams of {target}")
     load = make_load(made, target, turn, is_base=total is made.baseline)
-    meter = Meter(load, report_progress=lambda so_far: made.report_progress(live_line(so_far)))
+    meter = Meter(load, report_progress=lambda so_far: made.report_progress(what + live_line(so_far)))
     try:
         await meter.run()
     finally:
@@ -164,15 +171,26 @@ def plan_line(made: Bench) -> str:
     """Return how long the bench will take, where it has a baseline or --until; else nothing."""
     total, turns = made.options.total, made.turns
     each = f"{number(turns, 'turn')} of the target and {turns} of the baseline, each pair in random order"
-    total_seconds = 2 * turns * (OPENING_SECONDS + (made.options.warmup or 0.0) + made.turn_seconds)
+    spread = sum(spread_of(made, url) for url in (made.url, made.base) if url is not None)
+    total_seconds = turns * (spread + 2 * (OPENING_SECONDS + (made.options.warmup or 0.0) + made.turn_seconds))
     if made.until is not None:
-        ways = f" of each, in turns: about {total_seconds:.0f} s in all" if made.base is not None else ""
+        ways = f" of each, in turns: about {total_seconds:.0f} s in all{_LONGER}" if made.base is not None else ""
         return f"until {made.until.text}, or {made.seconds:g} s of sampling at most{ways}"
     if made.base is None:
         return ""
     if made.seconds == math.inf:
         return f"{each}, until {number(total or 0, 'stream')} of each {'has' if total == 1 else 'have'} ended"
-    return f"about {total_seconds:.0f} s: {each}, each {made.turn_seconds:g} s of sampling"
+    return f"about {total_seconds:.0f} s{_LONGER}: {each}, each {made.turn_seconds:g} s of sampling"
+
+
+def spread_of(made: Bench, url: Url) -> float:
+    """Return the s over which the streams of `-c` are opened."""
+    return 0.0 if made.arrivals is not None or made.options.open == "together" else interval_of(url)
+
+
+def interval_of(url: Url) -> float:
+    """Return the interval of the frames of a /probe, s; 0 for another stream."""
+    return parse_duration(parameters(url).get("interval", "50ms")) or 0.0 if is_probe(url) else 0.0
 
 
 def make_load(made: Bench, url: Url, turn: int, *, is_base: bool = False) -> Load:
@@ -188,12 +206,10 @@ def make_load(made: Bench, url: Url, turn: int, *, is_base: bool = False) -> Loa
     asked = read_request(options)
     if not isinstance(asked.body, bytes | None):
         raise LocalError("-d -: expected a body that can be sent again, with each stream")
-    spread = 0.0
-    if is_probe(url):
-        interval = spread = parse_duration(parameters(url).get("interval", "50ms")) or 0.0
-        if interval and math.isfinite(made.seconds) and "n" not in parameters(url) and made.arrivals is None:
-            frames = math.ceil((made.turn_seconds + (options.warmup or 0.0) + FRAMES_MARGIN_SECONDS) / interval)
-            url = with_parameters(url, {"n": str(frames), "interval": exact_duration(interval)})
+    interval = interval_of(url)
+    if interval and math.isfinite(made.seconds) and "n" not in parameters(url) and made.arrivals is None:
+        frames = math.ceil((made.turn_seconds + (options.warmup or 0.0) + FRAMES_MARGIN_SECONDS) / interval)
+        url = with_parameters(url, {"n": str(frames), "interval": exact_duration(interval)})
     is_looked_at = made.until is not None and made.base is None
     return Load(
         url=url,
@@ -207,7 +223,7 @@ def make_load(made: Bench, url: Url, turn: int, *, is_base: bool = False) -> Loa
         must_open=turn == 0 and made.must_open,
         is_enough=made.until.is_decided if is_looked_at and made.until is not None else None,
         opening=Opening(options.open or "staggered"),
-        spread=spread,
+        spread=spread_of(made, url),
         method=asked.method,
         fields=asked.fields,
         body=asked.body,

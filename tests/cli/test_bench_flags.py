@@ -125,11 +125,16 @@ def test_a_hop_without_stamps_of_the_streams_is_named_unless_the_bench_was_inter
 
 
 def test_the_announced_time_of_until_has_the_turns_of_the_baseline() -> None:
-    options, url = Namespace(duration=None, total=None, warmup=None), parse_url("http://a:1")
+    options, url = Namespace(duration=None, total=None, warmup=None, open=None), parse_url("http://a:1")
     until = parse_precision("p99=5%")
     assert plan_line(Bench(options, url, None, until=until)) == "until p99=5%, or 120 s of sampling at most"
+    longer = "s in all, longer where streams open slowly"
     line = plan_line(Bench(options, url, url, until=until))
-    assert line == "until p99=5%, or 120 s of sampling at most of each, in turns: about 264 s in all"
+    assert line == f"until p99=5%, or 120 s of sampling at most of each, in turns: about 264 {longer}"
+    slow = parse_url("http://a:1/probe?interval=1s")
+    assert plan_line(Bench(options, slow, url, until=until)).endswith(f"about 384 {longer}")
+    options.open = "together"
+    assert plan_line(Bench(options, slow, url, until=until)).endswith(f"about 264 {longer}")
 
 
 def test_a_file_that_can_be_written_is_left_alone_where_nothing_is_measured(

@@ -1,6 +1,7 @@
 """`bench` against streams that fail: kinds of failures, exit codes, and the number of requests."""
 
 import json
+import re
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from chunkwire.cli.main import main
 from tests.patience import PATIENCE
-from tests.peers.command import CHUNKWIRE, chunkwire
+from tests.peers.command import CHUNKWIRE, chunkwire, serving
 from tests.peers.process import run, started
 from tests.real_probe.broken import (
     FRAME,
@@ -36,8 +37,9 @@ WITHOUT_A_FRAME: Mapping[str, tuple[Answer, str]] = {
     "only a last-chunk": (send(HEAD, LAST), "ended without a frame"),
     "a cut": (send(HEAD), "cut"),
     "no size": (send(HEAD, b"zz\r\n"), "malformed"),
-    "no head, ever": (stall_after(), "no frame within 1 s"),
-    "no frame, ever": (stall_after(HEAD), "no frame within 1 s"),
+    "no head, ever": (stall_after(), "no head within 1 s"),
+    "no frame, ever": (stall_after(HEAD), "head but no frame within 1 s"),
+    "no octet, and no end": (stall_after(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "ended without a frame"),
 }
 AFTER_FRAMES: Mapping[str, tuple[Answer, str]] = {
     "a cut": (send(HEAD, FRAME * 3), "cut"),
@@ -62,6 +64,7 @@ def test_a_frame_that_never_comes_ends_with_28_and_says_why(name: str) -> None:
     assert told["failed"] <= told["streams"]
     assert said.startswith("chunkwire: nothing was measured, no frame arrived: ")
     assert kind in said
+    assert ("without a frame so far" in said) is (told["failed"] < told["streams"])
     assert asked.requests <= 40  # three at once, each waiting longer after each failure
 
 
@@ -110,6 +113,15 @@ def test_a_stream_that_failed_is_replaced_by_the_next() -> None:
 def test_a_turn_whose_only_stream_fails_does_not_end_a_bench_whose_streams_may_fail() -> None:
     with broken_server(in_turn(send(), WHOLE)) as asked, broken_server(WHOLE) as base:
         assert benched(asked.url, "-n", "2", "--baseline", base.url, "--limit", "errors=50%")[0] == 0
+
+
+def test_short_answers_have_percentiles_without_a_flag_and_say_how_many_samples_are_inexact() -> None:
+    """Fails where frames that share a receive have no moment: each of these answers is one receive."""
+    with broken_server(WHOLE) as asked:
+        result = chunkwire("bench", asked.url, "-c", "3", "-n", "30")
+    first = next(line for line in result.stdout.decode().splitlines() if line.startswith("  first"))
+    assert first.split()[1].replace(".", "").isdecimal()
+    assert b"* inexact: first 30 of 30, gap 30 of 30; only the last frame of a receive" in result.stdout
 
 
 def test_a_short_answer_is_not_requested_in_a_busy_loop() -> None:
@@ -179,8 +191,7 @@ def test_streams_begin_before_any_has_an_answer(words: str) -> None:
         WHOLE(client, number)
 
     with broken_server(answer) as asked:
-        # A whole answer is one read: no stamp of the kernel says when its first frame came.
-        code, told, _ = benched(asked.url, *words.split(), "-n", "4", "--stamps", "process", "--force")
+        code, told, _ = benched(asked.url, *words.split(), "-n", "4")
     assert (code, told["streams"], told["quantities"]["first"]["n"]) == (0, 4, 4)
 
 
@@ -209,6 +220,21 @@ def test_an_origin_that_is_killed_half_way_fails_the_run() -> None:
     assert "no connection (refused)" in told["failures"]
     assert told["failed"] <= told["streams"]
     assert b"streams failed" in err or b"no frame arrived" in err
+
+
+def test_a_target_whose_process_is_killed_in_mid_run_fails_the_run_and_says_how() -> None:
+    """The rows come in blocks: with the first one, frames have been sampled."""
+    words = ("-c", "3", "-z", "3s", "--warmup", "0", "--csv", "-")
+    with serving("serve") as origin:
+        with started([*CHUNKWIRE, "bench", origin.url("/probe?interval=5ms"), *words]) as bench:
+            assert bench.stdout is not None
+            assert bench.stdout.read(1)
+            origin.process.kill()
+            _, err = bench.communicate(timeout=PATIENCE)
+    assert bench.returncode == 1
+    assert re.search(rb"more streams failed than it allows: \d+ streams, \d+ failed \(.*no connection \(refused\)", err)
+    assert re.search(rb"\d (reset|cut)", err)
+    assert b"Traceback" not in err
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

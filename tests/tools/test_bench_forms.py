@@ -62,6 +62,13 @@ def test_conditions_are_comments_and_not_go_configuration_lines() -> None:
     assert {line[:9] for line in lines} == {"# url: ht", "# streams", "# warm-up", "Benchmark"}
 
 
+def test_go_lines_say_which_samples_are_inexact() -> None:
+    partly = gathered()
+    partly.rounds[0].inexact["late"] = 7
+    (line,) = (line for line in go_lines(BenchResult(url="", gathered=partly, conditions={})) if "inexact" in line)
+    assert line.startswith("# inexact: late 7 of 2000; ")
+
+
 def test_junit_has_a_test_for_each_limit_and_the_message_of_a_missed_one() -> None:
     requirements = [parse_limit("late.p50=1us"), parse_limit("late.p50=1s"), parse_limit("errors=0")]
     root = ET.fromstring(junit(requirements, result(), []))
@@ -76,11 +83,11 @@ def test_junit_of_a_bench_that_measured_nothing_fails() -> None:
     assert root.get("failures") == "1"
 
 
-def test_a_row_of_csv_leaves_empty_what_is_not_known() -> None:
-    full = FrameSample(2, 7, 1_500_000, 20_000, -10_000, 50_000_000, is_sampled=True)
-    bare = FrameSample(2, 1, 1_500_000, None, None, None, is_sampled=False)
-    assert csv_line(("target", full)) == "2,7,1.500000,0.020000,-0.010000,50.000000,1,target"
-    assert csv_line(("base", bare)) == "2,1,1.500000,,,,0,base"
+def test_a_row_of_csv_leaves_empty_what_a_frame_lacks() -> None:
+    full = FrameSample(2, 7, 1_500_000, 20_000, -10_000, 50_000_000, is_sampled=True, is_exact=True)
+    bare = FrameSample(2, 1, 1_500_000, None, None, None, is_sampled=False, is_exact=False)
+    assert csv_line(("target", full)) == "2,7,1.500000,0.020000,-0.010000,50.000000,1,target,1"
+    assert csv_line(("base", bare)) == "2,1,1.500000,,,,0,base,0"
     assert len(CSV_HEADING.split(",")) == len(csv_line(("base", bare)).split(","))
 
 

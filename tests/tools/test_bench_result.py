@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,8 @@ from chunkwire.wire.errors import LocalError
 
 def made(*, has_baseline: bool = False, streams: int = 2) -> BenchResult:
     def gathered() -> Gathered:
-        rounds = [Round(0.5, 3, 2, {"late": DurationHistogram([-5, 10**6, 10**9])}, Counter(queued=1))]
+        samples = {"late": DurationHistogram([-5, 10**6, 10**9])}
+        rounds = [Round(0.5, 3, 2, samples, Counter(queued=1), Counter(late=2))]
         return Gathered(rounds, streams=streams, failures=Counter(cut=1), trends=[Trend(seconds=0.5, busy=None)])
 
     return BenchResult(
@@ -37,7 +39,7 @@ def test_results_add_up() -> None:
     assert total.gathered.samples("late").n == 9
     assert (total.gathered.streams, total.gathered.failures, total.gathered.frames) == (7, {"cut": 3}, 9)
     assert total.conditions == {"streams": 7, "chunkwire": "1.0", "kernel": "1.0"}
-    assert total.gathered.quantity("queued").of == 3
+    assert (total.gathered.quantity("queued").of, total.gathered.quantity("late").inexact) == (3, 6)
 
 
 def test_addition_does_not_change_its_parts() -> None:
@@ -58,7 +60,7 @@ BROKEN: list[Callable[[dict[str, object]], object]] = [
     lambda members: {**members, "conditions": {"seconds": 10**400}},
     lambda members: [],
     lambda members: {**members, "kind": "probe"},
-    lambda members: {**members, "v": 1},
+    lambda members: {**members, "v": 2},
     lambda members: {**members, "raw": None},
     lambda members: {name: value for name, value in members.items() if name != "url"},
     lambda members: {**members, "url": 3},
@@ -103,12 +105,17 @@ def test_a_figure_is_known_with_99_percent_of_its_samples_and_not_with_98() -> N
     assert not Gathered([one]).quantity("queued").has_enough_known
 
 
-def test_a_sample_of_unknown_value_is_seen_and_not_known() -> None:
+def test_a_sample_of_unknown_value_is_counted_and_not_known() -> None:
     gathered = Gathered()
-    assert not gathered.has_seen("first")
-    gathered.at(0.0).record("first", None)
-    assert gathered.has_seen("first")
-    assert not gathered.has("first")
+    gathered.at(0.0).record("queued", None)
+    assert not gathered.has("queued")
+    assert gathered.quantity("queued").of == 1
     gathered.at(0.0).record("gap", 5)
-    assert gathered.has_seen("gap")
     assert gathered.has("gap")
+
+
+def test_results_of_several_hosts_lose_the_counts_of_what_compares_their_clocks() -> None:
+    one, other = made(), made(streams=3)
+    other = replace(other, conditions={**other.conditions, "host": "b"})
+    assert merged([one, other]).gathered.quantity("late").inexact == 0
+    assert merged([one, other], clocks_agree=True).gathered.quantity("late").inexact == 4

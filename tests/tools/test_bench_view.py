@@ -158,25 +158,18 @@ def test_one_of_a_kind_is_singular() -> None:
     assert "* 1 stream, 0 failed; 1 frame in 1 read, 1.00 reads a frame" in shown
 
 
-@pytest.mark.parametrize("unknown, is_left_out", [(1, False), (2, True)])
-def test_a_line_says_why_percentiles_without_stamps_are_left_out(unknown: int, is_left_out: bool) -> None:
-    made = found(frames=100, added=[0.001] * 99, gap=[0.001] * 99)
-    made.rounds[0].unknown = Counter(added=unknown, late=2)
-    notes = [line for line in lines(result(made)) if "are left out" in line]
-    known = "late 0 of 2, added 99 of 101; of" if is_left_out else "late 0 of 2; of"
-    assert len(notes) == 1
-    assert f"fewer than 99 % of the samples are known: {known} the frames in one receive" in notes[0]
-    based = [line for line in lines(result(gathered(), baseline=made)) if "are left out" in line]
-    assert [line[:8] for line in based] == ["* base: "]
-    assert "left out" not in " ".join(lines(result(gathered())))
-
-
-def test_a_stream_whose_stamps_are_all_unknown_is_not_said_to_have_none() -> None:
-    made = found(first=[0.001])
-    made.rounds[0].unknown = Counter(late=9, added=9, hold=9)
-    assert "late, added, hold are left out: the frames of this stream do not say when" not in " ".join(
-        lines(result(made))
-    )
+def test_percentiles_of_inexact_samples_are_shown_and_a_line_says_of_how_many() -> None:
+    """Fails where a stream of which two frames of a hundred share a receive has no percentiles."""
+    made = found(frames=100, added=[0.001] * 100, gap=[0.001] * 99)
+    made.rounds[0].inexact = Counter(added=2)
+    row, *_ = (line for line in lines(result(made)) if line.startswith("  added"))
+    assert row.split()[:3] == ["added", "1.00", "1.00"]
+    note = "inexact: added 2 of 100; only the last frame of a receive has a kernel stamp"
+    assert [line for line in lines(result(made)) if line.startswith(f"* {note}")]
+    assert [line for line in lines(result(gathered(), baseline=made)) if line.startswith(f"* base: {note}")]
+    assert "inexact" not in " ".join(lines(result(gathered())))
+    told = json.loads(to_json(result(made)))["quantities"]
+    assert (told["added"]["inexact"], told["gap"]["inexact"]) == (2, 0)
 
 
 def turns(late: float, added: float) -> Gathered:
@@ -242,6 +235,15 @@ def test_a_page_without_stamps_draws_frames_over_time() -> None:
 
 def test_a_page_without_stamps_has_curves_of_first_and_gap() -> None:
     assert page(result(found(gap=[k / 100 for k in range(100)]))).count("<polyline") == 1
+
+
+def test_percentiles_over_time_are_drawn_of_the_baseline_too() -> None:
+    """Fails where chart and table have the target alone."""
+    text = page(result(turns(0.02, 0.02), baseline=turns(0.01, 0.01)))
+    over_time = text[text.index("Percentiles over time") :]
+    assert re.findall(r"<title>(p50[^<]*)</title>", over_time) == ["p50", "p50 (baseline)"]
+    assert over_time.count("<table>") == 2
+    assert "(baseline)" not in page(result(turns(0.02, 0.02)))
 
 
 def test_an_interrupted_result_is_marked_partial() -> None:

@@ -149,19 +149,20 @@ def test_content_has_the_kernel_stamp_of_its_read_although_another_frame_ends_th
     gathered, reader = Gathered(), DIALECTS["openai"].reader()
     stream = sampler(gathered, Window(), reader=reader, is_kernel=True)
     stream.take(SENT_NS + 20 * MS, encode_chunk(WORD) + encode_chunk(USAGE), SENT_NS + 10 * MS)
-    assert (values(gathered, "ttft"), gathered.quantity("first").known) == (ms(10.0), 0)
+    assert values(gathered, "ttft") == ms(10.0)
+    assert [gathered.quantity(name).inexact for name in ("ttft", "first")] == [0, 1]
 
 
-@pytest.mark.parametrize("frames, known", [(1, 2), (2, 1)])
-def test_a_frame_that_only_the_last_chunk_follows_in_its_receive_has_its_stamp(frames: int, known: int) -> None:
-    """Fails where the last gap of each stream, of a server that writes both at once, has no known value."""
+@pytest.mark.parametrize("frames, inexact", [(1, 0), (2, 2)])
+def test_a_frame_that_only_the_last_chunk_follows_in_its_receive_has_its_stamp(frames: int, inexact: int) -> None:
+    """Fails where the last gap of each stream, of a server that writes both at once, is inexact."""
     gathered = Gathered()
     stream = sampler(gathered, Window(SENT_NS, SENT_NS, SENT_NS + 1000 * MS), is_kernel=True)
     stream.take(SENT_NS + 11 * MS, encode_chunk(b"a"), SENT_NS + 10 * MS)
     stream.take(SENT_NS + 21 * MS, encode_chunk(b"b"), SENT_NS + 20 * MS)
     stream.take(SENT_NS + 32 * MS, encode_chunk(b"c") * frames + encode_last_chunk(), SENT_NS + 30 * MS)
-    assert values(gathered, "gap") == ms(*[10.0] * known)
-    assert gathered.quantity("gap").of == frames + 1
+    assert values(gathered, "gap") == ms(*[0.0] * (frames - 1), 10.0, 10.0)
+    assert gathered.quantity("gap").inexact == inexact
 
 
 def test_an_answer_without_content_has_no_ttft() -> None:
@@ -180,12 +181,12 @@ def test_frames_may_be_reported_one_by_one() -> None:
     stream.take(SENT_NS + 10 * MS, stamped(8.0, 9.0))
     stream.take(SENT_NS + 20 * MS, encode_chunk(b"a"))
     assert frames == [
-        FrameSample(7, 1, 10 * MS, 2 * MS, 1 * MS, None, is_sampled=False),
-        FrameSample(7, 2, 20 * MS, None, None, 10 * MS, is_sampled=True),
+        FrameSample(7, 1, 10 * MS, 2 * MS, 1 * MS, None, is_sampled=False, is_exact=True),
+        FrameSample(7, 2, 20 * MS, None, None, 10 * MS, is_sampled=True, is_exact=True),
     ]
 
 
-def test_a_gap_after_a_frame_whose_arrival_is_unknown_is_not_reported() -> None:
+def test_a_frame_without_a_stamp_is_reported_as_inexact() -> None:
     frames: list[FrameSample] = []
     window = Window(SENT_NS, SENT_NS, SENT_NS + 1000 * MS)
     stream = StreamSampler(
@@ -194,10 +195,10 @@ def test_a_gap_after_a_frame_whose_arrival_is_unknown_is_not_reported() -> None:
     for read_ms, arrived_ms in ((10, None), (21, 20), (31, 30)):
         arrived_ns = 0 if arrived_ms is None else SENT_NS + arrived_ms * MS
         stream.take(SENT_NS + read_ms * MS, encode_chunk(b"a"), arrived_ns)
-    assert [(frame.arrived_ns, frame.gap_ns) for frame in frames] == [
-        (None, None),
-        (20 * MS, None),
-        (30 * MS, 10 * MS),
+    assert [(frame.arrived_ns, frame.gap_ns, frame.is_exact) for frame in frames] == [
+        (10 * MS, None, False),
+        (20 * MS, 10 * MS, True),
+        (30 * MS, 10 * MS, True),
     ]
 
 

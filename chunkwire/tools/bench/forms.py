@@ -16,13 +16,14 @@ from chunkwire.tools.bench.limits import Requirement
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import FrameSample
+from chunkwire.tools.bench.saturation import inexact_line
 from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.wire.errors import LocalError, missing_package
 
 GO_ROUNDS: Final = 10
 """Lines of a benchmark at most: benchstat wants about ten, and each needs enough samples for its percentiles."""
 
-CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target"
+CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target,exact"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
 """The largest value of a histogram in an .hlog, an hour; larger samples count as it."""
 
@@ -37,6 +38,8 @@ def go_lines(result: BenchResult) -> Iterator[str]:
     """
     for name, value in {"url": result.url, **result.conditions}.items():
         yield f"# {name}: {value}"
+    if line := inexact_line(result.gathered):
+        yield f"# {line}"
     load = next((f"{name}={result.conditions[name]}" for name in ("streams", "rate") if name in result.conditions), "")
     name = load.replace("/", "-per-").replace(" ", "-")
     yield from _go_rounds(f"BenchmarkStream/{name}", result.gathered)
@@ -74,11 +77,11 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
 
 
 def csv_line(of: tuple[str, FrameSample]) -> str:
-    """Return the row of a frame, with the name of its target, under `CSV_HEADING`; an unknown value is empty."""
+    """Return the row of a frame, with the name of its target, under `CSV_HEADING`; a value that it lacks is empty."""
     target, frame = of
     times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns)
     cells = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
-    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)},{target}"
+    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)},{target},{int(frame.is_exact)}"
 
 
 def hdr_histogram() -> Any:
@@ -96,7 +99,7 @@ def hdr_histogram() -> Any:
 def hlog_lines(gathered: Gathered) -> Iterator[str]:
     """Yield an HdrHistogram log: an interval for each round and quantity, tagged with the quantity; values in ns.
 
-    The format has no negative values, which are written as 0, and no samples of unknown value, which are left out.
+    The format has no negative values, which are written as 0, and cannot say which samples are inexact.
 
     Raises:
         LocalError: the package hdrhistogram is missing.

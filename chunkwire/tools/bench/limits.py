@@ -22,7 +22,6 @@ from chunkwire.tools.bench.statistics import (
     FROM_STAMPS,
     MAX,
     MIN_BEYOND,
-    MIN_KNOWN,
     NAMES,
     NEEDS,
 )
@@ -53,13 +52,15 @@ class Limit:
 
     def missed_line(self, gathered: Gathered) -> str:
         """Return how it was missed, or why it cannot be judged; empty where it holds."""
-        value = gathered.quantity(self.quantity).figures[self.figure]
+        found = gathered.quantity(self.quantity)
+        value = found.figures[self.figure]
         if value is None:
             return f"{self.text}: not judged, {why_blank(gathered, self.quantity, self.figure)}"
         smallest = value if self.figure == MAX else bounds(bucket_of(value))[0]
         if smallest <= self.ns:
             return ""
-        return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms"
+        inexact = f", and {found.inexact} of {number(found.known, 'sample')} are inexact" if found.inexact else ""
+        return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms{inexact}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ Requirement: TypeAlias = Limit | Allowance
 
 def clocks_left_out(gathered: Gathered) -> str:
     """Return why quantities that compare two clocks are left out; "" if they are not."""
-    if gathered.has_seen("added") or not gathered.has_seen("hold"):
+    if gathered.has("added") or not gathered.has("hold"):
         return ""
     return (
         f"{' and '.join(CLOCKS_COMPARED)} are left out: they compare the clocks of server and client, "
@@ -93,14 +94,8 @@ def clocks_left_out(gathered: Gathered) -> str:
 
 def why_blank(gathered: Gathered, name: str, figure: str) -> str:
     """Return why a figure of a quantity is blank, and what would give it."""
-    quantity = gathered.quantity(name)
-    if not quantity.of:
+    if not gathered.has(name):
         return (name in CLOCKS_COMPARED and clocks_left_out(gathered)) or NEEDS[name]
-    if not quantity.has_enough_known:
-        return (
-            f"only {quantity.known} of {number(quantity.of, 'sample')} are known, and a percentile needs "
-            f"{MIN_KNOWN * 100:g} %; --stamps process knows those of frames that share a receive"
-        )
     return f"fewer than {MIN_BEYOND} samples are larger than {figure}; use a longer run or more streams"
 
 
@@ -135,7 +130,7 @@ class Precision:
 
     def is_decided(self, gathered: Gathered) -> bool:
         """Say whether it is reached, or never will be: frames arrived that do not say what the quantity needs."""
-        is_absent = self.quantity in FROM_STAMPS and not gathered.has_seen(self.quantity)
+        is_absent = self.quantity in FROM_STAMPS and not gathered.has(self.quantity)
         return gathered.frames > 0 if is_absent else self.is_reached(gathered)
 
     def line(self, gathered: Gathered) -> str:

@@ -63,11 +63,13 @@ class Spacing(StrEnum):
 
 
 class Timing(StrEnum):
-    """Which clock reading is a frame's arrival."""
+    """Which moment is taken for a frame's arrival."""
 
     KERNEL = "kernel"
-    """The kernel's stamp of the packet with the frame's last octet, or with that of the last-chunk if only this follows
-    in the same receive; unknown where there is none."""
+    """The kernel's stamp of the receive that has the frame's last octet.
+
+    It is exact for the last frame of the receive, which the last-chunk may follow. For the other frames it is inexact:
+    later than the arrival by at most the delay of the read. So is the clock after a receive without a stamp."""
     PROCESS = "process"
     """This process's clock, after its receive returned."""
 
@@ -100,7 +102,7 @@ class Load:
         opening: how the first streams are opened.
         spread: s over which staggered streams are opened, at least.
         must_open: raise if the first stream gets no connection, or a status that will not change.
-        timing: which clock reading is a frame's arrival.
+        timing: which moment is taken for a frame's arrival.
         has_stamps: receives are stamped by the kernel, so that the delay of this process's own reads is known.
         first_number: of its first stream; greater than 1 where other loads of the same bench had streams before.
         hops: `--admin` addresses of our servers on the way, which stamp.

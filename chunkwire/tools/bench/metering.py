@@ -164,7 +164,7 @@ class Meter:
             return True
         give_up = trio.current_time() + load.patience
         for number, slot in enumerate(self._slots, 1):
-            if trio.current_time() >= give_up and not self.gathered.has_seen("first"):
+            if trio.current_time() >= give_up and not self.gathered.has("first"):
                 return False
             streams.start_soon(self._keep_open, slot, name=f"stream {number}")
             if load.opening is Opening.STAGGERED:
@@ -173,7 +173,7 @@ class Meter:
                     await trio.sleep(load.spread / load.streams)
         while trio.current_time() < give_up and not all(slot.is_settled for slot in self._slots):  # noqa: ASYNC110
             await trio.sleep(POLL_SECONDS)  # the loop's thread receives frames
-        return trio.current_time() < give_up or self.gathered.has_seen("first")
+        return trio.current_time() < give_up or self.gathered.has("first")
 
     async def _begin_at_rate(self, arrivals: Arrivals, streams: trio.Nursery) -> None:
         """Begin streams when they are due, whether earlier ones have ended or not."""

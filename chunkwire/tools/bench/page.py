@@ -12,7 +12,7 @@ from typing import Final
 from chunkwire.tools.bench.chart import STYLE, LatencyCurve, linear_chart, percentile_chart, time_chart
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, MIN_KNOWN, curve
+from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve
 from chunkwire.tools.bench.view import lines
 
 _COLUMNS: Final = 110  # characters of a line of the text figures, for which the page is wide enough
@@ -52,7 +52,7 @@ def page(result: BenchResult) -> str:
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
         _scrolling(chart) if chart else "<p>Too few frames for a curve.</p>",
-        *_over_time(gathered),
+        *_over_time(gathered, baseline),
     ]
     if gathered.shown:
         body += [f"<h2>Arrival against plan</h2><p>{_STAIRS}</p>", _scrolling(stairs_chart(gathered))]
@@ -65,14 +65,28 @@ def page(result: BenchResult) -> str:
     return f"{head}\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
 
 
-def _over_time(gathered: Gathered) -> Iterator[str]:
-    """Yield a chart and a table of the first of late, added and gap that has samples; nothing if there is one round."""
+def _over_time(gathered: Gathered, baseline: Gathered | None) -> Iterator[str]:
+    """Yield a chart of both and a table of each: the first of late, added and gap that the target has.
+
+    Nothing is yielded for one round.
+    """
     name = next((name for name in ("late", "added", "gap") if gathered.has(name)), "")
     if len(gathered.rounds) < 2 or not name:
         return
-    yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}; one point per round.</p>"
-    label = f"percentiles of {name} over time"
-    yield _scrolling(time_chart(_time_curves(gathered, name), seconds=gathered.seconds, label=label))
+    dashed = "" if baseline is None else " Curves of the baseline are dashed."
+    yield f"<h2>Percentiles over time: {name}</h2><p>{html.escape(DEFINITIONS[name])}; one point per round.{dashed}</p>"
+    curves, seconds = _time_curves(gathered, name), gathered.seconds
+    if baseline is not None:
+        curves |= _time_curves(baseline, name, is_baseline=True)
+        seconds = max(seconds, baseline.seconds)
+    yield _scrolling(time_chart(curves, seconds=seconds, label=f"percentiles of {name} over time"))
+    yield f"<p>In ms. A percentile is blank if fewer than {MIN_BEYOND} samples are larger.</p>"
+    yield _time_table(gathered, name)
+    if baseline is not None:
+        yield f"<p>The baseline:</p>{_time_table(baseline, name)}"
+
+
+def _time_table(gathered: Gathered, name: str) -> str:
     heading = "".join(f"<th>{cell}</th>" for cell in ("from s", "n", *FIGURES))
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):
@@ -81,9 +95,7 @@ def _over_time(gathered: Gathered) -> Iterator[str]:
         cells = [f"{began:.2f}", str(quantity.known), *shown]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
-    why_blank = f"fewer than {MIN_BEYOND} samples are larger, or more than {1 - MIN_KNOWN:.0%} have no known value"
-    yield f"<p>In ms. A percentile is blank if {why_blank}; n counts the known ones.</p>"
-    yield _scrolling(f"<table><tr>{heading}</tr>{''.join(rows)}</table>")
+    return _scrolling(f"<table><tr>{heading}</tr>{''.join(rows)}</table>")
 
 
 def _scrolling(part: str) -> str:
@@ -91,7 +103,7 @@ def _scrolling(part: str) -> str:
     return f'<div class="wide">{part}</div>'
 
 
-def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
+def _time_curves(gathered: Gathered, name: str, *, is_baseline: bool = False) -> dict[str, LatencyCurve]:
     points: dict[str, list[tuple[float, float]]] = {}
     began = 0.0
     for one in gathered.rounds:
@@ -101,7 +113,11 @@ def _time_curves(gathered: Gathered, name: str) -> dict[str, LatencyCurve]:
         began += one.seconds
     palette = (_COLOURS[name] for name in ("late", "added", "gap", "hold", "first"))  # five colours, in any order
     colours = dict(zip(FIGURES, palette, strict=True))
-    return {figure: LatencyCurve(found, colours[figure]) for figure, found in points.items() if len(found) > 1}
+    return {
+        f"{figure} (baseline)" if is_baseline else figure: LatencyCurve(found, colours[figure], is_dashed=is_baseline)
+        for figure, found in points.items()
+        if len(found) > 1
+    }
 
 
 def _curves(gathered: Gathered, *, is_baseline: bool = False) -> dict[str, LatencyCurve]:

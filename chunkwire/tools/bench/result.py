@@ -20,8 +20,8 @@ from chunkwire.wire.jsontext import load_json
 CLOCKS_COMPARED: Final = ("late", "added")
 """Quantities that compare the server's clock with the client's."""
 
-VERSION: Final = 2
-"""Of the JSON form. Results of version 1 have no histograms, so they cannot be added."""
+VERSION: Final = 3
+"""Of the JSON form. Results of version 1 have no histograms; those of version 2 lack the inexact samples."""
 
 MAX_COUNT: Final = 1 << 48
 """Counts in a result are below: the sums of 65,536 results fit the 64 bits of a histogram's buckets."""
@@ -125,19 +125,13 @@ def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> Ben
 def _sum(parts: Sequence[Gathered], *, has_clocks: bool) -> Gathered:
     total = Gathered(width=parts[0].width)
     for part in parts:
-        total.add(part if has_clocks else replace(part, rounds=[_without_clocks(one) for one in part.rounds]))
+        total.add(part if has_clocks else replace(part, rounds=[one.only(_needs_one_clock) for one in part.rounds]))
     return total
 
 
-def _without_clocks(one: Round) -> Round:
-    samples = {name: found for name, found in one.samples.items() if not _compares_clocks(name)}
-    unknown = {name: count for name, count in one.unknown.items() if not _compares_clocks(name)}
-    return replace(one, samples=samples, unknown=Counter(unknown))
-
-
-def _compares_clocks(name: str) -> bool:
-    """Say whether a quantity compares two clocks, as a segment does that ends with an arrival."""
-    return name in CLOCKS_COMPARED or f"{ARROW}arrived" in name
+def _needs_one_clock(name: str) -> bool:
+    """Say whether a quantity needs one clock only; a segment that ends with an arrival needs two."""
+    return name not in CLOCKS_COMPARED and f"{ARROW}arrived" not in name
 
 
 def _conditions(results: Sequence[BenchResult]) -> dict[str, object]:
@@ -168,6 +162,7 @@ def _gathered_members(gathered: Gathered) -> dict[str, object]:
                 "frames": one.frames,
                 "reads": one.reads,
                 "unknown": one.unknown,
+                "inexact": one.inexact,
                 "ns": {name: _histogram_members(histogram) for name, histogram in one.samples.items()},
             }
             for one in gathered.rounds
@@ -211,6 +206,7 @@ def _round(members: Mapping[str, Any]) -> Round:
         frames=_count(members["frames"]),
         reads=_count(members["reads"]),
         unknown=_counts(members["unknown"]),
+        inexact=_counts(members["inexact"]),
         samples={_text(name): _histogram(one) for name, one in members["ns"].items()},
     )
 

@@ -6,7 +6,7 @@ The rule here: pure; nothing is judged. A round is an interval of the run. Sampl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -37,7 +37,8 @@ class Round:
         seconds: its length.
         frames, reads: how many arrived in it.
         samples: by the name of a quantity, in ns.
-        unknown: number of samples without a known value, by the name of a quantity.
+        unknown: number of samples without a known value, by the name of a segment.
+        inexact: see `Quantity.inexact`, by the name of a quantity.
     """
 
     seconds: float = 0.0
@@ -45,17 +46,20 @@ class Round:
     reads: int = 0
     samples: dict[str, DurationHistogram] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
+    inexact: Counter[str] = field(default_factory=Counter)
 
     def quantity(self, name: str) -> Quantity:
         """Return the samples of a quantity."""
         samples = self.samples.get(name) or DurationHistogram()
-        return Quantity(samples, samples.n + self.unknown[name])
+        return Quantity(samples, samples.n + self.unknown[name], self.inexact[name])
 
-    def record(self, name: str, value: int | None) -> None:
+    def record(self, name: str, value: int | None, *, is_exact: bool = True) -> None:
         """Count a sample of a quantity; None where its value is not known."""
         if value is None:
             self.unknown[name] += 1
             return
+        if not is_exact:
+            self.inexact[name] += 1
         histogram = self.samples.get(name)
         if histogram is None:
             histogram = self.samples[name] = DurationHistogram()
@@ -69,6 +73,16 @@ class Round:
         for name, histogram in other.samples.items():
             self.samples.setdefault(name, DurationHistogram()).add(histogram)
         self.unknown += other.unknown
+        self.inexact += other.inexact
+
+    def only(self, is_kept: Callable[[str], bool]) -> Round:
+        """Return the same round with only the quantities whose names are kept."""
+        samples = {name: found for name, found in self.samples.items() if is_kept(name)}
+        unknown, inexact = (
+            Counter({name: count for name, count in counts.items() if is_kept(name)})
+            for counts in (self.unknown, self.inexact)
+        )
+        return replace(self, samples=samples, unknown=unknown, inexact=inexact)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +183,13 @@ class Gathered:
 
     def quantity(self, name: str) -> Quantity:
         """Return all samples of a quantity, those without a known value too."""
-        samples = self.samples(name)
-        return Quantity(samples, samples.n + sum(one.unknown[name] for one in self.rounds))
+        samples, rounds = self.samples(name), list(self.rounds)
+        unknown = sum(one.unknown[name] for one in rounds)
+        return Quantity(samples, samples.n + unknown, sum(one.inexact[name] for one in rounds))
 
     def has(self, name: str) -> bool:
         """Say whether a quantity has a sample with a known value."""
         return any(name in one.samples for one in self.rounds)
-
-    def has_seen(self, name: str) -> bool:
-        """Say whether a quantity has a sample, known or not."""
-        return any(name in one.samples or name in one.unknown for one in self.rounds)
 
     def at(self, seconds: float) -> Round:
         """Return the round of a moment, s since sampling began; the first round for a moment before."""
@@ -197,9 +208,8 @@ class Gathered:
         """Remove the first rounds, as warm-up; the samples of `PER_STREAM` are moved to the round that follows."""
         for one in self.rounds[:count]:
             self.warmup += one.seconds
-            samples = {name: one.samples[name] for name in PER_STREAM if name in one.samples}
-            unknown = {name: one.unknown[name] for name in PER_STREAM}
-            self.rounds[count].add(Round(samples=samples, unknown=Counter(unknown)))
+            kept = one.only(PER_STREAM.__contains__)
+            self.rounds[count].add(replace(kept, seconds=0.0, frames=0, reads=0))
         del self.rounds[:count]
 
     def in_rounds(self, count: int) -> list[Round]:

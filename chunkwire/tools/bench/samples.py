@@ -1,8 +1,8 @@
 """Turns the timed reads of streams into samples of the quantities of `statistics`. Pure.
 
 The rule here: the receiver reads the clock; this module scans the octets, separates frames and finds stamps. A frame
-arrives when its last octet does; in a body that is not chunked, each read is a frame. Frames count only inside the
-window, except for `PER_STREAM` quantities.
+arrives when its last octet does (`load.Timing`); in a body that is not chunked, each read is a frame. Frames count only
+inside the window, except for `PER_STREAM` quantities.
 """
 
 from __future__ import annotations
@@ -62,18 +62,20 @@ class FrameSample:
     Attributes:
         stream: its number, from 1.
         number: of the frame in its stream, from 1.
-        arrived_ns: since the stream's request, at a rate since its planned beginning; None where it is not known.
-        late_ns, added_ns, gap_ns: None where the frame has none, or it is not known.
+        arrived_ns: since the stream's request, at a rate since its planned beginning.
+        late_ns, added_ns, gap_ns: None where the frame has none.
         is_sampled: it arrived inside the window.
+        is_exact: it has a kernel stamp of its own, or none is asked for.
     """
 
     stream: int
     number: int
-    arrived_ns: int | None
+    arrived_ns: int
     late_ns: int | None
     added_ns: int | None
     gap_ns: int | None
     is_sampled: bool
+    is_exact: bool
 
 
 class ContentTimes:
@@ -88,18 +90,13 @@ class ContentTimes:
 
     def __init__(self, reader: AnswerReader | None) -> None:
         self._first_ns = self._last_ns = 0
-        self._is_first_known = self._is_last_known = True
+        self._is_first_exact = self._is_last_exact = True
         self._reader = reader
         self._pieces = 0
         self._usage: int | None = None
 
-    def take(self, now_ns: int, octets: bytes, *, is_known: bool = True) -> bool:
-        """Take octets, or without a reader a frame; say whether they are the first with content.
-
-        Args:
-            is_known: `now_ns` is the arrival of the last octet of the read that has them; otherwise it is when that
-                read returned.
-        """
+    def take(self, now_ns: int, octets: bytes, *, is_exact: bool = True) -> bool:
+        """Take octets, or without a reader a frame; say whether they are the first with content."""
         pieces = 1
         if self._reader is not None:
             events = self._reader.feed(octets)
@@ -111,15 +108,15 @@ class ContentTimes:
             return False
         is_first = not self._pieces
         self._pieces += pieces
-        self._last_ns, self._is_last_known = now_ns, is_known
+        self._last_ns, self._is_last_exact = now_ns, is_exact
         if is_first:
-            self._first_ns, self._is_first_known = now_ns, is_known
+            self._first_ns, self._is_first_exact = now_ns, is_exact
         return is_first
 
     @property
-    def is_known(self) -> bool:
-        """Say whether the arrivals of the first and the last content are known."""
-        return self._is_first_known and self._is_last_known
+    def is_exact(self) -> bool:
+        """Say whether the moments of the first and the last content are exact."""
+        return self._is_first_exact and self._is_last_exact
 
     @property
     def latency_ns(self) -> int | None:
@@ -139,7 +136,7 @@ class StreamSampler:
         recorder: records what arrives; None without `--save`.
         report_frame: is called with each frame; None without `--csv`.
         stream: its number.
-        is_kernel: the kernel's stamp is a frame's arrival; without a stamp it is unknown.
+        is_kernel: a frame is timed by the kernel (`Timing.KERNEL`).
         segments: takes the moments of each frame that counts; None without kernel stamps and hops.
         failure: how the stream failed; empty while it has not.
         is_over: the body has ended, or the stream has failed.
@@ -166,7 +163,7 @@ class StreamSampler:
     _is_finished = False
     _received = 0  # octets of all reads; more than the body has where others follow it
     _arrived_ns = _read_ns = 0  # of the latest receive
-    _is_known = _was_known = True  # is the arrival of the frame known, and of the one before
+    _is_exact = _was_exact = True  # of the moment of this frame, and of the one before
     _last_ns = 0
     _first_ns = 0
     _longest_gap_ns = 0
@@ -185,6 +182,11 @@ class StreamSampler:
         if len(self.gathered.shown) < SHOWN_STREAMS:
             self._shown = []
             self.gathered.shown.append(self._shown)
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether the head says that no octets follow: then the peer may leave the connection open."""
+        return self._scanner.is_complete and not self.reads
 
     @property
     def has_begun(self) -> bool:
@@ -243,7 +245,7 @@ class StreamSampler:
             self.gathered.failures[self.failure] += 1
         times = self._content_times
         if (latency_ns := times.latency_ns) is not None:
-            self._round(self._first_ns).record("itl", latency_ns if times.is_known else None)
+            self._round(self._first_ns).record("itl", latency_ns, is_exact=times.is_exact)
         self._record_hold()
 
     def _round(self, now_ns: int) -> Round:
@@ -283,7 +285,7 @@ class StreamSampler:
         one = self._round(now_ns)
         stamps: list[Stamp] = []
         ends: list[int] = []  # octets of the body up to the end of each frame
-        self._is_known = not self.is_kernel or self._arrived_ns > 0
+        self._is_exact = not self.is_kernel or self._arrived_ns > 0
         for event in events:
             if isinstance(event, Data):
                 stamps += self._content.feed(event.octets)[0]
@@ -304,7 +306,7 @@ class StreamSampler:
             # servers write both at once: it is too late by their distance, which is less than the delay of the read.
             has_stamp = end == self._received or (is_end and number == frames - 1)
             arrived_ns = self._arrived_ns if has_stamp else 0
-            self._is_known = not self.is_kernel or arrived_ns > 0
+            self._is_exact = not self.is_kernel or arrived_ns > 0
             stamp = stamps[number] if number < len(stamps) else None
             self._frame(one, now_ns, stamp, counts=counts)
             if counts and self.segments is not None:
@@ -318,22 +320,23 @@ class StreamSampler:
         return FrameMoments(second, self.stream, end, planned_ns, written_ns, arrived_ns, self._read_ns)
 
     def _take_content(self, one: Round, now_ns: int, octets: bytes = b"") -> None:
-        if self._content_times.take(now_ns, octets, is_known=self._is_known):
-            one.record("ttft", now_ns - self._began_ns if self._is_known else None)
+        if self._content_times.take(now_ns, octets, is_exact=self._is_exact):
+            one.record("ttft", now_ns - self._began_ns, is_exact=self._is_exact)
 
     def _frame(self, one: Round, now_ns: int, stamp: Stamp | None, *, counts: bool) -> None:
         if self.reader is None:
             self._take_content(one, now_ns)
-        gap_ns = now_ns - self._last_ns if self._frames and self._is_known and self._was_known else None
-        if not self._frames:
+        # Without a stamp, a frame may seem to arrive after the next one, whose packet came before our read.
+        gap_ns = max(0, now_ns - self._last_ns) if self._frames else None
+        if gap_ns is None:
             self._first_ns = now_ns
-            one.record("first", now_ns - self._began_ns if self._is_known else None)
+            one.record("first", now_ns - self._began_ns, is_exact=self._is_exact)
         else:
-            self._longest_gap_ns = max(self._longest_gap_ns, now_ns - self._last_ns)
+            self._longest_gap_ns = max(self._longest_gap_ns, gap_ns)
             if counts and self._last_ns >= self.window.opens_ns:
-                one.record("gap", gap_ns)
+                one.record("gap", gap_ns, is_exact=self._is_exact and self._was_exact)
         self._frames += 1
-        self._last_ns, self._was_known = now_ns, self._is_known
+        self._last_ns, self._was_exact = now_ns, self._is_exact
         if self.report_frame is not None:
             self.report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
         if stamp is not None:
@@ -342,25 +345,22 @@ class StreamSampler:
             self._shown.append((None, (now_ns - self._began_ns) / 1e9))
 
     def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
-        planned_ns, written_ns = (stamp.planned_ns, stamp.actual_ns) if stamp is not None else (None, None)
-        arrived, late, added = (
-            now_ns - moment_ns if self._is_known and moment_ns is not None else None
-            for moment_ns in (self._began_ns, planned_ns, written_ns)
-        )
-        return FrameSample(self.stream, self._frames, arrived, late, added, gap_ns, is_sampled)
+        moments = (stamp.planned_ns, stamp.actual_ns) if stamp is not None else (None, None)
+        late, added = (None if moment_ns is None else now_ns - moment_ns for moment_ns in moments)
+        arrived_ns = now_ns - self._began_ns
+        return FrameSample(self.stream, self._frames, arrived_ns, late, added, gap_ns, is_sampled, self._is_exact)
 
     def _stamped(self, one: Round, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns
         if counts:
             added = now_ns - stamp.actual_ns
-            one.record("added", added if self._is_known else None)
+            one.record("added", added, is_exact=self._is_exact)
             if planned_ns is not None:
-                one.record("late", now_ns - planned_ns if self._is_known else None)
-            if self._is_known:
-                self._arrived.append(now_ns)
-                self._added.append(added)
-            else:
-                one.record("hold", None)
+                one.record("late", now_ns - planned_ns, is_exact=self._is_exact)
+            self._arrived.append(now_ns)
+            self._added.append(added)
+            if not self._is_exact:
+                one.inexact["hold"] += 1
             if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:

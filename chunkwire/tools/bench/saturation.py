@@ -14,7 +14,7 @@ from typing import Final
 from chunkwire.net.stamps import STEP_NS
 from chunkwire.tools.bench.rounds import Gathered, Trend
 from chunkwire.tools.bench.segments import TIMER, WAKE
-from chunkwire.tools.bench.statistics import percentile_of
+from chunkwire.tools.bench.statistics import DEFINITIONS, percentile_of
 from chunkwire.tools.paint import three_digits
 
 MIN_GROWTH_SECONDS: Final = 0.05
@@ -84,23 +84,32 @@ def own_line(gathered: Gathered) -> str:
     return f"this meter's own error: {'; '.join(parts)}" if parts else ""
 
 
-def void_reasons(gathered: Gathered, *, is_kernel: bool, has_rate: bool) -> Iterator[str]:
+def inexact_line(gathered: Gathered) -> str:
+    """Return which samples are inexact, and by how much at most; "" if none is."""
+    quantities = {name: gathered.quantity(name) for name in DEFINITIONS}
+    shown = ", ".join(f"{name} {one.inexact} of {one.known}" for name, one in quantities.items() if one.inexact)
+    return shown and (
+        f"inexact: {shown}; only the last frame of a receive has a kernel stamp, the others count as arrived with it: "
+        "too late by at most the delay of this meter's read"
+    )
+
+
+def void_reasons(gathered: Gathered, *, by_process: str, has_rate: bool) -> Iterator[str]:
     """Yield why a run is void: a figure is mostly the meter's own error, or the rate was missed.
 
     Args:
-        is_kernel: the kernel times frames, so late reads are in no figure.
+        by_process: why frames are timed after their read; "" where the kernel times them.
         has_rate: streams begin at a rate, so `first` is measured from their planned beginning.
     """
-    compared = []
-    if not is_kernel:
+    compared: dict[tuple[str, str], str] = {("first", TIMER): ""} if has_rate else {}
+    if by_process:
         own = WAKE if gathered.has(WAKE) else TIMER
-        compared.append(("added" if gathered.has("added") else "first", own))
-    if has_rate:
-        compared.append(("first", TIMER))
-    for name, own in dict.fromkeys(compared):
-        yield from _own_error(gathered, name, own)
+        why = f" ({by_process}: frames are timed after their read)"
+        compared["added" if gathered.has("added") else "first", own] = why
+    for (name, own), why in compared.items():
+        yield from (line + why for line in _own_error(gathered, name, own))
     # If all streams failed, their errors are reported, not the rate.
-    is_answered = gathered.has_seen("first") or gathered.failed < gathered.streams
+    is_answered = gathered.has("first") or gathered.failed < gathered.streams
     if has_rate and is_answered and (line := rate_missed(gathered.trends)):
         yield line
 

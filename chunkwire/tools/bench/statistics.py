@@ -1,4 +1,4 @@
-"""The package's definition of a percentile, and the quantities of a bench with their definitions.
+"""How a percentile is defined, and the quantities of a bench with their definitions.
 
 The rule here: a percentile is the nearest rank (`QUANTILES`), in a histogram at most 0.1 % above a sample. With fewer
 than ten larger samples it is blank, since it would show a single event.
@@ -24,7 +24,7 @@ FIGURES: Final = (*NAMES.values(), MAX)
 MIN_BEYOND: Final = 10
 """Samples that must be larger than a percentile. `bench/meter` has the same rule."""
 MIN_KNOWN: Final = 0.99
-"""Share of a figure's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
+"""Share of a segment's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -81,11 +81,13 @@ class Quantity:
     """All samples of one quantity, in ns.
 
     Attributes:
-        of: samples with a known value and without.
+        of: samples with a known value and without; only segments have samples without one.
+        inexact: samples that count a frame later than it arrived, by at most the delay of its read (`load.Timing`).
     """
 
     samples: DurationHistogram
     of: int
+    inexact: int = 0
 
     @property
     def known(self) -> int:

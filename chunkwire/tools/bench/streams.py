@@ -9,6 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,6 +31,9 @@ from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.segments import STAMPS_FIELD, Segments
 from chunkwire.wire.errors import ChunkwireError
+
+REASON_SECONDS = 1.0
+"""Limit on the wait for the text of another status than 200, if none came with the head."""
 
 
 @dataclass(slots=True)
@@ -75,7 +79,6 @@ class StreamRunner:
         self._loop = loop
         self._tls = (load.tls or make_tls()) if load.url.scheme == "https" else None
         self._unfinished: list[StreamSampler] = []
-        self._no_frame = f"no frame within {load.patience:g} s"
         self.segments = Segments(bool(load.hops)) if load.has_stamps or load.hops else None
         self.run_id = secrets.token_hex(8)
 
@@ -94,7 +97,7 @@ class StreamRunner:
             if slot.sampler is not None and slot.sampler.is_stalled(closes_ns):
                 slot.sampler.failure = STALLED
             elif slot.is_waiting and closes_ns - slot.asked_ns >= self._load.patience * 1e9:
-                self.fail(slot, self._no_frame)
+                self.fail(slot, self._silence(slot.sampler))
             if slot.sampler is not None:
                 slot.sampler.finish()
         for sampler in self._unfinished:
@@ -126,6 +129,10 @@ class StreamRunner:
         slot.number, slot.has_ended = 0, True
         return kind
 
+    def _silence(self, sampler: StreamSampler | None) -> str:
+        """Return the failure of a stream without a frame in time; `sampler` is None where it has no head, either."""
+        return f"{'no head' if sampler is None else 'head but no frame'} within {self._load.patience:g} s"
+
     async def _one(self, slot: Slot) -> str:
         load, connection = self._load, None
         give_up = trio.current_time() + load.patience
@@ -136,7 +143,7 @@ class StreamRunner:
                     connection.carry_stamps()
                 slot.sampler = await self._ask(connection, slot)
             if connection is None or slot.sampler is None:
-                return self._no_frame
+                return self._silence(None)
             slot.answered.set()
             return await self._read(connection, slot.sampler, give_up)
         finally:
@@ -146,6 +153,8 @@ class StreamRunner:
                 self._unfinished.append(slot.sampler)  # the loop may still have octets of it
 
     async def _read(self, connection: ClientConnection, sampler: StreamSampler, give_up: float) -> str:
+        if sampler.is_empty and not sampler.take(time.time_ns(), b""):
+            return sampler.failure
         if self._loop is None:
             return await self._until_over(partial(_read_by_trio, connection, sampler), sampler, give_up)
         leftover = bytes(connection.leftover)
@@ -164,7 +173,7 @@ class StreamRunner:
                 await wait()
                 return sampler.failure
             if not sampler.has_begun:
-                return self._no_frame
+                return self._silence(sampler)
             if math.isfinite(self._load.seconds):
                 give_up = math.inf  # `finish` judges a silence
             elif sampler.reads == seen:
@@ -185,7 +194,10 @@ class StreamRunner:
         while response.status < 200:
             response = await connection.receive_response()
         if response.status != 200:
-            content = bytes(connection.leftover) if response.get(b"content-length") else b""  # as far as it has come
+            content = b""
+            if response.get(b"content-length") not in (None, b"0"):
+                with trio.move_on_after(REASON_SECONDS), suppress(PeerGone):
+                    content = await connection.receive_some()
             raise NotOpened(load.url, response.status, response.reason.decode("latin-1"), content)
         return StreamSampler(
             self.gathered,

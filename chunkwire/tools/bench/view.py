@@ -15,14 +15,13 @@ from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, dif
 from chunkwire.tools.bench.limits import Precision, clocks_left_out, streams_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.saturation import OWN_ERROR, own_line, warnings
+from chunkwire.tools.bench.saturation import OWN_ERROR, inexact_line, own_line, warnings
 from chunkwire.tools.bench.segments import names_of
 from chunkwire.tools.bench.statistics import (
     ALIASES,
     DEFINITIONS,
     FIGURES,
     FROM_STAMPS,
-    MIN_KNOWN,
     NAMES,
     NEEDS,
     QUANTILES,
@@ -75,7 +74,7 @@ def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Itera
     yield f"  {'segment':<26}" + _cells(NAMES[percentage] for percentage in _SEGMENT_PERCENTILES)
     for name in names:
         yield _segment_row(f"  {name}", gathered.quantity(name))
-        if baseline is not None and baseline.has_seen(name):
+        if baseline is not None and name in names_of(baseline):
             yield _segment_row("    base", baseline.quantity(name))
             found = differences_of(gathered, baseline, name)
             for mark, cells in _differences([found[percentage] for percentage in _SEGMENT_PERCENTILES], 1e3, 1):
@@ -135,7 +134,8 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
         notes += [f"base: {warning}" for warning in warnings(result.baseline.trends)]
-        notes += [f"base: {line}" for line in _left_out(result.baseline)]
+        if line := inexact_line(result.baseline):
+            notes.append(f"base: {line}")
         notes += _comparison_notes(result.gathered, result.baseline)
     if "rate" in result.conditions:
         notes.append("first counts from the planned beginning of the stream, so it includes the connection")
@@ -157,23 +157,12 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
         yield _WHICH_COMPARES + (points if only_late else "")
 
 
-def _left_out(gathered: Gathered) -> Iterator[str]:
-    """Yield a line on the quantities without percentiles since too many arrivals have no stamp by the kernel."""
-    quantities = {name: gathered.quantity(name) for name in DEFINITIONS}
-    known = ", ".join(f"{name} {one.known} of {one.of}" for name, one in quantities.items() if not one.has_enough_known)
-    if known:
-        yield (
-            f"p50 to p99.9 are left out where fewer than {MIN_KNOWN * 100:g} % of the samples are known: {known}; of "
-            "the frames in one receive at most the last has a kernel stamp (--stamps process times each frame after "
-            "its read)"
-        )
-
-
 def _notes(gathered: Gathered) -> Iterator[str]:
     yield from warnings(gathered.trends)
     if counts := ", ".join(f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name)):
         yield f"n: {counts}; percentiles: {QUANTILES}"
-    yield from _left_out(gathered)
+    if line := inexact_line(gathered):
+        yield line
     if gathered.streams:
         came = f"{number(gathered.frames, 'frame')} in {number(gathered.reads, 'read')}"
         share = f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
@@ -182,7 +171,7 @@ def _notes(gathered: Gathered) -> Iterator[str]:
         yield line
     if left_out := clocks_left_out(gathered):
         yield left_out
-    elif gathered.has("first") and not any(map(gathered.has_seen, FROM_STAMPS)):
+    elif gathered.has("first") and not any(map(gathered.has, FROM_STAMPS)):
         yield f"{', '.join(FROM_STAMPS)} are left out: {NEEDS['hold']}"
 
 
@@ -217,7 +206,7 @@ def to_json(result: BenchResult) -> str:
         members["baseline_failures"] = baseline.failures
         members["baseline_warnings"] = list(warnings(baseline.trends))
         members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
-        both = [name for name in names_of(gathered) if baseline.has_seen(name)]
+        both = [name for name in names_of(gathered) if name in names_of(baseline)]
         members["baseline_segments"] = _segments(baseline)
         for kind, names in (("differences", [*DEFINITIONS]), ("segment_differences", both)):
             found = {name: differences_of(gathered, baseline, name) for name in names}
@@ -253,4 +242,4 @@ def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[st
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
     quantity = gathered.quantity(name)
     values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in quantity.figures.items()}
-    return {"n": quantity.known, **values, "rule": rule}
+    return {"n": quantity.known, "inexact": quantity.inexact, **values, "rule": rule}
