@@ -197,8 +197,9 @@ def conditions(made: Bench) -> dict[str, object]:
         load: dict[str, object] = {"rate": f"{made.arrivals.rate:g}/s ({made.arrivals.spacing})"}
     else:
         load = {"streams": options.streams, "opened": options.open or str(Opening.STAGGERED)}
-    parts = [part for part in (made.gathered, made.baseline) if part is not None]
-    left_out = ", ".join(f"{three_digits(part.warmup)} s" for part in parts)
+    left_out = f"{three_digits(made.gathered.warmup)} s"
+    if made.baseline is not None:
+        left_out += f", of base {three_digits(made.baseline.warmup)} s"
     hops = {f"{name}hops": made.known_hops.get(url) for name, url in (("", made.url), ("base ", made.base)) if url}
     turns = f"{len(made.gathered.trends)} of each, in {number(len(made.gathered.rounds), 'round')}"
     return {

@@ -10,11 +10,12 @@ from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.bench.histogram import DurationHistogram
+from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round, Trend
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.saturation import own_line, step_line, void_reasons
 from chunkwire.tools.bench.segments import TIMER, WAKE, FrameMoments, Segments, along_way, names_of, parse_stamps
-from chunkwire.tools.bench.view import segment_table
+from chunkwire.tools.bench.view import lines, segment_table
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
@@ -64,6 +65,8 @@ def test_unknown_segments_are_counted() -> None:
     gathered = recorded(frame(written=5, read=20), frame(written=5, arrived=8, read=20))
     assert known(gathered) == {"written → arrived": (3, 1, 2), WAKE: (12, 1, 2)}
     assert [line.split("known")[1].strip() for line in segment_table(gathered) if "known" in line] == ["1 of 2"] * 2
+    note = "* a segment has no percentiles where fewer than 99 % of its frames are known"
+    assert note in lines(BenchResult(url="", gathered=gathered, conditions={}))
 
 
 def test_hops_are_in_the_order_of_the_way_whatever_order_they_are_given_in() -> None:

@@ -22,6 +22,7 @@ from chunkwire.tools.bench.statistics import (
     DEFINITIONS,
     FIGURES,
     FROM_STAMPS,
+    MIN_KNOWN,
     NAMES,
     NEEDS,
     QUANTILES,
@@ -163,6 +164,8 @@ def _notes(gathered: Gathered) -> Iterator[str]:
         yield f"n: {counts}; percentiles: {QUANTILES}"
     if line := inexact_line(gathered):
         yield line
+    if not all(gathered.quantity(name).has_enough_known for name in names_of(gathered)):
+        yield f"a segment has no percentiles where fewer than {MIN_KNOWN * 100:g} % of its frames are known"
     if gathered.streams:
         came = f"{number(gathered.frames, 'frame')} in {number(gathered.reads, 'read')}"
         share = f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
