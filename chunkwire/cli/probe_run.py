@@ -22,7 +22,6 @@ from chunkwire.cli.terminal import paint_of, progress, result_printed, say, widt
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.load import load_exchanges
-from chunkwire.tools.probe.barrier import is_barrier_gateway
 from chunkwire.tools.probe.captures import CapturedHop, captured_hop, frame_lines, hops_of, one_stream, read_recording
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.judge import Hop, judge_chain
@@ -30,6 +29,7 @@ from chunkwire.tools.probe.page import page_of, to_html, to_markdown
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import ACCEPT_ENCODING, AGENTS, is_probe
 from chunkwire.tools.probe.result import ProbeResult, outcome_of, result_of
+from chunkwire.tools.probe.side_requests import is_barrier_gateway
 from chunkwire.tools.probe.verdict import CUTTING, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
 from chunkwire.tools.probe.why import INSTEAD, find_why, plan_why
@@ -202,14 +202,14 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
         where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
         raise LocalError(f"--why: expected a URL to ask, got {where}")
     source, name = chosen[-1]
-    if instead := INSTEAD.get(next(each.kind for each in reversed(result.verdicts) if each.hop == name)):
+    verdict = next(each for each in reversed(result.verdicts) if each.hop == name)
+    if instead := f"it {verdict.unproved}" if verdict.is_elsewhere else INSTEAD.get(verdict.kind):
         if not options.quiet:
             say(f"--why tries nothing at {name}: {instead}")
         return
     if not (options.quiet or sys.stderr.isatty()):  # a terminal is shown each step
         print(plan_why(prober, parse_url(source), idle=options.idle), file=sys.stderr, flush=True)
-    buffer = result.blamed.octets if result.blamed is not None else None
-    async for finding in find_why(prober, name, parse_url(source), idle=options.idle, buffer=buffer):
+    async for finding in find_why(prober, name, parse_url(source), idle=options.idle, blamed=result.blamed):
         findings.append(finding)  # noqa: PERF401  each is kept when it is found, as a signal may end this
 
 

@@ -2,8 +2,9 @@
 
 The client then has each frame before the next one is written, so a probe of any application needs no clock. The
 protocol is that of `origin.barrier`. A request names its barrier in the field `Chunkwire-Barrier: ID`, which is removed
-before the request goes upstream. `ID; state` asks for the state of the barrier, through the same hops as the stream.
-The gateway itself answers this, and `/probe/ack` and `/probe/state`.
+before the request goes upstream. `ID; accel` (or another of `HINTS`) has this field added to the response. `ID; state`
+asks for the state of the barrier, through the same hops as the stream. The gateway itself answers this, and
+`/probe/ack` and `/probe/state`.
 
 A frame is a chunk of the application, a part of one that is too large to hold (`MAX_HELD_OCTETS`), or the octets of one
 receive if its response is not chunked. The last-chunk, or the close that delimits a body, waits until everything before
@@ -29,6 +30,7 @@ from chunkwire.net.writer import date_now, reason_of
 from chunkwire.origin.barrier import (
     ACK_PATH,
     BARRIER_FIELD,
+    HINTS,
     STATE_FIELDS,
     STATE_PATH,
     STATE_WORD,
@@ -36,7 +38,7 @@ from chunkwire.origin.barrier import (
     BarrierIdle,
     Barriers,
 )
-from chunkwire.server.query import Query
+from chunkwire.server.query import Query, bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.responder import TEXT
 from chunkwire.wire.coding import ContentDecoder
@@ -89,13 +91,25 @@ def refused(error: Refusal) -> tuple[Response, bytes]:
     return _answered(error.status, (TEXT, *error.fields), error.text.encode())
 
 
-def barrier_of(request: Request) -> tuple[str, Request]:
-    """Return the barrier that a request names, unchecked ("" for none), and the request without that field."""
+def barrier_of(request: Request) -> tuple[str, str, Request]:
+    """Return the barrier that a request names ("" for none), its hint, both unchecked, and the request without them."""
     named = request.get(BARRIER_FIELD.lower())
     if named is None:
-        return "", request
+        return "", "", request
+    name, _, hint = named.decode("latin-1").partition("; ")
     kept = tuple(field for field in request.fields if field[0].lower() != BARRIER_FIELD.lower())
-    return named.decode("latin-1"), replace(request, fields=kept)
+    return name, hint, replace(request, fields=kept)
+
+
+def field_line_of(hint: str) -> bytes:
+    """Return the field line that a hint adds to the response; nothing for no hint.
+
+    Raises:
+        Refusal: 400, it is none of `HINTS`.
+    """
+    if hint and hint not in HINTS:
+        raise bad_value("barrier", f"an ID, or one with a hint of {', '.join(HINTS)}", hint)
+    return b"\r\n%b: %b" % HINTS[hint] if hint else b""
 
 
 def arrival_of(request: Request) -> dict[str, object]:
@@ -121,13 +135,15 @@ class BarrierMover:
 
     Args:
         is_old: the request is HTTP/1.0.
+        added: a field line to add to the response head, a CRLF before it; may be empty.
     """
 
-    def __init__(self, mover: Mover, barrier: Barrier, *, is_old: bool = False) -> None:
+    def __init__(self, mover: Mover, barrier: Barrier, *, is_old: bool = False, added: bytes = b"") -> None:
         self.run, self.watch, self.rest, self.unwatch = mover.run, mover.watch, mover.rest, mover.unwatch
         self._mover = mover
         self._barrier = barrier
         self._is_old = is_old
+        self._added = added
 
     async def move(
         self, source: Connection, sink: Connection, scanner: BodyScanner, options: MoveOptions = EXACT
@@ -142,6 +158,7 @@ class BarrierMover:
         if not isinstance(sink, ServerConnection):
             await self._mover.move(source, sink, scanner, options)
             return
+        options = options._replace(preface=options.preface.replace(b"\r\n\r\n", self._added + b"\r\n\r\n"))
         coding = _CODING.search(options.preface)
         decoder = ContentDecoder(coding[1].decode("latin-1") if coding else "")
         held: list[Event] = []

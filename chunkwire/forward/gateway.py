@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from chunkwire.forward.access import OnEnd, ProbeTraffic, log_text
-from chunkwire.forward.barrier import BarrierEndpoint, BarrierMover, arrival_of, barrier_of, refused
+from chunkwire.forward.barrier import BarrierEndpoint, BarrierMover, arrival_of, barrier_of, field_line_of, refused
 from chunkwire.forward.exchange import Exchange, answer_failure
 from chunkwire.forward.failure import Failure, Outcome, client_failure
 from chunkwire.forward.report import Report
@@ -141,13 +141,14 @@ class Gateway:
         if answer is not None:
             report = Report(Outcome.CUT, answer[0].status, is_about_barrier=answer[0].status != 400)
             return await self._answer(client, request, framing, report, *answer)
-        name, request = barrier_of(request)
+        name, hint, request = barrier_of(request)
         if not name:
             return await self._run_limited(client, request, framing)
         try:
+            added = field_line_of(hint)
             with endpoint.barriers.opened(name) as barrier:
                 barrier.arrived = arrival_of(request)
-                mover = BarrierMover(self._mover, barrier, is_old=request.version == b"1.0")
+                mover = BarrierMover(self._mover, barrier, is_old=request.version == b"1.0", added=added)
                 return await self._run_limited(client, request, framing, mover)
         except Refusal as error:
             return await self._answer(client, request, framing, Report(Outcome.CUT, error.status), *refused(error))

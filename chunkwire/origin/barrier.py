@@ -41,6 +41,14 @@ BARRIER_FIELD: Final = b"Chunkwire-Barrier"
 STATE_WORD: Final = "; state"
 """After the ID in that field: the request asks for the state."""
 
+HINTS: Final[dict[str, Field]] = {
+    "accel": (b"X-Accel-Buffering", b"no"),
+    "no-transform": (b"Cache-Control", b"no-cache, no-transform"),
+    "incremental": (b"Incremental", b"?1"),
+}
+"""Fields that ask hops not to buffer or change the response: of nginx, RFC 9111 §5.2.2.6, and RFC 10036. Their names
+are values of `hints` in `/probe`, and stand after the ID in the field."""
+
 MAX_OPEN: Final = 64
 """Barriers open at once in one process. Each is a waiting stream; a probe opens one at a time."""
 

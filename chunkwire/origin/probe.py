@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chunkwire.net.heads import Field
-from chunkwire.origin.barrier import ACK_PATH, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
+from chunkwire.origin.barrier import ACK_PATH, HINTS, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_duration, paced
 from chunkwire.server.query import bad_value
@@ -27,12 +27,6 @@ from chunkwire.server.routes import Resource
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as in every event stream; it does not ask a proxy not to buffer
 _NONCE: Final = re.compile(r"[0-9A-Za-z._~-]{1,64}", re.ASCII)
 
-# Fields that ask hops not to buffer or change the response: of nginx, RFC 9111 §5.2.2.6, and RFC 10036.
-_HINTS: Final[dict[str, Field]] = {
-    "accel": (b"X-Accel-Buffering", b"no"),
-    "no-transform": (b"Cache-Control", b"no-cache, no-transform"),
-    "incremental": (b"Incremental", b"?1"),
-}
 _TYPES: Final[dict[str, Field]] = {
     "event-stream": EVENT_STREAM,
     "ndjson": JSON_LINES,
@@ -147,11 +141,11 @@ def _fields(request: IncomingRequest) -> tuple[Field, ...]:
     if kind not in _TYPES:
         raise bad_value("type", f"one of {', '.join(_TYPES)}", kind)
     hints = [hint for hint in request.query.text("hints").split(",") if hint]
-    unknown = [hint for hint in hints if hint not in _HINTS]
+    unknown = [hint for hint in hints if hint not in HINTS]
     if unknown:
-        raise bad_value("hints", f"a list of {', '.join(_HINTS)}", unknown[0])
+        raise bad_value("hints", f"a list of {', '.join(HINTS)}", unknown[0])
     cache = () if "no-transform" in hints else (_NO_CACHE,)
-    return (_TYPES[kind], *cache, *(_HINTS[hint] for hint in dict.fromkeys(hints)))
+    return (_TYPES[kind], *cache, *(HINTS[hint] for hint in dict.fromkeys(hints)))
 
 
 def _event(about: dict[str, object], size: int, noise: random.Random) -> bytes:

@@ -94,16 +94,15 @@ async def test_without_the_flag_the_field_goes_upstream_as_any_other(make_mover:
     "request_head, status",
     [
         (get(b"Chunkwire-Barrier: short", target=b"/"), b" 400 "),
+        (get(NAMED + b"; faster", target=b"/"), b" 400 "),
         (get(b"Chunkwire-Barrier: ffffffffffffffff; state", target=b"/"), b" 404 "),
         (get(target=b"/probe/state?barrier=ffffffffffffffff"), b" 404 "),
         (get(target=b"/probe/ack?barrier=ffffffffffffffff&n=1"), b" 404 "),
         (get(target=b"/probe/ack?barrier=ffffffffffffffff&n=x"), b" 404 "),
     ],
 )
-async def test_a_barrier_that_is_none_is_refused_in_one_line(
-    make_mover: MakeMover, request_head: bytes, status: bytes
-) -> None:
-    async with forwarding(make_mover, HELD) as gateway:
+async def test_a_barrier_that_is_none_is_refused_in_one_line(request_head: bytes, status: bytes) -> None:
+    async with forwarding(settings=HELD) as gateway:
         line, content = await ask(gateway, request_head)
     assert status in line
     assert content.startswith(b"barrier: ")
@@ -200,8 +199,14 @@ async def test_a_client_that_acknowledges_nothing_is_reset(
 
 def test_a_request_keeps_its_other_fields() -> None:
     request = Request(b"GET", b"/", fields=((b"Host", b"x"), (b"chunkwire-barrier", b"id"), (b"A", b"b")))
-    name, kept = barrier_of(request)
-    assert (name, kept.fields) == ("id", ((b"Host", b"x"), (b"A", b"b")))
+    assert barrier_of(request) == ("id", "", replace(request, fields=((b"Host", b"x"), (b"A", b"b"))))
+
+
+async def test_a_hint_adds_a_field_to_the_response(make_mover: MakeMover) -> None:
+    async with forwarding(make_mover, HELD) as gateway, gateway.connect(get(NAMED + b"; accel", target=b"/")) as client:
+        async with gateway.asked() as upstream:
+            await upstream.send(chunked(FIRST))
+            assert b"\r\nX-Accel-Buffering: no\r\n" in await client.read_head()
 
 
 @pytest.mark.parametrize("mode", ["buffer", "coalesce=5", "coalesce=50ms"])

@@ -280,6 +280,20 @@ def test_what_waits_for_more_with_a_coding_and_for_a_time_without_is_compressed(
     assert judge_hop(Hop("hop", runs)).kind is kind
 
 
+def test_a_hop_that_compresses_and_waits_is_given_a_change_for_each() -> None:
+    """HAProxy makes both holds, so it is guessed before Node, which makes one."""
+    verdict = judged(with_codings(ordered(to_end), "gzip", "gzip"), with_codings(ordered(late), "", ""))
+    assert "; without the coding still 300 ms" in verdict.line
+    verdict = replace(verdict, remaining=0.2)  # as HAProxy does
+    told = list(lines_of(result_on(verdict)))
+    assert "  guess: compression type without text/event-stream, if this is HAProxy" in told[3]
+    assert any(line.startswith("  then guess: option http-no-delay") for line in told)
+    assert "against the hold that remains" in to_html(list(page_of(result_on(verdict), made="")))
+    assert '"is_second":true' in next(json_lines(result_on(verdict)))
+    alone = judged(with_codings(ordered(to_end), "gzip", "gzip"), with_codings(ordered(streams), "", ""))
+    assert not any("then guess" in line for line in lines_of(result_on(alone)))
+
+
 def test_a_hop_further_in_without_a_run_compares_with_nothing() -> None:
     assert judge_hop(Hop("hop", (ordered(streams),)), inner=Hop("gone", error="refused")).kind is Kind.STREAMS
 

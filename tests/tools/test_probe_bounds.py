@@ -1,5 +1,6 @@
 """What a probe takes of a stream that never ends, and what it asks a hop that never answers."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -9,12 +10,16 @@ import trio
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import FrameRecord, Record
 from chunkwire.tools.probe.holding import ORDER_REQUESTS
+from chunkwire.tools.probe.judge import judge_hop
 from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.verdict import ELSEWHERE
+from chunkwire.tools.probe.view import lines_of
 from tests.patience import PATIENCE
+from tests.tools.synthesis import result_on
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\ninstance x"  # no stream has this barrier open
 
 
 @asynccontextmanager
@@ -68,7 +73,7 @@ async def test_one_read_from_elsewhere_is_told_from_one_that_ended_at_once() -> 
             while request := await stream.receive_some():
                 if request.startswith(b"GET /probe/state"):
                     states += 1
-                    await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\ninstance x")
+                    await stream.send_all(MISSING)
                     if states > 2 * ORDER_REQUESTS:
                         stopped.set()
                 else:
@@ -83,6 +88,34 @@ async def test_one_read_from_elsewhere_is_told_from_one_that_ended_at_once() -> 
             await prober.run("hop", Ask(url=url))
         nursery.cancel_scope.cancel()
     assert prober.unproved["hop"].startswith(ELSEWHERE)
+
+
+@pytest.mark.parametrize("answer", [HEAD + b"1\r\nx\r\n", b""])
+async def test_a_hop_through_which_nothing_comes_to_the_barrier_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """Fails if its stream, which has no end, is watched a second time to judge it by time."""
+    monkeypatch.setattr("chunkwire.tools.probe.barrier._MAX_OTHERS", math.inf if answer else 3)
+    streams = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal streams
+        with suppress(trio.BrokenResourceError):
+            while request := await stream.receive_some():
+                is_state = request.startswith(b"GET /probe/state")
+                streams += not is_state
+                await stream.send_all(MISSING if is_state else answer)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/")
+        with trio.fail_after(PATIENCE):
+            hop = await Prober(barrier_at=url, patience=PATIENCE).probe("hop", url)
+        nursery.cancel_scope.cancel()
+    verdict = judge_hop(hop)
+    assert (streams, verdict.line) == (1, "unsure: no request through it came to the barrier")
+    assert verdict.is_elsewhere
+    assert f"hop does not lead to the barrier at {url.authority.decode()}: " in "\n".join(lines_of(result_on(verdict)))
 
 
 def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:

@@ -13,7 +13,7 @@ from chunkwire.tools.probe.journey import describe_arrival
 from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.requests import Ask, parameters
 from chunkwire.tools.probe.result import conclusion_of
-from chunkwire.tools.probe.verdict import Finding
+from chunkwire.tools.probe.verdict import Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import lines_of
 from chunkwire.tools.probe.why import find_departure, find_idle_limit, finding_of, plan_why
 from tests.net.test_dial_tls import server_tls, serving_tls
@@ -50,6 +50,11 @@ def test_a_finding_has_the_words_of_a_verdict(path: Path, outcome: str, frees: b
 )
 def test_how_long_it_takes_is_said_before(target: str, idle: float, told: str) -> None:
     assert plan_why(Prober(), parse_url(f":1{target}"), idle=idle) == told
+
+
+def test_behind_a_barrier_the_fields_that_it_adds_are_tried_too() -> None:
+    told = plan_why(Prober(barrier_at=parse_url(":8001")), parse_url(":1/sse"), idle=0)
+    assert told == "--why asks 6 times more, each time for as long as the stream takes"
 
 
 async def test_a_silence_of_any_length_is_asked_for_as_a_duration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +129,17 @@ def test_a_run_that_is_shorter_than_the_buffer_is_told_with_both_numbers() -> No
     """Fails where the table says "to 3899 octets" and --why "to the end, all 2251", as if one were wrong."""
     held = run_of(Probe(), Path(hold=to_end))
     told = "held to the end, all 2251 octets (it waits for 3899)"
-    assert finding_of("a change", held, buffer=3899).outcome == told
-    assert finding_of("a change", held, buffer=2251).outcome == "held to the end, all 2251 octets"
+    for octets, outcome in ((3899, told), (2251, "held to the end, all 2251 octets")):
+        verdict = HopVerdict(kind=Kind.TO_OCTETS, octets=octets)
+        assert finding_of("a change", held, verdict).outcome == outcome
+
+
+def test_a_change_that_only_takes_the_compression_away_is_not_said_to_be_in_vain() -> None:
+    """Fails if the row for HAProxy's compression is ruled out since HAProxy holds for 200 ms without it as well."""
+    verdict = HopVerdict(kind=Kind.COMPRESSED, remaining=0.2)
+    for path, frees in ((Path(hold=for_time(0.2)), None), (Path(hold=to_end), False)):
+        assert finding_of("a change", run_of(Probe(), path), verdict).frees is frees
+    assert finding_of("a change", run_of(Probe(), Path(hold=for_time(0.2)))).frees is False
 
 
 @pytest.mark.parametrize(

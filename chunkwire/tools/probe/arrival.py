@@ -309,6 +309,8 @@ def variation_of(base: Run, run: Run) -> Variation:
         found.add(Variation.POST if run.request.method == "POST" else Variation.OTHER)
     if _codings(run) != _codings(base):
         found.add(Variation.OTHER if _codings(run) else Variation.IDENTITY)
+    if _added(run) != _added(base):
+        found.add(Variation.OTHER)
     names = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} - RUN_PARAMETERS
     found |= {_BY_PARAMETER[name] for name in names if name in _BY_PARAMETER}
     if "size" in names:
@@ -318,6 +320,11 @@ def variation_of(base: Run, run: Run) -> Variation:
     if not found:
         return Variation.NONE
     return found.pop() if len(found) == 1 else Variation.OTHER
+
+
+def _added(run: Run) -> str:
+    """Return what a barrier was asked to add to the response (`forward.barrier`); empty for nothing."""
+    return joined(run.request.fields, "chunkwire-barrier").partition("; ")[2] if run.request is not None else ""
 
 
 def _codings(run: Run) -> str:

@@ -26,7 +26,7 @@ from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.journey import Entry
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
-from chunkwire.tools.probe.side_requests import MAX_CONTENT_OCTETS, SideRequests
+from chunkwire.tools.probe.side_requests import SideRequests, is_of_another
 from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
@@ -52,9 +52,10 @@ _OTHERS_AT_ONCE: Final = 40  # requests without a pause: of eight workers, one i
 
 
 def not_at(gateway: Url) -> str:
-    """Return why a run shows no order where its requests do not come to the gateway of --barrier-at, and what to do."""
+    """Return what is said of a hop through which no request came to the gateway of --barrier-at, and what to do."""
     where = gateway.authority.decode("ascii")
-    return f"{ELSEWHERE} {where} (--barrier-at): make that the upstream of the innermost proxy"
+    advice = "make that the upstream of its innermost proxy, which must pass the field Chunkwire-Barrier on"
+    return f"{ELSEWHERE} at {where}: {advice}"
 
 
 class Undecided(ChunkwireError):
@@ -75,7 +76,7 @@ class BarrierProbe:
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
-    misses: int = 0  # requests in a row, while the stream ran, that found no such stream at `gateway`
+    misses: int = 0  # requests that found no such stream at `gateway`, until it was found, or had ended
     arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
@@ -124,7 +125,8 @@ class BarrierProbe:
         """Receive the stream; return why there was no connection. It is not raised here: a nursery would group it."""
         ask = self.ask
         if self.gateway is not None:
-            ask = replace(ask, fields=(*ask.fields, (BARRIER_FIELD, self._name.encode())))
+            named = f"{self._name}; {ask.hint}" if ask.hint else self._name
+            ask = replace(ask, fields=(*ask.fields, (BARRIER_FIELD, named.encode())))
         else:
             ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._name, "ack_head": "1"}))
         try:
@@ -239,9 +241,11 @@ class BarrierProbe:
         """
         assert self.gateway is not None
         url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
-        since = trio.current_time()
+        since, is_found, late_misses = trio.current_time(), False, 0
         while not self._is_over:
+            has_head = self._has_head
             state = await self._state(Ask(url=url, fields=()))
+            is_found = is_found or state is not None
             if state is not None and _number(state, "written") > n:
                 self.is_barrier = True
                 arrived = state.get("arrived")
@@ -249,11 +253,15 @@ class BarrierProbe:
                 return state
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
-            if trio.current_time() - since > self.patience:
+            is_late = trio.current_time() - since > self.patience
+            if is_late and is_found:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
-            self.misses = self.misses + 1 if state is None else 0
-            if self.misses > _MAX_OTHERS or self.misses * _RETRY_SECONDS > self.patience:
+            if not is_found:  # an answer that has begun is that of a stream which the gateway must have by now
+                self.misses, late_misses = self.misses + 1, late_misses + has_head
+            if late_misses >= ORDER_REQUESTS or self.misses > _MAX_OTHERS:
                 raise Undecided(not_at(self.gateway))
+            if is_late:
+                raise Undecided(f"the barrier gave too few answers within {self.patience:g} s")
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
 
@@ -332,7 +340,7 @@ class BarrierProbe:
         status, content = 0, b""
         for _ in range(_OTHERS_AT_ONCE if self.gateway is None else 1):
             status, content = await self._requests.ask(ask.method, ask.url, plain)
-            if not _is_of_another(status, content) or self._is_over:
+            if not is_of_another(status, content) or self._is_over:
                 break
         return status, content
 
@@ -359,39 +367,9 @@ class BarrierProbe:
                 if status in (204, 409):  # 409: it was taken before, and the answer got lost
                     self.is_barrier = True
                     return True
-                if not _is_of_another(status, content):
+                if not is_of_another(status, content):
                     break
         return self._is_over
-
-
-async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None, *, patience: float) -> bool:
-    """Say whether a `forward --barrier` answers at a URL; our origin, which has barriers of its own, is none.
-
-    The request is for the state of a barrier that no stream has open, by the field that only such a gateway reads.
-
-    Raises:
-        DialError: there was no connection to ask on, or no answer within `patience` seconds.
-    """
-    field = (BARRIER_FIELD, (secrets.token_hex(8) + STATE_WORD).encode())
-    try:
-        async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=patience) as stream:
-            answer = b""
-            async for read in stream.reads(whole_frames=False):
-                answer += content(read)
-                if len(answer) > MAX_CONTENT_OCTETS:
-                    break
-            return _is_of_another(stream.head.status, answer)
-    except DialError as error:
-        raise DialError(error.kind, f"--barrier-at: {error}") from error
-    except client.Deadline as error:
-        raise DialError("timeout", f"--barrier-at: {error}") from error
-    except ChunkwireError:
-        return False  # it speaks something else, or nothing
-
-
-def _is_of_another(status: int, content: bytes) -> bool:
-    """Say whether an answer is that of an instance which does not have the barrier (`origin.barrier`)."""
-    return status == 404 and b"instance" in content
 
 
 def _number(state: dict[str, object], name: str) -> int:

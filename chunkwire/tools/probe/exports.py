@@ -58,10 +58,10 @@ def json_lines(result: ProbeResult) -> Iterator[str]:
     )
 
 
-def _fix(advice: Advice) -> dict[str, str]:
+def _fix(advice: Advice) -> dict[str, str | bool]:
     texts = {name: getattr(advice.fix, name) for name in _FIX_TEXTS}
     others = {"whose": advice.fix.whose.value, "checked": advice.fix.checked.isoformat()}
-    return {"basis": advice.basis.value, **texts, **others}
+    return {"basis": advice.basis.value, **texts, **others, "is_second": advice.is_second}
 
 
 def _line(**members: object) -> str:

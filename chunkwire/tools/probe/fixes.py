@@ -130,10 +130,31 @@ class Advice:
 
     basis: Basis
     fix: Fix
+    is_second: bool = False  # it is for the hold that remains without the content coding
 
 
 def advice_for(verdict: HopVerdict) -> list[Advice]:
     """Return the changes that may free a hop, the best founded first; empty where nothing is known.
+
+    Those for a hold that remains without the content coding come last.
+    """
+    second = _uncompressed(verdict)
+    return (
+        _advice(verdict) + [replace(advice, is_second=True) for advice in _advice(second)]
+        if second
+        else _advice(verdict)
+    )
+
+
+def _uncompressed(verdict: HopVerdict) -> HopVerdict | None:
+    """Return the verdict on a hop that compresses as it is without the coding; None where it then holds nothing."""
+    if verdict.remaining is None:
+        return None
+    return replace(verdict, kind=Kind.FOR_TIME, seconds=verdict.remaining, remaining=None)
+
+
+def _advice(verdict: HopVerdict) -> list[Advice]:
+    """Return the changes against one hold.
 
     Guesses are left out where a row is for the software that the hop names, and where it is not known whether it holds.
     """
@@ -160,7 +181,8 @@ def _is_of_more(fix: Fix) -> bool:
 def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     """Return the rows for a hold of this length, if there are any; else all, those for unnamed software first.
 
-    Rows for software that this hop and the one before both name come before those.
+    Rows for software that this hop and the one before both name come before those. Of unnamed software, the one that
+    also makes the hold that remains without the coding comes first.
     """
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
@@ -168,7 +190,9 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     passed_on = [fix for fix in rows if fix.may_name(verdict)]
     if IDENTITY in verdict.freed_by:
         passed_on.sort(key=_is_of_more)
-    silent = [fix for fix in rows if fix.is_silent]
+    second = _uncompressed(verdict)
+    makers = {fix.software for fix in all_fixes() if fix.software and fix.applies(second)} if second else set()
+    silent = sorted((fix for fix in rows if fix.is_silent), key=lambda fix: fix.software not in makers)
     return passed_on + silent + [fix for fix in rows if fix not in passed_on and fix not in silent]
 
 

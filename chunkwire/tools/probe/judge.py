@@ -20,6 +20,7 @@ from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Observation, S
 from chunkwire.tools.probe.verdict import (
     CUTTING,
     DEFECTS,
+    ELSEWHERE,
     IDENTITY,
     POST,
     PROVABLE,
@@ -108,7 +109,8 @@ def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
         is_innermost = not any(each.is_streaming for each in verdicts)
         asks_old = hop.arrived.startswith("HTTP/1.0") and not any(each.asks_old for each in verdicts)
         verdicts.append(replace(verdict, is_innermost=is_innermost, asks_old=asks_old))
-        if verdict.is_streaming or (inner is None and verdict.kind in (Kind.UNSURE, Kind.SUSPECT)):
+        is_undecided = verdict.kind in (Kind.UNSURE, Kind.SUSPECT) and not verdict.is_elsewhere
+        if verdict.is_streaming or (inner is None and is_undecided):
             inner = hop
     return verdicts
 
@@ -125,6 +127,9 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     seen = _observations_of(hop.runs)
     before = _observations_of(inner.runs) if inner is not None and inner.runs else None
     verdict = _verdict_of(seen, before)
+    was_left = seen.run.end is None or seen.run.end.framing == "client-gone"
+    if hop.unproved.startswith(ELSEWHERE) and (was_left or verdict.kind not in DEFECTS):
+        verdict = _unsure_verdict("no request through it came to the barrier")
     first = before.run if before is not None else None
     return replace(
         verdict,
@@ -212,12 +217,15 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
             kind, reason = Kind.FOR_TIME, milliseconds(seconds)
         else:
             kind, reason = Kind.HOLDS, f"in bursts of {octets} octets or {milliseconds(seconds)}"
+    remaining = None
     if _is_compressed(seen, inner, waits_for_time=seconds is not None):
-        kind = Kind.COMPRESSED
+        kind, without = Kind.COMPRESSED, measure_buffer(seen.of(Variation.IDENTITY))
+        if without is not None and (remaining := without.seconds) is not None:
+            details = (*details, f"without the coding still {milliseconds(remaining)}")
     elif _is_freed(seen.of(Variation.POST)):
         kind = Kind.GET_ONLY
     reason = "" if kind in (Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME) else reason
-    return HopVerdict(kind=kind, reason=reason, details=details, octets=octets, seconds=seconds)
+    return HopVerdict(kind=kind, reason=reason, details=details, octets=octets, seconds=seconds, remaining=remaining)
 
 
 def _is_freed(seen: Sequence[Observation]) -> bool:
@@ -330,9 +338,7 @@ def _is_head_held(seen: _Observations) -> bool:
     heads = [ack for observed in seen.plain for ack in observed.run.acks if not ack.n]
     if heads:
         return not any(ack.came for ack in heads)
-    delayed = [
-        observed.run for observed in seen.of(Variation.DELAY) if observed.run.head is not None and observed.run.stamps
-    ]
+    delayed = [each.run for each in seen.of(Variation.DELAY) if each.run.head is not None and each.run.stamps]
     return bool(delayed) and all(_is_head_late(run) for run in delayed)
 
 

@@ -154,6 +154,7 @@ def _change(verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
     versions = "" if fix.versions == "all" else f", {fix.versions}"
     software = [f"It is for {fix.software}{versions}."] if fix.software else []
     basis = _BASES[advice.basis].format(says=verdict.software or "its name")
+    basis += " It is against the hold that remains without the compression." if advice.is_second else ""
     tried = f"The change was tried with the real software{f', {fix.proved_on}' if fix.proved_on else ''}"
     source = tried if fix.proof else f"Source: {fix.source}"
     who = f"Who can make the change: {fix.whose.value}."

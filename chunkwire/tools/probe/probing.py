@@ -47,6 +47,7 @@ from chunkwire.tools.probe.requests import (
     overridden,
     parameters,
 )
+from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.wire.errors import ChunkwireError, told
 
 REPEATS: Final = 2
@@ -162,7 +163,8 @@ class Prober:
             self.connects[name] = await connecting_time(url)
             if self.barrier_at is not None or is_probe(url):
                 await self._ask(name, self.plain_ask(url, ORDERED_PACE), runs, is_behind=is_behind)
-            if not runs or name in self.unproved:
+            unproved = self.unproved.get(name, "")
+            if not runs or (unproved and not unproved.startswith(ELSEWHERE)):
                 runs.clear()
                 await self._ask(name, self.plain_ask(url), runs, is_behind=is_behind)
         except DialError as error:
@@ -204,6 +206,7 @@ class Prober:
 
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Add the runs of a hop; those behind a barrier are incomplete where `unproved` then names the hop."""
+        was_unproved = name in self.unproved
         runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
         is_the_stream, is_tried = defect_of(runs[0], None) is None, name not in self.unproved
         if runs[0].is_ordered and is_the_stream and is_tried and observe(runs[0]).shape is Shape.UNDECIDED:
@@ -211,7 +214,7 @@ class Prober:
             if observe(runs[0]).shape is Shape.UNDECIDED:
                 late = "frames came late, and neither with others nor after enough answers"
                 self.unproved.setdefault(name, late if runs[0].units else "no frame came")
-        if runs[0].is_ordered and name in self.unproved:
+        if name in self.unproved and not was_unproved:
             return
         if is_probe(ask.url) and not is_behind and runs[0].head is not None:
             entry = await self.journal(ask.url, runs[0].asked.get("nonce", ""))

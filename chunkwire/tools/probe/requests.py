@@ -90,16 +90,19 @@ class Ask:
     fields: Fields = (ACCEPT_ENCODING,)  # beyond the client's own; they replace those of the same names
     body: bytes | None = None
     version: Literal["1.0", "1.1"] = "1.1"
+    hint: str = ""  # what the barrier of an application is to add to the response, as in a probe's `hints`
 
     def varied(self, changed: Mapping[str, str] = NOTHING, *, method: str = "", fields: Fields = ()) -> Ask:
         """Return a request that differs in some parameters, its method or its fields; with a nonce of its own.
 
-        A request that is no probe of ours keeps its URL. One that becomes a POST gets a body if it has none.
+        Of a request that is no probe of ours, the only parameter is `hints`, which its barrier plays instead. One that
+        becomes a POST gets a body if it has none.
         """
         nonce = {"nonce": secrets.token_hex(8)}
         return replace(
             self,
             url=with_parameters(self.url, {**changed, **nonce}) if is_probe(self.url) else self.url,
+            hint="" if is_probe(self.url) else changed.get("hints", self.hint),
             method=method or self.method,
             fields=overridden(self.fields, fields),
             body=b"{}" if method == "POST" and self.body is None else self.body,

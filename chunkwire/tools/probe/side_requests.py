@@ -6,6 +6,7 @@ what that means.
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,9 +15,10 @@ import trio
 
 from chunkwire import client
 from chunkwire.client.views import content
-from chunkwire.net.dial import Url
+from chunkwire.net.dial import DialError, Url
 from chunkwire.net.pool import Pool, ServerKey, server_of
 from chunkwire.net.tls import make_tls
+from chunkwire.origin.barrier import BARRIER_FIELD, STATE_WORD
 from chunkwire.tools.probe.requests import Fields
 from chunkwire.wire.errors import ChunkwireError
 
@@ -71,3 +73,33 @@ class SideRequests:
     def close(self) -> None:
         """End the connections."""
         self._pool.close()
+
+
+async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None, *, patience: float) -> bool:
+    """Say whether a `forward --barrier` answers at a URL; our origin, which has barriers of its own, is none.
+
+    The request is for the state of a barrier that no stream has open, by the field that only such a gateway reads.
+
+    Raises:
+        DialError: there was no connection to ask on, or no answer within `patience` seconds.
+    """
+    field = (BARRIER_FIELD, (secrets.token_hex(8) + STATE_WORD).encode())
+    try:
+        async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=patience) as stream:
+            answer = b""
+            async for read in stream.reads(whole_frames=False):
+                answer += content(read)
+                if len(answer) > MAX_CONTENT_OCTETS:
+                    break
+            return is_of_another(stream.head.status, answer)
+    except DialError as error:
+        raise DialError(error.kind, f"--barrier-at: {error}") from error
+    except client.Deadline as error:
+        raise DialError("timeout", f"--barrier-at: {error}") from error
+    except ChunkwireError:
+        return False  # it speaks something else, or nothing
+
+
+def is_of_another(status: int, content: bytes) -> bool:
+    """Say whether an answer is that of an instance which does not have the barrier (`origin.barrier`)."""
+    return status == 404 and b"instance" in content

@@ -20,8 +20,8 @@ NO_PROBE_EVENT: Final = "no event of a probe in it"
 """The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
 
 
-ELSEWHERE: Final = "its requests do not come to"
-"""The beginning of why a hop is judged by time that does not lead to the barrier which the user named."""
+ELSEWHERE: Final = "does not lead to the barrier"
+"""The beginning of why no order is known of a hop through which no request came to the barrier of --barrier-at."""
 
 
 class Kind(enum.Enum):
@@ -160,6 +160,9 @@ class HopVerdict:
     details: tuple[str, ...] = ()  # more half lines
     octets: int | None = None  # the size of the buffer; None where it is unknown, or something else holds
     seconds: float | None = None  # the time held, or the silence before a cut
+    remaining: float | None = (
+        None  # s that a hop which compresses still holds without the coding; None for no such hold
+    )
     evidence: Evidence = field(default_factory=Evidence)
     software: str = ""  # the names that the hop gives and the hop before does not; may be empty
     passed_on: str = ""  # the names that both give: this hop's own, or the other's passed on

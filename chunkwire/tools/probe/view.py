@@ -58,10 +58,11 @@ def _painted(lead: str, text: str, role: str, paint: Paint, width: int | None) -
 
 
 def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
-    """Yield which hops are judged by time only, what was found, and what to try: a lead and a text each."""
+    """Yield which hops are not judged by order, what was found, and what to try: a lead and a text each."""
     for verdict in result.verdicts:
         if verdict.unproved:
-            yield "", f"{verdict.hop} is judged by time: {verdict.unproved}."
+            by_time = "" if verdict.is_elsewhere else "is judged by time: "
+            yield "", f"{verdict.hop} {by_time}{verdict.unproved}."
     if result.headline:
         yield "", result.headline
     if why := out_of_order(result.verdicts):
@@ -77,8 +78,10 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     """Yield what to try, and why; what was shown to free the stream stands in the remarks."""
     offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
-    for basis, lead in ((Basis.NAMED, ask), (Basis.GENERAL, ask), (Basis.GUESS, "  guess: ")):
-        changes = [advice.fix.change for advice in offered if advice.basis is basis]
+    leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
+    leads |= {(Basis.NAMED, True): "  then try: ", (Basis.GUESS, True): "  then guess: "}
+    for (basis, is_second), lead in leads.items():
+        changes = [each.fix.change for each in offered if (each.basis, each.is_second) == (basis, is_second)]
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:

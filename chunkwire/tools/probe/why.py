@@ -7,9 +7,9 @@ The rule here: each run changes one thing; a `Finding` describes it with the wor
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import trio
 
@@ -32,6 +32,7 @@ from chunkwire.tools.probe.verdict import (
     NO_TRANSFORM,
     POST,
     Finding,
+    HopVerdict,
     Kind,
     milliseconds,
 )
@@ -53,8 +54,11 @@ LEAVING: Final = "a client that leaves"
 _PLAIN_RUNS: Final = 2  # beside `_VARIED`: without a content coding, and in HTTP/1.0
 
 
-# What is varied with our own origin behind the hop: the name of the change; its parameters, method and fields.
-_VARIED: Final[tuple[tuple[str, Mapping[str, str], str, Fields], ...]] = (
+_Change: TypeAlias = tuple[str, Mapping[str, str], str, Fields]
+"""The name of a change; its parameters, method and fields."""
+
+# What is varied with our own origin behind the hop.
+_VARIED: Final[tuple[_Change, ...]] = (
     (AS_BEFORE, NOTHING, "", ()),
     (POST, NOTHING, "POST", ()),
     (ACCEL, {"hints": "accel"}, "", ()),
@@ -83,35 +87,42 @@ def plan_why(prober: Prober, url: Url, *, idle: float) -> str:
     """
     ask = prober.plain_ask(url)
     if not is_probe(url):
-        return f"--why asks {1 + _PLAIN_RUNS} times more, each time for as long as the stream takes"
+        times = len(_changes_for(prober, url)) + _PLAIN_RUNS
+        return f"--why asks {times} times more, each time for as long as the stream takes"
     asks = [*(ask.varied(changed) for _, changed, _, _ in _VARIED), *[ask] * _PLAIN_RUNS]
     seconds = sum(min(prober.limit_of(each), each.duration or 0.0) for each in asks) + LEAVE_SECONDS + idle
     share = f", of which --idle takes {idle:g}: --idle 0 leaves that out" if idle else ""
     return f"--why asks on for about {seconds:.0f} s{share}"
 
 
+def _changes_for(prober: Prober, url: Url) -> Sequence[_Change]:
+    """Return what to vary: all for a probe of ours; for another stream fields that its barrier, if any, can add."""
+    if is_probe(url):
+        return _VARIED
+    return [each for each in _VARIED if each[0] is AS_BEFORE or (prober.barrier_at and "hints" in each[1])]
+
+
 async def find_why(
-    prober: Prober, name: str, url: Url, *, idle: float, buffer: int | None = None
+    prober: Prober, name: str, url: Url, *, idle: float, blamed: HopVerdict | None = None
 ) -> AsyncIterator[Finding]:
     """Yield what each change does to a hop, as it is found; for a stream that is no probe of ours, only some of them.
 
     Args:
         idle: s of silence to try for an idle limit; 0 leaves that out.
-        buffer: octets that the hop waits for, by its verdict; None where that is unknown.
+        blamed: the verdict on the hop, if it is to blame.
     """
     ask = prober.plain_ask(url)
-    varied = _VARIED if is_probe(url) else _VARIED[:1]
-    for change, changed, method, fields in varied:
+    for change, changed, method, fields in _changes_for(prober, url):
         prober.report_progress(f"{name}: {change}")
         run = await prober.run(name, ask.varied(changed, method=method, fields=fields))
-        finding = finding_of(change, run, buffer=buffer)
+        finding = finding_of(change, run, blamed)
         yield replace(finding, is_of_pace=changed is BURSTS)
     prober.report_progress(f"{name}: without content codings")
-    yield finding_of(IDENTITY, await prober.run(name, ask.without(b"Accept-Encoding")), buffer=buffer)
+    yield finding_of(IDENTITY, await prober.run(name, ask.without(b"Accept-Encoding")), blamed)
     prober.report_progress(f"{name}: in HTTP/1.0")
     # Not recorded: no record has the version of a request, so that the run would count as another one "as before".
     old = await replace(prober, record_to=None).run(name, replace(ask.varied(), version="1.0"))
-    yield finding_of(HTTP_1_0, old, buffer=buffer)
+    yield finding_of(HTTP_1_0, old, blamed)
     if not is_probe(url):
         yield Finding(f"{LEAVING}{', silence' if idle else ''}", "not tried: that needs /probe of chunkwire serve")
         return
@@ -122,15 +133,22 @@ async def find_why(
         yield await find_idle_limit(prober, name, ask, idle)
 
 
-def finding_of(change: str, run: Run, *, buffer: int | None = None) -> Finding:
-    """Return what came of a change, with the words that verdicts use; one run is too few for a verdict."""
+def finding_of(change: str, run: Run, blamed: HopVerdict | None = None) -> Finding:
+    """Return what came of a change, with the words that verdicts use; one run is too few for a verdict.
+
+    Args:
+        blamed: the verdict on the hop, if it is to blame.
+    """
     defect = defect_of(run, None)  # None: no run of a hop further in
     if defect is not None:
         return Finding(change, defect.line, False)
     observed = observe(run)
     coding = f", {run.coding}" if run.coding else ""
     if observed.is_held:
-        return Finding(change, f"held{_how(observed, buffer)}{coding}", False)
+        how = f"held{_how(observed, blamed.octets if blamed is not None else None)}{coding}"
+        if blamed is None or blamed.remaining is None or run.coding or observed.shape is Shape.TO_END:
+            return Finding(change, how, False)
+        return Finding(change, f"not compressed, but still {how}")
     if observed.shape in (Shape.ON_TIME, Shape.SPREAD):
         return Finding(change, f"streams{coding}", True)
     return Finding(change, f"{observed.shape.value}{coding}", None)
