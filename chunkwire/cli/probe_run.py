@@ -22,7 +22,15 @@ from chunkwire.cli.terminal import paint_of, progress, result_printed, say, widt
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.load import load_exchanges
-from chunkwire.tools.probe.captures import CapturedHop, captured_hop, frame_lines, hops_of, one_stream, read_recording
+from chunkwire.tools.probe.captures import (
+    CapturedHop,
+    captured_hop,
+    frame_lines,
+    hops_of,
+    inside_out,
+    one_stream,
+    read_recording,
+)
 from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
 from chunkwire.tools.probe.judge import Hop, judge_chain
 from chunkwire.tools.probe.page import page_of, to_html, to_markdown
@@ -99,7 +107,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
                 await _ask_hops(prober, options.hops, hops)
             if options.why:
                 await _ask_why(prober, result_of(judge_chain(hops)), options, findings)
-    result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code)
+    result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code, is_order_told=bool(captured))
     code = stop.code or exit_code(result, is_strict=options.strict, is_gate=options.gate)
     is_shown = "-" not in [getattr(options, name) for name in _FILE_FLAGS]
     with result_printed():
@@ -140,7 +148,7 @@ def _captured_hops(sources: Sequence[str], options: argparse.Namespace) -> list[
     for path in sources:
         captured = [captured_hop(each, path) for each in loaded[path]]
         found += one_stream(captured, like=found[:1], chosen=options.exchange)
-    return found
+    return inside_out(found)
 
 
 async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> None:

@@ -13,7 +13,7 @@ from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges
 from chunkwire.tools.capture.packets import CaptureFileError, Segment, TcpEnd
 from chunkwire.tools.capture.streams import read_connections
-from chunkwire.tools.probe.captures import captured_hop, frame_lines, hops_of, one_stream
+from chunkwire.tools.probe.captures import captured_hop, frame_lines, hops_of, inside_out, one_stream
 from chunkwire.tools.probe.judge import judge_chain
 from chunkwire.tools.probe.verdict import Kind
 from tests.tools.packets import ACK, LINKS, RST, Packet, Talk, block, pcap, pcapng
@@ -277,8 +277,40 @@ def test_frames_of_two_captures_are_matched_by_their_octets(
     hops = hops_of(found)
     assert [verdict.kind for verdict in judge_chain(hops)] == kinds
     lines = frame_lines(found, hops)
-    assert len(lines) == 22
-    assert lines[2].split()[:3] == ["1", "9", "0.0"]
+    assert len(lines) == 23
+    assert lines[3].split()[:3] == ["1", "9", "0.0"]
+
+
+@pytest.mark.parametrize("held, is_shown", [(0.3, True), (0.001, False)])
+def test_captures_that_show_another_order_than_their_names_are_taken_from_the_inside_out(
+    held: float, is_shown: bool
+) -> None:
+    """Further out nothing comes sooner after its request, whatever the clocks."""
+    inner, outer = (
+        captured_hop(exchange, name)
+        for name, octets in zip("ab", at_two_places(lambda _, t: t + held - 7.0), strict=True)
+        for exchange in load_exchanges(octets, name)
+    )
+    found = inside_out([outer, inner])
+    assert found == ([inner, outer] if is_shown else [outer, inner])
+    assert inside_out([inner, outer]) == [inner, outer]
+    basis = "as the captures show" if is_shown else "as they were named: the captures do not show the order"
+    names = ", then ".join(f"10.0.0.2:8080 {hop.source}" for hop in found)
+    assert frame_lines(found, hops_of(found))[0] == f"taken as inner first: {names} ({basis})"
+
+
+def test_the_host_that_asks_at_one_place_and_is_asked_at_another_stands_between_them() -> None:
+    hops = [
+        replace(
+            captured_hop(replace(read(pcap(talk().packets))[0], client=f"{client}:40000", hop=f"{server}:80"), name),
+            source=name,
+        )
+        for name, client, server in (("a", "10.0.0.1", "10.0.0.2"), ("b", "10.0.0.2", "10.0.0.3"))
+    ]
+    outer, inner = hops
+    assert inside_out([outer, inner]) == inside_out([inner, outer]) == [inner, outer]
+    alike = [replace(hop, exchange=replace(hop.exchange, client="::1:4", hop="::1:80")) for hop in hops]
+    assert inside_out(alike) == alike
 
 
 def test_a_capture_of_another_stream_is_refused() -> None:

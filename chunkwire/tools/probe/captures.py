@@ -21,7 +21,7 @@ from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
 from chunkwire.tools.probe.arrival import Run, Unit, joined, read_run, read_runs
 from chunkwire.tools.probe.curl_trace import is_trace, read_trace
-from chunkwire.tools.probe.holding import Shape, holds_of, observe
+from chunkwire.tools.probe.holding import HOLD_SECONDS, Shape, holds_of, observe
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.stamps import Stamp
 from chunkwire.wire.coding import ContentDecoder
@@ -139,17 +139,63 @@ def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
     """
     if hop is reference and observe(run).shape is not Shape.SPREAD:
         return run  # written so, or held further in: its arrivals are judged as they are
-    shared = _shared(hop.content, reference.content)
-    units, place, of = list[Unit](), 0, len(reference.ends)
-    for n, (written_ns, end) in enumerate(_frames(reference), 1):
-        while place < len(hop.ends) and hop.ends[place][1] < end:
-            place += 1
-        if place == len(hop.ends) or end > shared:
-            break
+    units, of = list[Unit](), len(reference.ends)
+    for n, (written_ns, place) in enumerate(_arrivals(reference, hop), 1):
         t = (hop.ends[place][0] - hop.exchange.began_ns) / 1e9
         piece = run.pieces[min(place, len(run.pieces) - 1)]
         units.append(replace(piece, t=t, stamp=Stamp(n, of, "", None, written_ns)))
     return replace(run, units=tuple(units)) if units else run
+
+
+def _arrivals(reference: CapturedHop, hop: CapturedHop) -> Iterator[tuple[int, int]]:
+    """Yield for each frame of the reference when it ended there (ns), and the place in `hop.ends` that completes it.
+
+    Ends with the first frame that has not arrived, or whose content differs.
+    """
+    shared, place = _shared(hop.content, reference.content), 0
+    for ended_ns, end in _frames(reference):
+        while place < len(hop.ends) and hop.ends[place][1] < end:
+            place += 1
+        if place == len(hop.ends) or end > shared:
+            return
+        yield ended_ns, place
+
+
+def inside_out(captured: Sequence[CapturedHop]) -> list[CapturedHop]:
+    """Return the places of one stream in their order, except where that is proved wrong: from the inside out."""
+    ordered = list(captured)
+    for last in range(len(ordered) - 1, 0, -1):
+        for n in range(last):
+            if _is_outside(ordered[n], ordered[n + 1]):
+                ordered[n : n + 2] = ordered[n + 1], ordered[n]
+    return ordered
+
+
+def _is_outside(a: CapturedHop, b: CapturedHop) -> bool:
+    """Say whether `a` is proved to be further out than `b`, whatever clocks they have.
+
+    A hop is asked before it asks the next one, and has content after that one: nothing comes sooner after the request
+    further out. Else the hosts tell: the client at `b` is the server at `a`.
+    """
+    if a.source == b.source:  # the order is that of one clock already, see `one_stream`
+        return False
+    leads = _lead(b, a) > HOLD_SECONDS, _lead(a, b) > HOLD_SECONDS
+    if leads[0] != leads[1]:
+        return leads[0]
+    (client, server), (inner_client, inner_server) = _hosts(a), _hosts(b)
+    return inner_client == server and client != inner_server
+
+
+def _lead(a: CapturedHop, b: CapturedHop) -> float:
+    """Return how much sooner after the request some frame ended at `a` than at `b`, s; 0.0 for none."""
+    if a.exchange.request is None or b.exchange.request is None:
+        return 0.0
+    between = b.exchange.began_ns - a.exchange.began_ns
+    return max((b.ends[place][0] - ended_ns - between for ended_ns, place in _arrivals(a, b)), default=0) / 1e9
+
+
+def _hosts(hop: CapturedHop) -> tuple[str, str]:
+    return hop.exchange.client.rpartition(":")[0], hop.exchange.hop.rpartition(":")[0]
 
 
 def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
@@ -159,16 +205,19 @@ def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
 
 
 def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[str]:
-    """Return a table with a line that explains it: when each frame was at each place, and how long it was held.
+    """Return the order of the places, and a table: when each frame was at each place, and how long it was held.
 
     Empty for one place, which has nothing to be compared with.
     """
     if len(captured) < 2:
         return []
+    is_shown = all(a.source == b.source or _is_outside(b, a) for a, b in pairwise(captured))
+    basis = "as the captures show" if is_shown else "as they were named: the captures do not show the order"
+    order = f"taken as inner first: {', then '.join(hop.name for hop in hops)} ({basis})"
     octets = [end for _, end in _frames(captured[0])]
     columns = [[hop.name, *_column(hop)] for hop in hops]
     widths = [max(map(len, column)) for column in columns]
-    lines = ["ms since the first frame at each hop; held: ms longer on the way than the least delayed frame"]
+    lines = [order, "ms since the first frame at each hop; held: ms longer on the way than the least delayed frame"]
     lines += ["  frame  octets" + _cells([column[0] for column in columns], widths)]
     for n, size in enumerate((size - before for before, size in zip([0, *octets], octets, strict=False)), 1):
         cells = [column[n] if n < len(column) else "-" for column in columns]

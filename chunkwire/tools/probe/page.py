@@ -114,7 +114,9 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         tuple((*cells_of(verdict), verdict.proved_line) for verdict in result.verdicts),
     )
     if why := out_of_order(result.verdicts):
-        yield Paragraph(f"The hops are not named from the inside out: {why}.")
+        yield Paragraph(f"The hops may not be named from the inside out: {why}.")
+    elif result.assumed_order:
+        yield Paragraph(_sentence(result.assumed_order))
     if blamed is not None:
         yield from _changes(blamed)
     if result.findings:

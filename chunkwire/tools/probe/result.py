@@ -13,6 +13,7 @@ from typing import Final
 
 from chunkwire.tools.paint import number
 from chunkwire.tools.probe.fixes import AS_BEFORE, advice_for, revised
+from chunkwire.tools.probe.holding import Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
     DEFECTS,
@@ -125,8 +126,16 @@ def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
 
 
 def out_of_order(verdicts: Sequence[HopVerdict]) -> str:
-    """Return why the hops are not named from the inside out; empty where no order of events proves that."""
+    """Return what speaks against the order in which the hops are named, by orders of events; empty for nothing.
+
+    It is no proof: an outer hop may ask in another way, such as without a content coding, or may not ask the inner one.
+    """
     for inner, outer in combinations(verdicts, 2):
+        shapes = [
+            observe(each.runs[0]).shape if each.runs and each.runs[0].is_ordered else None for each in (inner, outer)
+        ]
+        if shapes == [Shape.TO_END, Shape.IN_BURSTS]:
+            return f"{inner.hop} holds to the end what {outer.hop} passes on sooner"
         if inner.is_holding and outer.is_streaming and inner.proof is Proof.BY_ORDER and outer.proof is Proof.PROVED:
             return f"{inner.hop} holds what {outer.hop} streams"
     return ""
@@ -163,6 +172,7 @@ class ProbeResult:
     verdicts: tuple[HopVerdict, ...]  # from the inside out
     findings: tuple[Finding, ...] = ()  # of `--why`, on the hop that is to blame
     is_whole: bool = True  # no signal stopped it: every hop was asked
+    is_order_told: bool = False  # the order of the hops, and what shows it, is printed with the frames of captures
     blamed: HopVerdict | None = field(init=False)  # the first hop with the worst fault; None where there is none
     sentence: str = field(init=False)  # about the hop that is to blame, without its name; empty where there is none
 
@@ -173,6 +183,14 @@ class ProbeResult:
         blamed, sentence = next(faults, (None, ""))
         object.__setattr__(self, "blamed", blamed)
         object.__setattr__(self, "sentence", sentence)
+
+    @property
+    def assumed_order(self) -> str:
+        """The order of the hops that the blame rests on, where several may hold; empty where nothing rests on it."""
+        behind = [each.hop for each in self.verdicts if each.kind is Kind.NOT_JUDGED]
+        if self.is_order_told or self.blamed is None or not (behind and self.blamed.is_innermost):
+            return ""
+        return f"taken as inner first: {', then '.join((self.blamed.hop, *behind))}; nothing here shows that order"
 
     @property
     def is_empty(self) -> bool:

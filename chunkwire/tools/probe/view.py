@@ -66,7 +66,9 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
     if result.headline:
         yield "", result.headline
     if why := out_of_order(result.verdicts):
-        yield "", f"The hops are not named from the inside out, the application first: {why}."
+        yield "", f"The hops may not be named from the inside out, the application first: {why}."
+    elif result.assumed_order:
+        yield "  ", result.assumed_order
     if any(each.kind is Kind.NOT_THE_STREAM and each.reason.startswith(NO_PROBE_EVENT) for each in result.verdicts):
         yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
