@@ -125,7 +125,7 @@ def _judge(peer: ClientPeer, workshop: Workshop) -> Mapping[str, Any]:
 def short_table(cards: Sequence[ClientCard]) -> str:
     """Return a line for each client with the scenarios that it fails, and one for those that fail none."""
     lines = [
-        "| client | `must` failed | what it takes for whole, or refuses although it is legal |",
+        "| client | `must` failed | what it accepts as whole, or refuses although it is legal |",
         "| --- | --- | --- |",
     ]
     for card in cards:

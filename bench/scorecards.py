@@ -149,7 +149,7 @@ def _is_broken(result: RowResult) -> bool:
 FAMILIES: Final = (
     ("broken responses look whole", r"never whole to a client"),
     ("broken requests look whole", r"never whole to the upstream"),
-    ("smuggling", r"one request stays one|is no request|2\^64"),
+    ("smuggling", r"one request stays one|is not a request|2\^64"),
     ("to HTTP/1.0 clients", r"HTTP/1\.0 client"),
     ("400 that is due", r": 400$"),
     ("NUL, CR or folds pass", r"NUL|bare CR|folded line"),

@@ -22,7 +22,7 @@ _BATCH_CHARACTERS: Final = 65536  # a batch with so many takes no further item
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The answer is over; whether it is whole or failed stands in the entry."""
+    """The answer is over; the audit entry says whether it is whole."""
 
 
 @dataclass(frozen=True, slots=True)

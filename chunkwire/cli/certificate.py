@@ -30,8 +30,6 @@ def certificate_of(options: argparse.Namespace) -> Iterator[ServerTls | None]:
         raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
     if options.key and not options.cert:
         raise LocalError("--key FILE goes with --cert FILE")
-    if options.tls and options.workers > 1:
-        raise LocalError("--tls self goes with one process, not with --workers")
     if not options.tls:
         yield ServerTls(options.cert, options.key) if options.cert else None
         return

@@ -1,4 +1,4 @@
-"""`chunkwire check client -- CMD {url}`: what a client takes for whole, by its exit code and its output."""
+"""`chunkwire check client -- CMD {url}`: which broken responses a client accepts as whole."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from chunkwire.wire.nearest import expected_one_of
 if TYPE_CHECKING:
     from chunkwire.tools.check.client.rows import ClientCase
 
-SUMMARY = "a command, run once for each scenario: which broken responses does it take for complete?"
+SUMMARY = "a command, run once for each scenario: which broken responses does it accept as whole?"
 EPILOG = f"""\
-The command must exit with 0 after a legal response, and with another code
-after a broken one. If it prints the content of a legal response, all of it
-must come. It is first run on a plain response, which it must accept. A
-command that does not end within --patience is killed with its process
-group, and its row is undecided (open).
+The command must exit with 0 after a legal response, and with another code after a broken one. If it prints the content
+  of a legal response, it must print all of it. It is first run on a plain response, which it must accept. A command
+  that does not end within --patience is killed with its process group, and its row is undecided (open).
 {check.EXIT_CODES}
 
 examples:

@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 SUMMARY = "both sides of a proxy: does it relay streams, and report failures, as the RFCs say?"
 EPILOG = f"""\
-For a test instance: what is sent is broken on purpose, and the proxy may
-reuse connections that carried it. Nothing else should use the proxy
-meanwhile.
+For a test instance: what is sent is broken on purpose, and the proxy may reuse connections that carried it. Nothing
+  else should use the proxy meanwhile.
 {check.EXIT_CODES},
   71 ADDR cannot be bound
 
 examples:
   chunkwire check proxy http://127.0.0.1:8080 --upstream 127.0.0.1:9000
-      the proxy at :8080 sends its requests to 127.0.0.1:9000, and this check
-      listens there: it asks, answers, and compares what came through
+      the proxy at :8080 sends its requests to 127.0.0.1:9000, where this check listens, answers and compares
   chunkwire check proxy :8080 --upstream :9000 --only 9112/11.2 -v
       the rows about request smuggling, with all octets of both sides
   chunkwire check proxy https://app.example/x --upstream :9000 -H 'Host: app'

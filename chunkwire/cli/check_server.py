@@ -14,17 +14,16 @@ if TYPE_CHECKING:
     from chunkwire.tools.check.server.cases import ServerCase
     from chunkwire.tools.check.server.talk import ServerTarget
 
-SUMMARY = "requests and bodies, legal and broken: what a server takes, and what it answers behind them"
+SUMMARY = "requests and bodies, legal and broken: what does a server accept, and what does it answer?"
 EPILOG = f"""\
-For a test instance: what is sent is broken on purpose. Where a correct
-request is refused (405, 401), most rows about bodies do not apply.
+For a test instance: what is sent is broken on purpose. If correct requests are refused (405, 401), most rows about
+  bodies do not apply.
 {check.EXIT_CODES},
   28, 52 or 56 also: the first request got no answer in time, none, or none in HTTP
 
 examples:
   chunkwire check server http://127.0.0.1:8000/upload
-      best a resource that answers a POST with the body that it got: only this
-      proves that a body was read
+      best a resource that answers a POST with the body that it got: no other answer proves that a body was read
   chunkwire check server :8081/echo --only 9112/7.1 -v
       the rows about the chunked coding, with all octets
   chunkwire check server URL -X PUT -H 'Authorization: Bearer x' -d '{{"a":1}}'

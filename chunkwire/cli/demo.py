@@ -8,7 +8,7 @@ from chunkwire.cli import flags
 
 SUMMARY = "one stream through origin and gateway, watched at each, in one command"
 EPILOG = """\
-exit codes: 0 the same octets, all of them, at each place, 1 not so, or not known, 71 cannot bind, 130 Ctrl-C
+exit codes: 0 all octets are equal at each place, 1 they differ, or it is not known, 71 cannot bind, 130 Ctrl-C
 
 examples:
   chunkwire demo                       ten chunks, 150 ms apart; ends by itself

@@ -97,7 +97,7 @@ def add_common(parser: argparse.ArgumentParser, version: str) -> None:
     parser.add_argument("--version", action="version", version=f"chunkwire {version}", help="the version, and exit")
     add = parser.add_argument_group("output").add_argument
     add("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
-    add("-v", "--verbose", action="count", default=0, help="say more; twice: debug; bugs show a traceback")
+    add("-v", "--verbose", action="count", default=0, help="more messages; twice: debug messages; bugs show a traceback")
     add("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
 
 
@@ -153,7 +153,7 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
 
 
 def let_words_win(options: argparse.Namespace, *names: str) -> None:
-    """Reset what the environment sets of members that exclude each other, if the command line sets one of them."""
+    """If the command line sets one of these members, which exclude each other, reset those that the environment sets."""
     if options.given.isdisjoint(names):
         return
     for name in names:

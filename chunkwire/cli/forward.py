@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_modes(parser)
     add_limits(parser)
     flags.add_serving(parser)
-    what = "look for more octets this long before sleeping, while that pays: 0, 50us, always (default: 50us)"
+    what = "poll for octets this long before sleeping, while polls find some: 0, 50us, always (default: 50us)"
     parser.add_argument_group("speed").add_argument("--poll", type=poll, default=50e-6, metavar="TIME", help=what)
 
 
@@ -103,8 +103,6 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.forward.gateway import serve_gateway
 
     settings = _settings(options)
-    if options.barrier and options.workers > 1:
-        raise LocalError("--barrier goes with one process, not with --workers")
     if options.stamps is not None and (options.mode != "exact" or options.fault):
         raise LocalError("contradictory flags: --stamps with --mode or --fault, which change offsets in the body")
     check_outputs(options, ["save"], files_read(options))

@@ -25,13 +25,13 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
         group,
         ("time-to-first-token", flags.duration, "200ms", "from the question to the first token"),
         ("inter-token-latency", flags.duration, "20ms", "from one token to the next"),
-        ("llm-keep-alive", flags.duration, "0", "a keep-alive after so long a silence; 0 sends none"),
+        ("llm-keep-alive", flags.duration, "0", "after this time without an octet send a keep-alive; 0: none"),
     )
     for name, metavar, what in (
-        ("llm-jitter", "SHARE", "draw each of these waits from 1-SHARE to 1+SHARE times itself (default: 0)"),
+        ("llm-jitter", "SHARE", "multiply each of these waits by a random number from 1-SHARE to 1+SHARE (default: 0)"),
         ("llm-seed", "N", "the same answers, ids and waits every time"),
         ("llm-answer", "HOW", "echo the prompt (default), lorem, or @FILE"),
-        ("llm-tokens", "N", "answer with so many tokens"),
+        ("llm-tokens", "N", "answer with N tokens"),
         ("llm-framing", "HOW", "event (one a frame, default), join=N, split=N or split=random"),
         ("llm-fault", "NAME[=N]", "a fault of /fault, after N events: cut=5, early-end=5, no-terminator"),
         ("llm-error", "WHAT[@N]", "fail: 429, overloaded; with @N in mid-stream, after N tokens"),
@@ -39,11 +39,11 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
         ("llm-reasoning", "TEXT", "think this before each answer"),
         ("llm-refusal", "TEXT", "decline with this text"),
         ("llm-quirk", "NAME", "send a quirk in place of each answer, such as error-beside-choices"),
-        ("llm-failures", "SHARE", "let a share of the requests fail, each in some other way (default: 0)"),
+        ("llm-failures", "SHARE", "fail a share of the requests, each in a different way (default: 0)"),
     ):
         group.add_argument(f"--{name}", metavar=metavar, help=what)
     group.add_argument("--llm-key", action="append", default=[], metavar="KEY", help="accept this key (repeatable)")
-    group.add_argument("--llm-model", action="append", default=[], metavar="NAME", help="have this model (repeatable)")
+    group.add_argument("--llm-model", action="append", default=[], metavar="NAME", help="offer this model (repeatable)")
 
 
 def mock_settings(options: argparse.Namespace) -> MockSettings:

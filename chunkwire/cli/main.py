@@ -23,7 +23,7 @@ from chunkwire.cli.terminal import drop_output, say
 from chunkwire.wire.errors import leaves
 from chunkwire.wire.nearest import near
 
-# In the order of the help, by what they are for; each is a module of this room.
+# In the order of the help, a group for each kind of user; each verb is a module of this room.
 GROUPS: Final = {
     "to learn and to teach": ("demo", "lab", "lesson", "puzzle", "talk"),
     "to find the hop that holds a stream": ("watch", "probe", "diff"),
@@ -45,16 +45,16 @@ OTHER_NAMES: Final = {
     "replay": "serve --replay FILE",
     "version": "--version",
 }
-"""Words that are no verb, from README and from other programs, and what is suggested for each."""
+"""Words that are not verbs, from README and from other programs, with the suggestion for each."""
 
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = f"""\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
   56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM (serve,
   forward and ask: 0)
-environment: CHUNKWIRE_MAX_TIME=5s is --max-time 5s for every verb, CHUNKWIRE_WATCH_MAX_TIME=5s for watch; so for any
-  long flag, but {", ".join(f"--{name}" for name in sorted(flags.MANY_MEANINGS))} only with the verb. Flags win;
-  repeatable ones (-H, -v) add to it. NO_COLOR is obeyed.
+environment: CHUNKWIRE_MAX_TIME=5s sets --max-time for every verb, CHUNKWIRE_WATCH_MAX_TIME=5s for watch. All long flags
+  have such variables; {", ".join(f"--{name}" for name in sorted(flags.MANY_MEANINGS))} only those with the verb.
+  Flags override variables; repeatable flags (-H, -v) add to them. NO_COLOR is obeyed.
 
 examples:
   chunkwire demo                              one stream, watched through origin and gateway
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None, *, when_loaded: Callable[[], No
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, ModuleType]:
-    """Return the options of a command line and the module of its verb; `given` has the members that its words set.
+    """Return the options of a command line and the module of its verb; `options.given` names those that its words set.
 
     Raises:
         UsageError: with the line to print.
@@ -132,7 +132,10 @@ def near_verb(name: str, known: Sequence[str]) -> str:
 
 
 def take_verb(words: list[str]) -> tuple[str | None, list[str]]:
-    """Return the first word that is no flag, as shared flags may precede a verb, and the others; None before a `--`."""
+    """Return the first word that is not a flag, or None if a `--` comes before it, and the other words.
+
+    Shared flags may precede a verb.
+    """
     place = next((n for n, word in enumerate(words) if not word.startswith("-") or word == "--"), None)
     if place is None or words[place] == "--":
         return None, words

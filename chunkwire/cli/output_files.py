@@ -38,9 +38,9 @@ def check_outputs(
     """Check that each file can be written, is no other file of the command line, and shares standard output with none.
 
     Args:
-        names: members of `options` that are files; None where there is none.
+        names: members of `options` that are paths of outputs, or None.
         inputs: paths and descriptors that are read.
-        printing: members that say what is printed, such as "json": with one of them no file may be `-`.
+        printing: members that choose what is printed, such as "json"; if one is set, no output may be `-`.
 
     Raises:
         LocalError: a file is refused.
@@ -216,8 +216,8 @@ class LineFile:
         is_added_to: lines follow those that are in the file.
 
     Attributes:
-        trouble: the message of the first error, after which lines are dropped; "" if there is none. That the reader of
-            `-` has left is one only with `is_flushed`.
+        trouble: the message of the first error, after which lines are dropped; "" if there is none. Without
+            `is_flushed`, it is no error if the reader of `-` has left.
 
     Raises:
         OSError: what is opened at once cannot be.

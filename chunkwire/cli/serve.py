@@ -79,8 +79,6 @@ def run(options: argparse.Namespace) -> int:
     from chunkwire.cli.serving import run_server
     from chunkwire.origin.resources import origin_resources
 
-    if (options.exec or options.control) and options.workers > 1:
-        raise LocalError("--exec and --control go with one process, not with --workers")
     if "speed" in options.given and not options.replay:
         raise LocalError("--speed without --replay: only a recording has a speed")
     check_outputs(options, ["save"], files_read(options))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
@@ -57,6 +57,9 @@ class Place:
     stamps: StampDesk | None = None
 
 
+_ONE_PROCESS: Final = ("barrier", "control", "exec", "save", "stamps", "tls")
+"""Flags that several workers cannot share."""
+
 ServeAt: TypeAlias = Callable[..., Awaitable[None]]
 """A server function: serves at a `Place` until drained; its `task_status` is started with the bound addresses."""
 
@@ -81,10 +84,9 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
     """Run a server, a supervisor of workers, or a worker, until it has drained; return the exit code."""
-    if options.stamps and options.workers > 1:
-        raise LocalError("--stamps goes with one process, not with --workers")
-    if options.save and options.workers > 1:
-        raise LocalError("--save goes with one process, not with --workers")
+    alone = next((name for name in _ONE_PROCESS if getattr(options, name, None)), None)
+    if alone is not None and options.workers > 1:
+        raise LocalError(f"--{alone} goes with one process, not with --workers")
     code, clock = 0, SleeperClock()
     try:
         with certificate_of(options) as certificate:

@@ -1,6 +1,6 @@
 """The entry point of the command line: what must happen before anything slow is loaded.
 
-The rule here: at the top nothing is imported but what the interpreter has loaded by then. Until `main` is called,
+The rule here: the imports at the top are of modules that the interpreter has loaded already. Until `main` is called,
 Ctrl-C prints a traceback.
 """
 

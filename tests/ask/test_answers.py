@@ -78,16 +78,6 @@ async def test_json_lines_are_sent_on_request() -> None:
         assert b'{"done":{' in response
 
 
-async def test_a_question_may_be_posted_as_text_or_as_json() -> None:
-    async with asking() as asked:
-        as_text = await asked.post("/ask", QUESTION.encode())
-        body = json.dumps({"q": QUESTION, "stream": False}).encode()
-        as_json = await asked.post("/ask", body, b"Content-Type: application/json; charset=utf-8")
-    assert text_of(events_of(as_text)) == QUESTION
-    found = json.loads(as_json.partition(b"\r\n\r\n")[2])
-    assert (found["text"], found["provider"], found["tokens"]) == (QUESTION, "a", 7)
-
-
 async def test_a_session_carries_what_was_said_and_only_its_own() -> None:
     async with asking(settings=AskSettings(system="Be kind.")) as asked:
         counts = [(await whole(asked, "one two", f"&session={name}"))["usage"] for name in ("s", "s", "t")] + [
@@ -166,21 +156,6 @@ async def test_a_bad_question_is_refused_by_the_name_of_its_parameter(
         response = await asked.send(get(f"/ask?{query}", b"Connection: close", *lines))
         assert (status_of(response), culprit in response) == (400, True)
         assert [line["ended"] for line in asked.audit] == (["refused"] if b"model:" not in culprit else [])
-
-
-@pytest.mark.parametrize(
-    "body, culprit",
-    [
-        (b"{", b"body: expected JSON"),
-        (b'{"q": 5}', b"q: expected a text, got '5'"),
-        (b'{"question": "a"}', b"question: not a parameter of /ask"),
-        (b"{}", b"q: expected a question"),
-    ],
-)
-async def test_a_body_that_is_no_question_is_refused_by_what_is_wrong(body: bytes, culprit: bytes) -> None:
-    async with asking() as asked:
-        response = await asked.post("/ask", body, b"Content-Type: application/json")
-    assert (status_of(response), culprit in response) == (400, True)
 
 
 FOREIGN = [

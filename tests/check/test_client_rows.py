@@ -103,7 +103,7 @@ async def test_ours_passes_every_row_but_those_that_only_the_content_tells() -> 
             await run.run()
     size = len(SCENARIOS["early-end"].content)
     assert {result.row.name: result.why for result in run.results if result.outcome is not RowOutcome.PASS} == {
-        "early-end": f"takes it for whole: exit 0, {size} octets of output; only the content shows the fault"
+        "early-end": f"accepts it as whole: exit 0, {size} octets of output; only the content shows the fault"
     }
 
 

@@ -124,7 +124,7 @@ def test_diff_says_by_its_code_whether_two_recordings_are_the_same(tmp_path: Pat
     assert printed("diff", a, b)[0] == ExitCode.OK
     code, out, _ = printed("diff", a, c)
     assert code == ExitCode.FINDING
-    assert "the same 11 octets of content, framed otherwise: 2 chunks in A, 1 chunk in B" in out
+    assert "the same 11 octets of content, framed differently: 2 chunks in A, 1 chunk in B" in out
 
 
 def test_a_recording_of_several_streams_is_shown_one_by_one(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Recording:
     content: str | None
     """SHA-256 of all its data, None where some was not recorded."""
     streams: int
-    """How many responses the file holds; 0 if another than the first was chosen."""
+    """The number of responses in the file; 0 if another one than the first was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Comparison:
 
 
 def load(name: str, records: Iterable[Record], *, place: int = 1) -> Recording:
-    """Return the response that stands at a place, from 1, among those in a recording.
+    """Return the response with this number, from 1, among those in a recording.
 
     Raises:
         LocalError: there is none.
@@ -202,15 +202,15 @@ def _notes(a: Recording, b: Recording, rows: Sequence[Row]) -> Iterator[str]:
             name = recording.name
             yield f"{name} holds {recording.streams} streams; the first is compared, {name}#2 is the next"
     if a.content is None or b.content is None:
-        yield "data was not recorded, or only in part: sizes and what there is of the data are compared"
+        yield "data was not recorded, or only in part: sizes and recorded data are compared"
         if a.end is not None and b.end is not None:
             are = "differ" if _are_other_octets(a, b) else "are equal"
             yield f"the SHA-256 of all octets on the wire {are}"
     elif beginning := _beginning(rows):
         yield beginning
-    elif a.content == b.content and any(row.mark != "=" and _is_framed_otherwise(row) for row in rows):
+    elif a.content == b.content and any(row.mark != "=" and _is_framed_differently(row) for row in rows):
         octets = sum(row.size for row in a.rows)
-        yield f"the same {number(octets, 'octet')} of content, framed otherwise: {_chunks(a)} in A, {_chunks(b)} in B"
+        yield f"the same {number(octets, 'octet')} of content, framed differently: {_chunks(a)} in A, {_chunks(b)} in B"
     elif a.content != b.content:
         yield "the content differs"
     apart = sorted(gap for row in rows if (gap := _gap_between(row)) is not None)
@@ -233,7 +233,7 @@ def _beginning(rows: Sequence[Row]) -> str:
     return f"{short} is the beginning of {long}: {alike} of {number(len(marks), 'frame')}"
 
 
-def _is_framed_otherwise(row: Row) -> bool:
+def _is_framed_differently(row: Row) -> bool:
     return row.a is None or row.b is None or row.a.line != row.b.line or row.a.size != row.b.size
 
 

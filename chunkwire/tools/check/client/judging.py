@@ -1,6 +1,6 @@
 """Serve the scenarios to a client command, and judge it by its exit code, its output and its requests.
 
-The rule here: exit code 0 means that the command took the response for complete. A row is undecided if the command does
+The rule here: exit code 0 means that the command accepted the response as whole. A row is undecided if the command does
 not end in time, or makes no request.
 """
 
@@ -119,7 +119,8 @@ class CheckedClient:
             if run.code:
                 return RowOutcome.PASS, run.how
             allowed = f"; {scenario.http_allows}" if scenario.http_allows else ""
-            return RowOutcome.FAIL, f"takes it for whole: exit 0, {number(len(run.stdout), 'octet')} of output{allowed}"
+            printed = number(len(run.stdout), "octet")
+            return RowOutcome.FAIL, f"accepts it as whole: exit 0, {printed} of output{allowed}"
         if run.code:
             return RowOutcome.FAIL, run.how
         wrong = output_trouble(self.form, scenario, run.stdout)

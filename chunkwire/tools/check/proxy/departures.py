@@ -79,7 +79,7 @@ async def _leave(trial: ProxyTrial, *, with_reset: bool) -> Ruling:
     return passed("the upstream's connection ended")
 
 
-@proxy_row(seen("9112/9.6/1", "a client's half-close lets the response go on"))
+@proxy_row(seen("9112/9.6/1", "the response continues after a client's half-close"))
 async def _half_close(trial: ProxyTrial) -> Ruling:
     """Half-close once the request has arrived; the upstream writes the second part of its response after that."""
     if trial.proxy.tls is not None:

@@ -128,7 +128,7 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
     ruling = await judge_inner(trial, client, inner, attack.method)
     if ruling.outcome is RowOutcome.FAIL and attack.has_chunks and not by_chunks and not with_outer.is_set():
         return passed(
-            "what follows the chunks was taken for the next request; the connection ought to have been closed"
+            "what follows the chunks became the next request; the connection ought to have been closed"
         )
     return ruling
 
@@ -199,17 +199,17 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
         )
         for number, attack in enumerate(_ATTACKS, 1)
     ),
-    _inner_after(must("9112/9.3/2", "what follows a broken chunk-size is no request"), _TE, b"zz\r\n"),
-    _inner_after(must("9112/9.3/3", "what follows chunk-data without its CRLF is no request"), _TE, b"5\r\nhello"),
-    _inner_after(must("9112/9.3/4", "what follows a trailer line without a colon is no request"), _TE,
+    _inner_after(must("9112/9.3/2", "what follows a broken chunk-size is not a request"), _TE, b"zz\r\n"),
+    _inner_after(must("9112/9.3/3", "what follows chunk-data without its CRLF is not a request"), _TE, b"5\r\nhello"),
+    _inner_after(must("9112/9.3/4", "what follows a trailer line without a colon is not a request"), _TE,
                  encode_chunk(b"hello") + b"0\r\nno colon\r\n"),
     _inner_after(must("9112/7.1/6", "a chunk-size of 2^64+5 is not 5"), _TE,
                  b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
-    _inner_after(must("9112/6.3/5", "what follows an invalid Content-Length is no request"),
+    _inner_after(must("9112/6.3/5", "what follows an invalid Content-Length is not a request"),
                  b"Content-Length: 5\r\nContent-Length: 500", b"hello"),
     _inner_after(must("9112/9.6/2", "no request is processed after one with Connection: close"),
                  b"Connection: close\r\nContent-Length: 5", b"hello"),
-    _answered_early(must("9112/9.3/5", "content that comes after an early response is no request"), begun=b"x" * 10),
-    _answered_early(must("9112/9.3/6", "content that comes after a final answer to Expect is no request"),
+    _answered_early(must("9112/9.3/5", "content that comes after an early response is not a request"), begun=b"x" * 10),
+    _answered_early(must("9112/9.3/6", "content that comes after a final answer to Expect is not a request"),
                     b"Expect: 100-continue"),
 )  # fmt: skip

@@ -39,14 +39,14 @@ async def _offer(
     return answer, trial.arrival
 
 
-@proxy_row(must("9110/7.6.3/1", "a request goes on with Via"))
+@proxy_row(must("9110/7.6.3/1", "a request is forwarded with Via"))
 async def _via(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial)
     values = arrival.head.values(b"via")
     return passed(f"Via: {values[0].decode('latin-1')}") if values else failed("no Via")
 
 
-@proxy_row(must("9110/7.6.1/1", "a field that Connection names goes no further than the proxy"))
+@proxy_row(must("9110/7.6.1/1", "a field that Connection names is not forwarded"))
 async def _connection_options(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial, b"Connection: x-hop", b"X-Hop: 1")
     if arrival.head.values(b"x-hop"):
@@ -56,7 +56,7 @@ async def _connection_options(trial: ProxyTrial) -> Ruling:
     return passed("X-Hop and the option were removed")
 
 
-@proxy_row(should("9110/7.6.1/3", "Keep-Alive, Proxy-Connection and Upgrade go no further"))
+@proxy_row(should("9110/7.6.1/3", "Keep-Alive, Proxy-Connection and Upgrade are not forwarded"))
 async def _hop_by_hop(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial, b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"Upgrade: x-check")
     names = (b"keep-alive", b"proxy-connection", b"upgrade")
@@ -64,7 +64,7 @@ async def _hop_by_hop(trial: ProxyTrial) -> Ruling:
     return failed(f"{', '.join(reached)} reached the upstream") if reached else passed("they were removed")
 
 
-@proxy_row(must("9112/3.2/1", "a request goes on with one Host"), needs_1_1=True)
+@proxy_row(must("9112/3.2/1", "a request is forwarded with one Host"), needs_1_1=True)
 async def _one_host(trial: ProxyTrial) -> Ruling:
     arrival = await _reached(trial)
     hosts = arrival.head.values(b"host")
@@ -127,7 +127,7 @@ def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[
     return check
 
 
-@proxy_row(must("9112/6.3/13", "Content-Length: 5, 5 goes on as 5, or not"))
+@proxy_row(must("9112/6.3/13", "Content-Length: 5, 5 is forwarded as 5, or refused"))
 async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, b"Content-Length: 5, 5", body=b"hello")
     if arrival is None:
@@ -138,7 +138,7 @@ async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     return failed(f"the upstream got Content-Length: {b'; '.join(values).decode('latin-1')}")
 
 
-@proxy_row(must("9112/6.3/14", "Transfer-Encoding goes on without a Content-Length beside it"))
+@proxy_row(must("9112/6.3/14", "a request with Transfer-Encoding is forwarded without Content-Length"))
 async def _one_framing(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
     if arrival is None:
@@ -185,7 +185,7 @@ async def _empty_line(trial: ProxyTrial) -> Ruling:
     return passed("it was") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
-@proxy_row(should("9112/3/1", "a request-line of 8000 octets goes on"))
+@proxy_row(should("9112/3/1", "a request-line of 8000 octets is forwarded"))
 async def _long_line(trial: ProxyTrial) -> Ruling:
     def change(octets: bytes) -> bytes:
         at = octets.index(b" HTTP/")
@@ -196,7 +196,7 @@ async def _long_line(trial: ProxyTrial) -> Ruling:
     return passed("it did") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
-@proxy_row(seen("9110/5.5/3", "octets beyond ASCII in a field value go on as they are"))
+@proxy_row(seen("9110/5.5/3", "octets beyond ASCII in a field value are forwarded unchanged"))
 async def _obs_text(trial: ProxyTrial) -> Ruling:
     value = b"caf\xe9 \xe4\xb8\x96"
     answer, arrival = await _offer(trial, b"X-Check: " + value)
@@ -205,7 +205,7 @@ async def _obs_text(trial: ProxyTrial) -> Ruling:
     return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
 
 
-@proxy_row(seen("10036/3/4", "Incremental goes on, both ways"))
+@proxy_row(seen("10036/3/4", "Incremental is forwarded, both ways"))
 async def _incremental_field(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(saying(b"ok", b"Incremental: ?1"), b"Incremental: ?1")
     if answer.head is None or trial.arrival is None:
@@ -215,7 +215,7 @@ async def _incremental_field(trial: ProxyTrial) -> Ruling:
     return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")
 
 
-@proxy_row(must("9110/7.6.1/2", "a field that Connection names in a response goes no further"))
+@proxy_row(must("9110/7.6.1/2", "a field that Connection names in a response is not forwarded"))
 async def _response_options(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(saying(b"ok", b"Connection: x-hop", b"X-Hop: 1"))
     head = answer.success()
@@ -236,7 +236,7 @@ def _never_sent_back(row: CheckRow, line: bytes, wrong: bytes) -> ProxyRow:
     return check
 
 
-@proxy_row(must("9112/6.3/15", "Transfer-Encoding goes back without a Content-Length beside it"), needs_1_1=True)
+@proxy_row(must("9112/6.3/15", "a response with Transfer-Encoding is forwarded without Content-Length"), needs_1_1=True)
 async def _one_framing_back(trial: ProxyTrial) -> Ruling:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(_CHUNKS), _TE)
     answer = await trial.ask(writing(head + _CHUNKS))
@@ -253,7 +253,7 @@ async def _date(trial: ProxyTrial) -> Ruling:
     return passed("the client got Date") if head.values(b"date") else failed("the client got no Date")
 
 
-@proxy_row(must("9112/2.3/1", "a response goes back with the proxy's own version"))
+@proxy_row(must("9112/2.3/1", "a response is forwarded with the proxy's own version"))
 async def _own_version(trial: ProxyTrial) -> Ruling:
     older = reply(b"ok").replace(b"HTTP/1.1", b"HTTP/1.0")
     head = (await trial.ask(writing(older, is_last=True))).success()
@@ -289,13 +289,13 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
     _refusing(must("9112/6.3/10", "Content-Length: +5: 400"), b"Content-Length: +5", body=b"hello"),
     _refusing(must("9112/6.3/11", "Content-Length: 0x5: 400"), b"Content-Length: 0x5", body=b"hello"),
     _refusing(must("9112/6.3/12", "Content-Length: -5: 400"), b"Content-Length: -5", body=b"hello"),
-    _never_sent_on(must("9112/5.2/1", "a folded line of a request goes on as one line, or not"),
+    _never_sent_on(must("9112/5.2/1", "a folded line of a request is forwarded as one line, or refused"),
                    b"folded\r\n", b"X-Check: folded\r\n line"),
-    _never_sent_on(must("9112/2.2/1", "a bare CR of a request goes on as a space, or not"),
+    _never_sent_on(must("9112/2.2/1", "a bare CR of a request is forwarded as a space, or refused"),
                    b"bare\rreturn", b"X-Check: bare\rreturn"),
-    _never_sent_on(must("9110/5.5/1", "a NUL of a request goes on as a space, or not"),
+    _never_sent_on(must("9110/5.5/1", "a NUL of a request is forwarded as a space, or refused"),
                    b"nul\0octet", b"X-Check: nul\0octet"),
-    _never_sent_on(must("9112/2.2/2", "a line with a space before the first field is dropped, or the request"),
+    _never_sent_on(must("9112/2.2/2", "a line with a space before the first field is dropped, or refused"),
                    b"X-Spaced", change=partial(_first_field, b" X-Spaced: 1")),
     _equal_lengths,
     _one_framing,
@@ -306,12 +306,13 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
              _TE, b"Connection: keep-alive", version=b"1.0", body=_CHUNKS),
     _field_order, _empty_line, _long_line, _obs_text, _incremental_field,
     _response_options,
-    _never_sent_back(must("9112/5.2/2", "a folded line of a response goes back as one line, or as 502"),
+    _never_sent_back(must("9112/5.2/2", "a folded line of a response is forwarded as one line, or becomes 502"),
                      b"X-Check: folded\r\n line", b"folded\r\n"),
-    _never_sent_back(must("9112/2.2/3", "a bare CR of a response goes back as a space, or not"),
+    _never_sent_back(must("9112/2.2/3", "a bare CR of a response is forwarded as a space, or refused"),
                      b"X-Check: bare\rreturn", b"bare\rreturn"),
-    _never_sent_back(must("9110/5.5/2", "a NUL of a response goes back as a space, or not"),
+    _never_sent_back(must("9110/5.5/2", "a NUL of a response is forwarded as a space, or refused"),
                      b"X-Check: nul\0octet", b"nul\0octet"),
-    _never_sent_back(must("9112/5.1/2", "no space before a colon goes back"), b"X-Check : 1", b"X-Check :"),
+    _never_sent_back(must("9112/5.1/2", "a space before a colon of a response is not forwarded"),
+                     b"X-Check : 1", b"X-Check :"),
     _one_framing_back, _date, _own_version, _unasked_101,
 )  # fmt: skip

@@ -38,7 +38,7 @@ async def _same_chunks(trial: ProxyTrial) -> Ruling:
     return failed(f"{len(_PIECES)} chunks became {len(sizes) or 'no chunks'}")
 
 
-@proxy_row(seen("9112/7.1.1/1", "chunk extensions of a response go on"), needs_1_1=True)
+@proxy_row(seen("9112/7.1.1/1", "chunk extensions of a response are forwarded"), needs_1_1=True)
 async def _extensions(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(_CHUNKED_HEAD, encode_chunk(b"hello", b";check=yes") + encode_last_chunk()))
     if answer.content != b"hello" or answer.body is None:
@@ -56,7 +56,7 @@ async def _extensions_ignored(trial: ProxyTrial) -> Ruling:
     return failed(f"{answer.summary}, {len(answer.content)} of 11 octets")
 
 
-@proxy_row(seen("9112/7.1.2/1", "trailers of a response go on"), needs_1_1=True)
+@proxy_row(seen("9112/7.1.2/1", "trailers of a response are forwarded"), needs_1_1=True)
 async def _response_trailers(trial: ProxyTrial) -> Ruling:
     """Send a trailer section to a client with `TE: trailers`."""
     head = _CHUNKED_HEAD.replace(b"\r\n\r\n", b"\r\nTrailer: X-Check\r\n\r\n")
@@ -76,7 +76,7 @@ async def _upload(trial: ProxyTrial, octets: bytes, *lines: bytes) -> ProxyAnswe
 _TRAILED: Final = encode_chunk(b"hello") + b"0\r\nX-Check: trailed\r\n\r\n"
 
 
-@proxy_row(seen("9112/7.1.2/2", "trailers of a request go on"))
+@proxy_row(seen("9112/7.1.2/2", "trailers of a request are forwarded"))
 async def _request_trailers(trial: ProxyTrial) -> Ruling:
     answer = await _upload(trial, _TRAILED, b"Trailer: X-Check")
     arrival = trial.arrived(answer)
@@ -104,12 +104,12 @@ async def _chunked_upload(trial: ProxyTrial) -> Ruling:
     return failed(f"the upstream did not get the content; {answer.summary}")
 
 
-@proxy_row(must("9110/15.2/1", "a 100 that nobody asked for is not taken for the final response"), needs_1_1=True)
+@proxy_row(must("9110/15.2/1", "a 100 that was not asked for is not treated as the final response"), needs_1_1=True)
 async def _early_100(trial: ProxyTrial) -> Ruling:
     return _final(await trial.ask(writing(b"HTTP/1.1 100 Continue\r\n\r\n", reply(b"final"))))
 
 
-@proxy_row(must("9110/15.2/2", "a 103 is not taken for the final response"), needs_1_1=True)
+@proxy_row(must("9110/15.2/2", "a 103 is not treated as the final response"), needs_1_1=True)
 async def _early_103(trial: ProxyTrial) -> Ruling:
     return _final(await trial.ask(writing(_HINTS, _HINTS, reply(b"final"))))
 
@@ -120,7 +120,7 @@ def _final(answer: ProxyAnswer) -> Ruling:
     return failed(f"{answer.summary} instead of the final response")
 
 
-@proxy_row(seen("9110/15.2/3", "a 103 goes on to the client"), needs_1_1=True)
+@proxy_row(seen("9110/15.2/3", "a 103 is forwarded to the client"), needs_1_1=True)
 async def _forwards_103(trial: ProxyTrial) -> Ruling:
     """Send a 103, which a gateway need not relay."""
     answer = await trial.ask(writing(_HINTS, reply(b"final")))
@@ -272,7 +272,7 @@ def _bodiless(
 _POISON: Final = reply(b"poison")
 
 
-@proxy_row(must("9112/6.1/2", "a 204 goes on without Transfer-Encoding"), needs_1_1=True)
+@proxy_row(must("9112/6.1/2", "a 204 is forwarded without Transfer-Encoding"), needs_1_1=True)
 async def _no_coding_in_204(trial: ProxyTrial) -> Ruling:
     answer = await trial.ask(writing(b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"))
     if answer.head is None or answer.status != 204:
@@ -289,11 +289,11 @@ ROWS: Final = (
               b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method=b"HEAD"),
     _bodiless(must("9110/9.3.2/2", "a response to HEAD whose head names chunks has none", "9112 §6.3"), _CHUNKED_HEAD,
               method=b"HEAD", needs_1_1=True),
-    _bodiless(must("9112/6.3/2", "content that follows a response to HEAD goes to nobody"),
+    _bodiless(must("9112/6.3/2", "content that follows a response to HEAD reaches no client"),
               b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", method=b"HEAD", after=_POISON),
-    _bodiless(must("9112/6.3/3", "content that follows a 204 goes to nobody"), b"HTTP/1.1 204 No Content\r\n\r\n",
+    _bodiless(must("9112/6.3/3", "content that follows a 204 reaches no client"), b"HTTP/1.1 204 No Content\r\n\r\n",
               after=_POISON),
-    _bodiless(must("9112/6.3/4", "content that follows a 304 goes to nobody"),
+    _bodiless(must("9112/6.3/4", "content that follows a 304 reaches no client"),
               b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', after=_POISON),
     _no_coding_in_204,
 )  # fmt: skip

@@ -44,7 +44,7 @@ async def _follow(trial: ProxyTrial, what: str) -> Ruling:
     return passed(f"{right} of {_FOLLOWERS} later requests got their own responses{others}")
 
 
-@proxy_row(must("9112/6.3/6", "a response that nobody asked for goes to nobody"), runs_alone=True)
+@proxy_row(must("9112/6.3/6", "a response that was not asked for reaches no client"), runs_alone=True)
 async def _extra_response(trial: ProxyTrial) -> Ruling:
     client, _ = await trial.send(writing(reply(b"own") + reply(_POISON)))
     (await client.answer()).success()
@@ -58,7 +58,7 @@ async def _extra_response(trial: ProxyTrial) -> Ruling:
     return await _follow(trial, "the extra response")
 
 
-@proxy_row(must("9112/9.2/1", "a response that comes on an idle connection goes to nobody"), runs_alone=True)
+@proxy_row(must("9112/9.2/1", "a response that comes on an idle connection reaches no client"), runs_alone=True)
 async def _idle_response(trial: ProxyTrial) -> Ruling:
     """Judge a failure once more, with more time for the proxy to read what came: it may only be slow."""
     ruling = await _disturb_idle(trial, _NOTICE_SECONDS)

@@ -1,6 +1,6 @@
 """Rows about streaming, judged by order and not by time: each frame is written after the previous one has arrived.
 
-If a frame does not arrive in time, the writer continues without waiting; a frame that arrives only then was held.
+If a frame does not arrive in time, the writer continues without waiting. A frame that arrives after that was held.
 RFC 9110 §7.6 and RFC 9112 §7.1 allow that, so these rows are `seen`; with `Incremental` (RFC 10036) they are `should`.
 """
 
@@ -103,7 +103,7 @@ async def _follow(trial: ProxyTrial, body: RawBody, came: Sequence[trio.Event], 
     return passed(f"each of {len(FRAMES)} frames came before the next was written")
 
 
-@proxy_row(seen("9110/7.6/1", "a response head goes on before its content comes"))
+@proxy_row(seen("9110/7.6/1", "a response head is forwarded before its content comes"))
 async def _head_at_once(trial: ProxyTrial) -> Ruling:
     """Send a head, and content only after the client has received the head."""
     came = trio.Event()
@@ -209,23 +209,23 @@ async def _go_both_ways(trial: ProxyTrial, client_body: RawBody) -> Ruling:
 
 
 ROWS: Final[tuple[ProxyRow, ...]] = (
-    ProxyRow(seen("9112/7.1/1", "a chunk of an event stream goes on before the next comes"),
+    ProxyRow(seen("9112/7.1/1", "a chunk of an event stream is forwarded before the next comes"),
              lambda trial: _stream_down(trial, _SSE), needs_1_1=True),
-    ProxyRow(seen("9112/7.1/2", "a chunk of any content goes on before the next comes"),
+    ProxyRow(seen("9112/7.1/2", "a chunk of any content is forwarded before the next comes"),
              lambda trial: _stream_down(trial, _PLAIN), needs_1_1=True),
-    ProxyRow(seen("9112/6.2/1", "octets of a Content-Length go on before the next come"),
+    ProxyRow(seen("9112/6.2/1", "octets of a Content-Length are forwarded before the next come"),
              lambda trial: _stream_down(trial, _PLAIN, framing=_SIZED)),
-    ProxyRow(seen("9112/6.3/1", "octets of a body that the close delimits go on before the next come"),
+    ProxyRow(seen("9112/6.3/1", "octets of a body delimited by close are forwarded before the next come"),
              lambda trial: _stream_down(trial, _PLAIN, framing=b"Connection: close")),
-    ProxyRow(should("10036/3/1", "a response with Incremental: ?1 goes on as it comes"),
+    ProxyRow(should("10036/3/1", "a response with Incremental: ?1 is forwarded as it comes"),
              lambda trial: _stream_down(trial, _PLAIN, INCREMENTAL, asking=(INCREMENTAL,)), needs_1_1=True),
     _head_at_once,
-    ProxyRow(seen("9112/7.1/3", "a chunk of a request goes on before the next comes"), _stream_up),
-    ProxyRow(seen("9112/6.2/2", "octets of a request's Content-Length go on before the next come"),
+    ProxyRow(seen("9112/7.1/3", "a chunk of a request is forwarded before the next comes"), _stream_up),
+    ProxyRow(seen("9112/6.2/2", "octets of a request's Content-Length are forwarded before the next come"),
              lambda trial: _stream_up(trial, framing=_SIZED)),
-    ProxyRow(should("10036/3/2", "a request with Incremental: ?1 goes on as it comes"),
+    ProxyRow(should("10036/3/2", "a request with Incremental: ?1 is forwarded as it comes"),
              lambda trial: _stream_up(trial, INCREMENTAL)),
-    ProxyRow(seen("9110/7.6/2", "a response streams while its request still does"), _both_ways, needs_1_1=True),
-    ProxyRow(should("10036/3/3", "with Incremental: ?1 on both, a response streams while its request does"),
+    ProxyRow(seen("9110/7.6/2", "a response streams while its request is being sent"), _both_ways, needs_1_1=True),
+    ProxyRow(should("10036/3/3", "with Incremental: ?1 on both, a response streams while its request is being sent"),
              lambda trial: _both_ways(trial, INCREMENTAL), needs_1_1=True),
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Rows about request bodies: a server accepts legal ones, and does not take malformed or incomplete ones for whole.
+"""Rows about request bodies: a server accepts legal ones, and does not accept malformed or incomplete ones as whole.
 
 The rule here: each variant is a body, chunked unless its field lines say otherwise, on a connection of its own. Unless
 our FIN cuts the body, a GET follows on that connection, and its answer shows where the body ended for the server.
 
-`must` are only: decode legal bodies, ignore extensions, parse sizes without overflow, take no bare CR for a line end
-and no incomplete body for whole. That other malformed octets get a 400 and a close is `should` (RFC 9112 §2.2).
+Only these are `must`: decode legal bodies, ignore extensions, parse sizes without overflow, accept no bare CR as a line
+end, and no incomplete body as whole. A 400 and a close for other malformed octets are `should` (RFC 9112 §2.2).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def legal(row: CheckRow, *encoders: Encoder, fields: bytes = _CHUNKED, by_octet:
 
 
 def broken(row: CheckRow, *bodies: bytes) -> ServerCase:
-    """Return a case of chunked bodies, each followed by a GET. A body that is taken for whole fails the row."""
+    """Return a case of chunked bodies, each followed by a GET. A body that is accepted as whole fails the row."""
     return case_of_each(row, posts([(_CHUNKED, body) for body in bodies]), rule_broken)
 
 
@@ -71,17 +71,17 @@ def incomplete(row: CheckRow, *bodies: bytes, fields: bytes = _CHUNKED) -> Serve
 _END: Final = b"5\r\nhello\r\n"
 
 BODIES: Final = (
-    legal(must("9112/6.2/1", "takes a body of known length"), lambda data: data, fields=_TRUE_LENGTH),
-    legal(must("9112/7/1", "takes the coding's name in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
-    legal(must("9112/7.1/1", "takes one chunk, and two"), chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
-    legal(must("9112/7.1/2", "takes a chunk an octet"), lambda data: chunks(data, cut=1)),
+    legal(must("9112/6.2/1", "accepts a body with Content-Length"), lambda data: data, fields=_TRUE_LENGTH),
+    legal(must("9112/7/1", "accepts the name of the coding in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
+    legal(must("9112/7.1/1", "accepts a body of one chunk, and of two"), chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
+    legal(must("9112/7.1/2", "accepts chunks of one octet"), lambda data: chunks(data, cut=1)),
     legal(
-        must("9112/7.1/3", "takes sizes in upper and lower case, and with leading zeros"),
+        must("9112/7.1/3", "accepts sizes in upper and lower case, and with leading zeros"),
         lambda data: chunks(data, cut=10, size=b"%X"),
         lambda data: chunks(data, cut=10, size=b"%x"),
         lambda data: chunks(data, size=b"%05x", end=b"000\r\n\r\n"),
     ),
-    legal(must("9112/7.1/4", "takes a chunked body that comes octet by octet"), chunks, by_octet=True),
+    legal(must("9112/7.1/4", "accepts a chunked body that comes octet by octet"), chunks, by_octet=True),
     legal(
         must("9112/7.1.1/1", "ignores extensions it does not know"),
         lambda data: chunks(data, ext=b";a"),
@@ -89,12 +89,12 @@ BODIES: Final = (
         lambda data: chunks(data, ext=b';q="a;b\\"c d"'),
     ),
     legal(
-        must("9112/7.1.2/1", "takes trailers"),
+        must("9112/7.1.2/1", "accepts trailers"),
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\n\r\n"),
         lambda data: chunks(data, end=b"0\r\nX-Check: 1\r\nX-Sum:\r\n\r\n"),
     ),
     broken(
-        _should_refuse("9112/7.1/5", "refuses a size that is no 1*HEXDIG"),
+        _should_refuse("9112/7.1/5", "refuses a chunk-size that is not 1*HEXDIG"),
         *(
             size + b"\r\nhello\r\n0\r\n\r\n"
             for size in (b"zz", b"", b"-5", b"+5", b"0x5", b" 5", b"5 5", b"0_5", b"5h")
@@ -108,23 +108,23 @@ BODIES: Final = (
         ),
     ),
     broken(
-        _should_refuse("9112/7.1/7", "refuses a chunk without its CRLF"),
+        _should_refuse("9112/7.1/7", "refuses chunk-data without its CRLF"),
         b"5\r\nhello0\r\n\r\n",
         b"5\r\nhelloXX0\r\n\r\n",
     ),
     broken(
-        _should_refuse("9112/7.1/8", "refuses chunk-data of another size than said"),
+        _should_refuse("9112/7.1/8", "refuses chunk-data that is longer or shorter than its chunk-size"),
         b"4\r\nhello\r\n0\r\n\r\n",
         b"6\r\nhello\r\n0\r\n\r\n",
     ),
     broken(
-        _should_refuse("9112/7.1/9", "takes no LF alone for the end of a size line"),
+        _should_refuse("9112/7.1/9", "accepts no bare LF as the end of a size line"),
         b"5\nhello\r\n0\r\n\r\n",
         b"5\r\nhello\r\n0\n\r\n",
     ),
-    broken(_should_refuse("9112/7.1/10", "takes no LF alone for the end of chunk-data"), b"5\r\nhello\n0\r\n\r\n"),
+    broken(_should_refuse("9112/7.1/10", "accepts no bare LF after chunk-data"), b"5\r\nhello\n0\r\n\r\n"),
     broken(
-        must("9112/2.2/1", "takes no CR alone for a line end of a chunked body"),
+        must("9112/2.2/1", "accepts no bare CR as a line end of a chunked body"),
         b"5\rhello\r\n0\r\n\r\n",
         b"5\r\nhello\r0\r\n\r\n",
     ),
@@ -153,18 +153,18 @@ BODIES: Final = (
         _should_refuse("9112/7.1.2/3", "refuses a blank before a trailer's colon"), b"5\r\nhello\r\n0\r\nA : 1\r\n\r\n"
     ),
     incomplete(
-        must("9112/6.3/1", "takes fewer octets than Content-Length for an incomplete request"),
+        must("9112/6.3/1", "treats fewer octets than Content-Length as an incomplete request"),
         b"hello",
         fields=b"Content-Length: 10\r\n",
     ),
     incomplete(
-        must("9112/8/1", "takes a chunked body without its last-chunk for an incomplete request"),
+        must("9112/8/1", "treats a chunked body without its last-chunk as an incomplete request"),
         _END,
         b"5\r\nhel",
         _END + b"0",
     ),
     incomplete(
-        seen("9112/8/2", "wants the end of the trailer section, too", "9112 §7.1"),
+        seen("9112/8/2", "waits for the end of the trailer section", "9112 §7.1"),
         _END + b"0\r\n",
         _END + b"0\r\nX-Check: 1\r\n",
     ),

@@ -200,14 +200,14 @@ async def judge_early(server: CheckedServer) -> Ruling:
 
 
 CONNECTIONS: Final = (
-    body_like_request(must("9112/9.3/1", "answers no octets of a body as a request")),
+    body_like_request(must("9112/9.3/1", "does not answer octets of a body as a request")),
     *(
-        body_like_request(must(f"9112/9.3/{n}", f"answers no octets of the body of {name} as a request"), name.encode())
+        body_like_request(must(f"9112/9.3/{n}", f"does not answer octets of the body of {name} as a request"), name.encode())
         for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
     ),
     ServerCase(should("9112/9.3/6", "closes after HTTP/1.0 without keep-alive"), judge_old_version),
     ServerCase(must("9112/9.3.2/1", "answers pipelined requests in their order"), judge_order),
-    ServerCase(must("9112/9.6/1", "answers nothing behind a request that says close"), judge_close),
+    ServerCase(must("9112/9.6/1", "answers no request after one with Connection: close"), judge_close),
     case_of_each(
         seen("9112/9.6/2", "answers a client that has closed its own side"),
         lambda target: [target.request()],
@@ -217,11 +217,11 @@ CONNECTIONS: Final = (
         fin=True,
     ),
     ServerCase(must("9112/6.1/5", "sends no Transfer-Encoding to HTTP/1.0"), judge_no_coding_to_old),
-    ServerCase(must("9112/6.3/5", "frames its own answers as HTTP does, and ends them"), judge_own_messages),
+    ServerCase(must("9112/6.3/5", "sends answers that are legal HTTP, and ends them"), judge_own_messages),
     ServerCase(must("9110/9.3.2/1", "sends no content to HEAD"), judge_head),
     ServerCase(must("9110/10.1.1/1", "answers Expect: 100-continue before the body comes"), judge_expect),
     ServerCase(must("9110/10.1.1/2", "ignores Expect: 100-continue in HTTP/1.0"), judge_expect_in_old),
     ServerCase(must("9110/7.8/1", "ignores Upgrade in HTTP/1.0"), judge_upgrade_in_old),
-    ServerCase(should("9110/6.6.1/1", "dates its answers"), judge_date),
+    ServerCase(should("9110/6.6.1/1", "sends Date"), judge_date),
     ServerCase(seen("9112/9.3/7", "answers before a body has come"), judge_early),
 )

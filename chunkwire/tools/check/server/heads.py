@@ -141,18 +141,18 @@ HEADS: Final = (
     ),
     # The request must be refused, or the line ignored, so that Host is missing.
     malformed(
-        must("9112/2.2/3", "uses no line that begins with a blank behind the request line"),
+        must("9112/2.2/3", "uses no line that begins with a blank after the request line"),
         b"GET TARGET HTTP/1.1\r\n Host: HOST\r\nConnection: close\r\n\r\n",
     ),
     malformed(
-        should("9112/2.2/4", "answers octets that are no HTTP with 400"),
+        should("9112/2.2/4", "answers octets that are not HTTP with 400"),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"SSH-2.0-x\r\n\r\n",
     ),
     as_usual(
         should("9110/2.5/1", "answers HTTP/1.9 as HTTP/1.1"), lambda target: target.request(_CLOSE, version=b"1.9")
     ),
-    ServerCase(should("9112/3/1", "takes a request line of 8000 octets"), judge_long_line),
+    ServerCase(should("9112/3/1", "accepts a request line of 8000 octets"), judge_long_line),
     ServerCase(must("9112/3/2", "answers a target longer than it parses with 414"), judge_endless_target),
     malformed(
         should("9112/3/3", "refuses a request line out of the grammar", "9112 §3, §3.2"),
@@ -168,14 +168,14 @@ HEADS: Final = (
         host=False,
     ),
     refused(
-        must("9112/3.2/3", "answers a Host that is none with 400"),
+        must("9112/3.2/3", "answers an invalid Host with 400"),
         *(
             b"Host: %b\r\n" % value
             for value in (b"a b", b"a/b", b"a?b", b"a#b", b"[::1", b"a:port", b"a\0b", b"a\x80b")
         ),
         host=False,
     ),
-    as_usual(must("9112/3.2.2/1", "takes a target in absolute-form"), _in_absolute_form),
+    as_usual(must("9112/3.2.2/1", "accepts a target in absolute-form"), _in_absolute_form),
     refused(
         must("9112/5.1/1", "answers a blank between name and colon with 400"), b"X-Check : 1\r\n", b"X-Check\t: 1\r\n"
     ),
@@ -186,10 +186,10 @@ HEADS: Final = (
         b"X Check: 1\r\n",
     ),
     ServerCase(
-        must("9112/5.2/1", "refuses a folded Transfer-Encoding, or takes it for its value"), judge_folded_coding
+        must("9112/5.2/1", "refuses a folded Transfer-Encoding, or reads it as chunked"), judge_folded_coding
     ),
     framed(
-        must("9112/6.3/2", "answers a Content-Length that is no number with 400, and closes"),
+        must("9112/6.3/2", "answers a Content-Length that is not a number with 400, and closes"),
         *(
             (b"Content-Length: %b\r\n" % value, b"hello")
             for value in (b"5x", b"-5", b"+5", b"5 5", b"0x5", b"", b"5.0", b"1\x000")
@@ -213,7 +213,7 @@ HEADS: Final = (
         statuses=frozenset({501}),
     ),
     framed(
-        should("9112/7/2", "takes a parameter of chunked for an error"),
+        should("9112/7/2", "treats a parameter of chunked as an error"),
         (b"Transfer-Encoding: chunked;a=1\r\n", _HELLO),
         statuses=_CODING_STATUSES,
     ),

@@ -101,14 +101,14 @@ def rule_broken(talk: Talk, server: CheckedServer, *, is_cut: bool = False) -> R
     if unreadable := talk.unreadable:
         return unreadable
     if talk.before_fin == 0 and not is_cut and talk.end is not TalkEnd.OPEN:
-        # Another row judges whether it takes a cut body for complete.
+        # Another row judges whether it accepts a cut body as whole.
         is_refused = not talk.finals or (len(talk.finals) == 1 and talk.finals[0].status >= 400)
         rule = talk.passed if is_refused else talk.undecided
         return rule(f"waits for more of the body; after our FIN: {talk.how}")
     if len(talk.finals) > 1:
         first = talk.finals[0].status
-        took = "took the body for whole" if first < 400 else "refused it"
-        return talk.failed(f"{took} ({first}), and answered what came behind it: {talk.finals[1].status}")
+        took = "accepted the body as whole" if first < 400 else "refused it"
+        return talk.failed(f"{took} ({first}), and answered the request after it: {talk.finals[1].status}")
     if not talk.finals:
         if talk.end is TalkEnd.OPEN:
             return talk.undecided("no answer, and the connection stays open")
@@ -124,17 +124,17 @@ def _rule_only_answer(talk: Talk, server: CheckedServer) -> Ruling:
     """
     answer = talk.finals[0]
     if server.post is not None and answer.status == server.post.status >= 300:
-        return talk.inapplicable(f"answers {answer.status}, as to a whole body, and nothing behind it")
+        return talk.inapplicable(f"answers {answer.status}, as to a whole body, and not the request after it")
     if answer.status >= 400:
         return talk.passed(talk.how)
     if not answer.is_whole:
         is_cut = talk.end is not TalkEnd.OPEN
         return talk.passed(f"answers {answer.status}, and cuts it") if is_cut else talk.undecided(talk.how)
     if not server.gives_back or not server.waits_for_body:
-        return talk.inapplicable(f"answers {answer.status} and nothing behind it; it may not read the body at all")
+        return talk.inapplicable(f"answers {answer.status} and not the request after it; it may not read the body")
     if DATA not in answer.content:
         return talk.undecided(f"answers {answer.status}, but not with what came of the body")
-    return talk.failed(f"took the body for whole: {talk.how}")
+    return talk.failed(f"accepted the body as whole: {talk.how}")
 
 
 def rule_refused(
@@ -154,7 +154,7 @@ def rule_refused(
             return talk.failed(f"closed without an answer, not {wanted}")
         return talk.undecided(talk.how)
     if must_close and len(talk.finals) > 1:
-        return talk.failed(f"answered what came behind it: {talk.how}")
+        return talk.failed(f"answered the request after it: {talk.how}")
     status = talk.finals[0].status
     if status in statuses:
         return talk.passed(talk.how)
@@ -172,11 +172,11 @@ def rule_one_answer(talk: Talk, why: str) -> Ruling:
     if unreadable := talk.unreadable:
         return unreadable
     if len(talk.finals) > 1:
-        return talk.failed(f"{why}, and answered what came behind it: {talk.how}")
+        return talk.failed(f"{why}, and answered the request after it: {talk.how}")
     if not talk.finals and talk.end is not TalkEnd.CLOSED:
         return talk.undecided(talk.how)
     if talk.end is TalkEnd.OPEN:
-        return talk.undecided("left open, nothing behind it answered")
+        return talk.undecided("left open, and the request after it got no answer")
     return talk.passed(talk.how)
 
 
