@@ -24,7 +24,7 @@ def is_path(source: str) -> bool:
     if "://" in source or source.startswith(":"):
         return False
     is_named = source.endswith(_SUFFIXES) or is_named_capture(source)
-    return is_named or os.path.exists(source) or source.startswith(("/", "./", "../"))
+    return is_named or os.path.exists(source) or source.startswith(("/", "./", "../")) or source == "-"
 
 
 def add_captures(parser: argparse.ArgumentParser, *, has_list: bool = False) -> None:

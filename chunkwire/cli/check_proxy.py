@@ -64,7 +64,7 @@ async def judge(options: argparse.Namespace, rows: Sequence[ProxyRow]) -> int:
     from chunkwire.tools.check.proxy.checking import open_proxy_check
     from chunkwire.tools.check.proxy.trial import CheckedProxy
 
-    url, upstream = parse_url(options.url), parse_address(options.upstream)
+    url, upstream = parse_url(options.url), flags.parsed("--upstream", parse_address, options.upstream)
     if not upstream.port and not upstream.is_unix:
         raise LocalError("--upstream: expected the port that the proxy sends its requests to, got 0")
     tls = make_tls(options.cafile, verify=not options.insecure) if url.scheme == "https" else None

@@ -9,7 +9,7 @@ import argparse
 import enum
 import os
 
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, told
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, reason_of, told
 
 
 class ExitCode(enum.IntEnum):
@@ -99,7 +99,7 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
     """Return one line about an error; for an address in use it names the flag that sets another one."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{shown_path(error.filename)}: " if error.filename is not None else ""
-        return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
+        return f"{where}{reason_of(error)}"
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for that: expected a smaller input"
     message = told(error) or type(error).__name__

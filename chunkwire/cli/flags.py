@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from chunkwire.wire.abnf import number_of
@@ -88,7 +89,8 @@ def whole_number(text: str) -> int:
     """Return a whole number, 0 or more; `64k`, `1m` and `1g` are multiples of powers of 1024."""
     found = re.fullmatch(r"(\d{1,18})([kKmMgG]?)", text.strip(), re.ASCII)
     if not found:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+        most = " of at most 18 digits" if text.isascii() and text.isdecimal() else ""
+        raise argparse.ArgumentTypeError(f"expected a whole number{most}, got {text!r}")
     return int(found[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[found[2].lower()]
 
 
@@ -97,7 +99,9 @@ def add_common(parser: argparse.ArgumentParser, version: str) -> None:
     parser.add_argument("--version", action="version", version=f"chunkwire {version}", help="the version, and exit")
     add = parser.add_argument_group("output").add_argument
     add("-q", "--quiet", action="store_true", help="errors only; no messages on standard error")
-    add("-v", "--verbose", action="count", default=0, help="more messages; twice: debug messages; bugs show a traceback")
+    add(
+        "-v", "--verbose", action="count", default=0, help="more messages; twice: debug messages; bugs show a traceback"
+    )
     add("--no-color", action="store_true", help="plain text (so do NO_COLOR, a pipe and TERM=dumb)")
 
 
@@ -153,7 +157,7 @@ def take_environment(parser: Parser, verb: str, action: argparse.Action) -> None
 
 
 def let_words_win(options: argparse.Namespace, *names: str) -> None:
-    """If the command line sets one of these members, which exclude each other, reset those that the environment sets."""
+    """If the command line sets one of these members, which exclude each other, reset those of the environment."""
     if options.given.isdisjoint(names):
         return
     for name in names:
@@ -210,7 +214,7 @@ def tcp_address(flag: str, text: str, *, default_port: int | None = None) -> Add
     """
     from chunkwire.net.listen import parse_address
 
-    address = parse_address(text, default_port=default_port)
+    address = parsed(flag, partial(parse_address, default_port=default_port), text)
     if address.is_unix:
         raise LocalError(f"{flag}: expected HOST:PORT, :PORT or PORT, got {text}")
     return address

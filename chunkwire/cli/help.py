@@ -28,17 +28,17 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         LocalError: nothing has that name.
     """
-    from chunkwire.cli.main import VERBS, near_verb, parse
+    from chunkwire.cli.main import VERBS, module_of, near_verb, parse
     from chunkwire.lab.pages import PAGES
 
     name = " ".join(options.name)
-    if not name:
+    if not options.name:
         print("chunkwire help NAME prints one of these:\n")
         for topic, page in PAGES.items():
             print(f"  {topic:<11}{page.summary}")
     elif name in PAGES:
         print(PAGES[name].text().rstrip())
-    elif options.name[0] in VERBS:
+    elif name in VERBS or (options.name[0] in VERBS and hasattr(module_of(options.name[0]), "SUBVERBS")):
         parse([*options.name, "--help"])
     else:
         suggested = near_verb(name, (*PAGES, *VERBS))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chunkwire.cli import flags
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, reason_of
 
 if TYPE_CHECKING:
     from chunkwire.origin.mock.settings import MockSettings
@@ -61,7 +60,8 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
             continue  # not given, or parsed already
         try:
             if name == "answer" and text.startswith("@"):
-                changes |= {"source": WordSource.TEXT, "text": Path(text[1:]).read_text("utf-8")}
+                with open(text[1:], encoding="utf-8") as file:
+                    changes |= {"source": WordSource.TEXT, "text": file.read()}
             else:
                 changes[attribute] = parse(text)
         except UnicodeDecodeError as error:
@@ -69,7 +69,7 @@ def mock_settings(options: argparse.Namespace) -> MockSettings:
         except ValueError as error:
             raise LocalError(f"--llm-{name}: {error}") from error
         except OSError as error:
-            raise LocalError(f"--llm-{name}: cannot read {text[1:]!r}: {error.strerror}") from error
+            raise LocalError(f"--llm-{name}: cannot read {text[1:]!r}: {reason_of(error)}") from error
     return MockSettings(
         time_to_first_token=options.time_to_first_token,
         inter_token_latency=options.inter_token_latency,

@@ -24,7 +24,7 @@ from typing import TextIO, TypeVar
 from chunkwire.cli import flags
 from chunkwire.cli.exits import shown_path
 from chunkwire.cli.terminal import drop_output, say
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, reason_of
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def _check(name: str, path: str) -> None:
         try:
             _try_to_open(path, parent)
         except OSError as error:
-            trouble = f"it cannot be written ({error.strerror})"
+            trouble = f"it cannot be written ({reason_of(error)})"
         else:
             return
     raise LocalError(f"--{name} {shown_path(path)}: {trouble}")
@@ -157,7 +157,7 @@ def _trouble(name: str, path: str, error: OSError) -> str:
     if path == "-" and isinstance(error, BrokenPipeError):
         drop_output()
         return ""
-    return f"--{name} {shown_path(path)}: {error.strerror or error}"
+    return f"--{name} {shown_path(path)}: {reason_of(error)}"
 
 
 def _replace(path: str, text: str) -> None:

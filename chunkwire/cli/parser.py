@@ -54,6 +54,8 @@ class Parser(argparse.ArgumentParser):
         unknown = self._unknown_flags()
         message = message.removeprefix("argument ").replace("the following arguments are required: ", "expected ")
         message = message.replace("ignored explicit argument", "expected no value, got")
+        message = re.sub(r"expected (?:at least )?one argument$", "expected a value", message)
+        message = re.sub(r"expected (\d+) arguments$", r"expected \1 values", message)
         raise UsageError(self.unknown_flag(unknown[0]) if unknown else message, self.prog)
 
     def _print_message(self, message: str, file: Any = None) -> None:

@@ -11,11 +11,13 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
 from chunkwire.cli.certificate import certificate_of
+from chunkwire.cli.flags import parsed
 from chunkwire.cli.output_files import lines_to
 from chunkwire.cli.terminal import say
 from chunkwire.net.certificates import ServerTls
@@ -101,8 +103,8 @@ async def _run_announced(
     options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None
 ) -> None:
     """Run a server or a supervisor, and print its addresses on standard error, unless with -q."""
-    address = parse_address(options.listen, default_port=options.default_port)
-    admin = parse_address(options.admin) if options.admin else None
+    address = parsed("-l", partial(parse_address, default_port=options.default_port), options.listen)
+    admin = parsed("--admin", parse_address, options.admin) if options.admin else None
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
         if options.workers > 1:

@@ -20,7 +20,7 @@ import trio
 from chunkwire.net.ends import ClientConnection
 from chunkwire.net.tls import TlsStream, tls_hint, tls_reason
 from chunkwire.net.unix import require_unix_sockets, unix_path
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError, LocalError, reason_of
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 DialErrorKind: TypeAlias = Literal["dns", "refused", "unreachable", "timeout", "tls", "files"]
@@ -172,7 +172,7 @@ async def dial_stream(
     except socket.gaierror as error:
         if not _has_descriptor():  # the resolver could not read /etc/hosts, and says that the name is unknown
             raise _dial_error(shown, OSError(errno.EMFILE, "")) from error
-        raise DialError("dns", f"no address for {host!r}: {error.strerror or error}") from error
+        raise DialError("dns", f"no address for {host!r}: {reason_of(error)}") from error
     except UnicodeError as error:  # IDNA: an empty label, or one of more than 63 octets
         raise DialError("dns", f"no address for {host!r}: it is no domain name") from error
     except ssl.SSLError as error:

@@ -23,7 +23,7 @@ from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.deadlines import Deadlines
 from chunkwire.net.tls import HANDSHAKE_SECONDS, HANDSHAKE_TYPE, TlsStream, tls_reason
 from chunkwire.net.unix import UnixListener, open_unix_listener, unix_path
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError, LocalError, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ class ListenError(ChunkwireError):
     @classmethod
     def from_os(cls, address: Address, error: OSError | UnicodeError) -> ListenError:
         """Translate an error of the system; a UnicodeError means a name that IDNA refuses."""
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no domain name"
+        reason = reason_of(error) if isinstance(error, OSError) else "no domain name"
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        return cls(f"cannot listen on {address}: {reason.lower()}", taken=address if is_taken else None)
+        return cls(f"cannot listen on {address}: {reason}", taken=address if is_taken else None)
 
 
 @dataclass(frozen=True, slots=True)

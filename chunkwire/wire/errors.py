@@ -41,6 +41,12 @@ def missing_package(what: str, package: str) -> str:
     return f"{what} needs the package {package}: pip install {package}"
 
 
+def reason_of(error: OSError) -> str:
+    """Return what the system says about an error, for the middle of a sentence."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def told(error: BaseException) -> str:
     """Return an error as one line for a person: its message, then its notes, which say what may help."""
     return "; ".join([" ".join(str(error).split()), *getattr(error, "__notes__", ())])

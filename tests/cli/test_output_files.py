@@ -123,7 +123,7 @@ def test_a_check_leaves_files_and_folders_as_they_were(tmp_path: Path) -> None:
     check(html=str(page), junit=str(tmp_path / "new"), save=str(pipe))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "pipe"]
     assert page.read_text() == "old"
-    with pytest.raises(LocalError, match=r"^--html .*: it cannot be written \(File name too long\)$"):
+    with pytest.raises(LocalError, match=r"^--html .*: it cannot be written \(file name too long\)$"):
         check(html=str(tmp_path / ("a" * 256)))
 
 
@@ -202,13 +202,13 @@ def test_octets_of_a_name_that_are_no_utf8_are_escaped_in_a_page(tmp_path: Path)
 
 @pytest.mark.parametrize("is_flushed", [True, False])
 def test_a_full_disk_is_reported_once_and_ends_nothing(is_flushed: bool) -> None:
-    assert write_whole("html", "/dev/full", "x") == "--html /dev/full: No space left on device"
+    assert write_whole("html", "/dev/full", "x") == "--html /dev/full: no space left on device"
     said: list[str] = []
     with lines_to("audit", "/dev/full", str, said.append, is_flushed=is_flushed, is_added_to=True) as write:
         assert write is not None
         for _ in range(10_000):
             write("x" * 100)
-    assert said == ["--audit /dev/full: No space left on device"]
+    assert said == ["--audit /dev/full: no space left on device"]
 
 
 def test_lines_are_written_when_an_interrupt_leaves_the_block(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_saved_ends_no_watch(octets: bytes, code: ExitCode
     returned, out, err = watched(octets, "--save", "/dev/full")
     assert (returned, out) == (code, watched(octets)[1])
     assert err.count("/dev/full") == 1
-    assert "chunkwire: --save /dev/full: No space left on device; nothing more is written there\n" in err
+    assert "chunkwire: --save /dev/full: no space left on device; nothing more is written there\n" in err
 
 
 def test_no_data_keeps_content_out_of_the_records(tmp_path: Path) -> None:

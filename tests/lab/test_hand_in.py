@@ -95,7 +95,7 @@ def test_a_step_that_cannot_be_written_is_reported_once_and_is_the_exit_code(
         for step in (1, 2):
             book.done("lesson", 1, tries=1, step=step, of=2)
     assert book.code == ExitCode.USAGE
-    said = "chunkwire: --save /dev/full: No space left on device; nothing more is written there\n"
+    said = "chunkwire: --save /dev/full: no space left on device; nothing more is written there\n"
     assert capsys.readouterr().err == said
 
 

@@ -143,7 +143,7 @@ def test_the_exit_code_is_the_commands(command: str, code: int) -> None:
     [
         (["--workers", "2", "--exec", "true"], 2, "--exec goes with one process, not with --workers"),
         (["--control", "unix:/tmp/x", "--exec", "true"], 2, "--control: expected HOST:PORT, :PORT or PORT, got unix:"),
-        (["--control", "nowhere", "--exec", "true"], 2, "expected HOST:PORT, :PORT"),
+        (["--control", "nowhere", "--exec", "true"], 2, "--control: expected HOST:PORT, :PORT"),
         (["-l", "192.0.2.1:1", "--exec", "echo started"], 71, "cannot listen on 192.0.2.1:1"),
         (["--control", "192.0.2.1:1", "--exec", "echo started"], 71, "cannot listen on 192.0.2.1:1"),
     ],

@@ -23,7 +23,7 @@ from typing import Final
 
 import trio
 
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, reason_of
 
 PLACEHOLDER: Final = "{url}"
 URL_VARIABLE: Final = "CHUNKWIRE_URL"
@@ -112,8 +112,8 @@ async def run_command(words: Sequence[str], url: str, *, patience: float = math.
             env={**os.environ, URL_VARIABLE: url, _MARK_VARIABLE: mark},
         )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise LocalError(f"cannot start {filled[0]!r}: {reason[:1].lower()}{reason[1:]}") from error
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        raise LocalError(f"cannot start {filled[0]!r}: {reason}") from error
     stdout, stderr = bytearray(), bytearray()
     try:
         async with trio.open_nursery() as nursery:

@@ -127,9 +127,7 @@ async def _try(trial: ProxyTrial, attack: FramingAttack, *, by_chunks: bool) -> 
     await client.offer(trial.request(outer, *lines, method=attack.method, version=attack.version, body=body))
     ruling = await judge_inner(trial, client, inner, attack.method)
     if ruling.outcome is RowOutcome.FAIL and attack.has_chunks and not by_chunks and not with_outer.is_set():
-        return passed(
-            "what follows the chunks became the next request; the connection ought to have been closed"
-        )
+        return passed("what follows the chunks became the next request; the connection ought to have been closed")
     return ruling
 
 

@@ -72,8 +72,14 @@ _END: Final = b"5\r\nhello\r\n"
 
 BODIES: Final = (
     legal(must("9112/6.2/1", "accepts a body with Content-Length"), lambda data: data, fields=_TRUE_LENGTH),
-    legal(must("9112/7/1", "accepts the name of the coding in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"),
-    legal(must("9112/7.1/1", "accepts a body of one chunk, and of two"), chunks, lambda data: chunks(data, cut=len(data) // 2 + 1)),
+    legal(
+        must("9112/7/1", "accepts the name of the coding in any case"), chunks, fields=b"Transfer-Encoding: CHUNKED\r\n"
+    ),
+    legal(
+        must("9112/7.1/1", "accepts a body of one chunk, and of two"),
+        chunks,
+        lambda data: chunks(data, cut=len(data) // 2 + 1),
+    ),
     legal(must("9112/7.1/2", "accepts chunks of one octet"), lambda data: chunks(data, cut=1)),
     legal(
         must("9112/7.1/3", "accepts sizes in upper and lower case, and with leading zeros"),

@@ -202,7 +202,9 @@ async def judge_early(server: CheckedServer) -> Ruling:
 CONNECTIONS: Final = (
     body_like_request(must("9112/9.3/1", "does not answer octets of a body as a request")),
     *(
-        body_like_request(must(f"9112/9.3/{n}", f"does not answer octets of the body of {name} as a request"), name.encode())
+        body_like_request(
+            must(f"9112/9.3/{n}", f"does not answer octets of the body of {name} as a request"), name.encode()
+        )
         for n, name in enumerate(("GET", "HEAD", "OPTIONS", "DELETE"), 2)
     ),
     ServerCase(should("9112/9.3/6", "closes after HTTP/1.0 without keep-alive"), judge_old_version),

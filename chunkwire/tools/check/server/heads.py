@@ -185,9 +185,7 @@ HEADS: Final = (
         b": 1\r\n",
         b"X Check: 1\r\n",
     ),
-    ServerCase(
-        must("9112/5.2/1", "refuses a folded Transfer-Encoding, or reads it as chunked"), judge_folded_coding
-    ),
+    ServerCase(must("9112/5.2/1", "refuses a folded Transfer-Encoding, or reads it as chunked"), judge_folded_coding),
     framed(
         must("9112/6.3/2", "answers a Content-Length that is not a number with 400, and closes"),
         *(
