@@ -84,29 +84,26 @@ def add_load(group: argparse._ArgumentGroup) -> None:
     add("-c", "--streams", type=stream_count, metavar="N", help=f"streams kept open (default: {DEFAULT_STREAMS})")
     add("--rate", type=rate, metavar="N/s", help="instead of -c: begin N streams a second, also while others are open")
     add("--arrivals", choices=("poisson", "even"), help="with --rate: at random (default), or at equal distances")
-    opening = "with -c: each once the one before is answered (default), of /probe over an interval; or all at once"
+    opening = "with -c: each stream once the one before is answered (default), or all at once"
     add("--open", choices=("staggered", "together"), help=opening)
-    total = "streams in all, of each target; with -z, whichever ends first"
+    total = "number of streams of each target in all; with -z, what comes first ends the run"
     add("-n", "--total", type=flags.count, metavar="N", help=total)
-    sampling = "time of sampling, with --until the longest (default: 10s; with -n, until its streams have ended)"
+    sampling = "time of sampling; with --until at most (default: 10s; with -n, until its streams have ended)"
     add("-z", "--duration", type=flags.duration, metavar="TIME", help=sampling)
     warmup = "time to leave out at the beginning (default: found in the samples)"
     add("--warmup", type=flags.duration, metavar="TIME", help=warmup)
     until = "sample until half the interval of a figure is P%% of it, such as late.p99=5%% (at most 2m, or -z)"
     add("--until", metavar="FIGURE=P%", help=until)
-    add("--baseline", metavar="URL", help="measure this one, too, in turns of random order; print the differences")
-    add("--start-at", type=moment, metavar="MOMENT", help="begin then: 2026-11-27T09:30:00Z, or s since the epoch")
-    add(
-        "--dask",
-        metavar="ADDRESS",
-        help="run on the workers of a Dask scheduler, and add the results (package: distributed)",
-    )
+    add("--baseline", metavar="URL", help="measure this URL too, in turns, and print the differences")
+    add("--start-at", type=moment, metavar="MOMENT", help="begin at 2026-11-27T09:30:00Z, or s since the epoch")
+    workers = "run on the workers of a Dask scheduler, and add the results (package: distributed)"
+    add("--dask", metavar="ADDRESS", help=workers)
     add("--agents", type=flags.count, metavar="N", help="with --dask: number of runs (default: one a worker)")
-    add("--clocks-agree", action="store_true", help="results of several hosts: keep late and added; clocks are in sync")
+    add("--clocks-agree", action="store_true", help="the clocks of all hosts are in sync: keep late and added")
 
 
 def moment(text: str) -> float:
-    """Return seconds since the epoch, from such a number, or from a date and time with its zone (ISO 8601)."""
+    """Return a moment in s since the epoch, from such a number, or from an ISO 8601 date and time with its zone."""
     try:
         if re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII):
             when = datetime.fromtimestamp(float(text), UTC)

@@ -183,7 +183,7 @@ def not_reached(until: Precision, gathered: Gathered) -> str:
 
 
 def nothing_code(gathered: Gathered) -> ExitCode:
-    """Return the exit code if no frame arrived: that of the failure which all streams share, else TIMEOUT."""
+    """Return the exit code if no frame arrived: that of the failure of all streams if it is one, else TIMEOUT."""
     for beginning, code in (("no connection", ExitCode.NO_CONNECTION), ("status", ExitCode.HTTP_ERROR)):
         if gathered.failures and all(kind.startswith(beginning) for kind in gathered.failures):
             return code
@@ -197,11 +197,10 @@ def conditions(made: Bench) -> dict[str, object]:
         load: dict[str, object] = {"rate": f"{made.arrivals.rate:g}/s ({made.arrivals.spacing})"}
     else:
         load = {"streams": options.streams, "opened": options.open or str(Opening.STAGGERED)}
-    left_out = f"{three_digits(made.gathered.warmup)} s"
-    if made.baseline is not None:
-        left_out += f", of base {three_digits(made.baseline.warmup)} s"
+    parts = [part for part in (made.gathered, made.baseline) if part is not None]
+    left_out = ", of base ".join(f"{three_digits(part.warmup)} s" for part in parts)
     hops = {f"{name}hops": made.known_hops.get(url) for name, url in (("", made.url), ("base ", made.base)) if url}
-    turns = f"{len(made.gathered.trends)} of each, in {number(len(made.gathered.rounds), 'round')}"
+    turns = f"{max(len(part.trends) for part in parts)} of each, in {number(len(made.gathered.rounds), 'round')}"
     return {
         **load,
         **({} if options.total is None else {"total": options.total}),

@@ -1,4 +1,4 @@
-"""`chunkwire bench` at work: one run of it, or the sum of several, and the flags that contradict each other."""
+"""Runs `chunkwire bench`, or adds the results of several runs; refuses flags that contradict each other."""
 
 from __future__ import annotations
 
@@ -87,17 +87,15 @@ async def bench(options: argparse.Namespace) -> int:
 
 
 async def wait_start(start_at: float | None) -> None:
-    """Wait until a common start, s since the epoch; None: do not wait.
+    """Wait until a moment in s since the epoch; None: do not wait.
 
     Raises:
-        LocalError: it is past.
+        LocalError: it has passed.
     """
     if start_at is None:
         return
     if start_at < time.time():
-        raise LocalError(
-            f"--start-at: expected a moment to come, got one before {datetime.now(UTC):%FT%TZ}, which is now"
-        )
+        raise LocalError(f"--start-at: expected a moment in the future, got one before {datetime.now(UTC):%FT%TZ}")
     await trio.sleep(start_at - time.time())
 
 

@@ -41,7 +41,7 @@ def refused(capsys: Captured, *words: str) -> str:
         (["--start-at", "9" * 400], "expected a moment"),
         (["--start-at", "1_0"], "expected a moment"),
         (["--start-at", "1\N{ARABIC-INDIC DIGIT ZERO}"], "expected a moment"),
-        (["--start-at", "10"], "expected a moment to come"),
+        (["--start-at", "10"], "expected a moment in the future"),
         (["-z", "0s"], "-z 0: nothing would be sampled"),
         (["--arrivals", "even"], "contradictory flags: --arrivals without --rate"),
         (["--arrivals", "odd"], "--arrivals"),

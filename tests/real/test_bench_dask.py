@@ -60,7 +60,7 @@ def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cl
         (("--dask", "127.0.0.1:1", "--csv", "x.csv"), "--dask and --csv", 2),
         (("--dask", "127.0.0.1:1", "--hop", ":2"), "--dask and --hop: segments compare clocks of one machine", 2),
         (("--start-at", "soon"), "expected a moment", 2),
-        (("--start-at", "2026-01-01T00:00:00Z"), "--start-at: expected a moment to come", 2),
+        (("--start-at", "2026-01-01T00:00:00Z"), "--start-at: expected a moment in the future", 2),
     ],
 )
 def test_what_cannot_begin_is_one_line(

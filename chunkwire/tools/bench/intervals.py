@@ -3,7 +3,7 @@
 The rule here: whole rounds are resampled (a block bootstrap), never frames, since frames of one stream or of one moment
 depend on each other; nor streams, since a pause of the machine delays all of them. For a difference, a draw takes the
 same rounds of both targets, which were measured in turns. The standard error of a figure is its standard deviation over
-the draws, times √(n / (n - 1)) for n rounds, as resampling n rounds makes it that much too small. Half the width of an
+the draws, times √(n / (n - 1)) for n rounds, since resampling makes it too small by this factor. Half the width of an
 interval is the standard error times Student's t with n - 1 degrees of freedom.
 """
 
@@ -27,7 +27,7 @@ from chunkwire.tools.bench.statistics import PERCENTILES, nearest_rank, rank_of
 CONFIDENCE: Final = 0.95
 """Confidence of the interval of one target's figure."""
 DIFFERENCE_CONFIDENCE: Final = 0.995
-"""Confidence of the interval of a difference: of twenty in a table, one would be significant by chance at 95 %."""
+"""Confidence of the interval of a difference: at 95 %, one of the twenty in a table would differ by chance."""
 MIN_ROUNDS: Final = 5
 """Fewer rounds give no standard error to rely on."""
 DRAWS: Final = 500

@@ -47,8 +47,8 @@ class Opening(StrEnum):
     """How the first streams of `-c` are opened."""
 
     STAGGERED = "staggered"
-    """Each `spread / streams` s after the one before has a response head or has failed, so that their frames are due at
-    different moments; those that are left after `patience`, all at once."""
+    """Each begins `spread / streams` s after the one before got a response head or failed, so that their frames are due
+    at different moments. Those that are left after `patience` begin all at once."""
     TOGETHER = "together"
     """All at once, so that their frames are due at about the same moment."""
 

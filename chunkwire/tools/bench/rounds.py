@@ -14,7 +14,7 @@ from chunkwire.tools.bench.histogram import DurationHistogram, sum_of
 from chunkwire.tools.bench.statistics import Quantity
 
 MAX_ROUNDS: Final = 64
-"""Rounds of one target, at most; beyond, neighbours are added in pairs, so that memory is bounded."""
+"""Rounds of one target, at most: neighbours are added in pairs where there would be more, so memory is bounded."""
 
 PER_STREAM: Final[tuple[str, ...]] = ("first", "ttft", "itl")
 """Quantities with one sample a stream; they count outside the window, too."""
@@ -23,7 +23,7 @@ END_SHARE: Final = 0.2
 """Share of the rounds at the beginning and at the end of a run that are compared."""
 
 LOW_SHARE: Final = 0.1
-"""They are compared by their tenth percentile: a queue delays all frames, a hop that holds only some."""
+"""They are compared by their tenth percentile: a queue delays all frames; a hop that holds delays only some."""
 
 MIN_SAMPLES: Final = 50
 """With fewer, the growth of a run is 0."""

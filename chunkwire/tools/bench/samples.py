@@ -127,7 +127,7 @@ class ContentTimes:
 
 @dataclass(eq=False)
 class StreamSampler:
-    """Takes the reads of one stream.
+    """Makes samples of the reads of one stream.
 
     Attributes:
         sent_ns: when its request was sent, on the clock of `take`. `late` and `added` need stamps on this clock.

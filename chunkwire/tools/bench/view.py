@@ -32,7 +32,7 @@ from chunkwire.tools.paint import number, wrapped
 
 _COMPARED: Final = (
     f"diff is target less base, ± half its {DIFFERENCE_CONFIDENCE * 100:g} % interval by resampling rounds; ~ where it "
-    "is not significant; x is target over base, 2x is twice as long; blank where one is blank or not above zero"
+    "is not significant; x is target over base, 2x is twice as long; x needs two figures above zero"
 )
 _WHICH_COMPARES: Final = (
     "added compares the two targets themselves: it is from written to arrived; late includes how late the origin wrote"
