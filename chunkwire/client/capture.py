@@ -353,8 +353,7 @@ class CaptureReader:
         is_typed = message.way == "request" or self._is_headless
         is_first = not scanner.wire_octets and message.way == "response"
         hint = hint_at(error, is_first=is_first, is_typed=is_typed, is_lenient=self._limits.allow_padding)
-        text = str(error) if hint is None else f"{error}; {hint}"
-        self._end_message("malformed", text, self._held[: find_head(self._held)])
+        self._end_message("malformed", f"{error}{hint}", self._held[: find_head(self._held)])
         return True
 
     def _end_body(self, message: CapturedMessage, scanner: BodyScanner, framing: str, error: str | None) -> None:

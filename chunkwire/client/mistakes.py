@@ -25,8 +25,8 @@ def describe_bad_head(error: HeadError, octets: bytes) -> str:
     return f"{error}; {WITHOUT_CR}" if error.rule == "bare-lf-in-head" and b"\r" not in octets else str(error)
 
 
-def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: bool) -> str | None:
-    """Return the hint for a malformed body; None for no hint.
+def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: bool) -> str:
+    """Return the hint for a malformed body, which goes at the end of its message; "" for no hint.
 
     Args:
         is_first: the error is in the first size line of a response.
@@ -37,12 +37,12 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
     after = error.octets.strip(b" \t")[:1]
     is_padded = error.rule is Rule.CHUNK_SIZE_DIGITS or (blank and (error.rule is Rule.CHUNK_SIZE or after in b";"))
     if error.hint:
-        return error.hint if is_typed else None
+        return f". {error.hint}" if is_typed else ""  # a sentence; the others are not
     if is_padded and not is_lenient:
-        return "--lenient takes it"
+        return "; --lenient takes it"
     if is_first and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):
-        return DECODED
-    return None
+        return f"; {DECODED}"
+    return ""
 
 
 def describe_no_message(octets: bytes, scanner: BodyScanner) -> str | None:

@@ -157,7 +157,7 @@ def test_requests_say_what_the_responses_answer(octets: bytes, reported: list[st
         (POST.replace(b"\r\n", b"\n") + b"5\nhello\n0\n\n", "nc -C"),
         (POST + b"5\r\nhello\r\n", "expected a size line"),
         (POST[:-2], "octets of a head"),
-        (b"5\nhello\n", "nc -C"),
+        (b"5\nhello\n", ". A line typed into nc ends in LF alone: use nc -C"),
         (b"5\r\nhello\n0\r\n\r\n", "the size counts the CR, or none was sent"),
         (b"Trying 127.0.0.1...\n" + CODED.replace(b"\r\n", b"\n") + b"5\nhello\n0\n\n", "as telnet does"),
         (b"garbage", "curl -i"),
