@@ -16,6 +16,7 @@ import trio
 from trio.abc import Clock
 
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.terminal import end_interrupted_line
 from chunkwire.wire.errors import leaves
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
@@ -57,9 +58,14 @@ class StopSignal:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.code is ExitCode.OK:
             self.code = _CODES[signal.Signals(number)]
-            self._token.run_sync_soon(self._scope.cancel, idempotent=True)
+            self._token.run_sync_soon(self._stop, idempotent=True)
         else:
             self._interrupt(frame)
+
+    def _stop(self) -> None:
+        if self.code is ExitCode.INTERRUPTED:
+            end_interrupted_line()
+        self._scope.cancel()
 
     def _interrupt(self, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt in the interrupted code, or in trio's main task if that code is trio's own.

@@ -55,6 +55,12 @@ def say(line: str) -> None:
     print(*wrapped("chunkwire: ", PLAIN.text(shortened(line)), width), sep="\n", file=sys.stderr, flush=True)
 
 
+def end_interrupted_line() -> None:
+    """End the line on which a terminal has shown ^C, so that what follows begins a line."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr, flush=True)
+
+
 def shortened(line: str) -> str:
     """Return a line with `…` for the middle of each longer word and quoted text, as an argument may have megabytes."""
     return _LONG.sub(lambda found: f"{found[0][: MAX_WORD // 2]}…{found[0][-MAX_WORD // 4 :]}", line)

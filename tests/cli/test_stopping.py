@@ -14,6 +14,7 @@ import trio
 from chunkwire.cli import start
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.stopping import run_until_stopped
+from tests.cli.test_terminal import terminal
 from tests.patience import PATIENCE
 
 
@@ -32,6 +33,17 @@ def test_a_signal_cancels_the_program_and_is_its_exit_code(number: signal.Signal
     assert run_until_stopped(main) == code
     assert seen == [trio.Cancelled]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number, shown", [(signal.SIGINT, "\n"), (signal.SIGTERM, "")])
+def test_an_interrupt_ends_the_line_on_which_the_terminal_shows_it(number: signal.Signals, shown: str) -> None:
+    async def main() -> NoReturn:
+        os.kill(os.getpid(), number)
+        await trio.sleep_forever()
+
+    with terminal() as stream:
+        run_until_stopped(main)
+    assert stream.getvalue() == shown
 
 
 def test_a_program_that_ends_by_itself_gives_its_own_exit_code() -> None:
