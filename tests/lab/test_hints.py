@@ -125,17 +125,20 @@ def test_a_next_attempt_on_a_judged_connection_is_told_to_connect_again(
     )
 
 
+@pytest.mark.parametrize("why, is_said", [(b"no such thing", True), (b"a size line, got the end of input", False)])
 @pytest.mark.parametrize("number, step, octets", [(3, 1, POST), (3, 1, POST + b"5\r\nhel"), (10, 1, HEAD + b"\r\n")])
-def test_a_refusal_of_the_server_is_said_in_its_own_words(number: int, step: int, octets: bytes) -> None:
+def test_a_refusal_of_the_server_is_said_unless_it_is_about_what_is_missing(
+    number: int, step: int, octets: bytes, why: bytes, is_said: bool
+) -> None:
     judge = all_lessons()[number - 1].steps[step - 1].judge
     assert judge is not None
-    answer = WatchedRead(1.0, b"HTTP/1.1 417 Expectation Failed\r\n\r\nno such thing\nmore")
+    answer = WatchedRead(1.0, b"HTTP/1.1 417 Expectation Failed\r\n\r\n" + why + b"\nmore")
     connection = WatchedConnection("origin", received=[WatchedRead(0.0, octets.replace(b"/hello", b"/endless"))])
-    for ended_at, is_said in ((None, True), (2.0, True), (0.5, octets.startswith(b"GET"))):
+    for ended_at in (None, 2.0, 0.5):
         connection.answered = [answer]
         connection.client_end, connection.client_ended_at = ("fin" if ended_at else ""), ended_at
         judgement = judge(connection)
-        is_refusal = judgement is not None and judgement.evidence == ("no such thing",)
+        is_refusal = judgement is not None and judgement.evidence == (why.decode(),)
         assert is_refusal is is_said, judgement
 
 

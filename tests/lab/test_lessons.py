@@ -22,6 +22,8 @@ ATTEMPTS: Final = [
         [
             ("get /hello HTTP/1.1\r\n", False, "Methods are case-sensitive"),
             ("GET /hello HTTP/1.1\r\nHost : x\r\n\r\n", False, "no space"),
+            ("GET hello HTTP/1.1", False, "begins with a slash"),
+            ("GET /hello HTTP/1.", False, "the end of the line is missing"),
             (HELLO.removesuffix("\r\n"), False, "the empty line that ends the head is missing"),
             ("", False, "without sending an octet"),
             (HELLO.replace("\r\n", "\n"), True, "LF alone"),

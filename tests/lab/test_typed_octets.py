@@ -219,6 +219,25 @@ def test_a_server_that_leaves_too_early_is_told_what_is_missing() -> None:
         assert found.sentence.startswith(f"The body is not finished: {missing}")
 
 
+@pytest.mark.parametrize(
+    "octets, said",
+    [
+        (b"HTTP/1.1 OK", "three digits"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding chunked", "the colon is missing"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n", "only transfer coding"),
+        (b"HTTP/1.", "the end of the line is missing"),
+        (b"HTTP/1.1 200 OK\r", "the end of the line is missing"),
+        (b"HTTP/1.1 200 OK\r\n", "the empty line that ends the head is missing"),
+    ],
+)
+def test_what_is_wrong_in_an_unfinished_head_is_said_before_what_is_missing(octets: bytes, said: str) -> None:
+    judge = all_lessons()[7].steps[0].judge
+    assert judge is not None
+    found = judge(WatchedConnection("relay", answered=[WatchedRead(0.0, octets)], is_over=True))
+    assert found is not None
+    assert said in found.sentence
+
+
 JUDGES = [step.judge for lesson in all_lessons() for step in lesson.steps if step.judge is not None]
 PIECES = [
     b"GET ",

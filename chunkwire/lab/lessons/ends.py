@@ -8,7 +8,15 @@ from typing import Final
 from chunkwire.lab.lessons.judgement import Judgement, right, wrong
 from chunkwire.lab.lessons.lesson import AnswerJudge, Judge
 from chunkwire.lab.lessons.reading import ReadMessage, read_response
-from chunkwire.lab.lessons.typed import LEAVE, ended_too_far, request, target_of, unfinished, wrong_target
+from chunkwire.lab.lessons.typed import (
+    LEAVE,
+    ended_too_far,
+    request,
+    target_of,
+    unfinished,
+    unfinished_head,
+    wrong_target,
+)
 from chunkwire.lab.lessons.watched import WatchedConnection
 from chunkwire.tools.paint import number
 
@@ -131,10 +139,7 @@ def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
     if message.mistake is not None:
         return message.mistake
     if message.body_at is None:
-        if connection.is_over:
-            sentence = f"Your response is not finished: {message.missing} is missing."
-            return message.wrong(sentence, len(octets), hint=message.hint)
-        return None
+        return unfinished_head(message) if connection.is_over else None
     if message.get(b"transfer-encoding") is None:
         return wrong(
             "Say before the empty line that chunks follow: Transfer-Encoding: chunked", octets, message.body_at - 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets, wrong
@@ -36,10 +38,7 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
             return wrong(NOTHING_SENT) if connection.has_said_all else None
         message = read_request(octets, path=connection.path, needs_host=needs_host)
         if message.body_at is None:
-            if message.mistake is None and connection.has_said_all:
-                sentence = f"Your request is not finished: {message.missing} is missing."
-                return message.wrong(sentence, len(octets), hint=message.hint)
-            return message.mistake
+            return message.mistake or (unfinished_head(message) if connection.has_said_all else None)
         if message.mistake is not None and (message.mistake.at or 0) < message.body_at:
             return message.mistake
         judgement = judge(message, connection)
@@ -55,6 +54,18 @@ HEAD_ALONE: Final = request(lambda message, connection: None)
 """Judges a head that has not ended, and nothing else."""
 
 
+def unfinished_head(message: ReadMessage) -> Judgement:
+    """Say what is wrong in the last line of a head, or else what is missing, once nothing more will come."""
+    octets = message.octets
+    read = read_response if message.is_response else partial(read_request, path=message.path.decode(), needs_host=False)
+    line = octets.removesuffix(b"\r")
+    mistake = read(line + b"\r\n").mistake
+    if mistake is not None and mistake.at is not None and mistake.at < len(line):
+        return replace(mistake, octets=octets)
+    what = "response" if message.is_response else "request"
+    return message.wrong(f"Your {what} is not finished: {message.missing} is missing.", len(octets), hint=message.hint)
+
+
 def _names_an_octet(judgement: Judgement | None) -> bool:
     return judgement is not None and judgement.at is not None and judgement.at < len(judgement.octets)
 
@@ -62,16 +73,15 @@ def _names_an_octet(judgement: Judgement | None) -> bool:
 def _refusal(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     """Say what the server has against a request in which no mistake was found; None where it was not refused so.
 
-    A refusal of a request that the learner left unfinished is about what is missing, and that the judges say.
+    A refusal that is about what is missing is left out: the judges say that.
     """
     answer = read_response(connection.response_octets)
     status = answer.start_line.partition(b" ")[2]
     if message.mistake is not None or status < b"4":
         return None
-    ended_at = connection.client_ended_at
-    if not message.is_complete and ended_at is not None and ended_at <= connection.answered[0].t:
-        return None
     why = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")[0]
+    if b"got the end of input" in why:
+        return None
     return wrong(f"The server refused this request: {shown_octets(status)}.", evidence=(shown_octets(why),))
 
 
