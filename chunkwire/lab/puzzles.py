@@ -204,6 +204,7 @@ class ShownPuzzle:
     """A puzzle as it is set."""
 
     title: str
+    seed: int
     again: str  # the command that sets it again
     path: str  # the places from the client to the origin
     places: tuple[tuple[str, str], ...]  # name and URL of each, the origin first
@@ -223,6 +224,7 @@ def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: Net
     hops = " ──▶ ".join(place_name(n) for n in reversed(range(len(places))))
     return ShownPuzzle(
         f"{puzzle.kind.title}: seed {puzzle.seed}",
+        puzzle.seed,
         again(puzzle, number),
         f"client ──▶ {hops}",
         tuple((place_name(n), f"http://{where}{STREAM}") for n, where in enumerate(places)),

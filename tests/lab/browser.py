@@ -75,8 +75,12 @@ class Sight:
         return context
 
     def page(self, target: str = "", **options: Any) -> Page:
-        """Return a page of the lab, ready."""
-        page = self.context(**options).new_page()
+        """Return a page of the lab in a profile of its own, ready."""
+        return self.tab(self.context(**options), target)
+
+    def tab(self, profile: BrowserContext, target: str = "") -> Page:
+        """Return one more page of the lab in a profile, ready."""
+        page = profile.new_page()
         page.goto(f"http://{self.lab.page}/{target}")
         page.wait_for_selector("html[data-ready]")
         page.wait_for_selector("#feed-state[data-state=live]")

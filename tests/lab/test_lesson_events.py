@@ -41,9 +41,9 @@ class Page:
 
 
 @asynccontextmanager
-async def begun(where: Address, seat: Seat, number: int) -> AsyncIterator[Page]:
+async def begun(where: Address, seat: Seat, number: int, step: int = 1) -> AsyncIterator[Page]:
     """Begin a lesson as the page of a seat does."""
-    url = f"http://{where}{seat.path}/lab/lesson/{number}?nc=openbsd"
+    url = f"http://{where}{seat.path}/lab/lesson/{number}?nc=openbsd&step={step}"
     async with client.open("POST", url, fields=[("Chunkwire-Token", seat.token)], body=b"") as stream:
         assert stream.head.status == 200, await stream.text()
         yield Page(stream.events())
@@ -74,11 +74,21 @@ async def test_a_lesson_is_begun_with_the_pages_token_alone() -> None:
             assert status_of(await answer(where, get(target))) == 405
 
 
-@pytest.mark.parametrize("target", ["/lab/lesson/0", "/lab/lesson/11", "/lab/lesson/x", "/lab/lesson/1?nc=socat"])
+@pytest.mark.parametrize(
+    "target", ["/lab/lesson/0", "/lab/lesson/11", "/lab/lesson/x", "/lab/lesson/1?nc=socat", "/lab/lesson/1?step=4"]
+)
 async def test_an_unknown_lesson_is_refused(target: str) -> None:
     async with lab_running(lab_with_lessons()) as (lab, where):
         assert status_of(await answer(where, act(lab, target))) == 400
         assert status_of(await answer(where, act(lab, "/lab/answer?text=x"))) == 409
+
+
+@pytest.mark.parametrize("number, step, shown", [(1, 2, 2), (1, 3, 3), (7, 2, 1)])
+async def test_a_lesson_goes_on_at_a_step_and_before_a_question_at_what_must_be_looked_at(
+    number: int, step: int, shown: int
+) -> None:
+    async with lab_running(lab_with_lessons()) as (lab, where), begun(where, lab.seat, number, step) as page:
+        assert (await page.event("step"))["step"] == shown
 
 
 async def test_typed_octets_are_shown_and_judged_and_the_next_step_follows() -> None:

@@ -55,6 +55,7 @@ def test_with_a_fixed_clock_a_raw_client_gets_the_octets_of_the_page(sight: Sigh
 
 def test_what_you_received_is_drawn_without_the_servers_feed(sight: Sight) -> None:
     context = sight.context()
+    context.add_init_script("delete self.SharedWorker")
     context.route("**/lab/feed", lambda route: route.fulfill(status=204))
     page = context.new_page()
     page.goto(f"http://{sight.lab.page}/")

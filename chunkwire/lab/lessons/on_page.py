@@ -58,16 +58,22 @@ class PageLessons:
     def resources(self) -> Iterable[LabResource]:
         """What the page asks for."""
         yield LabResource("/lab/lessons", _list, "the lessons: titles, texts, kinds of nc")
-        yield LabResource("/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc"})
+        yield LabResource(
+            "/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc", "step"}
+        )
         yield LabResource("/lab/answer", self._answer, "answer a lesson's question", acts=True, parameters={"text"})
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Serve a session: each step, what comes on the wire, and each judgement as an event."""
+        """Serve a session from a step on: each step, what comes on the wire, and each judgement as an event."""
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(all_lessons()))
+        steps = all_lessons()[number - 1].steps
+        step = request.query.count("step", 1, at_least=1, at_most=len(steps))
+        while step > 1 and steps[step - 1].answer_judge and steps[step - 2].answer_judge:
+            step -= 1  # the answer is judged by what was looked at in the step before, which this session has not seen
         nc = await netcat_asked(request.query)
         name = host_name(request.head) or LOOPBACK
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
-        events = SessionEvents(number, nc, sender)
+        events = SessionEvents(number, step, nc, sender)
         with replacing(self._sessions, seat, events.session):
             try:
                 async with open_session(events.session, front=self._front_for(seat, name)):
@@ -107,10 +113,10 @@ async def send_events(
 class SessionEvents:
     """Sends a session to its page, as server-sent events."""
 
-    def __init__(self, number: int, nc: NetcatProgram, sender: trio.MemorySendChannel[bytes]) -> None:
+    def __init__(self, number: int, step: int, nc: NetcatProgram, sender: trio.MemorySendChannel[bytes]) -> None:
         self._sender = sender
         self.session = LessonSession(
-            all_lessons()[number - 1], nc, report=self._judged, hint=self._hint, watched=self._watched
+            all_lessons()[number - 1], nc, step=step, report=self._judged, hint=self._hint, watched=self._watched
         )
 
     def step(self) -> None:

@@ -75,6 +75,7 @@ class LessonSession:
     """One learner's session of one lesson: its step, its connections, and which of them are judged.
 
     Args:
+        step: the first one to be done, from 1.
         report: called with each judgement, and the number of the step that it is about, from 1.
         hint: called with what an unfinished attempt waits for.
         watched: called until the attempt on a connection is judged.
@@ -85,13 +86,14 @@ class LessonSession:
         lesson: Lesson,
         nc: NetcatProgram,
         *,
+        step: int = 1,
         report: Callable[[int, Judgement], None],
         hint: Callable[[Judgement], None] = lambda judgement: None,
         watched: Watched = lambda connection, lines, ended: None,
     ) -> None:
         self.lesson = lesson
         self.addresses: dict[str, LessonAddress] = {}  # of each place, by its name
-        self.step = 1  # the number of the current step; one more than there are once all are done
+        self.step = step  # the number of the current step; one more than there are once all are done
         self.tries = 0  # judgements of the step so far; 0 again after `report` of a right one
         self.done = trio.Event()  # set after the last step
         self._nc = nc

@@ -9,7 +9,7 @@ export const clauses = {
   },
   "last-chunk": {
     name: "last-chunk", rule: "last-chunk = 1*(\"0\") [ chunk-ext ] CRLF", section: "7.1",
-    text: "A size of 0: the body ends here. A stream without it is incomplete, whatever else its reader has had.",
+    text: "A size of 0: the body ends here. A stream without it is incomplete, however much of it has come.",
   },
   "chunk-ext": {
     name: "chunk-ext", rule: "chunk-ext = *( BWS \";\" BWS chunk-ext-name [ BWS \"=\" BWS chunk-ext-val ] )", section: "7.1.1",

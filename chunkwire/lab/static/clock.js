@@ -1,5 +1,7 @@
 // The server's clock on this page's: the offset between the two, and how wrong it may be.
 
+import { ask } from "./server.js";
+
 const SAMPLES = 20;
 
 /** The estimate: server milliseconds + offset = performance.now(), give or take `error`. */
@@ -13,7 +15,7 @@ export async function measureClock() {
   let low = -Infinity, high = Infinity;
   for (let n = 0; n < SAMPLES; n++) {
     const sent = performance.now();
-    const { now } = await (await fetch("lab/clock", { cache: "no-store" })).json();
+    const { now } = await (await ask("lab/clock")).json();
     low = Math.max(low, sent - now * 1000);
     high = Math.min(high, performance.now() - now * 1000);
   }

@@ -14,10 +14,9 @@ export function addFiles({ lanes, showStream, clearLane, say }) {
       if (record.kind === "request" && record.wall) walls.set(`${record.point}/${record.stream}`, (record.wall - record.t) * 1000);
     }
     for (const record of records) {
-      const key = String(record.stream);
-      if (!found.has(key)) found.set(key, new Stream(`stream ${record.stream}`));
-      const stream = found.get(key), wall = walls.get(`${record.point}/${record.stream}`);
-      stream.began ||= (stream.wall = wall, true);
+      const wall = walls.get(`${record.point}/${record.stream}`);
+      if (!found.has(record.stream)) found.set(record.stream, Object.assign(new Stream(`stream ${record.stream}`), { wall }));
+      const stream = found.get(record.stream);
       const shift = wall !== undefined && stream.wall !== undefined ? wall - stream.wall : 0;
       stream.record(record, record.t * 1000 + shift, JSON.stringify(record));
       if (record.kind === "request") stream.label = `${record.method} ${record.target}`.slice(0, 60);

@@ -1,7 +1,7 @@
 // A frame typed by hand: composed, shown as octets, put on the wire as it is; and what clients make of it.
 
 import { byId, make, makeRow } from "./dom.js";
-import { act } from "./server.js";
+import { act, ask } from "./server.js";
 import { hex } from "./wire.js";
 
 const utf8 = new TextEncoder();
@@ -86,6 +86,7 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
 
   async function send() {
     await open();
+    if (!hasHand()) return; // stopped before it was answered
     const octets = composed().flat();
     typed.push(...octets);
     isSent = true;
@@ -97,7 +98,7 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
     else byId("h-said").textContent = "no stream is open to type on";
   }
 
-  async function ask() {
+  async function askClients() {
     const before = hasHand() && !isAnew ? typed : [], octets = before.length && isSent ? before : [...before, ...composed().flat()];
     byId("h-said").textContent = `asking with ${octets.length} octets, and a FIN after them …`;
     byId("h-try").disabled = true;
@@ -115,7 +116,7 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
   async function ownFetch(trial) {
     let had = 0;
     try {
-      const reader = (await fetch(`direct/trial/${trial}`, { cache: "no-store" })).body.getReader();
+      const reader = (await ask(`direct/trial/${trial}`)).body.getReader();
       for (let read = await reader.read(); !read.done; read = await reader.read()) had += read.value.length;
       return { client: "fetch, this browser", outcome: "ok", detail: `${had} octets of content` };
     } catch (error) {
@@ -136,7 +137,7 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
   byId("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); });
   byId("h-fin").addEventListener("click", () => end("fin"));
   byId("h-reset").addEventListener("click", () => end("reset"));
-  byId("h-try").addEventListener("click", ask);
+  byId("h-try").addEventListener("click", askClients);
   for (const button of document.querySelectorAll("[data-preset]")) {
     button.addEventListener("click", () => {
       const { preset } = button.dataset;

@@ -5,15 +5,15 @@ import { clock, measureClock, onPage } from "./clock.js";
 import { addFiles } from "./files.js";
 import { addHands } from "./hands.js";
 import { Ladder, readInk, view } from "./ladder.js";
+import { addLessons } from "./lessons.js";
 import { HELD_MS, Stream } from "./model.js";
 import { addOthers } from "./others.js";
 import { addPredictions } from "./predict.js";
-import { act, config, listen, loadConfig } from "./server.js";
+import { act, ask, config, listen, loadConfig } from "./server.js";
 import { addPuzzles } from "./puzzles.js";
 import { streams } from "./streams.js";
 import { addTable } from "./table.js";
 import { Wire } from "./wire.js";
-import "./lessons.js";
 
 const PACES = [0, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 5000];
 const MODES = ["exact", "buffer", "reframe", "coalesce=50ms", "coalesce=200ms", "coalesce=64", "slice=1", "slice=8"];
@@ -25,7 +25,7 @@ export const lanes = {};
 
 // ---- selection: one frame and one octet, in both ladders, the wire, the clause, the address --------------------
 
-export function select(index, octet = 0, lane = state.lane) {
+function select(index, octet = 0, lane = state.lane) {
   const { stream } = lanes[lane];
   const count = stream ? countOf(stream) : 0;
   if (!count) return;
@@ -146,8 +146,8 @@ async function readStream(lane, run, target) {
   stream.start = performance.now();
   try {
     const root = target.startsWith("up:") ? ["up", target.slice(3)] : ["via", target];
-    const response = await fetch(`${root[0]}/${modeOf(lane.name)}/${root[1]}`, {
-      headers: { "Chunkwire-Run": `${run.id}.${lane.name}` }, cache: "no-store", signal: run.controller.signal,
+    const response = await ask(`${root[0]}/${modeOf(lane.name)}/${root[1]}`, {
+      headers: { "Chunkwire-Run": `${run.id}.${lane.name}` }, signal: run.controller.signal,
     });
     stream.isAnswered = true;
     if (!response.ok) stream.refusal = `status ${response.status} ${response.statusText}`;
@@ -182,8 +182,8 @@ function finish(run) {
   }, 150);
 }
 
-export const isRunning = () => !!state.run && !state.run.isOver;
-export const say = (text) => { byId("live").textContent = text; };
+const isRunning = () => !!state.run && !state.run.isOver;
+const say = (text) => { byId("live").textContent = text; };
 
 function showButtons() {
   const { run } = state;
@@ -272,13 +272,13 @@ function summarise(lane) {
 
 const short = (ms) => `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
 const countChunks = (chunks) => chunks === null ? "not chunked" : plural(chunks, "chunk");
-export const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+const plural = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 function showClock() {
   const known = Number.isFinite(clock.error);
   byId("clock-state").textContent = known ? `clocks within ±${clock.error.toFixed(2)} ms` : "clocks: not measured";
   byId("clock-text").textContent = known
-    ? `Two clocks are compared: by the bounds of ${clock.samples} round trips they agree within ±${clock.error.toFixed(2)} ms (this page’s clock has steps of ${crossOriginIsolated ? "0.005" : "0.1"} ms). Held means more than ${HELD_MS} ms in the gateway, both moments on the server’s own clock.` : "";
+    ? `The page and the server have a clock each: by ${clock.samples} round trips the two agree within ±${clock.error.toFixed(2)} ms (this page’s clock has steps of ${crossOriginIsolated ? "0.005" : "0.1"} ms). Held means more than ${HELD_MS} ms in the gateway, both moments on the server’s own clock.` : "";
 }
 
 function comparison(stream, wrote, passed) {
@@ -336,7 +336,7 @@ function tick() {
   requestAnimationFrame(tick);
 }
 
-export const redraw = () => { state.isDirty = true; };
+const redraw = () => { state.isDirty = true; };
 
 // ---- the feed --------------------------------------------------------------------------------------------------
 
@@ -363,7 +363,7 @@ function showFeed(text) {
 }
 
 /** Show a stream that did not come through this page's reader: of a file, or of another client. */
-export function showStream(name, stream) {
+function showStream(name, stream) {
   const lane = lanes[name];
   if (isRunning()) stop();
   stream.isFile = true;
@@ -378,7 +378,7 @@ export function showStream(name, stream) {
   showButtons();
 }
 
-export function clearLane(name) {
+function clearLane(name) {
   const lane = lanes[name];
   lane.stream = lane.ladder.stream = null;
   lane.ladder.selected = -1;
@@ -467,6 +467,7 @@ const predictions = addPredictions({ lanes, pace, isRunning, redraw });
 takeHash();
 await loadConfig();
 addControls();
+addLessons();
 if (!config.isClass) addPuzzles();
 addFiles({ lanes, showStream, clearLane, say });
 addHands({

@@ -1,14 +1,14 @@
 // The lessons: their text, the commands with real ports, and what the server says of what came on its sockets.
 // Everything is judged by the server; this file only shows it, as text.
 
-import { byId, make } from "./dom.js";
-import { act, actEvents } from "./server.js";
+import { byId, keep, kept, make } from "./dom.js";
+import { act, actEvents, ask } from "./server.js";
 
 const section = byId("lessons");
 const state = { leave: null };
 
-async function begin() {
-  const response = await fetch("lab/lessons", { cache: "no-store" });
+export async function addLessons() {
+  const response = await ask("lab/lessons");
   if (response.ok) build(await response.json());
 }
 
@@ -21,7 +21,8 @@ function build(list) {
   log.setAttribute("role", "log");
   log.setAttribute("aria-label", "what came on the wire, and what is said of it");
   log.hidden = true;
-  start.addEventListener("click", () => run(which.value, nc.value, { text, log, start, which }));
+  const parts = { text, log, start, which };
+  start.addEventListener("click", () => run(which.value, nc.value, 1, parts));
   section.setAttribute("aria-labelledby", "lessons-title");
   section.replaceChildren(
     make("div", { className: "row" }, make("h2", { id: "lessons-title", textContent: "Lessons" }),
@@ -29,20 +30,30 @@ function build(list) {
     make("div", { className: "fields" }, make("label", {}, "Lesson ", which), make("label", {}, "Commands for ", nc), make("div", { className: "keys lesson-keys" }, start)),
     text, log);
   section.hidden = false;
+  const before = kept("lesson");
+  if (!before) return;
+  [which.value, nc.value] = [before.number, before.kind];
+  run(before.number, before.kind, before.step, parts);
+  addLine(log, "hint", "This page was loaded again, and the lesson goes on. Use the commands as they stand now: their ports may be new.");
 }
 
-/** Begin a lesson: one request, whose answer is the events of the session; aborting it ends the session. */
-async function run(number, kind, parts) {
+/** Begin a lesson at a step: one request, whose answer is the events of the session; aborting it ends the session. */
+async function run(number, kind, step, parts) {
   state.leave?.abort();
   const leave = (state.leave = new AbortController());
   parts.text.replaceChildren();
   parts.log.replaceChildren();
   parts.log.hidden = false;
   try {
-    for await (const [name, data] of actEvents(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}`, leave.signal)) show(name, data, parts);
+    for await (const [name, data] of actEvents(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}&step=${step}`, leave.signal)) {
+      if (name === "step") keep("lesson", { number, kind, step: data.step });
+      if (name === "done") keep("lesson", null);
+      show(name, data, parts);
+    }
   } catch (error) {
     if (leave.signal.aborted) return;
-    addLine(parts.log, "bad", `${parts.text.childElementCount ? "The lesson has ended" : "There is no lesson"}: ${error.message}`);
+    const isBegun = parts.text.childElementCount;
+    addLine(parts.log, "bad", isBegun ? "The lesson has ended here: it was begun again in another tab, or the server stopped." : `There is no lesson: ${error.message}`);
   }
 }
 
@@ -95,5 +106,3 @@ export function addLine(log, kind, line) {
   log.append(make("p", { className: kind, textContent: line }));
   log.scrollTop = log.scrollHeight;
 }
-
-begin();

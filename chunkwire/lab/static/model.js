@@ -56,7 +56,6 @@ export class Stream {
     this.label = label;
     this.most = most;
     this.start = 0;
-    this.began = false;
     this.origin = new Point(most);
     this.gateway = new Point(most);
     this.client = new Point(most); // of a recording; a browser knows reads only

@@ -1,14 +1,14 @@
 // The puzzles: three hops, one of them faulty. The server sets them up and judges answers; this file shows what it says.
 
-import { byId, make } from "./dom.js";
+import { byId, keep, kept, make } from "./dom.js";
 import { addLine, showJudgement } from "./lessons.js";
-import { act, actEvents } from "./server.js";
+import { act, actEvents, ask } from "./server.js";
 
 const section = byId("puzzles");
 let leave = null;
 
 export async function addPuzzles() {
-  const response = await fetch("lab/puzzles", { cache: "no-store" });
+  const response = await ask("lab/puzzles");
   if (response.ok) build((await response.json()).kinds);
 }
 
@@ -31,23 +31,34 @@ function build(kinds) {
       make("p", { className: "note", textContent: "Three hops in front of an origin, one of them faulty: which one, and how? Look at each with the tools you have." })),
     form, text, log);
   section.hidden = false;
+  const before = kept("puzzle");
+  if (!before) return;
+  which.value = before.number;
+  run(before.number, before.seed, { text, log });
+  log.hidden = false;
+  addLine(log, "hint", "This page was loaded again, and the same puzzle is set again. Its ports are new.");
 }
 
 /** Set a puzzle: one request, whose hops run until it is aborted. */
 async function run(number, seed, { text, log }) {
   leave?.abort();
   const { signal } = leave = new AbortController();
+  text.replaceChildren();
   log.replaceChildren();
   log.hidden = true;
   const query = new URLSearchParams({ nc: byId("lesson-nc")?.value ?? "" });
   if (seed) query.set("seed", seed);
   try {
-    for await (const [, puzzle] of actEvents(`lab/puzzle/${number}?${query}`, signal)) showPuzzle(puzzle, { text, log });
-    throw new Error("the server ended it");
+    for await (const [, puzzle] of actEvents(`lab/puzzle/${number}?${query}`, signal)) {
+      keep("puzzle", { number, seed: puzzle.seed });
+      showPuzzle(puzzle, { text, log });
+    }
+    throw new Error("the server has stopped");
   } catch (error) {
     if (signal.aborted) return;
     log.hidden = false;
-    addLine(log, "bad", `There is no puzzle: ${error.message}`);
+    const isSet = text.childElementCount;
+    addLine(log, "bad", isSet ? "The puzzle has ended here: one was set in another tab, or the server stopped." : `There is no puzzle: ${error.message}`);
   }
 }
 
@@ -77,6 +88,7 @@ async function guess(text, { log, buttons }) {
   for (const button of buttons) button.disabled = true;
   try {
     const said = await act(`lab/guess?answer=${encodeURIComponent(text)}`);
+    if (said.right || !text) keep("puzzle", null);
     showJudgement(log, said.right ? "good" : text ? "bad" : "hint", said.right ? "✓" : text ? "✗" : "·", said);
   } catch (error) {
     addLine(log, "bad", error.message);

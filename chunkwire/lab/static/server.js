@@ -1,14 +1,45 @@
 // What this page asks of its server: the configuration, acts with the page's token, and the feed.
 
+import { byId } from "./dom.js";
+import { openFeed } from "./feed.js";
+
+const PATIENCE_MS = 2000; // the server answers within milliseconds
+const waiting = new Set(); // requests for which the browser has no connection
+
 export const config = { token: "", addresses: null, faults: [], path: "" };
 
+/** Fetch; the page says so while the browser has no connection for it, which it never tells. */
+export async function ask(target, options = {}) {
+  const id = {};
+  const timer = setTimeout(async () => {
+    try { // the same for a request that is answered at once: one that takes long has its connection
+      await fetch("lab/clock", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    } catch (error) {
+      if (error.name !== "TimeoutError" || id.isOver) return;
+      waiting.add(id);
+      showWaiting();
+    }
+  }, PATIENCE_MS);
+  try {
+    return await fetch(target, { cache: "no-store", ...options });
+  } finally {
+    id.isOver = true;
+    clearTimeout(timer);
+    if (waiting.delete(id)) showWaiting();
+  }
+}
+
+function showWaiting() {
+  byId("no-connection").hidden = !waiting.size;
+}
+
 export async function loadConfig() {
-  Object.assign(config, await (await fetch("lab/config", { cache: "no-store" })).json());
+  Object.assign(config, await (await ask("lab/config")).json());
 }
 
 /** Send something that acts; return the response, or throw the server's one line. */
 async function post(target, more) {
-  const response = await fetch(target, { method: "POST", headers: { "Chunkwire-Token": config.token }, cache: "no-store", ...more });
+  const response = await ask(target, { method: "POST", headers: { "Chunkwire-Token": config.token }, ...more });
   if (!response.ok) throw new Error((await response.text()).trim() || `status ${response.status}`);
   return response;
 }
@@ -37,9 +68,7 @@ export async function* actEvents(target, signal) {
 
 /** Listen to the feed: `onRecords` takes each batch as [record, line] pairs, `onState` what became of the connection. */
 export function listen(onRecords, onState) {
-  const feed = new EventSource("lab/feed");
-  feed.addEventListener("hello", () => onState("live"));
-  feed.addEventListener("dropped", (event) => onState(`live; ${event.data} records dropped`));
-  feed.addEventListener("error", () => onState("silent"));
-  feed.addEventListener("message", (event) => onRecords(event.data.split("\n").map((line) => [JSON.parse(line), line])));
+  const take = ([kind, said]) => kind === "state" ? onState(said) : onRecords(said.split("\n").map((line) => [JSON.parse(line), line]));
+  if (!globalThis.SharedWorker) return openFeed("lab/feed", take);
+  new SharedWorker("static/feed.js", { type: "module" }).port.onmessage = ({ data }) => take(data);
 }
