@@ -42,6 +42,8 @@ def raise_at_interrupt() -> None:
 
 
 def _exit(_number: int, _frame: object) -> None:
+    if os.isatty(2):
+        os.write(2, b"\n")  # the terminal has shown ^C
     os._exit(INTERRUPTED)  # nothing has been printed yet
 
 

@@ -133,6 +133,15 @@ def test_an_interrupt_while_modules_are_loaded_ends_the_program(module: str, tmp
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, b"", b"")
 
 
+def test_an_interrupt_while_modules_are_loaded_ends_the_line_of_the_terminal() -> None:
+    outer, inner = os.openpty()
+    words = [sys.executable, "-c", INTERRUPTED_IMPORT.replace("MODULE", "'chunkwire.cli.main'"), "watch"]
+    assert subprocess.run(words, stderr=inner, timeout=PATIENCE).returncode == ExitCode.INTERRUPTED
+    os.close(inner)
+    assert os.read(outer, 100) == b"\r\n"
+    os.close(outer)
+
+
 def test_an_interrupt_raises_again_once_modules_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     before: list[object] = []
     monkeypatch.setattr(start, "_run", lambda: before.append(signal.getsignal(signal.SIGINT)))
