@@ -267,11 +267,11 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
     before, after = await _read_streams(places[hop - 1], places[hop])
     pair = (*before.lines(place_name(hop - 1)), *after.lines(place_name(hop)))
     if hop < puzzle.hop:
-        return wrong(f"Hop {hop} passes on what it gets, as it gets it:", evidence=pair)
+        return wrong(f"Hop {hop} passes on what it gets, unchanged and at once:", evidence=pair)
     if hop > puzzle.hop:
         (origin,) = await _read_streams(places[0])
         pair = (*origin.lines("origin"), *before.lines(place_name(hop - 1)))
-        return wrong(f"What hop {hop} gets is already not what the origin wrote:", evidence=pair)
+        return wrong(f"What hop {hop} gets already differs from what the origin wrote:", evidence=pair)
     if setting in (puzzle.setting, puzzle.setting.partition("=")[0]):
         return right(f"Yes: hop {hop} has {puzzle.setting}.", *pair)
     if claimed_settings == UnmarkedSettings():
@@ -287,7 +287,8 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
         return right(f"Yes: hop {hop}; it has {puzzle.setting}, which looks the same here.", *pair)
     evidence = (*after.lines(place_name(hop)), *claimed.lines("yours"))
     return wrong(
-        f"Hop {hop} it is, but not {setting}: a hop with that, tried now in its place, gives this:", evidence=evidence
+        f"Hop {hop} is the faulty one, but {setting} is wrong: a hop with {setting} in its place gives this:",
+        evidence=evidence,
     )
 
 

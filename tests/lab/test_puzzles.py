@@ -79,7 +79,7 @@ async def test_a_wrong_hop_is_refuted_by_what_goes_in_and_comes_out() -> None:
     assert (before.is_right, behind.is_right, right.is_right) == (False, False, True)
     assert "passes on what it gets" in before.sentence
     assert before.evidence[0].split()[2:] == before.evidence[3].split()[3:]  # "origin" is one word, "hop 1" two
-    assert "already not what the origin wrote" in behind.sentence
+    assert "already differs from what the origin wrote" in behind.sentence
     assert "7;n=1    7    7   17    7    7    0  complete" in behind.evidence[0]
     assert "7    e   17    e    0  complete" in behind.evidence[3]
 

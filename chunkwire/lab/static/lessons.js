@@ -20,7 +20,6 @@ function build(list) {
   const log = make("div", { id: "lesson-log", className: "mono learning-log", tabIndex: 0 });
   log.setAttribute("role", "log");
   log.setAttribute("aria-label", "what came on the wire, and what is said of it");
-  log.hidden = true;
   const parts = { text, log, start, which };
   start.addEventListener("click", () => run(which.value, nc.value, 1, parts));
   section.setAttribute("aria-labelledby", "lessons-title");
@@ -43,7 +42,6 @@ async function run(number, kind, step, parts) {
   const leave = (state.leave = new AbortController());
   parts.text.replaceChildren();
   parts.log.replaceChildren();
-  parts.log.hidden = false;
   try {
     for await (const [name, data] of actEvents(`lab/lesson/${number}?nc=${encodeURIComponent(kind)}&step=${step}`, leave.signal)) {
       if (name === "step") keep("lesson", { number, kind, step: data.step });

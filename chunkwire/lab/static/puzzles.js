@@ -16,7 +16,7 @@ function build(kinds) {
   const which = make("select", { id: "puzzle-which" }, ...kinds.map((title, n) => make("option", { value: n, textContent: title })));
   const seed = make("input", { id: "puzzle-seed", type: "number", min: 0, max: 1e9, placeholder: "any" });
   const text = make("div", { id: "puzzle-text" });
-  const log = make("div", { id: "puzzle-log", className: "mono learning-log", tabIndex: 0, hidden: true });
+  const log = make("div", { id: "puzzle-log", className: "mono learning-log", tabIndex: 0 });
   log.setAttribute("role", "log");
   log.setAttribute("aria-label", "what is said of your answers");
   const form = make("form", { className: "fields", autocomplete: "off" }, make("label", {}, "What is wrong ", which), make("label", {}, "Seed ", seed),
@@ -35,7 +35,6 @@ function build(kinds) {
   if (!before) return;
   which.value = before.number;
   run(before.number, before.seed, { text, log });
-  log.hidden = false;
   addLine(log, "hint", "This page was loaded again, and the same puzzle is set again. Its ports are new.");
 }
 
@@ -45,7 +44,6 @@ async function run(number, seed, { text, log }) {
   const { signal } = leave = new AbortController();
   text.replaceChildren();
   log.replaceChildren();
-  log.hidden = true;
   const query = new URLSearchParams({ nc: byId("lesson-nc")?.value ?? "" });
   if (seed) query.set("seed", seed);
   try {
@@ -56,7 +54,6 @@ async function run(number, seed, { text, log }) {
     throw new Error("the server has stopped");
   } catch (error) {
     if (signal.aborted) return;
-    log.hidden = false;
     const isSet = text.childElementCount;
     addLine(log, "bad", isSet ? "The puzzle has ended here: one was set in another tab, or the server stopped." : `There is no puzzle: ${error.message}`);
   }
@@ -83,7 +80,6 @@ function showPuzzle(puzzle, { text, log }) {
 }
 
 async function guess(text, { log, buttons }) {
-  log.hidden = false;
   addLine(log, "octets", text ? `hop ${text}: both sides of it are looked at …` : "given up");
   for (const button of buttons) button.disabled = true;
   try {
