@@ -174,6 +174,14 @@ def test_a_last_chunk_that_comes_in_pieces_is_shown_as_one() -> None:
     ]
 
 
+@pytest.mark.parametrize("number, note", [(4, ""), (7, "to origin")])
+def test_the_first_line_says_which_place_was_asked_where_there_are_several(number: int, note: str) -> None:
+    watching = Watching(number, 1)
+    watching.come(HEAD)
+    watching.come(b"\r\n")
+    assert [line.note for line in watching.lines] == [note, "", ""]
+
+
 def test_a_line_that_is_judged_before_its_end_is_shown_before_the_judgement() -> None:
     watching = Watching(1, 1)
     watching.come(b"GET /hello HTTP/1.1\r\n")

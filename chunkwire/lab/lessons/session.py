@@ -150,7 +150,7 @@ class LessonSession:
             self._hint(wrong(self.with_addresses(CONNECT_AGAIN)))
 
     def _show(self, connection: WatchedConnection, *, with_rest: bool) -> None:
-        """Call `watched` with the new lines; the one that ends a chunked body has a note."""
+        """Call `watched` with the new lines; notes say which place was asked, and what ends a chunked body."""
         if self.lesson.is_served_by_learner:
             reads, ended = connection.answered, connection.server_end
             message = read_response(connection.response_octets)
@@ -159,6 +159,8 @@ class LessonSession:
             message = read_request(connection.request_octets, needs_host=False)
         at = self._shown.get(connection, 0)
         lines = lines_of(reads, at, with_rest=with_rest or bool(ended))
+        if self.lesson.hops and lines and not at:
+            lines[0] = lines[0]._replace(note=f"to {connection.place}")
         for n, line in enumerate(lines):
             at += len(line.octets)
             if message.frames and at == message.ends_at:
