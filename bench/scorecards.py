@@ -28,7 +28,7 @@ from chunkwire.tools.check.proxy.checking import PROXY_ROWS, UpstreamNotReached,
 from chunkwire.tools.check.proxy.trial import CheckedProxy
 from chunkwire.tools.check.rows import CheckRow, Level, RowOutcome, RowResult, is_named
 from chunkwire.tools.check.running import RowRun
-from chunkwire.wire.errors import ChunkwireError, leaves
+from chunkwire.wire.errors import ChunkwireError, leaf_errors
 
 PATIENCE: Final = 3.0  # s; the default of `chunkwire check proxy`
 JOBS: Final = 8
@@ -107,7 +107,7 @@ async def _judge(route: Route) -> tuple[RowResult, ...]:
             known, others = group.split(ChunkwireError)
             if known is None or others is not None:
                 raise
-            error = next(leaves(known))
+            error = next(leaf_errors(known))
             if not isinstance(error, UpstreamNotReached) or trio.current_time() > deadline:
                 raise Trouble(" ".join(str(error).split())) from group
         await trio.sleep(0.3)

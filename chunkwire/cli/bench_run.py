@@ -23,7 +23,7 @@ from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, hdr_histogram
 from chunkwire.tools.bench.limits import Allowance, Requirement, parse_limit, parse_precision
 from chunkwire.tools.bench.load import Arrivals, NotOpened, Spacing
 from chunkwire.tools.bench.result import merged
-from chunkwire.wire.errors import LocalError, leaves
+from chunkwire.wire.errors import LocalError, leaf_errors
 from chunkwire.wire.nearest import near
 
 MEASURING = (
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         return merge(options) if options.url == MERGE else trio.run(bench, options)
     except* NotOpened as error:
-        say(str(next(iter(leaves(error)))))
+        say(str(next(iter(leaf_errors(error)))))
     return ExitCode.HTTP_ERROR
 
 

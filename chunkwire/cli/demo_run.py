@@ -31,7 +31,7 @@ from chunkwire.server.serving import serve
 from chunkwire.server.tap import RecordFor
 from chunkwire.tools.paint import Paint, number
 from chunkwire.wire.durations import exact_duration
-from chunkwire.wire.errors import LocalError, leaves, quoted
+from chunkwire.wire.errors import LocalError, leaf_errors, quoted
 
 _POINTS: Final = ("origin.sent", "gateway.sent", "client.received")
 _END_SECONDS: Final = 5.0  # for the servers to record the end, after the client has received it
@@ -199,7 +199,7 @@ async def start_one(nursery: trio.Nursery, name: str, usual: str, serve: Callabl
     try:
         bound: list[Address] = await nursery.start(serve, where, name=name)
     except* ListenError as failed:
-        if any(isinstance(error, ListenError) and error.taken is None for error in leaves(failed)):
+        if any(isinstance(error, ListenError) and error.taken is None for error in leaf_errors(failed)):
             raise
         bound = await nursery.start(serve, Address(where.host, 0), name=name)
         say(f"port {where.port} is in use; the {name} takes {bound[0].port}")

@@ -9,7 +9,7 @@ import argparse
 import enum
 import os
 
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, reason_of, told
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError, describe_error, reason_of
 
 
 class ExitCode(enum.IntEnum):
@@ -102,7 +102,7 @@ def message_of(error: BaseException, options: argparse.Namespace) -> str:
         return f"{where}{reason_of(error)}"
     if isinstance(error, MemoryError):
         return "this machine has not enough memory for that: expected a smaller input"
-    message = told(error) or type(error).__name__
+    message = describe_error(error) or type(error).__name__
     taken = getattr(error, "taken", None)  # an address, of a ListenError, whose module loads trio
     if taken is not None:
         from chunkwire.net.listen import parse_address

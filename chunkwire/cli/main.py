@@ -20,7 +20,7 @@ from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 from chunkwire.cli.parser import Parser, UsageError
 from chunkwire.cli.terminal import drop_output, say
-from chunkwire.wire.errors import leaves
+from chunkwire.wire.errors import leaf_errors
 from chunkwire.wire.nearest import near
 
 # In the order of the help, a group for each kind of user; each verb is a module of this room.
@@ -234,7 +234,7 @@ def report_error(error: BaseException, options: argparse.Namespace) -> int:
 def causes_of(error: BaseException) -> list[BaseException]:
     """Return the errors in a group; of an internal error of trio, those that a system task of ours has raised."""
     cause = error.__cause__ if type(error).__name__ == "TrioInternalError" else None
-    return list(leaves(cause or error))
+    return list(leaf_errors(cause or error))
 
 
 def place_of(error: BaseException) -> str:

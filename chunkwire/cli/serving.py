@@ -30,7 +30,7 @@ from chunkwire.server.metrics import Metrics
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.workers import WorkerCommand, WorkerError, answer_supervisor, supervise
-from chunkwire.wire.errors import LocalError, leaves
+from chunkwire.wire.errors import LocalError, leaf_errors
 
 if TYPE_CHECKING:
     from chunkwire.forward.upstreams import Upstream
@@ -95,7 +95,7 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
             run = _run_announced if options.worker is None else _run_worker
             trio.run(run, options, name, server, certificate, clock=clock)
     except* WorkerError as failed:  # the worker has printed the reason
-        code = next(error.exit_code for error in leaves(failed) if isinstance(error, WorkerError))
+        code = next(error.exit_code for error in leaf_errors(failed) if isinstance(error, WorkerError))
     return code
 
 

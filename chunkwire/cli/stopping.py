@@ -17,7 +17,7 @@ from trio.abc import Clock
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.terminal import end_interrupted_line
-from chunkwire.wire.errors import leaves
+from chunkwire.wire.errors import leaf_errors
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
@@ -52,7 +52,11 @@ class StopSignal:
         finally:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-            if self.code and error is not None and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves(error)):
+            if (
+                self.code
+                and error is not None
+                and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error))
+            ):
                 raise SystemExit(self.code) from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -38,7 +38,7 @@ class DialError(ChunkwireError):
             is missing; `timeout`: of the caller or the kernel; `tls`: in the handshake; `files`: no descriptor or
             memory is left here.
 
-    Of kind `tls` it may have a note for a person, with flags of our verbs (`wire.errors.told`).
+    Of kind `tls` it may have a note for a person, with flags of our verbs (`wire.errors.describe_error`).
     """
 
     def __init__(self, kind: DialErrorKind, message: str) -> None:

@@ -41,7 +41,7 @@ from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.tap import RecordFor, SentTap
-from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError, leaves
+from chunkwire.wire.errors import FramingError, IncompleteBody, LocalError, leaf_errors
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ class Server:
             cause = refusal_of(cause)
         if not isinstance(cause, Refusal):
             asked = request.head.start_line.decode("ascii", "backslashreplace")
-            first = next(leaves(cause))
+            first = next(leaf_errors(cause))
             logger.error("%s: the responder failed: %s: %s", asked, type(first).__name__, first, exc_info=error)
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
         response.exchange.rule, response.exchange.detail = cause.rule, str(cause)
@@ -287,7 +287,7 @@ def _awaits_continue(head: Request) -> bool:
 
 def _sole_cause(error: Exception) -> Exception:
     """Return the first error of a group if all its errors are of one expected kind; else the error itself."""
-    errors = list(leaves(error))
+    errors = list(leaf_errors(error))
     for kind in (PeerGone, SendTimeout, Refusal, FramingError, IncompleteBody):
         if all(isinstance(each, kind) for each in errors):
             return errors[0]

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from chunkwire.net.heads import Field, HeadError
-from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, escape
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -56,4 +56,4 @@ def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
 
 def escaped(line: str) -> str:
     """Return text with control characters escaped, as a terminal might interpret them."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
+    return _UNPRINTABLE.sub(lambda found: escape(found[0]), line)

@@ -26,7 +26,7 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
-from chunkwire.wire.errors import leaves
+from chunkwire.wire.errors import leaf_errors
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def run(address: Address | str, resources: Iterable[Resource], **options: Any) -
     except* KeyboardInterrupt:
         is_interrupted = True
     except* ListenError as failed:
-        failures.extend(leaves(failed))
+        failures.extend(leaf_errors(failed))
     if failures:
         logger.error("%s", failures[0])
         raise SystemExit(71)  # EX_OSERR of sysexits.h, as the exit code of `chunkwire serve`

@@ -7,6 +7,7 @@ are handled.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from enum import StrEnum, unique
 from typing import Final, Self, TypeVar, cast
@@ -20,15 +21,23 @@ def quoted(octets: bytes, most: int = 64) -> str:
     Args:
         most: octets to show; if there are more, an ellipsis follows the closing quote.
     """
-    text = octets[:most].decode("latin-1").encode("unicode_escape").decode().replace('"', '\\"')
+    text = escape(octets[:most].decode("latin-1")).replace('"', '\\"')
     return f'"{text}"' + ("…" if len(octets) > most else "")
 
 
-def leaves(error: E) -> Iterator[E]:
+def escape(text: str) -> str:
+    """Return text with all but printable ASCII escaped.
+
+    `str.encode` opens a file at its first use of this codec, which fails if no descriptor is left.
+    """
+    return codecs.unicode_escape_encode(text)[0].decode("ascii")
+
+
+def leaf_errors(error: E) -> Iterator[E]:
     """Yield the errors inside nested exception groups; or the error itself if it is no group."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from leaves(cast("E", inner))
+            yield from leaf_errors(cast("E", inner))
     else:
         yield error
 
@@ -47,7 +56,7 @@ def reason_of(error: OSError) -> str:
     return text[:1].lower() + text[1:]
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an error as one line for a person: its message, then its notes, which say what may help."""
     return "; ".join([" ".join(str(error).split()), *getattr(error, "__notes__", ())])
 

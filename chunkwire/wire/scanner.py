@@ -38,7 +38,7 @@ _PLAIN_END: Final = b"0\r\n\r\n"
 
 
 class BodyScanner(Protocol):
-    """The end of a body, and what of it may be sent on, whatever its framing.
+    """Finds the end of a body, and the octets of it that may be sent on, for one framing.
 
     Attributes:
         wire_octets: octets of the body that were approved so far.
@@ -68,8 +68,8 @@ class BodyScanner(Protocol):
                 chunk-ext count an eighth, since they take less time, and chunks that the pattern takes do not count.
 
         Raises:
-            FramingError: the body is broken, and each later call raises the same. The valid prefix of this buffer
-                is approved all the same: it is `wire_octets` less what it was before the call.
+            FramingError: the body is broken, and each later call raises the same. The valid prefix of this buffer is
+                approved nevertheless: `wire_octets` grows by its length.
         """
         ...
 
@@ -106,10 +106,9 @@ class ChunkedScanner:
     """Scan a chunked body (RFC 9112 §7.1); see `BodyScanner` for what it promises.
 
     Args:
-        limits: what the peer may make us hold.
-        forbidden: names that must not be trailers of this message beside those that never may: the fields which
-            the head's Connection names. A gateway must drop them (RFC 9110 §7.6.1), and one that keeps every
-            octet cannot.
+        limits: of what is held.
+        forbidden: more names that must not be trailers: the fields that the head's Connection names. A gateway must
+            drop these (RFC 9110 §7.6.1), but this one keeps every octet.
     """
 
     __slots__ = (
@@ -142,14 +141,14 @@ class ChunkedScanner:
         self.is_complete = False
         self.is_behind = False
         self._limits = limits
-        # The one set that all streams share, where nothing is added to it.
+        # Shared by all streams that add no name.
         self._forbidden = abnf.FORBIDDEN_TRAILERS
         if forbidden:
             self._forbidden = self._forbidden.union(map(abnf.canonical_name, forbidden))
         self._state = _State.SIZE_LINE
         self._error: FramingError | None = None
         self._held = 0  # octets given to the latest call and not approved
-        self._left = 0  # of `most`, what is left to this call
+        self._left = 0  # what remains of `most` in the latest call
         # In DATA and DATA_END: the size line of the chunk, and chunk-data still to come.
         self._line = b""
         self._remaining = 0

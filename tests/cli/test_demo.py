@@ -11,7 +11,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.net.listen import Address, ListenError, bound_addresses, open_listeners
 from chunkwire.record.values import EndRecord
 from chunkwire.tools.paint import PLAIN
-from chunkwire.wire.errors import leaves
+from chunkwire.wire.errors import leaf_errors
 from tests.peers.command import chunkwire
 from tests.peers.process import LOOPBACK, listening_socket
 
@@ -81,5 +81,5 @@ async def test_no_free_port_is_taken_where_the_usual_one_may_not_be_bound(capsys
     with pytest.raises(ExceptionGroup) as caught:
         async with trio.open_nursery() as nursery:
             await start_one(nursery, "page", "127.0.0.1:80", serve)
-    assert [str(error) for error in leaves(caught.value)] == ["permission denied"]
+    assert [str(error) for error in leaf_errors(caught.value)] == ["permission denied"]
     assert capsys.readouterr().err == ""

@@ -13,7 +13,7 @@ from chunkwire.client import open as client_open
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, dial
 from chunkwire.net.tls import make_tls
-from chunkwire.wire.errors import ChunkwireError, LocalError, told
+from chunkwire.wire.errors import ChunkwireError, LocalError, describe_error
 from tests.net.peer import GET, ok, read_exactly
 from tests.patience import PATIENCE
 
@@ -74,7 +74,7 @@ async def tls_error(port: int, tls: ssl.SSLContext, *, host: str = "localhost") 
     with pytest.raises(DialError) as caught:
         await dial(host, port, tls=tls)
     assert caught.value.kind == "tls"
-    message = told(caught.value)
+    message = describe_error(caught.value)
     assert f"TLS with {host}:{port} failed: " in message
     assert "\n" not in message
     assert "('" not in message
@@ -138,7 +138,7 @@ async def test_a_handshake_that_is_not_answered_times_out() -> None:
     with sock, pytest.raises(DialError) as caught:
         await dial("127.0.0.1", sock.getsockname()[1], tls=make_tls(), timeout=0.05)
     assert caught.value.kind == "timeout"
-    assert told(caught.value).endswith(" did not accept TLS within 0.05 s; http:// perhaps?")
+    assert describe_error(caught.value).endswith(" did not accept TLS within 0.05 s; http:// perhaps?")
 
 
 @pytest.mark.parametrize("is_tls, hint", [(False, "; https:// perhaps?"), (True, "")])
@@ -155,7 +155,7 @@ async def test_a_server_that_ends_without_an_answer_may_want_tls(
         with pytest.raises(ChunkwireError) as caught:
             async with client_open("GET", f"{scheme}://localhost:{port}/", tls=make_tls(cafile)):
                 pass
-    assert told(caught.value).partition("; ")[2] == hint.removeprefix("; ")
+    assert describe_error(caught.value).partition("; ")[2] == hint.removeprefix("; ")
 
 
 async def test_a_connection_cut_without_close_notify_is_gone_not_ended(authority: trustme.CA, cafile: str) -> None:

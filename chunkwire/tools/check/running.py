@@ -12,7 +12,7 @@ from typing import Generic
 import trio
 
 from chunkwire.tools.check.rows import RowOutcome, RowResult, Ruling, T
-from chunkwire.wire.errors import ChunkwireError, told
+from chunkwire.wire.errors import ChunkwireError, describe_error
 
 
 class RowRun(Generic[T]):
@@ -65,7 +65,7 @@ class RowRun(Generic[T]):
             ruling = await self._judge(case)
             result = RowResult(case.row, ruling.outcome, ruling.why, ruling.octets)
         except ChunkwireError as error:
-            result = RowResult(case.row, RowOutcome.UNDECIDED, told(error))
+            result = RowResult(case.row, RowOutcome.UNDECIDED, describe_error(error))
         finally:
             jobs.release_on_behalf_of(place)
         self._found[place] = result

@@ -48,7 +48,7 @@ from chunkwire.tools.probe.requests import (
     parameters,
 )
 from chunkwire.tools.probe.verdict import ELSEWHERE
-from chunkwire.wire.errors import ChunkwireError, told
+from chunkwire.wire.errors import ChunkwireError, describe_error
 
 REPEATS: Final = 2
 """More runs of a request that seems held by time: three in all, of which two must agree."""
@@ -169,7 +169,7 @@ class Prober:
                 await self._ask(name, self.plain_ask(url), runs, is_behind=is_behind)
         except DialError as error:
             if not runs:
-                return Hop(name, error=told(error))
+                return Hop(name, error=describe_error(error))
         arrival = self.arrivals.get(name)
         return Hop(
             name,

@@ -28,7 +28,7 @@ from chunkwire.tools.check.proxy.trial import (
     saying,
 )
 from chunkwire.tools.check.rows import Ruling, inapplicable, undecided
-from chunkwire.wire.errors import ChunkwireError, LocalError, told
+from chunkwire.wire.errors import ChunkwireError, LocalError, describe_error
 
 PROXY_ROWS: Final[tuple[ProxyRow, ...]] = (
     *streaming.ROWS,
@@ -83,7 +83,7 @@ class ProxyCheck:
         except Decided as decided:
             ruling = decided.ruling
         except ChunkwireError as error:
-            ruling = undecided(told(error))
+            ruling = undecided(describe_error(error))
         finally:
             trial.close()
         return replace(ruling, octets=trial.shown())
