@@ -28,6 +28,7 @@ async def tunnel(client: Connection, upstream: Connection, *, send_timeout: floa
             while octets := await source.receive_some():
                 if (taken := sink.send_nowait(octets)) == len(octets):
                     continue
+                sink.remove_unsent_limit()
                 watch = trio.CancelScope()
                 if source is client:  # what an upstream sent before its reset still goes to a slow client
                     nursery.start_soon(fail_at_reset, watch, name="reset of a tunnel's client")

@@ -176,7 +176,8 @@ class TlsStream(trio.abc.Stream):
             raise ConnectionAbortedError(errno.ECONNABORTED, "the peer reads no answers to its TLS messages")
         if self._records > _TURN_RECORDS or self._most < _RECEIVE_OCTETS:
             wanted = self._received * _TURN_RECORDS // max(1, self._records)
-            self._most = min(max(wanted, _FEW_OCTETS), _RECEIVE_OCTETS)
+            # At most twice the latest: one long record does not say how short the next ones are.
+            self._most = max(min(wanted, 2 * self._most, _RECEIVE_OCTETS), _FEW_OCTETS)
         try:
             octets = self.socket.recv(min(content + content // 16, self._most))
         except BlockingIOError:

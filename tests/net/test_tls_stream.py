@@ -54,6 +54,22 @@ async def test_a_read_takes_so_many_short_records_and_no_more() -> None:
         assert reads[-1] > RECORD_OCTETS
 
 
+async def test_a_long_record_makes_little_room_for_short_ones() -> None:
+    """Fails where one record after many short ones lets the next receive take all that the buffers hold."""
+    octets = bytes(100) * 40
+    async with pair() as (near, far):
+        await far.send_apart(octets)
+        received = 0
+        while received < len(octets):
+            received += len(await near.receive_some())
+        await far.send(bytes(RECORD_OCTETS))
+        await far.send_apart(octets)
+        reads = [await near.receive_some()]
+        while sum(map(len, reads)) < RECORD_OCTETS + len(octets):
+            reads.append(await near.receive_some())
+        assert max(len(read) for read in reads) < RECORD_OCTETS + 8 * _TURN_RECORDS
+
+
 async def test_octets_that_were_not_read_come_behind_our_own_close_notify() -> None:
     """Fails where OpenSSL looks for the peer's close_notify in what has come, and drops the content before it."""
     unread = bytes(100_000)
