@@ -41,7 +41,7 @@ from chunkwire.forward.rewrite import (
     wants_incremental,
 )
 from chunkwire.forward.settings import GatewaySettings
-from chunkwire.forward.shape import Dechunk, FaultPlayed, ModeName, fault_shaper, shaper
+from chunkwire.forward.shape import Dechunker, FaultPlayed, ModeName, fault_shaper, shaper
 from chunkwire.forward.tap import Gaps, Tap
 from chunkwire.forward.tunnel import tunnel
 from chunkwire.forward.upstreams import Upstream, Upstreams
@@ -75,7 +75,7 @@ class Exchange:
     """One exchange on a client's connection; `run` it once.
 
     Args:
-        on_half_close: called once or twice if the client of an event stream sent a FIN and the stream goes on.
+        on_half_close: called once or twice if the client of an event stream sent a FIN and the stream continues.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Exchange:
         self._upstream: Upstream | None = None
         self._connection: ClientConnection | None = None
         self._request_is_sent = framing.is_empty
-        self._client_has_fin = False  # the client sent a FIN, and the response goes on
+        self._client_has_fin = False  # the client sent a FIN, and the response continues
         self._is_event_stream = False
         self._response_began = False  # an octet of the final head may have been sent to the client
         self._closes_body = False  # the close delimits the body sent to the client: a failure must reset
@@ -364,7 +364,7 @@ class Exchange:
         shape = shaper(self._settings.mode, is_chunked=goes_chunked)
         if shape is not None:
             self.report.mode = self._settings.mode
-        return shape or (Dechunk() if comes_chunked and not goes_chunked else None)
+        return shape or (Dechunker() if comes_chunked and not goes_chunked else None)
 
     def _note_first(self) -> None:
         self.report.first_s = trio.current_time() - self.report.started

@@ -99,11 +99,11 @@ class Gateway:
         )
         if self.stamps is not None:
             client.carry_stamps()
-        patience = self._settings.head_timeout
+        timeout = self._settings.head_timeout
         try:
             with suppress(PeerGone):
-                while await self._serve_one(client, patience):
-                    patience = self._settings.keep_alive_timeout
+                while await self._serve_one(client, timeout):
+                    timeout = self._settings.keep_alive_timeout
         finally:
             self._mover.unwatch(client)
 
@@ -119,9 +119,9 @@ class Gateway:
         finally:
             self._mover.unwatch(client)
 
-    async def _serve_one(self, client: ServerConnection, patience: float) -> bool:
+    async def _serve_one(self, client: ServerConnection, timeout: float) -> bool:
         """Serve the next request; return False if no other one can follow."""
-        if not await self.drain.wait_next(client, patience):
+        if not await self.drain.wait_next(client, timeout):
             self._mover.unwatch(client)
             await client.close()
             return False
@@ -291,7 +291,7 @@ class Gateway:
         if not self._has_logged_fin:
             self._has_logged_fin = True
             logger.info(
-                "a client sent a FIN during an event stream, taken for a half-close: it goes on (RFC 9112 §9.6). "
+                "a client sent a FIN during an event stream, which continues: it may be a half-close (RFC 9112 §9.6). "
                 "--on-client-fin cancel ends the upstream request instead (logged once)."
             )
 

@@ -88,18 +88,18 @@ def shaper(mode: Mode, *, is_chunked: bool) -> Shaper | None:
     """
     match mode.name:
         case ModeName.REFRAME:
-            return Gather(is_chunked=True) if is_chunked else None
+            return Gatherer(is_chunked=True) if is_chunked else None
         case ModeName.COALESCE:
-            return Gather(is_chunked=is_chunked, octets=mode.octets, seconds=mode.seconds)
+            return Gatherer(is_chunked=is_chunked, octets=mode.octets, seconds=mode.seconds)
         case ModeName.BUFFER:
-            return Gather(is_chunked=is_chunked, octets=BUFFER_OCTETS)
+            return Gatherer(is_chunked=is_chunked, octets=BUFFER_OCTETS)
         case ModeName.SLICE:
-            return Slice(mode.octets) if is_chunked else None
+            return Slicer(mode.octets) if is_chunked else None
         case ModeName.EXACT:
             return None
 
 
-class _Shape:
+class _ShaperBase:
     """What shapers share; these methods are for a shaper that keeps no octets."""
 
     error: ChunkwireError | None = None
@@ -114,7 +114,7 @@ class _Shape:
         return b""
 
 
-class Dechunk(_Shape):
+class Dechunker(_ShaperBase):
     """Chunk-data alone, for an HTTP/1.0 client; extensions and trailers are dropped (RFC 9112 §7.1.3)."""
 
     def feed(self, events: list[Event]) -> bytes:
@@ -122,7 +122,7 @@ class Dechunk(_Shape):
         return _content(events)
 
 
-class Slice(_Shape):
+class Slicer(_ShaperBase):
     """The same data in chunks of at most `octets`; extensions are dropped, trailers kept."""
 
     def __init__(self, octets: int) -> None:
@@ -135,7 +135,7 @@ class Slice(_Shape):
         return b"".join(frames) + _ending(events)
 
 
-class Gather(_Shape):
+class Gatherer(_ShaperBase):
     """Data gathered up to a number of octets or for a time, then sent together; extensions are dropped.
 
     It is sent as one chunk if `is_chunked`. With neither limit it is due at once, so that the data of one receive
@@ -181,7 +181,7 @@ class FaultPlayed(ChunkwireError):
         self.fault = fault
 
 
-class FaultShape(_Shape):
+class FaultShaper(_ShaperBase):
     """The unchanged body for `after` frames, or up to an earlier last-chunk, then the octets of a fault."""
 
     def __init__(self, fault: Scenario, after: int) -> None:
@@ -230,7 +230,7 @@ def parse_fault(text: str) -> FaultPlan:
 
 def fault_shaper(plan: FaultPlan) -> Shaper:
     """Return the shaper that adds a fault to a chunked body; see `Scenario.slice_octets`."""
-    return Slice(plan.fault.slice_octets) if plan.fault.slice_octets else FaultShape(plan.fault, plan.after)
+    return Slicer(plan.fault.slice_octets) if plan.fault.slice_octets else FaultShaper(plan.fault, plan.after)
 
 
 def _content(events: list[Event]) -> bytes:

@@ -79,9 +79,7 @@ class Connection:
     """
 
     stamps: SocketStamps | None = None
-    unread_octet: UnreadOctet | None = (
-        None  # makes a close of a Unix socket look like a reset; set by `ServerConnection`
-    )
+    unread_octet: UnreadOctet | None = None  # for Unix sockets; set by `ServerConnection`
     _waits_first = True  # a receive waits first, as mostly no octet has come; `ServerConnection` clears it once
 
     def __init__(self, stream: trio.abc.Stream, *, may_linger: Callable[[], bool] = lambda: True) -> None:
@@ -252,8 +250,8 @@ class Connection:
     async def wait_reset(self) -> None:
         """Return once the peer has reset the connection, or closed its Unix socket; meanwhile octets may be received.
 
-        Not guaranteed: that it returns, where only a receive or a send notices that (not Linux, stamps), and after a
-        FIN of this side for a Unix socket, as the peer's FIN looks like its close then.
+        Not guaranteed: that it returns. Only a receive or a send notices a reset without epoll, and with stamps; and
+        that the peer closed a Unix socket to which this side has sent a FIN: its FIN would look the same.
         """
         if self._socket is not None and self.stamps is None and hasattr(select, "epoll"):
             with suppress(trio.ClosedResourceError), Changes(self._socket) as changes:

@@ -14,15 +14,15 @@ from typing import Final
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
-BATCH_SECONDS: Final = 250e-6  # the pause after a wake-up for moments, for each task that was woken
-CROWD_SECONDS: Final = 1e-3  # the longest such pause: the resolution of epoll(7), and so of other servers' timers
+PAUSE_SECONDS: Final = 250e-6  # the pause after a wake-up for moments, for each task that was woken
+MAX_PAUSE_SECONDS: Final = 1e-3  # the longest one: the resolution of epoll(7), and so of other servers' timers
 
 
 class Moments:
     """The tasks that wait for moments, and when to wake up for them.
 
-    Each wake-up has a cost. So after one that woke N tasks, `wake_at` is not before a pause of N * `BATCH_SECONDS`, at
-    most `CROWD_SECONDS`, and one wake-up then serves all moments that are due. A process that is awake for another
+    Each wake-up has a cost. So after one that woke N tasks, `wake_at` is not before a pause of N * `PAUSE_SECONDS`, at
+    most `MAX_PAUSE_SECONDS`, and one wake-up then serves all moments that are due. A process that is awake for another
     reason serves due moments at once.
 
     Attributes:
@@ -33,7 +33,7 @@ class Moments:
     def __init__(self) -> None:
         self.first = math.inf
         self.wake_at = math.inf
-        self._rest_until = 0.0
+        self._pause_until = 0.0
         self._heap: list[tuple[float, int]] = []  # moments, each with the ticket of its task
         self._tasks: dict[int, trio.lowlevel.Task] = {}  # by ticket; a cancelled one is removed when it runs
         self._tickets = itertools.count()
@@ -62,13 +62,13 @@ class Moments:
             if task is not None and task.custom_sleep_data == ticket:
                 reschedule(task)
                 woken += 1
-        self._rest_until = now + min(woken * BATCH_SECONDS, CROWD_SECONDS)
+        self._pause_until = now + min(woken * PAUSE_SECONDS, MAX_PAUSE_SECONDS)
         self._look_ahead()
         return woken
 
     def _look_ahead(self) -> None:
         self.first = self._heap[0][0] if self._heap else math.inf
-        self.wake_at = max(self.first, self._rest_until)
+        self.wake_at = max(self.first, self._pause_until)
 
 
 def _give_up(_: object) -> trio.lowlevel.Abort:

@@ -30,7 +30,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import trio
 from trio.lowlevel import reschedule
 
-from chunkwire.net.moments import CROWD_SECONDS, Moments
+from chunkwire.net.moments import MAX_PAUSE_SECONDS, Moments
 from chunkwire.net.sparetime import SpareTime, Step
 from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers, exact_wait, find_trio_epoll, obstacle
 
@@ -251,7 +251,7 @@ class Sleeper(trio.abc.Instrument):
     def _sleep_to_moment(self, epoll: select.epoll, now: float, moment: float) -> list[tuple[int, int]]:
         """Return events that come before the moment; poll for the last `AWAKE_SECONDS` if it is far enough away."""
         seconds = moment - now
-        awake = min(AWAKE_SECONDS, seconds * AWAKE_SHARE) if seconds > CROWD_SECONDS else 0.0
+        awake = min(AWAKE_SECONDS, seconds * AWAKE_SHARE) if seconds > MAX_PAUSE_SECONDS else 0.0
         if self._wait(seconds - awake):
             return epoll.poll(0, _MAX_EVENTS)
         events: list[tuple[int, int]] = []

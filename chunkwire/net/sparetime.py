@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import trio
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
-SPARE_EVERY: Final = 8  # batches in a row after which spare work goes on all the same
+SPARE_EVERY: Final = 8  # after so many batches in a row a step is done although the run is busy
 
 Step: TypeAlias = Callable[[], float | None]
 """Does some 10 µs of work; returns after how many seconds it is to be called again, 0.0 for at once, None for never."""

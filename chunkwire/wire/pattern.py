@@ -302,7 +302,7 @@ def _chunk(lines: Sequence[tuple[bytes, int]], form: bytes, depth: int = 0) -> b
     Args:
         form: the pattern of its chunk-ext.
 
-    Digit by digit, not line by line: of the branches `re` tries only those that begin with the octet at hand.
+    Digit by digit, not line by line: `re` then tries only the branches that begin with the next octet.
     """
     branches = []
     for digit, same in groupby(lines, key=lambda line: line[0][depth : depth + 1]):

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from chunkwire.net.moments import BATCH_SECONDS, CROWD_SECONDS
+from chunkwire.net.moments import MAX_PAUSE_SECONDS, PAUSE_SECONDS
 from chunkwire.net.sleeper import (
     AWAKE_SECONDS,
     AWAKE_SHARE,
@@ -49,7 +49,7 @@ async def test_staying_awake_costs_no_more_than_its_share_of_the_time_slept(asle
     assert asleep.set.slept() == [("wait", round(seconds * (1 - AWAKE_SHARE), 9))]
 
 
-@pytest.mark.parametrize("seconds, is_awake", [(CROWD_SECONDS * 0.999, False), (CROWD_SECONDS * 1.001, True)])
+@pytest.mark.parametrize("seconds, is_awake", [(MAX_PAUSE_SECONDS * 0.999, False), (MAX_PAUSE_SECONDS * 1.001, True)])
 async def test_before_a_moment_in_a_crowd_it_does_not_stay_awake(
     asleep: Asleep, seconds: float, is_awake: bool
 ) -> None:
@@ -75,7 +75,7 @@ async def test_after_a_wake_up_it_rests_in_proportion_to_who_was_woken_and_not_f
     assert await asleep.sleep() == woken
     first = asleep.set.now
     assert await asleep.sleep() == woken + 1
-    assert asleep.set.now - first == pytest.approx(min(woken * BATCH_SECONDS, CROWD_SECONDS), abs=3 * TICK)
+    assert asleep.set.now - first == pytest.approx(min(woken * PAUSE_SECONDS, MAX_PAUSE_SECONDS), abs=3 * TICK)
 
 
 async def test_one_wake_up_serves_all_moments_that_came_during_a_rest(asleep: Asleep) -> None:
@@ -205,7 +205,7 @@ async def test_a_poll_lasts_as_long_as_the_mover_that_wants_the_longest(asleep: 
 
 async def test_nothing_is_polled_for_while_nothing_is_watched(asleep: Asleep) -> None:
     with asleep.sleeper.polling(float("inf")):
-        await asleep.plan(CROWD_SECONDS)
+        await asleep.plan(MAX_PAUSE_SECONDS)
         await asleep.sleep()
         assert [how for how, _ in asleep.set.waits] == ["wait"]
 

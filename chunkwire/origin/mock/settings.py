@@ -150,7 +150,7 @@ def parse_failure(text: str) -> MockFailure:
 
 
 def _counted(text: str, mark: str, unit: str) -> tuple[str, int | None]:
-    """Return what stands before a mark and the number behind it, None where the text has no mark."""
+    """Return the text before a mark, and the number after it, or None if the text has no mark."""
     what, has_number, value = text.partition(mark)
     if has_number and not _NUMBER.fullmatch(value):
         raise ValueError(f"expected {what}{mark}N, a whole number of {unit}, got {shown(text)!r}")

@@ -72,13 +72,13 @@ class Scenario:
         is_legal: a sound client accepts the content as complete; else it must report an error.
         is_framed: the framing is complete, so HTTP alone finds no fault; in a broken one, only the content shows it.
         http_allows: of a broken one, why a client that knows HTTP, but not where its content ends, may take it for
-            complete all the same; "" if it must not.
-        tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames of theirs; of a scenario
-            that `breaks_head` its head, which replaces theirs; None for one that is no fault of a chunked body.
-        slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0: as it is.
+            complete nevertheless; "" if it must not.
+        tail: what `/fault/NAME`, `forward --fault NAME` and the mock write after whole frames; if the scenario
+            `breaks_head`, the octets that replace the whole response; None if it is no fault of a chunked body.
+        slice_octets: `/fault/NAME` and `forward --fault NAME` send chunk-data in chunks of this size; 0 for unchanged.
         events: the content, each event with its end.
-        head, writes, content: as of the `Written` that `build` makes of them; of a broken one, `head` may be cut or
-            empty, and `content` is what a client may have been given before its error.
+        head, writes, content: those of the `Written` that `build` makes of them. If it is broken, `head` may be cut or
+            empty, and `content` is what a client may deliver before its error.
     """
 
     title: str
