@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chunkwire.forward.tap import Gaps
-from chunkwire.net import heads
+from chunkwire.net import framing
 from chunkwire.server.metrics import Histogram
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
@@ -27,7 +27,7 @@ class UnwatchedScanner(ChunkedScanner):
 
 
 async def test_metrics_alone_build_no_event(make_mover: MakeMover, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "ChunkedScanner", UnwatchedScanner)
+    monkeypatch.setattr(framing, "ChunkedScanner", UnwatchedScanner)
     async with forwarding(make_mover) as gateway:
         _, got = await gateway.relay(get(), chunked(FRAME + FRAME + END))
         assert got.endswith(FRAME + FRAME + END)
