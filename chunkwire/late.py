@@ -10,7 +10,7 @@ from typing import Any
 
 
 def load_name(package: str, modules: Mapping[str, tuple[str, ...]], name: str) -> Any:
-    """Return the value of a public name, and set it in the package, so that its `__getattr__` is called once a name.
+    """Return the value of a public name, and set it in the package, so that its `__getattr__` is called once per name.
 
     Args:
         modules: the names that are loaded from each module.

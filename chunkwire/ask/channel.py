@@ -55,7 +55,7 @@ class AnswerChannel:
         return "".join(self._pieces)
 
     def put_nowait(self, items: list[Content]) -> list[Content]:
-        """Write items, or queue them; return those that were neither written nor queued, for want of room."""
+        """Write items, or queue them; return those for which there was no room."""
         if items and self._write_nowait is not None:
             self._written_at = trio.current_time()
             for item in items:

@@ -117,7 +117,7 @@ def _read_request(body: Mapping[str, object], *, is_stream: bool) -> AskRequest:
         raise wrong("n", "1 (there is one answer)", body["n"])
     options = body.get("stream_options")
     if options is not None and (not is_stream or not isinstance(options, dict)):
-        raise wrong("stream_options", "an object, beside stream: true", options)
+        raise wrong("stream_options", "an object, together with stream: true", options)
     wants_usage = not is_stream or read_flag(options or {}, "include_usage", default=False)
     for name, instead in (("functions", "tools"), ("function_call", "tool_choice")):
         if body.get(name) is not None:

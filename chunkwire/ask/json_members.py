@@ -170,7 +170,7 @@ def _message(where: str, item: object) -> Message:
         raise wrong(f"{where}.role", f"one of {', '.join(_ROLES)}", item.get("role"))
     calls = tuple(_calls(f"{where}.tool_calls", item.get("tool_calls")))
     if calls and role != "assistant":
-        raise bad_value(f"{where}.tool_calls", "role assistant beside it", role)
+        raise bad_value(f"{where}.tool_calls", "a message of role assistant", role)
     call_id = item.get("tool_call_id") if role == "tool" else ""
     if not isinstance(call_id, str) or (role == "tool" and not call_id):
         raise wrong(f"{where}.tool_call_id", "the id of a tool call", call_id)

@@ -60,7 +60,7 @@ async def read_request(request: IncomingRequest) -> AskRequest:
     if not text.strip() and not question.messages:
         raise Refusal(400, "parameter", "q: expected a question, got none")
     if question.messages and (text or session):
-        raise bad_value("messages", "neither q nor session beside them", "q" if text else "session")
+        raise bad_value("messages", "neither q nor session together with it", "q" if text else "session")
     is_jsonl = wanted == "jsonl" or (not wanted and _accepts(request, b"application/x-ndjson"))
     if wanted not in ("", "sse", "jsonl"):
         raise bad_value("format", "sse or jsonl", wanted)

@@ -35,7 +35,7 @@ examples:
   chunkwire serve &                                        mocks of all dialects, no key needed
   chunkwire ask a=openai:http://localhost:8081#m b=anthropic:http://localhost:8081#m
   curl -sN 'localhost:8082/ask?q=Say+hello'                 server-sent events: data: {"t":"Say"}
-  curl -sN 'localhost:8082/ask?q=Say+hello&format=jsonl'    a line of JSON a token
+  curl -sN 'localhost:8082/ask?q=Say+hello&format=jsonl'    one line of JSON per token
   curl -s 'localhost:8082/ask?q=Say+hello&stream=false'    one body
   curl -s localhost:8082/v1/chat/completions \\
       -d '{"messages":[{"role":"user","content":"hi"}]}'    OpenAI's form
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-reasoning", dest="passes_reasoning", action="store_false", help=reasoning)
     flags.add_cors(parser)
     add("--admin", metavar="ADDR", help="serve /metrics and /healthz there")
-    add("--audit", metavar="FILE", help="append a line of JSON a request to FILE; - is standard output")
+    add("--audit", metavar="FILE", help="append one line of JSON per request to FILE; - is standard output")
     add("--cafile", metavar="FILE", help="trust the certificates in FILE instead of the system's")
     add("-k", "--insecure", action="store_true", help="do not verify the providers' certificates")
     add_limits(parser)
@@ -84,7 +84,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group("overload"),
         ("max-streams", flags.count, "1000", "answers from one provider at once; further questions wait"),
         ("max-waiting", flags.whole_number, "1000", "questions in a provider's queue; all full: 503"),
-        ("retry-share", flags.share, "0.2", "retries added by each question, beside up to 1 a second; 0: none"),
+        ("retry-share", flags.share, "0.2", "retries that each question allows, in addition to 1 a second; 0: none"),
     )
 
 

@@ -12,10 +12,10 @@ from typing import TypeAlias
 from chunkwire.cli import flags
 from chunkwire.wire.errors import LocalError
 
-SUMMARY = "a scorecard of anybody's client, server or proxy: one row a rule"
+SUMMARY = "a scorecard of anybody's client, server or proxy: one row per rule"
 EPILOG = """\
 examples:
-  chunkwire check client -- curl -sSN {url}    a command, once a scenario
+  chunkwire check client -- curl -sSN {url}    a command, once per scenario
   chunkwire check server http://127.0.0.1:8000/upload
   chunkwire check proxy http://127.0.0.1:8080 --upstream 127.0.0.1:9000
   chunkwire check server --list                the rows, without a run"""

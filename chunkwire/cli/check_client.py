@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command and the flags."""
     parser.usage = "chunkwire check client [FLAGS] -- CMD [ARGUMENTS]"
     setattr(parser, "unknown_hint", "; put -- in front of the command")  # noqa: B010  a member of cli.parser.Parser
-    parser.add_argument("command", nargs="*", metavar="CMD", help="behind --: a program and its arguments")
+    parser.add_argument("command", nargs="*", metavar="CMD", help="after --: a program and its arguments")
     add = parser.add_argument_group("client").add_argument
     printed = (
         "what it prints: the content, the text in its events, or nothing to judge (default: auto, the first of these "
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         raise LocalError(f"--as: {expected_one_of(FORMS, options.form)}")
     missing = ""
     if not options.command:
-        missing = "expected a command behind --, such as: chunkwire check client -- curl -sSN {url}"
+        missing = "expected a command after --, such as: chunkwire check client -- curl -sSN {url}"
     elif lacks_url(options.command):
         missing = f"expected {{url}} among the arguments, such as: {shlex.join(options.command)} {{url}}"
     return check_run.run(options, client_cases(options.form), judge, missing=missing)

@@ -1,4 +1,4 @@
-"""`serve --exec` runs a command beside the origin, and the control path, on which tests ask for responses.
+"""What `serve --exec` and `--control` run with the origin: a command, and the path on which tests ask for responses.
 
 The rule here: the command has its own process group, which is signalled as a whole. Before this process exits, it ends
 all processes that are still in the group. SIGKILL of this process ends none of them.
@@ -34,7 +34,7 @@ ServeOrigin = Callable[..., Awaitable[None]]  # called with a keyword `task_stat
 
 
 class Companions:
-    """What runs beside an origin: a control path, and a command if one is given.
+    """What runs with an origin: a control path, and a command if one is given.
 
     Attributes:
         code: the exit code of the command; OK until it has ended, and if there is no command.

@@ -244,9 +244,15 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `serve` and `forward`: --admin, --log-json, --save, --workers, --stamps and TLS."""
     add = parser.add_argument_group("running").add_argument
     add("--admin", metavar="ADDR", help="serve the page, /metrics and /healthz there")
-    add("--log-json", action="store_true", help="a line of JSON an exchange, instead of text")
+    add("--log-json", action="store_true", help="one line of JSON per exchange, instead of text")
     add("--save", metavar="FILE", help="write the records of all exchanges to FILE")
-    add("--workers", type=count, default=1, metavar="N", help="processes on one address, one a core (default: 1)")
+    add(
+        "--workers",
+        type=count,
+        default=1,
+        metavar="N",
+        help="processes on one address, such as one per core (default: 1)",
+    )
     stamps = "for `bench --hop ADMIN`: keep the kernel's stamps of its bodies; 2: also when a frame was queued"
     add("--stamps", choices=("1", "2"), nargs="?", const="1", help=stamps)
     add("--worker", type=whole_number, metavar="FD", help=argparse.SUPPRESS)

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_modes(parser: argparse.ArgumentParser) -> None:
     """Add --mode, --fault and --barrier; the log and a response field name a mode or fault that is applied."""
     add = parser.add_argument_group("modes (to teach and to test)").add_argument
-    modes = "exact; reframe (a chunk a read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N"
+    modes = "exact; reframe (one chunk per read); coalesce=OCTETS or coalesce=50ms; buffer (hold to the end); slice=N"
     add("--mode", default="exact", metavar="MODE", help=modes)
     fault = "break chunked responses as /fault/NAME does, after N chunks (default: 3)"
     add("--fault", metavar="NAME[=N]", help=fault)

@@ -71,7 +71,7 @@ def write_handout(path: str) -> int:
     if trouble := write_whole("handout", path, handout_page()):
         return report(trouble, ExitCode.USAGE)
     if path != "-":
-        print(f"{path}: print it from a browser, A4, a sheet a lesson")
+        print(f"{path}: print it from a browser, A4, one sheet per lesson")
     return ExitCode.OK
 
 

@@ -31,7 +31,7 @@ def add_llm_arguments(parser: argparse.ArgumentParser) -> None:
         ("llm-seed", "N", "the same answers, ids and waits every time"),
         ("llm-answer", "HOW", "echo the prompt (default), lorem, or @FILE"),
         ("llm-tokens", "N", "answer with N tokens"),
-        ("llm-framing", "HOW", "event (one a frame, default), join=N, split=N or split=random"),
+        ("llm-framing", "HOW", "event (one per frame, default), join=N, split=N or split=random"),
         ("llm-fault", "NAME[=N]", "a fault of /fault, after N events: cut=5, early-end=5, no-terminator"),
         ("llm-error", "WHAT[@N]", "fail: 429, overloaded; with @N in mid-stream, after N tokens"),
         ("llm-retry-after", "TIME", "what a failing response asks to wait (default: nothing)"),

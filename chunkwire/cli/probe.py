@@ -46,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     gate = parser.add_argument_group("in CI").add_argument
     what = "one line, and only proofs count: what is judged by time, or not at all, exits with 28"
     gate("--gate", action="store_true", help=what)
-    gate("--junit", metavar="FILE", help="write the verdicts as JUnit XML, a test case a hop")
+    gate("--junit", metavar="FILE", help="write the verdicts as JUnit XML, one test case per hop")
     gate("--github", action="store_true", help="print an annotation of GitHub's for each hop that fails")
-    add("--json", action="store_true", help="a line of JSON a hop, with its evidence and fixes")
+    add("--json", action="store_true", help="one line of JSON per hop, with its evidence and fixes")
     add("--report", metavar="FILE", help="write one page for a ticket: HTML, or Markdown for *.md")
     add("--save", metavar="FILE", help="write the records of every run to FILE; `probe FILE` judges them")
     captures.add_captures(parser)

@@ -119,7 +119,7 @@ BAD: list[tuple[object, str | None, str]] = [
     ({**HI, "n": 10**30}, "n", "n: expected 1"),
     ({**HI, "n": True}, "n", "n: expected 1"),
     ({**HI, "stream": "yes"}, "stream", "stream: expected true or false"),
-    ({**HI, "stream_options": {}}, "stream_options", "stream_options: expected an object, beside stream: true"),
+    ({**HI, "stream_options": {}}, "stream_options", "stream_options: expected an object, together with stream: true"),
     ({**HI, "stream": True, "stream_options": {"include_usage": 1}}, "include_usage", "expected true or false"),
     ({**HI, "functions": [{"name": "f"}]}, "functions", "functions: expected tools in its place"),
     ({**HI, "logprobs": True}, "logprobs", "logprobs: expected none"),

@@ -124,7 +124,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "tool_calls": [{"id": 1}]}]}, "messages[0].tool_calls[0]: expected"),
     ({"messages": [{"role": "user", "content": "x", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
     ({"messages": [{"role": "user", "content": "x", "tool_calls": 0}]}, "messages[0].tool_calls: expected a list"),
-    ({"q": "x", **ASK_HI}, "messages: expected neither q nor session beside them, got 'q'"),
+    ({"q": "x", **ASK_HI}, "messages: expected neither q nor session together with it, got 'q'"),
     ({"session": "x", **ASK_HI}, "got 'session'"),
     ({**ASK_HI, "temperature": -0.1}, "temperature: expected a number from 0 to 2, got '-0.1'"),
     ({**ASK_HI, "temperature": 2.1}, "temperature: expected"),

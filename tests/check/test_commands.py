@@ -60,7 +60,7 @@ def test_a_command_whose_output_proves_nothing_is_reported(command: str, is_repo
 
 
 @pytest.mark.needs("curl")
-def test_a_client_that_takes_a_cut_for_whole_fails_and_the_files_say_so(tmp_path: Path) -> None:
+def test_a_client_that_accepts_a_cut_as_whole_fails_and_the_files_say_so(tmp_path: Path) -> None:
     names = [str(tmp_path / name) for name in ("card.json", "card.xml", "card.html")]
     files = ("--json", names[0], "--junit", names[1], "--html", names[2])
     done = chunkwire("check", "client", "--only", "cut,tiny", *files, "--", "curl -sN {url} || true")
@@ -92,7 +92,7 @@ def test_a_run_in_which_nothing_was_decided_is_a_timeout() -> None:
             "exit 3: boom; it made no request: give it {url}, or let it read",
         ),
         (("client", "curl", "-sN", "{url}"), "unknown flag -sN; put -- in front of the command"),
-        (("client",), "expected a command behind --"),
+        (("client",), "expected a command after --"),
         (("client", "curl"), "expected {url} among the arguments, such as: curl {url}"),
         (
             ("client", "--", "/usr/bin/wget", "-qO-"),

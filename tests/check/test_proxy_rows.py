@@ -127,7 +127,7 @@ BROKEN = (
         up=((rb"\r\n(Content-Length|Transfer-Encoding): [^\r]*", b""),),
     ),
     BrokenProxy(
-        "goes on behind what is broken",
+        "goes on after what is broken",
         "9112/9.3/2 9112/9.3/3 9112/9.3/4 9112/7.1/6 9112/6.3/5",
         up=(
             (rb"zz\r\n", END),

@@ -78,7 +78,7 @@ OK, BAD = answer(200, DATA), answer(400)
         (said(b"nonsense"), baseline(), OPEN),
     ],
 )
-def test_a_broken_body_is_taken_for_whole_only_where_the_answers_show_it(
+def test_a_broken_body_is_accepted_as_whole_only_where_the_answers_show_it(
     talk: Talk, known: CheckedServer, outcome: RowOutcome
 ) -> None:
     assert rule_broken(talk, known).outcome is outcome

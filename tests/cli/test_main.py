@@ -146,8 +146,6 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["forward", "http://127.0.0.1:1/a?b", "-l", ":0"], "expected no query in UPSTREAM", ""),
         (["forward", ":1/", "-l", ":0", "--save", "x", "--workers", "2"], "--save goes with one process", ""),
         (["forward", ":1/", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
-        (["forward", ":1/", "--max-head-octets", "0"], "--max-head-octets: expected 1 or more", ""),
-        (["forward", ":1/", "--max-fields", "0"], "--max-fields: expected 1 or more", ""),
         (["forward", ":1/", "--barrier", "--mode", "buffer"], "--barrier goes with --mode exact, reframe or slice", ""),
         (["forward", ":1/", "--mode", "bufer"], "--mode: expected exact, reframe, ", "buffer"),
         (["forward", ":1/", "--fault", "cutt"], "--fault: no scenario 'cutt'", "cut"),
@@ -155,9 +153,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["serve", "--llm-answer", "@"], "--llm-answer: cannot read '': no such file or directory", ""),
         (["serve", "--max-connections", "0"], "--max-connections: expected 1 or more", ""),
         (["serve", "--speed", "2"], "--speed without --replay", ""),
-        (["serve", "--speed", "fast"], "--speed: expected a number above 0, got 'fast'", ""),
         (["serve", "--speed", "0"], "--speed: expected a number above 0, got '0'", ""),
-        (["serve", "--speed", "nan"], "--speed: expected a number above 0, got 'nan'", ""),
     ],
 )
 def test_a_wrong_command_line_gets_one_line_that_names_the_culprit(

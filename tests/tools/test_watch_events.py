@@ -54,7 +54,7 @@ def test_an_event_without_its_empty_line_is_said() -> None:
 def test_another_content_type_is_read_all_the_same_and_said() -> None:
     head = (b"HTTP/1.1 200 OK", ((b"Content-Type", b"text/plain; charset=utf-8"),))
     lines = lines_of(seen([(1, b"data: a\n\n")], head=head, scanner=CloseScanner()))
-    assert "* declared as text/plain, read as text/event-stream all the same" in lines
+    assert "* declared as text/plain, read as text/event-stream anyway" in lines
     assert "text/plain" not in "".join(lines_of(seen([(1, frame(b"data: a\n\n") + LAST)], head=HEAD)))
 
 

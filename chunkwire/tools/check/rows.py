@@ -46,7 +46,7 @@ class CheckRow:
         id: document, section, and a number or name, such as `9112/7.1/3`; stable when rows are added.
         title: what a correct peer does, in one line.
         clause: the section of the rule, such as `9112 §7.1`.
-        name: a second name beside the id, that of a scenario; "" for none.
+        name: a second name in addition to the id, that of a scenario; "" for none.
     """
 
     id: str

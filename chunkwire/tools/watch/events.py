@@ -101,7 +101,7 @@ class EventsView(WatchView):
         if kinds and kinds[0].lower() != "text/event-stream":
             self._is_by_event = not 400 <= record.status < 600
             if self._is_by_event:
-                lines += self.note(f"declared as {kinds[0]}, read as text/event-stream all the same")
+                lines += self.note(f"declared as {kinds[0]}, read as text/event-stream anyway")
         return lines
 
     def _row(self, record: FrameRecord | DataRecord, bracket: str, after: Sequence[Record]) -> list[Line]:

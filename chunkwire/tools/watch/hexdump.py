@@ -21,7 +21,7 @@ Part = tuple[str, bytes]
 """A name, and the octets that have it."""
 
 _CRLF: Final = b"\r\n"
-_WIDE: Final = 16  # octets a line
+_WIDE: Final = 16  # octets per line
 _NARROW: Final = 8  # where the terminal has fewer than `_WIDE_COLUMNS`
 _WIDE_COLUMNS: Final = 112  # sixteen octets and their text take 107 at most, with the indent of `view`
 _SHOWN: Final = {0x0D: "\\r", 0x0A: "\\n", 0x09: "\\t"}

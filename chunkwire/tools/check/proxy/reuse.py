@@ -24,7 +24,7 @@ _POISON: Final = b"poison"
 async def _follow(trial: ProxyTrial, what: str) -> Ruling:
     """Send requests, each on a new connection of a client, and check that each gets its own response.
 
-    A 502 is accepted beside them: the proxy may find out only then that the connection to the upstream is broken.
+    A 502 is accepted, too: the proxy may find out only then that the connection to the upstream is broken.
 
     Args:
         what: the response that they must not get.

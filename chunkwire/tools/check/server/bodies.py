@@ -63,7 +63,7 @@ def _should_refuse(row_id: str, title: str) -> CheckRow:
 
 
 def incomplete(row: CheckRow, *bodies: bytes, fields: bytes = _CHUNKED) -> ServerCase:
-    """Return a case of bodies that our FIN cuts, without a GET behind them; over TLS it does not apply."""
+    """Return a case of bodies that our FIN cuts, without a GET after them; over TLS it does not apply."""
     rule = partial(rule_broken, is_cut=True)
     return case_of_each(row, posts([(fields, body) for body in bodies]), rule, is_followed=False, fin=True)
 

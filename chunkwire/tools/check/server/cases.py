@@ -52,8 +52,8 @@ def case_of_each(
         target = server.target
         if fin and target.tls is not None:
             return server.asked.inapplicable(NO_HALF_CLOSE)
-        behind, methods = (target.closing(),) if is_followed else (), (method or target.method,)
-        talks = [await talk(target, each, *behind, methods=methods, fin=fin) for each in requests(target)]
+        after, methods = (target.closing(),) if is_followed else (), (method or target.method,)
+        talks = [await talk(target, each, *after, methods=methods, fin=fin) for each in requests(target)]
         return worst([rule(said, server) for said in talks])
 
     return ServerCase(row, judge)

@@ -127,7 +127,7 @@ def framed(row: CheckRow, *variants: tuple[bytes, bytes], statuses: Collection[i
 
 
 def closing(row: CheckRow, why: str, *variants: tuple[bytes, bytes], version: bytes = b"1.1") -> ServerCase:
-    """Return a case of requests after which the connection must close; a GET behind them must not be answered.
+    """Return a case of requests after which the connection must close; a GET after them must not be answered.
 
     Args:
         variants: field lines and body of each.

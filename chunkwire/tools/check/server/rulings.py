@@ -66,14 +66,14 @@ def rule_legal(talk: Talk, server: CheckedServer) -> Ruling:
         return rule(f"answers {first.status}, and {server.post.status} to the same body of known length")
     if server.gives_back and server.target.body not in first.content:
         return talk.failed("gives back another content than was sent")
-    behind = rule_second_answer(talk, server)
-    if behind.outcome is RowOutcome.PASS and not 200 <= server.post.status < 300:
+    after = rule_second_answer(talk, server)
+    if after.outcome is RowOutcome.PASS and not 200 <= server.post.status < 300:
         return talk.inapplicable(
             f"answers {first.status} to a {server.target.method.decode('ascii')} whatever its body is"
         )
-    if behind.outcome is RowOutcome.PASS and server.is_early and len(talk.finals) == 1:
+    if after.outcome is RowOutcome.PASS and server.is_early and len(talk.finals) == 1:
         return talk.inapplicable(f"answers {first.status} before it has the body, and closes")
-    return behind
+    return after
 
 
 def rule_second_answer(talk: Talk, server: CheckedServer) -> Ruling:

@@ -33,7 +33,7 @@ class ServerTarget:
     Attributes:
         authority: the value of Host.
         tls: None for http.
-        fields: of every request, beside Host and framing.
+        fields: of every request, in addition to Host and framing.
         method: of the requests with a body.
         body: their content.
         patience: the timeout of each wait, in seconds.
