@@ -8,13 +8,13 @@ from chunkwire.cli import captures, flags
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
-Give on every hop the path of our origin's resource, which ends in /probe: its
-events carry the moments of their writing. Any other stream can be probed too,
-but arrival times alone prove less, and the verdict says so: if it comes all
-at once from the only hop, this hop holds it, or the origin writes it so.
-Each verdict says what it rests on. proved: each frame was with us before the
-next one was written. by order: while a frame had not come, 20 requests were
-answered through the same hop. by time: neither could be had.
+On every hop, give the path of our origin's resource, which ends in /probe: its
+events say when they were written. Any other stream can be probed too, but
+arrival times alone prove less, and the verdict says so: if it comes all at
+once from the only hop, this hop holds it, or the origin writes it so.
+Each verdict says what it rests on. proved: each frame arrived before the next
+one was written. by order: while a frame had not arrived, 20 requests were
+answered through the same hop. by time: no order is known, only times.
 exit codes: 0 no hop holds, 1 a hop holds, or the stream comes in bursts or from a
   cache, or is another one, 2 usage, 7 a hop cannot be reached, 18 cut, 22 HTTP
   error, 28 no frame came, or undecided (with --strict: 1), 130 Ctrl-C (prints the

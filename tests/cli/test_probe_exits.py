@@ -60,7 +60,7 @@ def test_a_verdict_has_the_exit_codes_of_the_table(verdict: HopVerdict, plain: i
 
 
 def test_a_hop_that_does_not_lead_to_the_barrier_never_passes() -> None:
-    verdict = replace(verdict_on(Kind.STREAMS, Proof.BY_TIME), unproved=not_at(parse_url(":8001")))
+    verdict = replace(verdict_on(Kind.NOT_JUDGED, None), unproved=not_at(parse_url(":8001")))
     assert "the barrier at 127.0.0.1:8001: make that the upstream" in verdict.unproved
     assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.TIMEOUT
     assert result_on(verdict).headline == ""

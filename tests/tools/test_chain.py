@@ -29,7 +29,9 @@ def test_what_a_second_holder_adds_is_not_judged(outer: Holding) -> None:
 
 
 def test_a_stream_that_comes_through_is_said_to_whatever_holds_further_in() -> None:
-    assert lines(to_end, on_time)[1] == "streams; though hop0 holds: another way, not always, or named out of order"
+    assert (
+        lines(to_end, on_time)[1] == "streams; though hop0 holds: not on its way, not always, or the order is another"
+    )
 
 
 LOST = Path(status_line=b"HTTP/1.1 502 Bad Gateway")

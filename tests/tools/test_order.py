@@ -313,6 +313,8 @@ def test_a_hop_that_compresses_and_waits_is_given_a_change_for_each() -> None:
     assert any(line.startswith("  then guess: option http-no-delay") for line in told)
     assert "against the hold that remains" in to_html(list(page_of(result_on(verdict), made="")))
     assert '"is_second":true' in next(json_lines(result_on(verdict)))
+    timed = judged(with_codings(ordered(late), "gzip", "gzip"), with_codings(ordered(late), "", ""))
+    assert timed.line == "HOLDS 300 ms; it also compresses (gzip), which may hold more once this is mended"
     alone = judged(with_codings(ordered(to_end), "gzip", "gzip"), with_codings(ordered(streams), "", ""))
     assert not any("then guess" in line for line in lines_of(result_on(alone)))
 

@@ -198,7 +198,7 @@ def test_more_than_half_of_the_runs_must_agree(holds: tuple[Holding, ...], line:
 def test_holds_while_our_own_timer_was_late_do_not_count() -> None:
     busy = run_of(Probe(), Path(hold=for_time(0.2)), our_delay=0.09)
     verdict = judge_hop(Hop("hop", (busy, busy)))
-    assert verdict.line == "unsure: this machine was too busy, its own timer 90 ms late"
+    assert verdict.line == "unsure: this machine was too busy: its own timer was 90 ms late"
 
 
 @pytest.mark.parametrize(

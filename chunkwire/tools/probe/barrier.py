@@ -37,8 +37,8 @@ PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
 
 SETTLE_SECONDS: Final = 1.0
-"""How much longer to wait for a frame that is missing after enough answers, until one did not come: it may come by
-itself, from a hop that holds for a time or from a thread that waits for a core. Five times a corked socket (200 ms)."""
+"""How much longer to wait for a frame that is missing after enough answers: a hop that holds for a time, or a thread
+that waited for a core, still sends it. Once one did not come, there is no such wait. Five times a corked socket."""
 
 ENDED_AT_ONCE: Final = "it ended with its first read: an order needs two frames"
 

@@ -65,7 +65,7 @@ class Fix:
 
     @property
     def is_shown_by(self) -> str:
-        """What a probe tries that is this very change; empty for none."""
+        """The change of this row, if a probe can try it; else empty."""
         return self.tried if self.sets or self.tried == self.change.partition(" instead of ")[0] else ""
 
     def applies(self, verdict: HopVerdict) -> bool:
@@ -105,8 +105,8 @@ class Fix:
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
             return True
-        # A row for software that gives no name is a guess. Such software holds in spite of all of `_DISPROVING` but the
-        # row's own `tried`: where another of them frees the stream, it is other software.
+        # A row for software that gives no name is a guess. No change of `_DISPROVING` frees that software, except the
+        # row's own `tried`: if another one frees the stream, the hop is other software.
         is_guess = self.is_silent and not self.names(verdict)
         return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
 

@@ -39,7 +39,7 @@ TOGETHER_SECONDS: Final = 0.005
 """Events arrived together when not more than this lies between two: a read, and time to write the rest of a burst."""
 
 BURST_EVENTS: Final = 3
-"""Events to a burst, on average, before unstamped arrivals are called bursts: tokens do come in twos."""
+"""Unstamped arrivals are called bursts if they bring so many events on average: tokens may come in pairs."""
 
 BUSY_SECONDS: Final = HOLD_SECONDS
 """When our own timer was late by a hold, what looks like a hold may be our own lateness."""
@@ -49,8 +49,8 @@ ORDER_REQUESTS: Final = 20
 hop that streams has sent it on before the first of them."""
 
 SOME_REQUESTS: Final = 3
-"""So many answers before one frame prove nothing, since a thread of the hop may wait for a core. Before `MOST_SHARE` of
-the frames, and `ORDER_REQUESTS` in all, they prove that frames are held for a short time."""
+"""So many answers before one frame prove nothing, since a thread of the hop may wait for a core. If so many come before
+each of `MOST_SHARE` of the frames, and `ORDER_REQUESTS` in all, frames are held for a short time."""
 
 MOST_SHARE: Final = 2 / 3
 """Share of the frames that `SOME_REQUESTS` answers must precede: no thread waits for a core at two frames of three."""

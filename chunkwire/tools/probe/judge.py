@@ -1,8 +1,8 @@
-"""From runs to verdicts: one hop by its runs, a chain of hops from the inside out.
+"""Make verdicts from runs: on one hop, and on a chain of hops from the inside out.
 
-The rule here: pure, and false negatives are preferred to false positives. Held runs decide only if they are two thirds
-of those with the same request; runs in which our own timer was late do not count. Without stamps and without a barrier,
-the first run decides. Behind a hop that holds, another hold is not judged, because what it adds cannot be seen.
+The rule here: pure, and false negatives are preferred to false positives. A hop holds if two thirds of the runs with
+one request are held, without those in which our own timer was late. Without stamps and without a barrier, the first run
+decides. Behind a hop that holds, another hold cannot be seen, so it is not judged.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ AGREEING: Final = 2 / 3
 """Share of a hop's repetitions that must be held before it is said to hold: two of three, or the one of a recording."""
 
 HEAD_SHARE: Final = 0.5
-"""The origin pauses after the head. A head is held if less than this share of the pause comes after it."""
+"""The origin pauses between head and first event. A head is held if it comes after more than half of the pause."""
 
 MIN_ORDERED: Final = 2
-"""Frames that an order needs: of a single one nothing can come before the next is written."""
+"""Frames that an order needs: after a single frame none is written that it could come before."""
 
 MERGED_SHARE: Final = 0.1
 """Share of the chunks that may be merged or split without being reported: a stall of a few ms makes a hop join two."""
@@ -104,8 +104,8 @@ def judge_chain(hops: Iterable[Hop]) -> list[HopVerdict]:
         elif kinds & CUTTING and verdict.kind in CUTTING:
             verdict = replace(verdict, kind=Kind.NOT_JUDGED, reason="behind a hop that cuts", details=())
         elif holder is not None and verdict.is_streaming:
-            detail = f"though {holder.hop} holds: another way, not always, or named out of order"
-            verdict = replace(verdict, details=(*verdict.details, detail))
+            why = f"though {holder.hop} holds: not on its way, not always, or the order is another"
+            verdict = replace(verdict, details=(*verdict.details, why))
         is_innermost = not any(each.is_streaming for each in verdicts)
         asks_old = hop.arrived.startswith("HTTP/1.0") and not any(each.asks_old for each in verdicts)
         verdicts.append(replace(verdict, is_innermost=is_innermost, asks_old=asks_old))
@@ -154,9 +154,8 @@ def _what_was_seen(verdict: HopVerdict, run: Run) -> Iterator[str]:
 def _proof(verdict: HopVerdict, seen: _Observations) -> Proof | None:
     if verdict.kind not in PROVABLE:
         return None
-    if not all(observed.run.is_ordered for observed in seen.plain):
-        return Proof.BY_TIME
-    return Proof.PROVED if verdict.is_streaming else Proof.BY_ORDER
+    by_order = Proof.PROVED if verdict.is_streaming else Proof.BY_ORDER
+    return by_order if all(observed.run.is_ordered for observed in seen.plain) else Proof.BY_TIME
 
 
 def _observations_of(runs: Sequence[Run]) -> _Observations:
@@ -184,8 +183,8 @@ def _verdict_of(seen: _Observations, before: _Observations | None) -> HopVerdict
     if held and held >= AGREEING * len(quiet):
         return _holding_verdict(replace(seen, plain=quiet), inner)
     if not quiet and any(observed.is_held for observed in seen.plain):
-        late = milliseconds(max(observed.run.our_delay for observed in seen.plain))
-        return _unsure_verdict(f"this machine was too busy, its own timer {late} late")
+        late = max(observed.run.our_delay for observed in seen.plain)
+        return _unsure_verdict(f"this machine was too busy: its own timer was {milliseconds(late)} late")
     if held:
         return _unsure_verdict(f"held in {held} of {len(quiet)} runs")
     if any(observed.shape is Shape.UNDECIDED for observed in seen.plain):
@@ -206,7 +205,7 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
     details = (f"{number(len(run.units), 'chunk')} became {run.chunks}",) if is_merged else ()
     buffer = measure_buffer((*seen.plain, *seen.of(Variation.SIZE)))
     kind, reason = Kind.TO_END, "to the end"
-    octets = seconds = None
+    octets = seconds = remaining = None
     if buffer is not None:
         octets, seconds = buffer.octets, buffer.seconds
         if buffer.passing is not None:
@@ -217,13 +216,14 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
             kind, reason = Kind.FOR_TIME, milliseconds(seconds)
         else:
             kind, reason = Kind.HOLDS, f"in bursts of {octets} octets or {milliseconds(seconds)}"
-    remaining = None
     if _is_compressed(seen, inner, waits_for_time=seconds is not None):
         kind, without = Kind.COMPRESSED, measure_buffer(seen.of(Variation.IDENTITY))
         if without is not None and (remaining := without.seconds) is not None:
             details = (*details, f"without the coding still {milliseconds(remaining)}")
     elif _is_freed(seen.of(Variation.POST)):
         kind = Kind.GET_ONLY
+    elif kind is Kind.FOR_TIME and run.coding and (inner is None or inner.coding != run.coding):
+        details = (*details, f"it also compresses ({run.coding}), which may hold more once this is mended")
     reason = "" if kind in (Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME) else reason
     return HopVerdict(kind=kind, reason=reason, details=details, octets=octets, seconds=seconds, remaining=remaining)
 
@@ -344,8 +344,8 @@ def _is_head_held(seen: _Observations) -> bool:
 
 def _is_head_late(run: Run) -> bool:
     """Say whether the head came late in the origin's pause between head and first event (`HEAD_SHARE`)."""
-    pause = run.units[0].t - run.head.t if run.head is not None else 0.0
-    return pause < HEAD_SHARE * (parse_duration(run.asked.get("delay", "0")) or 0.0)
+    rest = run.units[0].t - run.head.t if run.head is not None else 0.0
+    return rest < HEAD_SHARE * (parse_duration(run.asked.get("delay", "0")) or 0.0)
 
 
 def _framing_changes(seen: _Observations, before: _Observations | None) -> Iterator[str]:

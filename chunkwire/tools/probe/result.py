@@ -113,7 +113,7 @@ def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
     """Return "failed", "undecided", or nothing for a hop that passes.
 
     As a gate, what holds or bursts fails, and what streams passes, only where an order of events proves it. A hop that
-    leads to another application than the one at --barrier-at never passes.
+    does not lead to the barrier never passes, behind another one that holds either.
     """
     if verdict.kind in DEFECTS:
         return "failed"
@@ -203,7 +203,7 @@ class ProbeResult:
         if self.blamed is not None:
             return f"{self.blamed.hop} {self.sentence}"
         is_asked = bool(self.verdicts) and self.is_whole
-        is_streaming = is_asked and all(each.is_streaming and not each.is_elsewhere for each in self.verdicts)
+        is_streaming = is_asked and all(each.is_streaming for each in self.verdicts)
         return "no hop holds the stream." if is_streaming else ""
 
 

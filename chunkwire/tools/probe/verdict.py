@@ -38,17 +38,17 @@ class Kind(enum.Enum):
     HEAD_HELD = "head-held"
     """Not held, but the response head arrived only with the first octet of a body that the origin began later."""
     TO_END = "holds-to-the-end"
-    """Nothing arrived before the origin had written nine tenths, with the largest events tried as well."""
+    """Nothing arrived before the origin had written nine tenths of the stream, not even of the largest events tried."""
     TO_OCTETS = "holds-to-octets"
     """Held until so many octets have gathered; `bursts` tells that from a time."""
     FOR_TIME = "holds-for-time"
-    """Held for so long: each release, by `bursts`; or what follows close behind another frame; or every frame alike,
-    against the hop before."""
+    """Held for a time: each release (`bursts`), or only frames close behind another one, or every frame by the same
+    time, compared with the hop before."""
     HOLDS = "holds"
-    """Held in another way: in bursts by octets or by time, or only the end of frames; or, without stamps, less evenly
-    than at the hop before, or only until one thing is changed."""
+    """Held in another way: in bursts by octets or time, or only the end of each frame. Without stamps: in bursts, but
+    spread at the hop before, or not held with one thing changed."""
     COMPRESSED = "compressed-and-held"
-    """Held where the hop adds a content coding; where it was tried, not held without one."""
+    """Held by a hop that adds a content coding. If it was tried: without one not held, or only for a time."""
     GET_ONLY = "holds-get-only"
     """A GET is held, a POST to the same resource is not."""
     ORIGIN_BURSTS = "origin-bursts"
@@ -71,7 +71,7 @@ class Kind(enum.Enum):
     """All at once or in bursts, without stamps, and no hop further in shows why: the hop holds it, or the origin writes
     it so."""
     UNSURE = "unsure"
-    """Nothing can be said, such as where runs disagree, this machine was too busy, or the stream is too short."""
+    """No verdict: runs disagree, this machine was too busy, the stream is too short, or it is not from the barrier."""
 
 
 class Proof(enum.StrEnum):
@@ -80,10 +80,10 @@ class Proof(enum.StrEnum):
     PROVED = "proved"
     """Each frame was with the client before the next one was written."""
     BY_ORDER = "by order"
-    """Requests that were sent after a frame had been written were answered before it came, by the same hop; or a frame
-    that the origin wrote has all events."""
+    """The same hop answered requests that were sent after a frame had been written, before that frame came; or the
+    origin wrote all events in one frame."""
     BY_TIME = "by time"
-    """When it came, and when it was written where that is known."""
+    """Only when frames came is known, and mostly when they were written."""
 
 
 HOLDING: Final = frozenset({Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME, Kind.HOLDS, Kind.COMPRESSED, Kind.GET_ONLY})

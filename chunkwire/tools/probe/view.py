@@ -90,7 +90,10 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
             software = verdict.software
             yield " " * len(lead), f"(it says of itself: {software})" if software else "(by its name)"
     if any(advice.fix.may_name(verdict) for advice in offered):
-        yield "         ", f"(it says what the hop before says, its own name or that one's: {verdict.passed_on})"
+        yield (
+            "         ",
+            f"(both this hop and the one before give this name, so it may be of either: {verdict.passed_on})",
+        )
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
