@@ -74,10 +74,9 @@ class Feed:
             most = TURN_OCTETS if events is None else WATCHED_TURN_OCTETS
         try:
             taken = scanner.scan(buffer, end, events, most)
-            self.is_behind = scanner.is_behind
         except FramingError as error:
             taken = scanner.wire_octets - before
             self.error = error
-            self.is_behind = False
+        self.is_behind = scanner.is_behind
         self.held = bytes(view[taken:end]) if taken < end and not scanner.is_complete else b""
         return taken
