@@ -30,7 +30,6 @@ class Refused(Exception):
     """The octet at index `at` of the buffer breaks `rule`; the scanner raises a FramingError for it."""
 
     def __init__(self, rule: Rule, at: int, *, expected: str, shown: int = _SHOWN_OCTETS) -> None:
-        super().__init__(rule, at)
         self.rule = rule
         self.at = at
         self.expected = expected

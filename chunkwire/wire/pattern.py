@@ -94,7 +94,6 @@ class PlainSizes(dict[bytes, int]):
     __slots__ = ("_limits",)
 
     def __init__(self, limits: Limits) -> None:
-        super().__init__()
         self._limits = limits
 
     def __missing__(self, line: bytes) -> int:
