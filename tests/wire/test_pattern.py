@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,12 +145,44 @@ def test_fast_path_follows_a_stream_that_changes_its_sizes() -> None:
     assert skip(fast_path, later, seen=1000 + 8192)[1] == 1000
 
 
+def test_fast_path_is_given_up_where_no_size_is_frequent_any_more() -> None:
+    fast_path, body = FastPath(), stream([32], 1000)
+    skip(fast_path, body, seen=4096)
+    skip(fast_path, stream(range(100, 600), 600), seen=1000 + 8192)
+    assert skip(fast_path, body, seen=1000 + 8200)[1] == 0
+
+
 def test_fast_path_stays_where_too_few_chunks_are_left_to_choose_anew() -> None:
     fast_path, body = FastPath(), stream([32], 1000)
     skip(fast_path, body, seen=4096)
     few = chunk(64) * 15
     assert skip(fast_path, few, seen=1000 + 8192)[1] == 0
     assert skip(fast_path, body, seen=1000 + 8200)[1] == 1000
+
+
+@pytest.mark.parametrize("ext", [b"", b";t=123"])
+def test_scanner_takes_most_chunks_of_a_long_stream_by_the_fast_path(
+    ext: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    class Noted(FastPath):
+        def skip(self, *arguments: Any, **named: Any) -> tuple[int, int, int]:
+            skipped = super().skip(*arguments, **named)
+            taken.append(skipped[1])
+            return skipped
+
+    monkeypatch.setattr("chunkwire.wire.scanner.FastPath", Noted)
+    body = extended([32], [ext], 2 * MANY)
+    Relay(ChunkedScanner(), is_watched=False).show(body)
+    assert sum(taken) > MANY
+
+
+def test_each_chunk_of_a_long_stream_has_its_events() -> None:
+    body = stream([32], MANY) + END
+    watched = Relay().show_all([body])
+    assert watched.events is not None
+    assert (watched.raw, len(watched.events)) == (body, 3 * MANY + 1)
 
 
 def test_chunks_that_add_to_the_overhead_are_counted_one_by_one() -> None:

@@ -9,6 +9,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.relay import Relay, relay
 
 BODY = b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n"
+END = b"0\r\n\r\n"
 
 
 def test_bytes_and_bytearray_give_the_same() -> None:
@@ -47,6 +48,33 @@ def test_data_of_a_chunk_over_several_reads_comes_in_several_events() -> None:
         Data(5, b"llo"),
         DataEnd(8),
     ]
+
+
+@pytest.mark.parametrize("size", [1, 5, 15, 16, 300])
+def test_a_lone_chunk_is_taken_by_one_call_and_counted(size: int) -> None:
+    scanner, octets = ChunkedScanner(), b"%x\r\n%b\r\n" % (size, b"x" * size)
+    for times in (1, 2):
+        assert scanner.take_lone_chunk(octets + b"older", len(octets))
+        counts = (scanner.chunks, scanner.octets, scanner.wire_octets)
+        assert counts == (times, times * size, times * len(octets))
+    assert not scanner.is_behind
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"\r\n", b"5", b"5\r\nhello", b"5\r\nhello\r", b"5\r\nhelloXX", b"5\r\nhello\r\n1", b"5;a\r\nhello\r\n", END],
+    ids=str,
+)
+def test_other_octets_than_a_lone_chunk_change_nothing(octets: bytes) -> None:
+    scanner = ChunkedScanner()
+    assert not scanner.take_lone_chunk(octets, len(octets))
+    assert (scanner.chunks, scanner.octets, scanner.wire_octets, scanner.is_behind) == (0, 0, 0, False)
+
+
+def test_no_lone_chunk_is_taken_inside_a_chunk() -> None:
+    scanner = ChunkedScanner()
+    scanner.scan(b"5\r\n", 3)
+    assert not scanner.take_lone_chunk(b"1\r\nx\r\n", 6)
 
 
 def test_counts_follow_what_was_approved() -> None:
@@ -93,6 +121,11 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
         "the trailer section": ": the empty line that ends the body did not come",
     }
     assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hints.get(section, '')}"
+
+
+def test_an_end_of_input_before_any_octet_is_an_error() -> None:
+    with pytest.raises(IncompleteBody, match=r"^expected a size line at 0, got the end of input$"):
+        ChunkedScanner().end_of_input()
 
 
 def test_a_cut_in_chunk_data_reports_how_much_of_the_chunk_size_came() -> None:
