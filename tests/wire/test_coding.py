@@ -102,6 +102,13 @@ def test_zstd_is_taken_off_where_python_has_it(monkeypatch: pytest.MonkeyPatch) 
     assert "the zstd data is broken" in str(broken.error)
 
 
+def test_the_shortest_deflate_data_is_whole_after_two_octets() -> None:
+    decoder = ContentDecoder("deflate")
+    assert list(decoder.feed(raw_deflate(b""))) == []
+    decoder.end_of_input()
+    assert decoder.error is None
+
+
 @given(st.sampled_from(["gzip", "deflate", "gzip, deflate"]), st.binary(), st.binary(max_size=40))
 def test_no_octets_make_a_decoder_raise(name: str, octets: bytes, more: bytes) -> None:
     decoder = ContentDecoder(name)

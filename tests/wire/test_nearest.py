@@ -5,7 +5,7 @@ import pytest
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.nearest import expected_one_of, look_up, near
 
-NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save")
+NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save", "-v")
 
 
 @pytest.mark.parametrize(
@@ -13,12 +13,15 @@ NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save")
     [
         ("no-dnoe", "no-done"),
         ("early", "early-end"),
+        ("ear", "early-end"),
+        ("ea", ""),
         ("ut", "cut"),
         ("vatch", "watch"),
         ("awtch", "watch"),
         ("swatch", "watch"),
         ("--asve", "--save"),
         ("no", ""),
+        ("-V", ""),
         ("xyz", ""),
         ("", ""),
     ],

@@ -119,7 +119,7 @@ def test_message_says_expected_got_and_where() -> None:
             b"6\r\nhello\r\n",
             r'the size line said 6, the data goes on with "\n"; the size counts the CR, or none was sent',
         ),
-        (b"5;\r\n", r'expected chunk-ext (;name or ;name=value) at 2, got "\r\n"'),
+        (b"5;\r\nhello\r\n", r'expected chunk-ext (;name or ;name=value) at 2, got "\r\n"'),
         (b"5;a b\r\n", 'expected chunk-ext (;name or ;name=value) or CRLF at 3, got " b"'),
     ],
 )

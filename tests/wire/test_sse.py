@@ -228,6 +228,11 @@ def test_nul_in_an_id_is_refused_and_in_data_it_is_carried() -> None:
     assert datas(encode_event("a\0b")) == ["a\0b"]
 
 
+@pytest.mark.parametrize("retry", [0, 10**15 - 1])
+def test_a_retry_at_each_end_of_its_range_is_written(retry: int) -> None:
+    assert encode_event("x", retry=retry) == b"retry: %d\ndata: x\n\n" % retry
+
+
 @pytest.mark.parametrize("retry", [-1, 10**15])
 def test_a_retry_that_readers_ignore_is_refused(retry: int) -> None:
     with pytest.raises(LocalError, match=f"0 or more, at most 15 digits, got {retry}"):
