@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trio
+import trio.testing
 
 from chunkwire.net.connection import Connection
 from chunkwire.net.movers import Leaving, Mover, OnLeaving, SinkGone, SourceGone
@@ -251,6 +252,23 @@ async def test_stamps_of_a_watched_client_are_not_its_departure(make_mover: Make
             assert await seen.receive() is (Leaving.GONE if is_reset else Leaving.FIN)
         mover.unwatch(carried.sink)
         await carried.aclose()
+
+
+@pytest.mark.parametrize("has_stamps", [False, True])
+async def test_the_next_mover_of_a_run_may_watch_what_one_that_ended_has_watched(
+    make_mover: MakeMover, has_stamps: bool
+) -> None:
+    carried = await _stamped() if has_stamps else await open_carried()
+    saw, seen = trio.open_memory_channel[Leaving](2)
+    async with running(make_mover) as (mover, _):
+        mover.watch(carried.sink, saw.send_nowait)
+        await trio.testing.wait_all_tasks_blocked()
+    async with running(make_mover) as (mover, _):
+        mover.watch(carried.sink, saw.send_nowait)
+        await carried.client.send_eof()
+        with trio.fail_after(PATIENCE):
+            assert await seen.receive() is Leaving.FIN
+    await carried.aclose()
 
 
 async def _watch_with_stamps(carried: Carried, mover: Mover, on_leaving: OnLeaving) -> None:
