@@ -297,12 +297,11 @@ def _check_stamps(sender: socket.socket, receiver: socket.socket, *, transmit: b
         raise LocalError(f"kernel stamps: this kernel has none ({error.strerror}){older}") from error
     receiver.settimeout(CHECK_SECONDS)
     deadline = time.monotonic() + CHECK_SECONDS
-    is_stamped = False
-    while not is_stamped:  # the kernel turns stamps on with a delay
-        sender.sendall(b"x")
-        is_stamped = bool(arrival_of(receiver.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]))
-        if not is_stamped and time.monotonic() > deadline:
+    sender.sendall(b"x")
+    while not arrival_of(receiver.recvmsg(1 << 10, ANCILLARY_OCTETS)[1]):  # the kernel turns stamps on with a delay
+        if time.monotonic() > deadline:
             raise LocalError("kernel stamps: this kernel takes the option and stamps nothing")
+        sender.sendall(b"x")
     if transmit:
         with suppress(BlockingIOError):  # the error queue is empty
             if departure_of(sender.recvmsg(0, _ERROR_OCTETS, socket.MSG_ERRQUEUE)[1]) is not None:
