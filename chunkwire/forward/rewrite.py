@@ -44,9 +44,9 @@ class HeadAdditions(NamedTuple):
     """
 
     name: str
-    preserve_host: bool = False
-    marks: tuple[Field, ...] = ()
-    chunked_marks: tuple[Field, ...] = ()
+    preserve_host: bool
+    marks: tuple[Field, ...]
+    chunked_marks: tuple[Field, ...]
     keeps_version: bool = False
 
 

@@ -154,7 +154,8 @@ def test_forwarded_names_the_client_in_brackets_where_it_has_colons(peer: str, n
     """RFC 7239 §6. Fails where an IPv6 address is not quoted, or where a Unix socket has one."""
     client = cast("ServerConnection", SimpleNamespace(peer=peer, scheme=b"https"))
     url, framing = parse_url("http://upstream"), Framing(BodyKind.NONE)
-    sent = upstream_request(Request(b"GET", b"/"), framing, url, HeadAdditions("gateway"), forwarded_for=client)
+    additions = HeadAdditions("gateway", False, (), ())
+    sent = upstream_request(Request(b"GET", b"/"), framing, url, additions, forwarded_for=client)
     assert sent.lines(b"forwarded") == [b"for=%b;proto=https" % node]
     assert sent.lines(b"x-forwarded-for") == [plain]
 
