@@ -8,10 +8,10 @@ from collections import deque
 import pytest
 
 from chunkwire.forward.failure import Outcome
-from chunkwire.forward.tap import Tap
+from chunkwire.forward.tap import RECEIVED, Tap
 from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.net.heads import Request, Response
-from chunkwire.record.values import Record, RequestRecord
+from chunkwire.record.values import FrameRecord, Record, RequestRecord
 from chunkwire.server.journal import Ended
 from chunkwire.server.tap import MAX_NOTED_OCTETS, MAX_NOTED_WRITES, SentTap, Work
 from chunkwire.wire.feed import Feed
@@ -75,6 +75,13 @@ def test_a_gateways_records_made_later_are_those_made_at_once(size: int, kind: B
     expected = [each for each in at_once if (each.point, each.way) != ("gateway.received", "response")]
     assert 2 < len(expected) < len(at_once)
     assert sorted(late, key=by_point) == sorted(expected, key=by_point)
+
+
+def test_each_frame_is_received_at_the_time_of_its_read() -> None:
+    kept = Kept()
+    relayed(kept, [b"1\r\nx\r\n", b"1\r\ny\r\n1\r\nz\r\n", b"0\r\n\r\n"], Framing(BodyKind.CHUNKED))
+    frames = [each for each in kept if isinstance(each, FrameRecord) and each.point == RECEIVED]
+    assert [frame.t for frame in frames] == [1.0, 2.0, 2.0, 3.0]
 
 
 def by_point(record: Record) -> tuple[str, str]:

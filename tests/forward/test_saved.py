@@ -21,6 +21,7 @@ def test_a_gateway_records_what_it_received_and_what_it_sent(tmp_path: Path) -> 
     for point in (RECEIVED, SENT):
         assert [frame["line"] for frame in frames if frame["point"] == point] == ["5", "6;a=1", "0"]
     ends = [record for record in records if record["kind"] == "end" and record["way"] == "response"]
+    assert sorted(end["point"] for end in ends) == [RECEIVED, SENT]
     assert len({end["sha256"] for end in ends}) == 1
     assert chunkwire("watch", str(saved)).returncode == 0
 
@@ -54,6 +55,8 @@ async def test_a_request_that_the_gateway_answers_itself_is_recorded_too(
     [request] = [each for each in gateway.records if isinstance(each, RequestRecord) and each.point == RECEIVED]
     [head] = [each for each in gateway.records if isinstance(each, HeadRecord)]
     [end] = [each for each in gateway.records if isinstance(each, EndRecord) and each.point == SENT]
+    has_response_end = any(isinstance(each, EndRecord) and each.point == RECEIVED for each in gateway.records)
+    assert has_response_end is (status == 502)  # nothing is asked of the upstream for the others
     assert (request.method, request.target) == (method, target)
     assert head.status_line.split()[1] == str(status)
     assert (end.framing, end.octets) == ("complete", len(content))

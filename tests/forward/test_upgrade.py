@@ -90,6 +90,8 @@ async def test_a_tunnel_passes_each_half_close_on() -> None:
             await client.expect(b"answer")
             await upstream.send_eof()
             assert await client.read_all() == b""
+        report = await gateway.wait_ended()
+        assert (report.status, report.verdict) == (101, "complete")
 
 
 async def test_the_last_octets_of_a_tunnel_arrive() -> None:
