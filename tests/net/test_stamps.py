@@ -122,12 +122,27 @@ async def test_the_stamps_of_writes_without_a_row_are_taken_too(pair: Pair, monk
     assert not _has_stamps(pair.near)
 
 
+async def test_a_peek_leaves_the_octet_that_it_waits_for(pair: Pair) -> None:
+    await pair.near.send(b"xy")
+    with trio.fail_after(PATIENCE):
+        assert await pair.receiver.peek()
+    assert await pair.read() == 2
+
+
+async def test_stamps_that_wait_in_the_error_queue_are_taken_when_stamping_stops(pair: Pair) -> None:
+    await pair.near.send(b"x")
+    await pair.read()
+    assert _has_stamps(pair.near)
+    pair.sender.stop()
+    assert not _has_stamps(pair.near)
+
+
 def test_other_ancillary_data_is_not_read_as_a_stamp() -> None:
     level, kind = socket.SOL_SOCKET, 37
     extended = struct.pack("@IBBBBII", 42, 4, 0, 0, 0, 0, 99)
     stamp = struct.pack("@llllll", 5, 7, 0, 0, 0, 0)
     assert arrival_of([]) == arrival_of([(level, kind, b"short")]) == arrival_of([(level, 1, stamp)]) == 0
-    assert arrival_of([(level, kind, stamp)]) == 5_000_000_007
+    assert arrival_of([(level, kind, stamp)]) == arrival_of([(level, kind, stamp[:16])]) == 5_000_000_007
     assert departure_of([(level, kind, stamp), (0, 11, extended)]) == (0, 99, 5_000_000_007)
     icmp = struct.pack("@IBBBBII", 111, 2, 3, 3, 0, 0, 0)
     assert departure_of([(level, kind, stamp), (0, 11, icmp)]) is None

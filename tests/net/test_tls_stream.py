@@ -10,7 +10,7 @@ import trio.testing
 
 from chunkwire.net.connection import Connection, PeerGone
 from chunkwire.net.tls import _ANSWER_OCTETS, _TURN_RECORDS, RECORD_OCTETS, TlsStream
-from tests.net.peer import SMALL, reset, tcp_pair
+from tests.net.peer import SMALL, read_to_end, reset, tcp_pair
 from tests.net.secured import FarEnd, contexts, secured_pair
 from tests.patience import PATIENCE
 
@@ -24,6 +24,13 @@ async def pair(*, is_server: bool = False, buffer_octets: int | None = None) -> 
     finally:
         await trio.aclose_forcefully(near)
         await trio.aclose_forcefully(far.transport)
+
+
+async def test_a_fin_follows_our_close_notify() -> None:
+    async with pair() as (near, far):
+        await near.end_sending()
+        assert await far.read_to_end() == (b"", True)
+        assert await read_to_end(far.transport) == b""
 
 
 @pytest.mark.parametrize("is_server", [False, True])
