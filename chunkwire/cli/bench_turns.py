@@ -108,7 +108,7 @@ class Bench:
 
     @property
     def is_decided(self) -> bool:
-        """Say of target and baseline whether --until is reached, or never will be."""
+        """Say whether --until is reached, or never will be, for target and baseline."""
         parts = [self.gathered] if self.baseline is None else [self.gathered, self.baseline]
         return self.until is not None and all(self.until.is_decided(part) for part in parts)
 

@@ -24,8 +24,8 @@ STALLED: Final = "stalled"
 MAX_PATIENCE_SECONDS: Final = 30.0
 """The longest wait for a stream's first frame.
 
-Where the time of sampling has no limit, it is also the interval of looking at an open stream: one without a read since
-the last look is stalled.
+Without a limit on the time of sampling, an open stream is checked whenever this time has passed: it is stalled if no
+read came since the last check.
 """
 
 MAX_ROUND_SECONDS: Final = 0.5

@@ -30,7 +30,7 @@ POLL_SECONDS: Final = 0.02
 MAX_BACKLOG_OCTETS: Final = 1 << 20
 """Octets in the backlog, at most, while sockets are ready: 175,000 of the smallest chunks, a few s of work."""
 READ_WEIGHT: Final = 256
-"""Octets that each entry of the backlog counts in addition: the memory of its objects."""
+"""Octets added for each entry of the backlog: the memory of its objects."""
 
 
 @dataclass(slots=True)

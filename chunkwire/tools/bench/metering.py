@@ -42,8 +42,8 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0
 """Pause after a stream that failed, doubled with each failure in a row: 10 slots then send a broken target 10 requests
-a second. Two streams of a slot also begin at least `MIN_PAUSE_SECONDS` apart after one that did not fail: a short
-answer, which is no stream, is not requested in a busy loop."""
+a second. After one that did not fail, the next begins at least `MIN_PAUSE_SECONDS` after it began: short answers are
+not requested in a busy loop."""
 
 SWITCH_SECONDS: Final = 0.0001
 """The interpreter's switch interval: how long the loop's thread waits for the other one. Python's default is 5 ms."""
@@ -60,8 +60,8 @@ HOP_SECONDS: Final = 30.0
 FIRST_LOOK_SECONDS: Final = 3.0
 """Sampling before the first call of `is_enough`."""
 LOOK_GROWTH: Final = 1.25
-"""Factor of the sampled time from one call to the next. Each call is a chance to end on a lucky interval, so few are
-made."""
+"""Factor of the sampled time, or of the turns, from one call to the next. Each call is a chance to end on a lucky
+interval, so few are made."""
 
 
 def has_epoll() -> bool:

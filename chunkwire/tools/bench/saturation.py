@@ -22,7 +22,7 @@ MIN_GROWTH_SECONDS: Final = 0.05
 MIN_GROWTH_SHARE: Final = 0.05
 """Growth of the delay in s, for each second of sampling: at 0.05, the load is 5 % more than can be handled."""
 MIN_BEHIND_SECONDS: Final = 0.25
-"""If streams began less behind the rate, a pause of the machine may be the reason."""
+"""A smaller delay behind the rate may be a pause of the machine."""
 BUSY_SHARE: Final = 0.9
 """Above this busy share of the meter, frames wait for it in the kernel."""
 
