@@ -1,9 +1,4 @@
-"""The upstreams in failover order, each with a pool of idle connections.
-
-The rule here: a connection is kept only after a complete request and a complete response, with no octet left over, if
-both ends speak HTTP/1.1 and neither sent `close`. An idle connection is dropped at any octet or close: an octet without
-a request would be taken for the response to the next one (RFC 9112 §9.2).
-"""
+"""The upstreams in failover order, each with a pool of idle connections (`net.pool`)."""
 
 from __future__ import annotations
 

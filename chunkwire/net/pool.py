@@ -1,8 +1,9 @@
 """Idle connections after complete exchanges, kept for further requests to the same server.
 
-The rule here: the server may close an idle connection at any time. One that has anything to read is dropped, as no
-response is due. If the close comes only after a request was sent, and before the first octet of a response, the caller
-repeats the request on a new connection if that is safe (RFC 9110 §9.2.2). `may_keep` says which connections are kept.
+The rule here: the server may close an idle connection at any time. One that has anything to read is dropped: it would
+be taken for the response to the next request (RFC 9112 §9.2). If the close comes only after a request was sent, and
+before the first octet of a response, the caller repeats the request on a new connection if that is safe (RFC 9110
+§9.2.2). `may_keep` says which connections are kept.
 """
 
 from __future__ import annotations
