@@ -12,8 +12,10 @@ from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.barrier import not_at
 from chunkwire.tools.probe.exports import gate_line, junit
+from chunkwire.tools.probe.page import page_of, to_html
 from chunkwire.tools.probe.result import outcome_of
 from chunkwire.tools.probe.verdict import DEFECTS, PROVABLE, UNDECIDED, Evidence, HopVerdict, Kind, Proof
+from chunkwire.tools.probe.view import lines_of
 from tests.tools.synthesis import Path, Probe, result_on, run_of
 
 REFUSED = run_of(Probe(), Path(status_line=b"HTTP/1.1 404 Not Found", fields=()))
@@ -64,6 +66,10 @@ def test_a_hop_that_does_not_lead_to_the_barrier_never_passes() -> None:
     assert "the barrier at 127.0.0.1:8001: make that the upstream" in verdict.unproved
     assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.TIMEOUT
     assert result_on(verdict).headline == ""
+    told = " does not lead to the barrier at 127.0.0.1:8001: "
+    for text in ("\n".join(lines_of(result_on(verdict))), to_html(list(page_of(result_on(verdict), made="")))):
+        assert verdict.hop + told in text
+    assert f"; it{told}" in gate_line(result_on(verdict), is_passed=False)
 
 
 @pytest.mark.parametrize(

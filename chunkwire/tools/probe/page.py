@@ -18,7 +18,15 @@ from chunkwire.tools.paint import PLAIN, number
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.fixes import Advice, Basis, advice_for
 from chunkwire.tools.probe.holding import holds_of, writes_of
-from chunkwire.tools.probe.result import ProbeResult, cells_of, conclusion_of, evidence_of, out_of_order, remarks_on
+from chunkwire.tools.probe.result import (
+    ProbeResult,
+    cells_of,
+    conclusion_of,
+    evidence_of,
+    out_of_order,
+    remarks_on,
+    unproved_of,
+)
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 _SECRET: Final = re.compile(r"auth|token|key|secret|cookie|session|signature|credential|password", re.IGNORECASE)
@@ -113,6 +121,7 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         ("Hop", "First event, ms", "Chunks", "Reads", "Longest hold", "Verdict"),
         tuple((*cells_of(verdict), verdict.proved_line) for verdict in result.verdicts),
     )
+    yield from map(Paragraph, filter(None, map(unproved_of, result.verdicts)))
     if why := out_of_order(result.verdicts):
         yield Paragraph(f"The hops may not be named from the inside out: {why}.")
     elif result.assumed_order:

@@ -158,9 +158,16 @@ def conclusion_of(findings: Sequence[Finding]) -> str:
     return "no change that was tried frees it: what does is a setting of the hop."
 
 
+def unproved_of(verdict: HopVerdict) -> str:
+    """Return in one sentence why no order of events is known; empty where one is, or where that was not tried."""
+    by_time = "" if verdict.is_elsewhere else "is judged by time: "
+    return f"{verdict.hop} {by_time}{verdict.unproved}." if verdict.unproved else ""
+
+
 def message_of(verdict: HopVerdict) -> str:
     """Return the verdict, why it is not proved, and the best founded change, in one line."""
-    unproved = [f"not proved: {verdict.unproved}"] if verdict.unproved else []
+    lead = "it " if verdict.is_elsewhere else "not proved: "
+    unproved = [lead + verdict.unproved] if verdict.unproved else []
     tries = [f"try: {each.fix.change}" for each in advice_for(verdict)[:1]]
     return "; ".join([verdict.proved_line, *unproved, *tries])
 

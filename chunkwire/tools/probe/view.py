@@ -11,7 +11,15 @@ from typing import Final
 
 from chunkwire.tools.paint import PLAIN, Paint, columns, wrapped
 from chunkwire.tools.probe.fixes import Basis, advice_for
-from chunkwire.tools.probe.result import ProbeResult, cells_of, conclusion_of, evidence_of, out_of_order, remarks_on
+from chunkwire.tools.probe.result import (
+    ProbeResult,
+    cells_of,
+    conclusion_of,
+    evidence_of,
+    out_of_order,
+    remarks_on,
+    unproved_of,
+)
 from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
@@ -60,9 +68,8 @@ def _painted(lead: str, text: str, role: str, paint: Paint, width: int | None) -
 def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
     """Yield which hops are not judged by order, what was found, and what to try: a lead and a text each."""
     for verdict in result.verdicts:
-        if verdict.unproved:
-            by_time = "" if verdict.is_elsewhere else "is judged by time: "
-            yield "", f"{verdict.hop} {by_time}{verdict.unproved}."
+        if unproved := unproved_of(verdict):
+            yield "", unproved
     if result.headline:
         yield "", result.headline
     if why := out_of_order(result.verdicts):
