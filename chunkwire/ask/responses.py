@@ -20,7 +20,8 @@ from chunkwire.ask.formats import AnswerFormat
 from chunkwire.llm.answer import ErrorKind, ProviderError, ToolCall, WholeToolCall, whole_calls
 from chunkwire.llm.errors import STATUS_OF, retry_fields
 from chunkwire.net.heads import Field
-from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.server.body import ChunkedBody
+from chunkwire.server.responder import Responder
 
 JSON: Final[Field] = (b"Content-Type", b"application/json")
 NO_STORE: Final[Field] = (b"Cache-Control", b"no-store")

@@ -19,8 +19,9 @@ import trio
 from chunkwire.net.heads import Request
 from chunkwire.net.sleeper import current_sleeper
 from chunkwire.record.values import DataRecord, FrameRecord, Record, RequestRecord, to_json
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.refusal import Refusal
-from chunkwire.server.responder import EVENT_STREAM, ChunkedBody, Responder
+from chunkwire.server.responder import EVENT_STREAM, Responder
 from chunkwire.server.tap import RecordFor, Work
 from chunkwire.wire.errors import ChunkwireError
 

@@ -7,9 +7,10 @@ from typing import Final
 import trio
 
 from chunkwire.net.framing import BodyKind
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import OCTET_STREAM, ChunkedBody, Responder
+from chunkwire.server.responder import OCTET_STREAM, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk

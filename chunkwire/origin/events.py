@@ -12,10 +12,11 @@ from typing import Final
 
 from chunkwire.origin.settings import FIXED_NS, caps_of
 from chunkwire.origin.streams import check_chunks, check_duration, paced
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.query import shown
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, ChunkedBody, Responder
+from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.sse import encode_comment, encode_event
 

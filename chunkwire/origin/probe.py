@@ -19,9 +19,10 @@ from chunkwire.net.heads import Field
 from chunkwire.origin.barrier import ACK_PATH, HINTS, STATE_FIELDS, STATE_PATH, Barrier, BarrierIdle, Barriers
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import check_duration, paced
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.query import bad_value
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, ChunkedBody, Responder
+from chunkwire.server.responder import EVENT_STREAM, JSON_LINES, OCTET_STREAM, TEXT, Responder
 from chunkwire.server.routes import Resource
 
 _NO_CACHE: Final = (b"Cache-Control", b"no-cache")  # as in every event stream; it does not ask a proxy not to buffer

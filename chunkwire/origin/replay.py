@@ -24,9 +24,10 @@ from chunkwire.record.values import (
     RequestRecord,
     TrailersRecord,
 )
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import BODYLESS, ChunkedBody, Responder
+from chunkwire.server.responder import BODYLESS, Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import LocalError

@@ -10,7 +10,7 @@
 - `serving` listens and runs the engine; `running` has what origin and gateway share; `engine` is the loop over the
   exchanges of one connection; `settings` has the deadlines and limits.
 - `request` and `responder` are the arguments of a handler. Only `responder` decides the framing: chunked for HTTP/1.1,
-  the content until close for HTTP/1.0, only a head for HEAD.
+  the content until close for HTTP/1.0, only a head for HEAD; `body` writes the chunks.
 - `routes` finds the resource for a request; `query` and `refusal` reject bad input in one clear line; `cors` has the
   fields that let pages of other origins read responses.
 - `journal` holds the facts of each exchange; `access` lines and `metrics` are made from them. `tap` makes records of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chunkwire.server.access import log_json as log_json
     from chunkwire.server.access import log_text as log_text
     from chunkwire.server.admin import JOURNAL as JOURNAL
+    from chunkwire.server.body import ChunkedBody as ChunkedBody
     from chunkwire.server.journal import Ended as Ended
     from chunkwire.server.journal import JournalEntry as JournalEntry
     from chunkwire.server.metrics import Metrics as Metrics
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from chunkwire.server.responder import JSON_LINES as JSON_LINES
     from chunkwire.server.responder import OCTET_STREAM as OCTET_STREAM
     from chunkwire.server.responder import TEXT as TEXT
-    from chunkwire.server.responder import ChunkedBody as ChunkedBody
     from chunkwire.server.responder import Responder as Responder
     from chunkwire.server.routes import Resource as Resource
     from chunkwire.server.serving import run as run
@@ -62,12 +62,13 @@ _MODULES = {
     "chunkwire.net.movers": ("SendTimeout",),
     "chunkwire.server.access": ("log_json", "log_text"),
     "chunkwire.server.admin": ("JOURNAL",),
+    "chunkwire.server.body": ("ChunkedBody",),
     "chunkwire.server.journal": ("Ended", "JournalEntry"),
     "chunkwire.server.metrics": ("Metrics",),
     "chunkwire.server.query": ("Query",),
     "chunkwire.server.refusal": ("Refusal",),
     "chunkwire.server.request": ("IncomingRequest", "RequestBody"),
-    "chunkwire.server.responder": ("EVENT_STREAM", "JSON_LINES", "OCTET_STREAM", "TEXT", "ChunkedBody", "Responder"),
+    "chunkwire.server.responder": ("EVENT_STREAM", "JSON_LINES", "OCTET_STREAM", "TEXT", "Responder"),
     "chunkwire.server.routes": ("Resource",),
     "chunkwire.server.serving": ("run", "serve"),
     "chunkwire.server.settings": ("ServerSettings",),

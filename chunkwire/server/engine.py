@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import trio
@@ -31,12 +31,13 @@ from chunkwire.net.listen import Drain
 from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
 from chunkwire.net.unread import unread_request
+from chunkwire.server.body import BodyState
 from chunkwire.server.cors import preflight_fields
 from chunkwire.server.journal import Ended, Journal, JournalEntry
 from chunkwire.server.metrics import Metrics
 from chunkwire.server.refusal import Refusal, refusal_of
 from chunkwire.server.request import IncomingRequest, RequestBody
-from chunkwire.server.responder import BodyState, Responder
+from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource, Routes, known_parameters
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.stampdesk import StampDesk
@@ -198,13 +199,11 @@ class Server:
         known = known_parameters(resource)
         if known is not None:
             request.query.refuse_unknown(known, resource.path)
-        answering: object = resource.responder(request, response)
-        if not isinstance(answering, Awaitable):
-            wanted = f"an async function without a yield as the responder of {resource.path}"
-            raise LocalError(f"expected {wanted}, got one that returned {type(answering).__name__}")
-        await answering
+        await resource.responder(request, response)
         if response.state is BodyState.UNSENT:
-            raise LocalError(f"expected a response from the responder of {resource.path}, got none")
+            raise LocalError(
+                f"expected a response from the responder of {resource.path}, got none; is an await missing?"
+            )
 
     async def _fail(
         self, connection: ServerConnection, request: IncomingRequest, response: Responder, error: Exception

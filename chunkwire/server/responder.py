@@ -7,8 +7,7 @@ For HEAD only the head is sent. A resource is written once for all three.
 
 from __future__ import annotations
 
-import enum
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -19,14 +18,14 @@ from chunkwire.net.ends import ServerConnection
 from chunkwire.net.framing import BodyKind
 from chunkwire.net.heads import Field, Response
 from chunkwire.net.listen import Drain
-from chunkwire.net.movers import SendTimeout
 from chunkwire.net.sleeper import Pacer
 from chunkwire.net.writer import date_now, reason_of
+from chunkwire.server.body import BodySender, BodyState, ChunkedBody
 from chunkwire.server.cors import cors_fields
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.tap import SentTap
-from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
+from chunkwire.wire.encoder import encode_last_chunk
 from chunkwire.wire.errors import LocalError
 
 TEXT: Final[Field] = (b"Content-Type", b"text/plain; charset=utf-8")
@@ -41,18 +40,7 @@ FRAMING_NAMES: Final = frozenset({b"transfer-encoding", b"content-length", b"con
 BODYLESS: Final = frozenset({204, 304})
 
 
-class BodyState(enum.Enum):
-    """The state of a response body; the values appear in error messages."""
-
-    UNSENT = "not begun"
-    OPEN = "open"
-    COMPLETE = "complete"
-    CUT = "cut"  # ended early, by a FIN that the client cannot take for the end of the body
-    RESET = "reset"  # ended early, by a reset
-    HANDED_OVER = "handed over"
-
-
-class Responder:
+class Responder(BodySender):
     """The response to one request. A resource calls one of the methods that begin a response, once.
 
     Methods that send raise `PeerGone` if the client closed the connection, and `SendTimeout` if it took nothing for
@@ -62,13 +50,8 @@ class Responder:
     Cancellation: while a head is sent, part of it may have left, and the connection must be closed. While a body is
     written, no octet has left or the response is cut: a later write would be read as the rest of the cancelled one.
 
-    Attributes:
+    Attributes: those of `BodySender`, and
         must_close: the connection is closed after this response.
-        state: of the body; UNSENT until a response begins.
-        is_chunked: a stream is chunked on the wire; False for HTTP/1.0.
-        exchange: what the journal keeps of this exchange.
-        pacer: the clock of moments.
-        connection: the client's, for what no method here does.
         watch: the scope in which the engine watches the connection for a reset; cancel it before receiving.
         always: field lines that are added to those of the resource.
     """
@@ -84,21 +67,20 @@ class Responder:
         tap: SentTap | None = None,
         must_close: bool = False,
     ) -> None:
-        self.state = BodyState.UNSENT
-        self._drain = drain
+        super().__init__(
+            connection,
+            exchange,
+            pacer=pacer,
+            tap=tap,
+            is_chunked=request.head.version != b"1.0",
+            is_head=request.head.method == b"HEAD",
+            send_timeout=request.settings.send_timeout,
+        )
         self.must_close = must_close or not request.head.keeps_alive
-        self.is_chunked = request.head.version != b"1.0"
-        self.exchange = exchange
-        self.pacer = pacer
         self.watch = trio.CancelScope()
         self.always: tuple[Field, ...] = ()
-        self._now = pacer.now
-        self._send_nowait = connection.send_nowait
-        self.connection = connection
+        self._drain = drain
         self._request = request
-        self._tap = tap
-        self._is_head = request.head.method == b"HEAD"
-        self._is_writing = False
 
     @asynccontextmanager
     async def chunked(
@@ -205,65 +187,6 @@ class Responder:
             if await self.connection.peek():
                 await trio.sleep_forever()
 
-    async def write(self, raw: bytes, *, chunks: int, octets: int) -> None:
-        """Send octets of the body unchanged, in one send if the kernel takes all; count so many chunks and octets."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        await self.write_after_checkpoint(raw, chunks, octets)
-        self._is_writing = True  # so that a second writer raises even if the kernel took all octets
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        self._is_writing = False
-
-    async def write_after_checkpoint(self, raw: bytes, chunks: int, octets: int) -> None:
-        """As `write`, for a caller that has just executed a checkpoint: no other one, unless the kernel is full."""
-        if (taken := self._write_nowait(raw, chunks, octets)) < len(raw):
-            await self.send_rest(memoryview(raw)[taken:])
-
-    def send_nowait(self, pieces: Sequence[bytes], *, is_last: bool = False) -> memoryview:
-        """Send pieces of content, a chunk each, in one send without a checkpoint; return what the kernel did not take.
-
-        Pass a rest to `send_rest` next: if the client has left, that raises `PeerGone`, not this. With `is_last` the
-        last-chunk is sent too, without trailers, and `ChunkedBody.mark_complete` must follow.
-
-        Raises:
-            LocalError: a piece is empty, no body is open, or another write waits; no octet has left.
-        """
-        self.check_open()
-        frames = [*map(encode_chunk, pieces)] + ([encode_last_chunk()] if is_last else [])
-        raw, chunks = (b"".join(frames), len(pieces)) if self.is_chunked else (b"".join(pieces), 0)
-        try:
-            return memoryview(raw)[self._write_nowait(raw, chunks, sum(map(len, pieces))) :]
-        except PeerGone:
-            return memoryview(raw)
-
-    def check_open(self) -> None:
-        """Raise LocalError unless a body is open."""
-        if self.state is not BodyState.OPEN:
-            raise LocalError(f"expected a body that is open, got one that is {self.state.value}")
-
-    def _write_nowait(self, raw: bytes, chunks: int, octets: int) -> int:
-        if self._is_writing:
-            raise LocalError("expected one task to write a response, got a write while another one waits")
-        if self._is_head:
-            return len(raw)  # `chunked` cancels the block, but not a write that is shielded
-        now = self._now()
-        taken = self._send_nowait(raw)
-        self.exchange.note_frame(now, chunks, octets, len(raw))
-        if self._tap is not None:
-            self._tap.sent(now, raw)
-        return taken
-
-    def cut(self) -> None:
-        """End the response early: by a FIN when the responder returns, or a reset now if a FIN would end the body."""
-        if self.is_chunked:
-            self.state = BodyState.CUT
-        else:
-            self.reset()
-
-    def reset(self) -> None:
-        """Reset the connection, so that the client cannot take what it has received for the whole body."""
-        self.state = BodyState.RESET
-        self.connection.reset()
-
     async def _send_head(self, status: int, fields: Iterable[Field], framing: Iterable[Field], kind: BodyKind) -> None:
         self._check_unsent()
         for line in (fields := tuple(fields)):
@@ -281,7 +204,7 @@ class Responder:
         cors = cors_fields(self._request.head, self._request.settings.cors)
         response = Response(status, reason_of(status), fields=(date, *fields, *self.always, *cors, *framing, *closing))
         octets = self.connection.head_octets(response, self._request.head.method)
-        self.state, now = BodyState.OPEN, self._now()
+        self.state, now = BodyState.OPEN, self.pacer.now()
         await self._send(octets)
         self.exchange.status, self.exchange.head_sent = status, now
         if self._tap is not None:
@@ -298,103 +221,3 @@ class Responder:
             await self.send_rest(memoryview(octets)[taken:])
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
-
-    async def send_rest(self, rest: memoryview) -> None:
-        """Send octets as the kernel takes them; the deadline starts again each time it takes some.
-
-        An exception cuts the response, as the next write would not begin at a frame boundary.
-        """
-        timeout = self._request.settings.send_timeout
-        self._is_writing = True
-        try:
-            while rest:
-                with trio.fail_after(timeout):
-                    taken = await self.connection.send_some(rest)
-                rest = rest[taken:]
-        except trio.TooSlowError as error:
-            raise SendTimeout(f"{self.connection.peer} took nothing for {timeout:g} s") from error
-        finally:
-            self._is_writing = False
-            if rest:
-                self.cut()
-
-
-class ChunkedBody:
-    """The body of a stream, written frame by frame; errors and cancellation as in `Responder`.
-
-    Times are seconds since the head was sent (`start`).
-    """
-
-    def __init__(self, responder: Responder, trailers: tuple[Field, ...]) -> None:
-        self._responder = responder
-        self._trailers = trailers
-        self._pacer = responder.pacer
-        self._has_yielded = False
-        self.start = self._pacer.now()
-
-    def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
-        """Wait until `seconds` after the start; only a checkpoint if that time has passed.
-
-        The next `send_chunk` executes no checkpoint, even if a scope inside the resource cancelled this wait.
-        """
-        self._has_yielded = True
-        return self._pacer.wait_until(self.start + seconds)
-
-    async def send_chunk(self, data: bytes, ext: bytes = b"") -> None:
-        """Send one chunk in one send; `ext` begins with its `;`.
-
-        Raises:
-            LocalError: the data is empty (a last-chunk), the ext is malformed, or the body has ended; no octet has
-                left.
-        """
-        responder = self._responder
-        if responder.state is not BodyState.OPEN:
-            responder.check_open()
-        raw, chunks = encode_chunk(data, ext), 1
-        if not responder.is_chunked:
-            raw, chunks = data, 0
-        if self._has_yielded:
-            self._has_yielded = False
-            await responder.write_after_checkpoint(raw, chunks, len(data))
-        else:
-            await responder.write(raw, chunks=chunks, octets=len(data))
-
-    async def send_octets(self, raw: bytes, *, chunks: int = 0, octets: int = 0) -> None:
-        """Send octets of a chunked body unchanged, legal or not: for faults and for recorded frames.
-
-        Raises:
-            LocalError: the body is not chunked on the wire, or has ended.
-        """
-        self._responder.check_open()
-        if not self._responder.is_chunked:
-            raise LocalError("expected a chunked body: to HTTP/1.0 no framing is sent")
-        await self._responder.write(raw, chunks=chunks, octets=octets)
-
-    async def finish(self, trailers: Iterable[Field] | None = None, ext: bytes = b"") -> None:
-        """Send the last-chunk, and end the body; HTTP/1.0 gets none, and no trailers.
-
-        Args:
-            trailers: in place of those given to `chunked`; None for those.
-
-        Raises:
-            LocalError: a trailer or the ext is not legal, or the body has ended; no octet has left.
-        """
-        self._responder.check_open()
-        raw = encode_last_chunk(self._trailers if trailers is None else trailers, ext)
-        if self._responder.is_chunked:
-            await self._responder.write(raw, chunks=0, octets=0)
-        self._responder.state = BodyState.COMPLETE
-
-    def cut(self) -> None:
-        """End the body without a last-chunk: by a FIN, or by a reset if the body is delimited by close."""
-        self._responder.check_open()
-        self._responder.cut()
-
-    def reset(self) -> None:
-        """End the body by a reset of the connection."""
-        self._responder.check_open()
-        self._responder.reset()
-
-    def mark_complete(self) -> None:
-        """State that the octets sent by `send_octets` ended the body."""
-        self._responder.state = BodyState.COMPLETE

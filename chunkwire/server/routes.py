@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from chunkwire.net.heads import Request
@@ -36,7 +38,7 @@ class Resource:
     Attributes:
         path: such as `/stream/{n}`; a placeholder is one segment or a part of it, percent-decoded; `{rest*}` at the end
             is all the rest, perhaps "".
-        responder: the function that answers the request.
+        responder: the async function that answers the request; a partial of one, or an object with an async `__call__`.
         summary: one line for the list at `/`.
         example: arguments of `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
         methods: GET includes HEAD. The server answers OPTIONS itself, unless it is listed here.
@@ -130,12 +132,20 @@ def _check(path: object, responder: object, methods: object, parameters: object)
     names = [name.rstrip("*") for name in _PLACEHOLDER.findall(path)]
     if len(set(names)) < len(names):
         raise LocalError(f"{path}: expected each placeholder once")
-    if not callable(responder):
-        raise LocalError(f"{path}: expected an async function as the responder, got {type(responder).__name__}")
+    if not _is_async(responder):
+        got = getattr(responder, "__qualname__", repr(responder))
+        raise LocalError(f"{path}: expected an async function (async def, no yield) as the responder, got {got:.80}")
     if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):
         raise LocalError(f"{path}: expected methods as in ('GET', 'POST'), got {methods!r:.80}")
     if parameters is not None and not isinstance(parameters, Set):
         raise LocalError(f"{path}: expected parameters as in {{'n', 'interval'}}, or None, got {parameters!r:.80}")
+
+
+def _is_async(function: Any) -> bool:
+    """Say whether a value is an async function, or calls one: as a partial, a decorated function or an object."""
+    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
+        function = function.func if isinstance(function, partial) else function.__wrapped__
+    return iscoroutinefunction(function) or (callable(function) and iscoroutinefunction(type(function).__call__))
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:

@@ -19,7 +19,8 @@ import trio
 
 from chunkwire.llm.dialect import Piece
 from chunkwire.net.connection import PeerGone
-from chunkwire.server.responder import BodyState, ChunkedBody, Responder
+from chunkwire.server.body import BodyState, ChunkedBody
+from chunkwire.server.responder import Responder
 from chunkwire.testing.answers import AskedModel, answer_of, events_of
 from chunkwire.testing.steps import ContentStep
 from chunkwire.wire.encoder import encode_chunk

@@ -1,7 +1,8 @@
 """Wrong use of the server by a program: one plain line that says what was expected, before an octet leaves."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial, wraps
+from typing import Any
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ import trio.testing
 import chunkwire.server
 from chunkwire.net.connection import Connection
 from chunkwire.server import (
+    ChunkedBody,
     Drain,
     Ended,
     IncomingRequest,
@@ -22,7 +24,7 @@ from chunkwire.server import (
     SendTimeout,
     serve,
 )
-from chunkwire.server.routes import list_text
+from chunkwire.server.routes import ResponderFunction, list_text
 from chunkwire.wire.errors import FramingError
 from tests.server.peer import body_of, connect, fetch, get, resource, serving, status_of
 
@@ -90,7 +92,7 @@ async def test_a_placeholder_with_an_asterisk_stands_for_the_rest(rest: str) -> 
 @pytest.mark.parametrize(
     "wrong, says",
     [
-        ({"responder": "answer"}, "expected an async function as the responder, got str"),
+        ({"responder": "answer"}, "expected an async function .* as the responder, got 'answer'"),
         ({"methods": "GET"}, r"expected methods as in \('GET', 'POST'\), got 'GET'"),
         ({"methods": ("get",)}, "expected methods"),
         ({"methods": ()}, "expected methods"),
@@ -121,6 +123,14 @@ async def test_what_cannot_be_served_is_one_line(address: str, resources: list[R
         await serve(address, resources)
 
 
+def test_an_option_that_run_does_not_have_is_refused_by_the_name_of_run() -> None:
+    wrong: dict[str, Any] = {"setings": None}
+    with pytest.raises(
+        LocalError, match=r"^run\(\): expected one of settings, .* got 'setings'; did you mean settings\?$"
+    ):
+        chunkwire.server.run(":0", [], **wrong)
+
+
 async def test_an_admin_address_in_use_leaves_neither_bound() -> None:
     taken = trio.socket.socket()
     with taken:
@@ -142,7 +152,7 @@ async def test_an_address_is_text_and_a_drain_ends_the_server() -> None:
 RESPONSES: dict[str, tuple[Callable[..., Awaitable[object]], str]] = {
     "nothing": (
         lambda response: response.pacer.wait_until(0),
-        "expected a response from the responder of /x, got none",
+        "expected a response from the responder of /x, got none; is an await missing?",
     ),
     "status": (lambda response: response.text(100, "x"), "the status of a final response, 200 to 999, got 100"),
     "octets": (lambda response: response.text(200, b"x"), "expected a text (str), got bytes"),
@@ -173,19 +183,72 @@ async def test_text_for_chunk_data_is_refused_before_an_octet_leaves(caplog: pyt
     assert "expected chunk-data in octets (bytes), got str" in caplog.text
 
 
-async def test_a_responder_that_is_no_async_function_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
-    async def yields(_: IncomingRequest, response: Responder):  # type: ignore[no-untyped-def]
-        yield b"x"
+async def yields(_: IncomingRequest, response: Responder) -> AsyncIterator[bytes]:
+    yield b"x"
 
-    def plain(_: IncomingRequest, response: Responder) -> None:
-        """Return nothing to wait for."""
 
-    async with serving(Resource("/yields", yields), Resource("/plain", plain)) as running:  # type: ignore[arg-type]
-        for target in ("/yields", "/plain"):
-            assert status_of(await running.get(target)) == 500
-    says = "expected an async function without a yield as the responder of "
-    assert f"{says}/yields, got one that returned async_generator" in caplog.text
-    assert f"{says}/plain, got one that returned NoneType" in caplog.text
+def plain(_: IncomingRequest, response: Responder) -> None:
+    """Return nothing to wait for."""
+
+
+class Answering:
+    """Answers where it is called."""
+
+    async def __call__(self, _: IncomingRequest, response: Responder) -> None:
+        await answer(_, response)
+
+
+@wraps(answer)
+def decorated(_: IncomingRequest, response: Responder) -> Awaitable[None]:
+    return answer(_, response)
+
+
+@pytest.mark.parametrize("wrong", [yields, plain, partial(plain), Answering])
+def test_a_responder_that_is_no_async_function_is_refused(wrong: Any) -> None:
+    """Fails where it is found out by the first request, with a 500."""
+    with pytest.raises(
+        LocalError, match=r"^/x: expected an async function \(async def, no yield\) as the responder, got "
+    ):
+        Resource("/x", wrong)
+
+
+@pytest.mark.parametrize(
+    "right", [Answering(), Answering().__call__, partial(answer), partial(Answering()), decorated, partial(decorated)]
+)
+async def test_one_that_comes_to_an_async_function_is_served(right: ResponderFunction) -> None:
+    assert status_of(await fetch("/x", resource(right))) == 200
+
+
+FORGETFUL: dict[str, Callable[[ChunkedBody], object]] = {
+    "all of them": lambda body: [body.send_chunk(b"x"), body.send_chunk(b"y")],
+    "octets": lambda body: body.send_octets(b"1\r\nx\r\n"),
+    "octets to the end": lambda body: body.send_octets(b"0\r\n\r\n"),
+    "the end": lambda body: body.finish([(b"X-T", b"1")]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'ChunkedBody:RuntimeWarning")
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("name", FORGETFUL)
+async def test_a_stream_with_a_write_that_was_not_awaited_is_not_complete(
+    name: str, version: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails where its last-chunk is sent, so that a client takes what is missing for nothing."""
+
+    async def forgets(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk(b"first")
+            FORGETFUL[name](body)
+            if name == "octets to the end":
+                body.mark_complete()
+
+    async with serving(resource(forgets)) as running:
+        async with connect(running.port, b"GET /x HTTP/%b\r\nHost: x\r\n\r\n" % version) as client:
+            got = await (client.read_reset() if version == b"1.0" else client.read_all())
+        assert await running.wait_ended() is Ended.ERROR
+    assert version == b"1.0" or body_of(got) == b"5\r\nfirst\r\n"
+    (record,) = caplog.records
+    assert "expected `await` before each write of a body, as in `await body.send_chunk(…)`, got " in record.getMessage()
 
 
 async def test_a_refusal_is_the_answer_that_it_says() -> None:

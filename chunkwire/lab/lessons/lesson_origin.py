@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from chunkwire.origin.echo import ECHO
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import TEXT, ChunkedBody, Responder
+from chunkwire.server.responder import TEXT, Responder
 from chunkwire.server.routes import Resource, ResponderFunction
 
 SLOW_SECONDS: Final = 0.4

@@ -21,9 +21,10 @@ from chunkwire.origin.scenarios import FAULTS
 from chunkwire.origin.scenarios.playing import HOLD_S, check_version, play, play_fault
 from chunkwire.origin.scenarios.quirks import QUIRKS, Quirk
 from chunkwire.origin.settings import caps_of
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import ChunkedBody, Responder
+from chunkwire.server.responder import Responder
 from chunkwire.wire.durations import format_duration
 
 MAX_BODY_OCTETS: Final = 32 << 20  # of a request: Anthropic's own limit, for images and long documents

@@ -14,9 +14,10 @@ from chunkwire.net.heads import Request
 from chunkwire.origin.scenarios import FAULTS, SCENARIOS, Ending, Scenario, Write, find_scenario
 from chunkwire.origin.settings import caps_of
 from chunkwire.origin.streams import paced
+from chunkwire.server.body import ChunkedBody
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
-from chunkwire.server.responder import TEXT, ChunkedBody, Responder
+from chunkwire.server.responder import TEXT, Responder
 from chunkwire.server.routes import Resource
 from chunkwire.wire.errors import LocalError
 
