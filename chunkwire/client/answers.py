@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import math
 import re
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final, Literal, TypedDict, Unpack
 
 import trio
 
 from chunkwire.client.errors import Deadline, TooLong
+from chunkwire.client.opening import Retry
 from chunkwire.client.opening import open as open_stream
 from chunkwire.client.stream import MAX_CONTENT_OCTETS, Stream
 from chunkwire.client.views import Reads, content
@@ -47,8 +49,11 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import DialError, Url, parse_url
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.net.heads import HeadError
+from chunkwire.net.pool import Pool
+from chunkwire.record.values import Record
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody, LocalError
-from chunkwire.wire.nearest import near
+from chunkwire.wire.limits import Limits
+from chunkwire.wire.nearest import near, refuse_unknown
 
 _SPEC: Final = re.compile(r"(?P<dialect>[a-z-]+):(?P<url>[^#]+)(?:#(?P<model>.+))?")
 _ERROR_OCTETS: Final = 64 * 1024  # of an error response, after which no more is read: JSON, or the start of a page
@@ -185,6 +190,22 @@ class TokenStream:
         return True
 
 
+class StreamOptions(TypedDict, total=False):
+    """Options of `tokens` for its request; see `open`."""
+
+    connect_timeout: float
+    head_timeout: float
+    idle_timeout: float
+    total_timeout: float
+    tls: ssl.SSLContext | None
+    retry: Retry
+    limits: Limits
+    record_to: Callable[[Record], None] | None
+    judges_content: bool
+    pool: Pool | None
+    version: Literal["1.0", "1.1"]
+
+
 @asynccontextmanager
 async def tokens(
     provider: str,
@@ -192,7 +213,7 @@ async def tokens(
     *,
     key: str = "",
     max_octets: int = MAX_CONTENT_OCTETS,
-    **options: Any,
+    **options: Unpack[StreamOptions],
 ) -> AsyncIterator[TokenStream]:
     """Ask a model, and yield its answer once the head of the response has come.
 
@@ -206,12 +227,13 @@ async def tokens(
         key: sent as the dialect requires; "" for none. It is redacted in the message of an `AnswerFailed`, unless it
             has less than 4 characters.
         max_octets: of content: the text and the framing of its events; a longer answer fails.
-        options: of `open`, such as timeouts, `tls`, `retry`, `pool`, `record_to`.
+        options: see `open`.
 
     Raises:
         LocalError: the provider, the question or an option is not valid.
         AnswerFailed: no response, or one with a status of 300 or more.
     """
+    refuse_unknown(options, ("key", "max_octets", *StreamOptions.__annotations__), by="tokens()")
     dialect, url, model = parse_target(provider)
     given: object = question
     if not isinstance(given, str | Question):

@@ -9,7 +9,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TypedDict, Unpack
 
 import trio
 
@@ -27,33 +27,47 @@ from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
 from chunkwire.wire.errors import leaf_errors
+from chunkwire.wire.nearest import refuse_unknown
 
 logger = logging.getLogger(__name__)
 
 
-def run(address: Address | str, resources: Iterable[Resource], **options: Any) -> None:
-    """Run trio, and in it `serve` until Ctrl-C or SIGTERM; streams may then go on for `settings.grace`.
+class ServeOptions(TypedDict, total=False):
+    """Options of `run`; see `serve`."""
 
-    Args:
-        options: those of `serve`, except `handle_signals` and `task_status`.
+    settings: ServerSettings
+    record_to: Callable[[Record], None] | None
+    record_for: RecordFor | None
+    on_end: Callable[[JournalEntry], None] | None
+    admin: Address | str | None
+    admin_site: AdminSite
+    drain: Drain | None
+    metrics: Metrics | None
+    reuse_port: bool
+    certificate: ServerTls | None
+
+
+def run(address: Address | str, resources: Iterable[Resource], **options: Unpack[ServeOptions]) -> None:
+    """Run trio, and in it `serve`, until a drain that Ctrl-C, SIGTERM or `drain` starts is over; then return.
+
+    Streams may go on for `settings.grace`; a second Ctrl-C or SIGTERM ends them at once.
 
     Raises:
-        SystemExit: after Ctrl-C, with 130; if an address cannot be bound, with 71 after one line in the log.
-        LocalError: as `serve`.
+        SystemExit: with 71 after one line in the log, if an address cannot be bound; with 130 at a Ctrl-C before
+            connections are accepted.
+        LocalError: as `serve`, or an option is unknown.
     """
-    is_interrupted = False
-    failures: list[BaseException] = []
+    refuse_unknown(options, ServeOptions.__annotations__, by="run()")
+    code = 0
     try:
         trio.run(partial(serve, address, resources, handle_signals=True, **options), clock=SleeperClock())
     except* KeyboardInterrupt:
-        is_interrupted = True
+        code = 128 + signal.SIGINT  # as a shell has it
     except* ListenError as failed:
-        failures.extend(leaf_errors(failed))
-    if failures:
-        logger.error("%s", failures[0])
-        raise SystemExit(71)  # EX_OSERR of sysexits.h, as the exit code of `chunkwire serve`
-    if is_interrupted:
-        raise SystemExit(128 + signal.SIGINT)  # as a shell has it
+        code = 71  # EX_OSERR of sysexits.h, as the exit code of `chunkwire serve`
+        logger.error("%s", next(leaf_errors(failed)))
+    if code:
+        raise SystemExit(code)
 
 
 async def serve(
@@ -93,7 +107,6 @@ async def serve(
     Raises:
         ListenError: an address cannot be bound.
         LocalError: an address or resource that is not valid, or two resources at one path.
-        KeyboardInterrupt: with `handle_signals`, once a drain that SIGINT started is over.
 
     Cancellation: every stream is cut.
     """

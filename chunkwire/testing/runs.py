@@ -17,10 +17,10 @@ import trio
 from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
-from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps, refuse_unknown
+from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.jsontext import load_json
-from chunkwire.wire.nearest import expected_one_of
+from chunkwire.wire.nearest import expected_one_of, refuse_unknown
 
 MAX_RUNS: Final = 1000  # at once
 MAX_RESPONSES: Final = 1000  # of one run

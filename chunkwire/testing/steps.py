@@ -21,7 +21,7 @@ from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario
 from chunkwire.origin.scenarios.quirks import Quirk, find_quirk
 from chunkwire.server.refusal import Refusal
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import expected_one_of
+from chunkwire.wire.nearest import expected_one_of, refuse_unknown
 
 Response: TypeAlias = str | Sequence[object] | Mapping[str, object] | Scenario | Quirk
 """The description of a response."""
@@ -287,13 +287,6 @@ _FORMS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, object]
     "octets_b64": (("octets_b64", "end"), _read_octets),
     "by_hand": (("by_hand",), _read_by_hand),
 }
-
-
-def refuse_unknown(response: Mapping[str, object], known: Sequence[str]) -> None:
-    """Raise a LocalError if a message has unknown members."""
-    for name in response:
-        if name not in known:
-            raise LocalError(expected_one_of(known, name))
 
 
 def _content(value: object, kind: str) -> object:

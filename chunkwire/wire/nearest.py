@@ -7,7 +7,7 @@ must not know: what the names mean.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, TypeVar
 
 from chunkwire.wire.errors import LocalError
@@ -42,6 +42,13 @@ def _is_first_letter_wrong(word: str, name: str) -> bool:
 def expected_one_of(known: Collection[str], got: object) -> str:
     """Return a message: all known names, what came instead, and the name that was probably meant."""
     return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}, got {got!r:.80}{near(str(got), known)}"
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str], *, by: str = "") -> None:
+    """Raise a LocalError if a name is not known; `by` is what refuses it, such as `run()`."""
+    for name in given:
+        if name not in known:
+            raise LocalError(f"{by}{': ' * bool(by)}{expected_one_of(known, name)}")
 
 
 def look_up(what: str, name: str, among: Mapping[str, T], *, listed_by: str) -> T:

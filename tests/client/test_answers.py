@@ -1,5 +1,6 @@
 """The answer of a language model through the client: what it yields, what it keeps, what it raises."""
 
+import inspect
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +10,7 @@ import trio.testing
 
 from chunkwire import client
 from chunkwire.client import AnswerFailed, Message, Question, Reasoning, Text, ToolCall, Usage
-from chunkwire.client.answers import GRACE_S, as_provider_error, build_request, parse_target
+from chunkwire.client.answers import GRACE_S, StreamOptions, as_provider_error, build_request, parse_target
 from chunkwire.client.opening import Retry
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Answer, ErrorKind, StopReason, WholeToolCall
@@ -43,6 +44,18 @@ async def test_a_list_of_messages_is_no_question_and_the_error_shows_one() -> No
     with pytest.raises(LocalError, match=r"^question: expected a text, or client\.Question\(.*, got list$"):
         async with client.tokens("openai:http://127.0.0.1:1/v1#m", question):
             pass
+
+
+async def test_an_option_that_tokens_does_not_have_is_refused_by_its_name() -> None:
+    wrong: dict[str, Any] = {"head_timout": 1.0}
+    with pytest.raises(LocalError, match=r"^tokens\(\): .*, got 'head_timout'; did you mean head_timeout\?$"):
+        async with client.tokens("openai:http://127.0.0.1:1/v1#m", "Hi", **wrong):
+            pass  # never entered
+
+
+def test_the_options_of_tokens_are_those_of_open() -> None:
+    own = {"fields", "body", "json", "method", "url"}
+    assert StreamOptions.__annotations__.keys() == inspect.signature(client.open).parameters.keys() - own
 
 
 async def test_events_come_in_their_order_and_are_kept() -> None:
