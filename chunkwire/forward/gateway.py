@@ -335,7 +335,6 @@ async def serve_gateway(
     Raises:
         ListenError: an address cannot be bound.
         LocalError: a text is no address, or `reuse_port` is not possible.
-        KeyboardInterrupt: with `handle_signals`, once a drain that SIGINT started is over.
     """
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")
