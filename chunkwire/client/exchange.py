@@ -28,7 +28,7 @@ from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.net.pool import Pool, may_keep, server_of
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
-from chunkwire.wire.errors import ChunkwireError, describe_error
+from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 
 _SHORT_OCTETS: Final = 16384  # of a body that is sent with its head: a socket's send buffer takes so many at once
@@ -175,7 +175,7 @@ class ClientExchange:
             error.add_note(HTTPS_HINT)
         if self._recorder is not None:
             verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
-            self._recorder.end(time.monotonic() - self.began, verdict, error=describe_error(error))
+            self._recorder.end(time.monotonic() - self.began, verdict, error=str(error))
         return error
 
     async def finish(self) -> None:

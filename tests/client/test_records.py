@@ -47,13 +47,16 @@ async def test_the_chunks_of_a_request_are_recorded_on_their_way_up() -> None:
     ]
 
 
-async def test_a_failure_before_the_head_has_its_end_in_the_recording(answered: Answered) -> None:
+@pytest.mark.parametrize("octets", [b"", b"HTTP/1.1 2"])
+async def test_a_failure_before_the_head_has_its_end_in_the_recording(answered: Answered, octets: bytes) -> None:
+    """Fails where the record repeats the hint for a person that the error of an empty answer has as a note."""
     records: list[Record] = []
-    with pytest.raises(ChunkwireError):
-        async with answered(b"HTTP/1.1 2", end="reset", record_to=records.append):
+    with pytest.raises(ChunkwireError) as caught:
+        async with answered(octets, end="reset", record_to=records.append):
             pass  # never entered
     assert isinstance(records[-1], EndRecord)
-    assert records[-1].framing == "reset"
+    assert (records[-1].framing, records[-1].error) == ("reset", str(caught.value))
+    assert hasattr(caught.value, "__notes__") is (octets == b"")
 
 
 async def test_leaving_is_recorded() -> None:
