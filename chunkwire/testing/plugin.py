@@ -28,6 +28,12 @@ _SCENARIO = "scenario"
 _ORIGIN = pytest.StashKey["Origin"]()
 
 
+class _WrongMarker(str):
+    """What is wrong with a marker; the argument `scenario` of its test."""
+
+    __slots__ = ()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
     config.addinivalue_line(
@@ -57,8 +63,10 @@ def scenario() -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """End the runs of the origin before the test is over: a run that did not go as planned fails the test.
 
-    At the teardown it would be an error beside a test that passed.
+    At the teardown it would be an error beside a test that passed. A test whose marker is wrong is not run.
     """
+    if isinstance(wrong := _given(item), _WrongMarker):
+        pytest.fail(wrong, pytrace=False)
     origin = item.stash.get(_ORIGIN, None)
     try:
         result = yield
@@ -96,8 +104,7 @@ def _about_scenario(item: pytest.Item) -> str:
     from chunkwire.origin.scenarios import Scenario
     from chunkwire.origin.scenarios.quirks import Quirk
 
-    callspec = getattr(item, "callspec", None)  # none if the marker was added after the collection
-    given = None if callspec is None else callspec.params.get(_SCENARIO)
+    given = _given(item)
     if isinstance(given, Quirk):
         return f"chunkwire: {given.name}: {given.summary}; sent by {given.who} ({given.seen})"
     if isinstance(given, Scenario):
@@ -105,6 +112,12 @@ def _about_scenario(item: pytest.Item) -> str:
         about = f"chunkwire: {given.name}: {given.summary}; a sound client must {given.demand} ({where})"
         return f"{about}; {_remedy(given)}"
     return ""
+
+
+def _given(item: pytest.Item) -> object:
+    """Return the argument `scenario` of a test; None for one without, also if its marker was added afterwards."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get(_SCENARIO)
 
 
 def _remedy(failed: Scenario) -> str:
@@ -117,7 +130,10 @@ def _remedy(failed: Scenario) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize a marked test: it is run once with each scenario or quirk in the arguments of its markers."""
+    """Parametrize a marked test: it is run once with each scenario or quirk in the arguments of its markers.
+
+    A wrong marker fails this test alone: an error here would stop the collection of the whole run.
+    """
     markers = list(metafunc.definition.iter_markers(_MARKER))
     if not markers:
         return
@@ -129,9 +145,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         given = [each for marker in markers for argument in marker.args for each in _scenarios_in(argument)]
         if not given:
             raise LocalError("expected scenarios in the marker, as in chunkwire(LEGAL)")
-    except LocalError as error:  # pytest prints a CollectError without a traceback
-        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from error
-    metafunc.parametrize(_SCENARIO, given, ids=[each.name for each in given])
+    except LocalError as error:
+        if _SCENARIO not in metafunc.fixturenames:
+            metafunc.fixturenames.append(_SCENARIO)
+        metafunc.parametrize(_SCENARIO, [_WrongMarker(str(error))], ids=["wrong"])
+    else:
+        metafunc.parametrize(_SCENARIO, given, ids=[each.name for each in given])
 
 
 def _scenarios_in(argument: object) -> Sequence[Scenario | Quirk]:

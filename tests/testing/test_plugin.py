@@ -98,7 +98,8 @@ def test_loaded():
     assert "1 passed" in printed
 
 
-def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
+def test_a_marker_that_is_wrong_fails_its_test_alone_in_one_line(tmp_path: Path) -> None:
+    """Fails where it stops the collection, so that no other test is run."""
     wrong = {
         ("'xyz'", "scenario"): "no scenario 'xyz'; the nearest are ",
         ("'no-dnoe'", "scenario"): "no scenario 'no-dnoe'; did you mean no-done?",
@@ -107,15 +108,15 @@ def test_a_marker_that_is_wrong_is_one_line(tmp_path: Path) -> None:
         ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",
         ("7", "scenario"): "expected scenarios in the marker, got 7",
     }
+    source = "import pytest\ndef test_right(): pass\n"
     for number, (marker, signature) in enumerate(wrong):
-        source = f"import pytest\n@pytest.mark.chunkwire({marker})\ndef test_it({signature}): pass\n"
-        tmp_path.joinpath(f"test_{number}.py").write_text(source)
-    printed = run_pytest(tmp_path, "", *ALONE)
+        source += f"@pytest.mark.chunkwire({marker})\ndef test_{number}({signature}): pass\n"
+    printed = run_pytest(tmp_path, source, *ALONE)
     for number, line in enumerate(wrong.values()):
-        assert f"test_{number}.py::test_it: {line}" in printed
+        assert re.search(rf"^_+ test_{number}\[wrong\] _+\n{re.escape(line)}", printed, re.MULTILINE)
     assert "Traceback" not in printed
     assert "plugin.py" not in printed
-    assert "6 errors" in printed
+    assert "6 failed, 1 passed" in printed
 
 
 WRONG_CALLS = """
