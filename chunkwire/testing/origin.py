@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
-from typing import Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 import trio
 
@@ -28,6 +28,7 @@ from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRu
 from chunkwire.testing.steps import Response, naming
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import near, refuse_unknown
 
 _LOOPBACK: Final = Address("127.0.0.1", 0)
 
@@ -46,7 +47,18 @@ class RunOptions(TypedDict, total=False):
     by_hand: bool
 
 
-class OriginRun:
+class _Suggesting:
+    """Suggests the nearest public attribute for one that is missing."""
+
+    if not TYPE_CHECKING:  # a type checker would take every attribute for one that is there
+
+        def __getattr__(self, name):
+            __tracebackhide__ = True  # pytest ends the traceback at the line of the test
+            known = [each for each in dir(self) if not each.startswith("_")]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near(name, known)}")
+
+
+class OriginRun(_Suggesting):
     """A sequence of responses at a base URL.
 
     Attributes:
@@ -154,7 +166,7 @@ class OriginRun:
         return f"<{self.kind} run at {self.url}>"
 
 
-class Origin:
+class Origin(_Suggesting):
     """An origin on a new thread, for the duration of the `with` block.
 
         with Origin() as origin:
@@ -179,12 +191,12 @@ class Origin:
             self._mode = parse_mode(gateway) if isinstance(gateway, str) else EXACT_MODE if gateway else None
         self._runs = Runs()
 
-    def openai(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def openai(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of OpenAI chat completions and responses, also Azure's; `run.url` is the SDK's base_url.
 
         Args:
-            responses: a response or a list of responses. A response is a text, a list of the texts of its deltas, or
-                the result of a function of `chunkwire.testing`. None gives one response with a sample text.
+            responses: one or several; a single list is a list of responses. A response is a text, a list of the texts
+                of its deltas, or the result of a function of `chunkwire.testing`. By default one with a sample text.
             options: see `RunOptions`.
 
         Raises:
@@ -192,45 +204,47 @@ class Origin:
         """
         return self._begin("openai", responses, options)
 
-    def anthropic(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def anthropic(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Anthropic messages; see `openai`."""
         return self._begin("anthropic", responses, options)
 
-    def gemini(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def gemini(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Gemini's generated content; see `openai`."""
         return self._begin("gemini", responses, options)
 
-    def bedrock(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def bedrock(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of Bedrock's ConverseStream and InvokeModel; see `openai`."""
         return self._begin("bedrock", responses, options)
 
-    def sse(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def sse(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of server-sent events: a response is a text (one event), or a list of texts and mappings."""
         return self._begin("sse", responses, options)
 
-    def ndjson(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def ndjson(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of JSON lines: a response is a list of values, one for each line."""
         return self._begin("ndjson", responses, options)
 
-    def text(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def text(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of plain text: a response is a text, or a list of texts, each sent as a chunk."""
         return self._begin("text", responses, options)
 
-    def frames(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def frames(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of frame plans: a response is a plan such as `5@0,6:a=1@100,0@200`, as in `/frames`."""
         return self._begin("frames", responses, options)
 
-    def websocket(self, responses: Response | None = None, **options: Unpack[RunOptions]) -> OriginRun:
+    def websocket(self, *responses: Response, **options: Unpack[RunOptions]) -> OriginRun:
         """Begin a run of WebSockets: a response is a list of messages, sent before a Close frame (package: wsproto)."""
         return self._begin("websocket", responses, options)
 
-    def _begin(self, kind: str, responses: Response | None, options: RunOptions) -> OriginRun:
+    def _begin(self, kind: str, responses: tuple[Response, ...], options: RunOptions) -> OriginRun:
         if not self.url:
             raise RuntimeError("expected an origin that was entered: with Origin() as origin")
+        refuse_unknown(options, RunOptions.__annotations__, by=f"{kind}()")
         is_by_hand = options.get("by_hand", False)
-        if is_by_hand and responses is not None:
+        if is_by_hand and responses:
             raise LocalError("expected either responses or by_hand=True; by_hand() is a response among others")
-        listed: object = [by_hand()] if is_by_hand else [{}] if responses is None else responses
+        sample: Response = by_hand() if is_by_hand else {}
+        listed: object = responses[0] if len(responses) == 1 else responses or [sample]
         others = {name: value for name, value in options.items() if name != "by_hand"}
         return OriginRun(self._runs.begin({"kind": kind, "responses": listed, **others}), self.url, self)
 
@@ -240,13 +254,13 @@ class Origin:
         Raises:
             RunFailed: a run did not go as planned; a line for each deviation.
         """
-        if deviations := self.end_all(None if runs is None else [run.served for run in runs]):
+        if deviations := self.end_all(runs):
             raise RunFailed(deviations)
 
-    def end_all(self, runs: Iterable[ServedRun] | None = None) -> str:
+    def end_all(self, runs: Iterable[OriginRun] | None = None) -> str:
         """End these runs, or all runs, and return their deviations, a line each."""
         lines: list[str] = []
-        for run in self._runs.all() if runs is None else runs:
+        for run in self._runs.all() if runs is None else [run.served for run in runs]:
             lines += [f"{run.kind} run: {failure}" for failure in self._runs.end(run)]
             if run.hands:
                 self.thread.post(run.stop)

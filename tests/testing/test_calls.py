@@ -8,12 +8,17 @@ import pytest
 
 from chunkwire.testing import Origin, RunFailed
 from chunkwire.wire.errors import LocalError
+from tests.testing.test_runs import fetch
 
 # The calls are wrong on purpose, for a type checker too.
 WRONG: list[tuple[Callable[[Any], object], str]] = [
-    (lambda origin: origin.sse("a", framng="tiny"), "expected one of .*, got 'framng'; did you mean framing?"),
+    (
+        lambda origin: origin.sse("a", framng="tiny"),
+        r"sse\(\): expected one of framing, .*, got 'framng'; did you mean framing\?$",
+    ),
     (lambda origin: origin.sse("a", repeats="x"), "repeats: expected true or false, got 'x'"),
     (lambda origin: origin.sse("a", framing=5), "framing: expected a scenario or its name as framing, got 5"),
+    (lambda origin: origin.sse("a", 5), "response 2: expected a list, got 5"),
     (lambda origin: origin.sse(5), "responses: expected a response, such as a text, or a list of them, got 5"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),
@@ -28,6 +33,27 @@ def origin() -> Generator[Origin, None, None]:
         yield made
         with suppress(RunFailed):
             made.end()
+
+
+@pytest.mark.parametrize("given", [("one", "two"), (["one", "two"],), (("one", "two"),)])
+def test_several_responses_are_several_arguments_or_one_list(origin: Origin, given: tuple[Any, ...]) -> None:
+    run = origin.text(*given)
+    assert [fetch(run.url) for _ in range(2)] == [b"one", b"two"]
+
+
+def test_a_list_among_several_arguments_is_one_response(origin: Origin) -> None:
+    run = origin.text(["on", "e"], "two")
+    assert [fetch(run.url) for _ in range(2)] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "name, line", [("opnai", "'Origin' object .*'opnai'; did you mean openai"), ("zzz", ".*'zzz'$")]
+)
+def test_a_misspelt_attribute_is_answered_by_the_nearest_one(origin: Origin, name: str, line: str) -> None:
+    with pytest.raises(AttributeError, match=f"^{line}"):
+        getattr(origin, name)
+    with pytest.raises(AttributeError, match=r"'OriginRun' .*'request'; did you mean requests"):
+        getattr(origin.sse(), "request")  # noqa: B009  mypy knows that it is not there
 
 
 @pytest.mark.parametrize("wrong, line", WRONG)
