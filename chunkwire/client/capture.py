@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from chunkwire.client.captured import HEAD_IN_DATA, MAX_STRAY_OCTETS, NO_BODY, CapturedMessage, CaptureWatcher, Strays
@@ -60,7 +61,7 @@ class CaptureReader:
         self._limits = limits
         self._held = b""
         self._message: CapturedMessage | None = None
-        self._step = self._between
+        self._step: Callable[[], bool] = self._between
         self.asked: deque[bytes] = deque(maxlen=MAX_ASKED)
         self._seen = {"request": 0, "response": 0}
         self._is_headless = True  # a chunked body without a head may begin here: at the start, and after another one
@@ -91,7 +92,7 @@ class CaptureReader:
             error: the reason; None for the end of the input.
         """
         self._t, self._is_over = t, True
-        while self._held and self._step == self._between and self._decide(is_last=True):
+        while self._held and self._step == self._between and self._between(is_last=True):
             while self._held and self._step != self._between and self._step():
                 pass
         message = self._message
@@ -108,19 +109,12 @@ class CaptureReader:
             else:
                 self._end_body(message, message.scanner, framing, error)
 
-    def _between(self) -> bool:
-        return self._decide(is_last=False)
-
-    def _decide(self, *, is_last: bool) -> bool:
-        """Decide what begins with the held octets; False if more octets are needed."""
+    def _between(self, *, is_last: bool = False) -> bool:
+        """Decide what begins with the held octets, between two messages; False if more octets are needed."""
         known = name_protocol(self._held) if self._is_first else None
         may_be_named = self._is_first and not is_last and len(self._held) < MAX_NAME_OCTETS
-        found = sniff(
-            self._held,
-            may_be_chunked=self._is_headless,
-            is_lenient=self._limits.allow_padding,
-            is_last=is_last,
-        )
+        lenient = self._limits.allow_padding
+        found = sniff(self._held, may_be_chunked=self._is_headless, is_lenient=lenient, is_last=is_last)
         if known is not None and not (found is Beginning.RESPONSE and self._held[5:6] == b"1"):
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
         elif found is Beginning.UNDECIDED or (found is Beginning.OTHER and may_be_named):

@@ -27,7 +27,7 @@ STATUS_OF: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.SERVER: 500,
     ErrorKind.OVERLOADED: 503,
     ErrorKind.TIMEOUT: 504,
-    # A reader finds these; to a client of a mock that is set to fail with one, it is a failure of the server.
+    # Only a reader reports these. A mock that is set to fail with one answers as a server that failed.
     ErrorKind.UNREACHABLE: 502,
     ErrorKind.NOT_A_STREAM: 500,
     ErrorKind.BROKEN: 500,

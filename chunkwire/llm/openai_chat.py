@@ -128,9 +128,9 @@ class _ChatInterpreter(Interpreter):
         if not has_message:
             yield from self._take_delta(delta if isinstance(delta, dict) else {"content": choice.get("text")})
             self._has_deltas = True
-        elif isinstance(message, dict) and not self._has_deltas:  # after deltas, it repeats them
+        elif isinstance(message, dict) and not self._has_deltas:  # after deltas, the message repeats them
             yield from self._take_delta(message)
-        finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # Gemini had the latter
+        finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # the latter: Gemini
         if _FAILURES.fullmatch(finish):
             kind = kind_of_name(finish, text_at(choice, "native_finish_reason")) or ErrorKind.SERVER
             yield ProviderError(kind, f"the answer was broken off: finish_reason is {finish!r}")

@@ -74,7 +74,7 @@ class _ResponsesInterpreter(Interpreter):
         more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
         match kind:
             case "response.output_text.done" | "response.refusal.done" if index not in self._with_content:
-                part = {**payload, "type": kind.split(".")[1]}  # nothing of it came before
+                part = {**payload, "type": kind.split(".")[1]}  # it had no deltas
                 yield from self._take_item(payload, {"content": [part]})
             case "response.function_call_arguments.done":
                 yield from self._calls.complete(index, delta_at(payload, "arguments"))
@@ -100,9 +100,9 @@ class _ResponsesInterpreter(Interpreter):
                 yield Reasoning("")  # its text may be withheld
 
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
-        """Yield what an item has of which nothing came before."""
+        """Yield the content of an item, or what of it has not come in deltas."""
         index = number_at(payload, "output_index")
-        has_id = text_at(item, "type") in _CALLS and text_at(item, "call_id") != ""  # known by it, without an index too
+        has_id = text_at(item, "type") in _CALLS and text_at(item, "call_id") != ""  # `_calls` knows it by its id
         if has_id or index not in self._with_content | self._with_reasoning:
             yield from self._take_item(payload, item)
         elif text_at(item, "type") in _CALLS:

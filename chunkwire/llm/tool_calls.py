@@ -21,14 +21,14 @@ class _Call:
     name: str
     has_arguments: bool = False
     has_ended: bool = False
-    is_repeated: bool = False  # it began again after its end: the arguments that follow came before
+    is_repeated: bool = False  # it began again after its end: the arguments that follow are repeated too
 
 
 class ToolCalls:
     """The tool calls of one answer, numbered from 0; what a provider sends again is left out.
 
-    A key is where a dialect puts a call: the index of its block or item. A later call may have the same key; what
-    follows then belongs to the later one.
+    A key is where a dialect puts a call: the index of its block or item. If a later call has the same key, the events
+    that follow belong to it.
     """
 
     def __init__(self) -> None:
