@@ -116,9 +116,9 @@ async def _curl(address: str, target: str) -> Trial:
         return Trial("curl", "absent", "not installed here")
     done = await _run(("curl", "-sS", "-m", "8", "-w", "\n%{size_download}", f"http://{address}{target}"))
     if done is None:
-        return Trial("curl", "error", "no end within its time")
+        return Trial("curl", "error", f"no end within {CLIENT_SECONDS:g} s")
     if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip() or "no words"
+        words = done.stderr.decode("utf-8", "replace").strip() or "it printed nothing"
         return Trial("curl", "error", f"exit {done.returncode}: {words[:_MAX_DETAIL]}")
     had = done.stdout.rpartition(b"\n")[2].decode("ascii", "replace")
     return Trial("curl", "ok", f"exit 0, {had} octets of content")
@@ -128,8 +128,8 @@ async def _printing(client: str, words: Sequence[str]) -> Trial:
     """Return the trial of a client that prints `ok …` or its error."""
     done = await _run(words)
     if done is None:
-        return Trial(client, "error", "no end within its time")
-    text = done.stdout.decode("utf-8", "replace").strip() or "no words"
+        return Trial(client, "error", f"no end within {CLIENT_SECONDS:g} s")
+    text = done.stdout.decode("utf-8", "replace").strip() or "it printed nothing"
     return Trial(client, "ok" if text.startswith("ok ") else "error", text.removeprefix("ok ")[:_MAX_DETAIL])
 
 

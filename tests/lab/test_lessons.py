@@ -80,7 +80,7 @@ ATTEMPTS: Final = [
         9,
         [
             (f"{POST}d\r\ndata: caf\xc3\xa9\n\n\r\n0\r\n\r\n", True, "in one chunk"),
-            (f"{POST}d\r\ndata: caf\xc3\xa9\n\n\r\n0\r\n\r\n", False, "You cut the data nowhere"),
+            (f"{POST}d\r\ndata: caf\xc3\xa9\n\n\r\n0\r\n\r\n", False, "You did not cut the data"),
             (f"{POST}9\r\ndata: caf\r\n4\r\n\xc3\xa9\n\n\r\n0\r\n\r\n", False, "after 9"),
             (f"{POST}a\r\ndata: caf\xc3\r\n3\r\n\xa9\n\n\r\n0\r\n\r\n", True, "You cut inside the é"),
         ],

@@ -207,8 +207,8 @@ def _cut_inside(message: ReadMessage, connection: WatchedConnection) -> Judgemen
         return mistake
     if _EVENT.index(b"\xc3") + 1 in ends:
         return right("You cut inside the é. The same two decoders:", *_decoders(message))
-    what = f"after {', '.join(map(str, ends))}" if ends else "nowhere"
-    sentence = f"You cut the data {what}. The octets of é are number 10 and 11: cut after 10."
+    cut = f"You cut the data after {', '.join(map(str, ends))}" if ends else "You did not cut the data"
+    sentence = f"{cut}. The octets of é are number 10 and 11: cut after 10."
     return message.wrong(sentence)
 
 

@@ -60,7 +60,7 @@ def _departure(connection: WatchedConnection) -> tuple[str, ...]:
     lines = [f"{left}your side sent FIN; the server saw it, and went on"]
     late = [read.t for read in connection.answered if read.t > (connection.client_ended_at or 0)]
     lines += [f"{t:7.3f} s  the server wrote another chunk, without an error" for t in late[:1]]
-    return (*lines, "           RST came back: only then it knew that nobody reads")
+    return (*lines, "           RST came back: only then the server knew that nobody reads")
 
 
 def _half_closed(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -109,9 +109,7 @@ def _which_holds(given: str, connections: Sequence[WatchedConnection]) -> Judgem
         return unseen
     evidence = tuple(_times(seen[hop]) for hop in _HOPS)
     if answer != _HELD:
-        return wrong(
-            f"What you saw yourself says otherwise: through {answer} the lines came one by one.", evidence=evidence
-        )
+        return wrong(f"What you saw says otherwise: through {answer} the lines came one by one.", evidence=evidence)
     return right("Yes: hop-b kept everything until the stream had ended, and then sent it at once.", *evidence)
 
 
@@ -121,7 +119,7 @@ def _how_many(given: str, connections: Sequence[WatchedConnection]) -> Judgement
         return unseen
     if given.strip() != "1":
         return wrong("Look at the output of --raw: each size line begins a chunk. How many are there before the 0?")
-    return right("One: hop-b joined five chunks to a single one.")
+    return right("One: hop-b joined the five chunks.")
 
 
 NOBODY_LISTENS: Final = "Nobody listens there yet: start the first command, then curl."
@@ -156,7 +154,7 @@ def _served(connection: WatchedConnection) -> Judgement | None:
     if not message.chunks:
         return message.wrong("Your body ended without a chunk; send one before the 0.")
     return right(
-        f"curl took your {len(message.octets)} octets for those of a web server, and ended when you wrote the end."
+        f"curl took your {len(message.octets)} octets as the answer of a web server, and ended at your last empty line."
     )
 
 
@@ -170,7 +168,7 @@ def _cut_short(connection: WatchedConnection) -> Judgement | None:
     if not message.chunks:
         sentence = "The connection ended before your first chunk was whole."
         return message.wrong(sentence, len(message.octets), hint=message.hint)
-    return right("curl printed what had come, and took it for cut: exit 18.", hint=LEAVE)
+    return right("curl printed what had come, and reported that the body is cut: exit 18.", hint=LEAVE)
 
 
 JUDGES: Final[Mapping[int, Sequence[Judge]]] = {8: (_served, _cut_short), 10: (request(_left), request(_half_closed))}
