@@ -191,6 +191,7 @@ def is_decodable(body: bytes) -> bool:
         (parse_mode, "fast"),
         (parse_mode, "slice"),
         (parse_mode, "slice=0"),
+        (parse_mode, "slice=5ms"),
         (parse_mode, "coalesce=0ms"),
         (parse_mode, "buffer=1"),
         (parse_fault, "boom"),
@@ -203,6 +204,13 @@ def test_a_mode_or_fault_that_is_none_is_one_line(parse: Callable[[str], object]
     with pytest.raises(LocalError, match=r"expected |no scenario ") as caught:
         parse(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text, hint", [("slcie=3", "; did you mean slice?"), ("slice=x", "got 'slice=x'")])
+def test_another_mode_is_suggested_for_a_misspelt_one_alone(text: str, hint: str) -> None:
+    with pytest.raises(LocalError) as caught:
+        parse_mode(text)
+    assert str(caught.value).endswith(hint)
 
 
 @pytest.mark.parametrize("value", [b"?1", b"?1;a=b"])

@@ -142,6 +142,15 @@ async def test_streams_of_one_client_have_a_limit() -> None:
                 await gateway.wait_ended()
 
 
+async def test_a_stream_that_ends_makes_room_for_one_more_alone() -> None:
+    settings = replace(DEFAULT_GATEWAY_SETTINGS, max_streams_per_client=2)
+    async with forwarding(settings=settings) as gateway, gateway.connect(get()), gateway.asked():
+        await gateway.relay(get(), answer(b"Content-Length: 0"))
+        await gateway.wait_ended()
+        async with gateway.connect(get()), gateway.asked():
+            assert status_of(await gateway.ask(get())) == 429
+
+
 async def test_clients_of_a_unix_socket_have_no_limit_of_streams() -> None:
     """They have no address. Fails where all of them count as one client."""
     settings = replace(DEFAULT_GATEWAY_SETTINGS, max_streams_per_client=1)

@@ -6,6 +6,7 @@ import pytest
 
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.net.listen import Address, parse_address
+from chunkwire.net.unix import MAX_PATH_OCTETS
 from chunkwire.wire.errors import LocalError
 
 
@@ -104,6 +105,13 @@ def test_a_host_alone_takes_the_default_port_where_there_is_one(text: str, addre
 def test_what_is_no_host_alone_is_refused_with_a_default_port_too(text: str) -> None:
     with pytest.raises(LocalError, match=r"^expected "):
         parse_address(text, default_port=8081)
+
+
+def test_the_path_of_a_unix_socket_has_a_limit() -> None:
+    path = "/" + "x" * (MAX_PATH_OCTETS - 1)
+    assert parse_address(f"unix:{path}") == Address(path, 0)
+    with pytest.raises(LocalError, match=f"at most {MAX_PATH_OCTETS} octets, which a Unix socket may have, got"):
+        parse_address(f"unix:{path}x")
 
 
 @pytest.mark.parametrize(

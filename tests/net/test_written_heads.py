@@ -54,6 +54,13 @@ async def test_what_came_folded_or_with_lf_alone_leaves_with_crlf() -> None:
         assert await read_to_end(far) == b"GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\n\r\n"
 
 
+@pytest.mark.parametrize("others", [(), ((b"A", b"1"),), ((b"A", b"1"), (b"B", b"2"))], ids=len)
+def test_host_is_the_first_line_of_a_request_wherever_it_was(others: tuple[Field, ...]) -> None:
+    head = write_request(Request(b"GET", b"/", fields=(*others, (b"Host", b"x"))))
+    assert head == write_request(Request(b"GET", b"/", fields=((b"Host", b"x"), *others)))
+    assert head.startswith(b"GET / HTTP/1.1\r\nHost: x\r\n")
+
+
 async def test_a_chunked_head_says_chunked_and_keeps_the_connection() -> None:
     assert (await asked()).head_octets(answer(CHUNKED)) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
