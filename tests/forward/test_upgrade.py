@@ -100,10 +100,11 @@ async def test_the_last_octets_of_a_tunnel_arrive() -> None:
         await open_tunnel(client, upstream)
         await upstream.send_eof()
         assert await client.read_all() == b""
-        await client.send(b"last words")
+        last = bytes(400_000)  # more than the upstream's kernel takes before it reads
+        await client.send(last)
         await client.send_eof()
         await gateway.wait_ended()
-        assert await upstream.read_all() == b"last words"
+        assert await upstream.read_all() == last
 
 
 @pytest.mark.parametrize("pair", [tcp_pair, unix_pair])
