@@ -30,6 +30,7 @@ from tests.net.peer import (
     tcp_pair,
     unix_pair,
 )
+from tests.net.secured import secured_pair
 from tests.patience import PATIENCE
 
 BODY = b"5\r\nhello\r\n0\r\n\r\n"
@@ -64,6 +65,20 @@ async def test_a_peek_leaves_the_octets_in_the_socket() -> None:
         assert await connection.receive_some() == b"a"
         await far.send_eof()
         assert not await connection.peek()
+
+
+@pytest.mark.parametrize("is_secured", [False, True], ids=["cleartext", "TLS"])
+async def test_a_receive_after_our_own_close_names_this_side(is_secured: bool) -> None:
+    if is_secured:
+        near, end = await secured_pair(is_server=True)
+        connection, far = Connection(near), end.transport
+    else:
+        plain, far = await tcp_pair()
+        connection = Connection(plain)
+    async with far:
+        connection.close_nowait()
+        with pytest.raises(PeerGone, match="closed by this side"):
+            await connection.receive_some()
 
 
 async def test_a_peek_sees_a_reset() -> None:

@@ -189,3 +189,16 @@ async def test_a_cancelled_body_leaves_the_mover_as_it_was(make_mover: MakeMover
         assert await second.read_rest() == BODY
         await first.aclose()
         await second.aclose()
+
+
+async def test_connections_may_go_from_one_mover_to_another_between_two_bodies(make_mover: MakeMover) -> None:
+    """Fails where a mover still watches the sockets of a body that has ended: another one could not."""
+    carried = await open_carried()
+    async with running(make_mover) as (first, _), running(make_mover) as (second, _):
+        for mover in (first, second):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(mover.move, carried.source, carried.sink, ChunkedScanner(), name="move")
+                await trio.testing.wait_all_tasks_blocked()
+                await carried.send(FRAME + END)
+                await carried.expect(FRAME + END)
+    await carried.aclose()

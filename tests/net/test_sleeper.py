@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from chunkwire.net.sleeper import Form, Pacer, current_sleeper
-from chunkwire.net.triosleep import SleeperClock
+from chunkwire.net.triosleep import SleeperClock, exact_wait
 from tests.net.carry import plain_sleeper
 from tests.patience import PATIENCE
 
@@ -34,6 +34,18 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Promise], None]:
         trio.run(main, clock=SleeperClock() if form is Form.CLOCK else None, strict_exception_groups=True)
 
     return run
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll")
+def test_an_exact_wait_says_whether_something_is_ready() -> None:
+    near, far = socket.socketpair()
+    with near, far, select.epoll() as epoll:
+        epoll.register(near, select.EPOLLIN)
+        wait = exact_wait(epoll)
+        assert not wait(0.0)
+        far.send(b"x")
+        assert wait(PATIENCE)
+    assert not exact_wait(None)(PATIENCE)
 
 
 Keep = Callable[[Promise], None]

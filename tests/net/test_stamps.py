@@ -122,6 +122,13 @@ async def test_the_stamps_of_writes_without_a_row_are_taken_too(pair: Pair, monk
     assert not _has_stamps(pair.near)
 
 
+async def test_a_stamp_that_has_not_come_is_0(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SocketStamps, "drain", lambda self: None)
+    pair.sender.write(b"x")
+    [(_, _, left, queued)] = pair.sender.sent.rows()
+    assert (left, queued) == (0, 0)
+
+
 async def test_a_peek_leaves_the_octet_that_it_waits_for(pair: Pair) -> None:
     await pair.near.send(b"xy")
     with trio.fail_after(PATIENCE):
