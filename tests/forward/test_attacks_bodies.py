@@ -7,6 +7,8 @@ beginning arrives, and no end; a request is answered 400, and what follows it is
 import pytest
 import trio
 
+from chunkwire.forward.failure import client_failure
+from chunkwire.wire.errors import FramingError, Rule
 from tests.conformance.vectors import load
 from tests.forward.wire import TEXT, chunked, forwarding, get
 from tests.net.carry import MakeMover
@@ -56,3 +58,9 @@ async def test_one_octet_chunks_starve_nobody(make_mover: MakeMover) -> None:
                 await other.expect(TEXT)
             for _ in range(9):
                 await client.expect(flood)
+
+
+@pytest.mark.parametrize("hint, details", [("", "expected CRLF"), ("Use nc -C.", "expected CRLF. Use nc -C.")])
+def test_the_answer_to_a_refused_body_has_its_hint_where_there_is_one(hint: str, details: str) -> None:
+    error = FramingError(Rule.BARE_LF, 0, b"\n", Rule.BARE_LF.section, "expected CRLF", hint)
+    assert client_failure(error).details == details
