@@ -1,9 +1,11 @@
-"""`--barrier` and a body that the close delimits: the close is its end, and waits as a last-chunk does."""
+"""`--barrier` and bodies without chunks: their parts, and the close, which waits as a last-chunk does."""
 
 import select
 
 import trio.testing
 
+from chunkwire.forward.barrier import _EVENT, _parts_of
+from chunkwire.wire.frames import Data
 from tests.forward.test_barrier import HELD, NAMED, acknowledge
 from tests.forward.wire import answer, forwarding, get
 from tests.net.carry import MakeMover
@@ -21,3 +23,8 @@ async def test_a_close_that_delimits_a_body_waits_for_the_last_acknowledgement(m
             assert not select.select([client.stream.socket], [], [], 0)[0]
             assert b" 204 " in await acknowledge(gateway, 1)
             assert await client.read_all() == b""
+
+
+def test_the_parts_of_content_have_their_own_offsets() -> None:
+    parts = _parts_of([Data(7, b"a\n\nbc\n\n")], _EVENT)
+    assert list(parts) == [[Data(7, b"a\n\n")], [Data(10, b"bc\n\n")]]
