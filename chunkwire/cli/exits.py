@@ -41,9 +41,9 @@ class ExitCode(enum.IntEnum):
     CANNOT_BIND = 71
     """An address to listen on cannot be bound."""
     INTERRUPTED = 130
-    """SIGINT: Ctrl-C; a server that it ends exits with OK."""
+    """SIGINT: Ctrl-C."""
     TERMINATED = 143
-    """SIGTERM; a server that it ends exits with OK."""
+    """SIGTERM; servers exit with OK after it."""
 
 
 FRAMING_EXITS = {

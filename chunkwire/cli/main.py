@@ -50,8 +50,8 @@ OTHER_NAMES: Final = {
 DESCRIPTION: Final = "The wire of HTTP/1.1 streaming in plain sight: each chunk, when it came, and which hop held it."
 EPILOG: Final = f"""\
 exit codes: 0 ok, 1 a finding, 2 usage, 7 no connection, 18 cut, 22 HTTP error, 28 timeout, 52 empty reply,
-  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM (both: 0 of
-  serve, forward and ask)
+  56 broken framing or reset, 70 a bug of chunkwire, 71 cannot bind, 130 Ctrl-C, 143 SIGTERM (serve,
+  forward and ask: 0)
 environment: CHUNKWIRE_MAX_TIME=5s sets --max-time for every verb, CHUNKWIRE_WATCH_MAX_TIME=5s for watch. All long flags
   have such variables; {", ".join(f"--{name}" for name in sorted(flags.MANY_MEANINGS))} only those with the verb.
   Flags override variables; repeatable flags (-H, -v) add to them. NO_COLOR is obeyed.

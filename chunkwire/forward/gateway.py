@@ -335,6 +335,7 @@ async def serve_gateway(
     Raises:
         ListenError: an address cannot be bound.
         LocalError: a text is no address, or `reuse_port` is not possible.
+        KeyboardInterrupt: with `handle_signals`, if a SIGINT came, once the drain is over.
     """
     if admin is not None and metrics is None:
         metrics = Metrics("gateway")

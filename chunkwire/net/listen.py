@@ -209,10 +209,12 @@ class Drain:
 
     Attributes:
         deadlines: the timeouts of `wait_next`, and others that a handler sets; `serve_connections` runs their task.
+        is_interrupted: a SIGINT started it, or came during it.
     """
 
     def __init__(self) -> None:
         self.deadlines = Deadlines()
+        self.is_interrupted = False
         self._started = trio.Event()
         self._idle: set[Connection] = set()
         self._scopes: set[trio.CancelScope] = set()

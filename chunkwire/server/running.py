@@ -74,6 +74,9 @@ async def run_server(
 
     Args:
         read_metrics: returns the text of `/metrics`.
+
+    Raises:
+        KeyboardInterrupt: a SIGINT came, once the drain is over.
     """
     async with trio.open_nursery() as nursery:
         if handle_signals:
@@ -94,6 +97,8 @@ async def run_server(
             max_connections=max_connections,
         )
         nursery.cancel_scope.cancel()
+    if drain.is_interrupted:
+        raise KeyboardInterrupt
 
 
 async def drain_on_signal(
@@ -101,8 +106,7 @@ async def drain_on_signal(
 ) -> None:
     """Start the drain at a SIGTERM or SIGINT (Ctrl-C); cancel `stop` at one that comes when it has started.
 
-    Both end the server as asked, so its exit code is 0. A SIGINT that is ignored, as in a job that a shell script runs
-    with `&`, stays ignored.
+    A SIGINT that is ignored, as in a job that a shell script runs with `&`, stays ignored.
 
     Args:
         task_status: started once the signal handlers are installed.
@@ -111,10 +115,11 @@ async def drain_on_signal(
     with trio.open_signal_receiver(signal.SIGTERM, *(() if ignored else (signal.SIGINT,))) as signals:
         task_status.started()
         async for number in signals:
+            drain.is_interrupted |= number == signal.SIGINT
             if drain.is_started:
                 stop.cancel()
                 continue
             # At a terminal also where logging is not configured: streams may go on for the grace time.
-            level, name = (logging.WARNING, "Ctrl-C") if number == signal.SIGINT else (logging.INFO, "SIGTERM")
+            level, name = (logging.WARNING, "Ctrl-C") if drain.is_interrupted else (logging.INFO, "SIGTERM")
             logger.log(level, "draining: no new connections; a second %s ends at once", name)
             drain.start()

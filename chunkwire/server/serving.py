@@ -53,8 +53,8 @@ def run(address: Address | str, resources: Iterable[Resource], **options: Unpack
     Streams may go on for `settings.grace`; a second Ctrl-C or SIGTERM ends them at once.
 
     Raises:
-        SystemExit: with 71 after one line in the log, if an address cannot be bound; with 130 at a Ctrl-C before
-            connections are accepted.
+        SystemExit: with 130 once the drain is over, if a Ctrl-C came; with 71 after one line in the log, if an address
+            cannot be bound.
         LocalError: as `serve`, or an option is unknown.
     """
     refuse_unknown(options, ServeOptions.__annotations__, by="run()")
@@ -107,6 +107,7 @@ async def serve(
     Raises:
         ListenError: an address cannot be bound.
         LocalError: an address or resource that is not valid, or two resources at one path.
+        KeyboardInterrupt: with `handle_signals`, if a SIGINT came, once the drain is over.
 
     Cancellation: every stream is cut.
     """

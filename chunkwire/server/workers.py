@@ -238,6 +238,9 @@ async def supervise(
 
     Args:
         reloads: the workers have a certificate, which they read again at SIGHUP.
+
+    Raises:
+        KeyboardInterrupt: a SIGINT came, once the drain is over.
     """
     drain = Drain()
     supervisor = Supervisor(command, count, drain)
@@ -255,6 +258,8 @@ async def supervise(
         if not supervisor.is_accepting:  # a second signal came while they started
             task_status.started([])
         nursery.cancel_scope.cancel()
+    if drain.is_interrupted:
+        raise KeyboardInterrupt
 
 
 @asynccontextmanager

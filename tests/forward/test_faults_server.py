@@ -48,11 +48,13 @@ def wait_draining(served: command.Served) -> None:
             socket.create_connection((served.host, served.port), PATIENCE).close()
 
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+SIGNALS = pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 
 
 @SIGNALS
-def test_a_signal_lets_a_stream_run_to_its_end(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+def test_a_signal_lets_a_stream_run_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
     """Fault 24. Fails where a signal cuts at once, accepts on, or waits for the grace time when all have ended."""
     monkeypatch.setattr(command, "BRIEF", ("--grace", "1h"))
     with streaming() as (served, client, upstream):
@@ -60,7 +62,7 @@ def test_a_signal_lets_a_stream_run_to_its_end(monkeypatch: pytest.MonkeyPatch, 
         wait_draining(served)
         upstream.send(TEXT + END)
         assert client.read_rest() == (TEXT + END, False)
-        assert served.process.wait(PATIENCE) == 0
+        assert served.process.wait(PATIENCE) == code
 
 
 def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
@@ -72,15 +74,19 @@ def test_sigterm_cuts_a_stream_when_the_grace_time_is_over() -> None:
         assert served.process.wait(PATIENCE) == 0
 
 
-@SIGNALS
-def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(
+    monkeypatch: pytest.MonkeyPatch, first: signal.Signals, second: signal.Signals
+) -> None:
     """Fault 24. Fails where the second signal is taken for another drain: the grace time is an hour here."""
     monkeypatch.setattr(command, "BRIEF", ("--grace", "1h"))
+    code = 130 if signal.SIGINT in (first, second) else 0
     with streaming() as (served, client, _):
-        served.process.send_signal(number)
+        served.process.send_signal(first)
         wait_draining(served)
-        served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(PATIENCE) == 0
+        served.process.send_signal(second)
+        assert served.process.wait(PATIENCE) == code
         assert client.read_rest()[0] == b""
 
 

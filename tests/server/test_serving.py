@@ -81,12 +81,12 @@ async def test_a_body_delimited_by_close_is_reset_when_the_grace_time_is_over(
         assert await client.read_reset() == b""
 
 
-def test_serve_ends_with_0_after_sigterm_and_after_ctrl_c() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
         for words in ((), ("--workers", "2")):
             with command.serving("serve", *words) as served:
                 served.process.send_signal(number)
-                assert served.process.wait(PATIENCE) == 0
+                assert served.process.wait(PATIENCE) == code
 
 
 def test_serve_logs_a_line_an_exchange_as_text_or_json() -> None:
