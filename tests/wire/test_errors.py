@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chunkwire.wire.errors import LocalError, describe_error, leaf_errors, missing_package
+from chunkwire.wire.errors import LocalError, describe_error, leaf_errors, missing_package, reason_of
 
 
 def test_the_errors_inside_nested_groups_are_found_in_order() -> None:
@@ -35,3 +35,8 @@ def test_octets_are_quoted_where_no_descriptor_is_left() -> None:
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     said = missing_package("--hlog", "hdrhistogram")
     assert said == "--hlog needs the package hdrhistogram: pip install hdrhistogram"
+
+
+@pytest.mark.parametrize("error, reason", [(OSError(2, "No such file"), "no such file"), (OSError("Odd"), "odd")])
+def test_the_reason_of_the_system_begins_in_lower_case(error: OSError, reason: str) -> None:
+    assert reason_of(error) == reason

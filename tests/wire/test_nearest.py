@@ -3,7 +3,7 @@
 import pytest
 
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import expected_one_of, look_up, near
+from chunkwire.wire.nearest import expected_one_of, look_up, near, refuse_unknown
 
 NAMES = ("no-done", "no-terminator", "early-end", "cut", "watch", "--save", "-v")
 
@@ -42,3 +42,11 @@ def test_a_message_has_the_nearest_of_many_names_and_where_all_are() -> None:
         look_up("row", "c-11x", many, listed_by="--list")
     with pytest.raises(LocalError, match=r"^no row 'zz'; the nearest are [^,]+, [^,]+, [^,]+; --list has all$"):
         look_up("row", "zz", many, listed_by="--list")
+
+
+def test_an_unknown_name_is_refused_by_what_takes_it() -> None:
+    refuse_unknown(["keep"], ["keep", "close"])
+    with pytest.raises(LocalError, match=r"^expected one of keep, close, got 'kep'; did you mean keep\?$"):
+        refuse_unknown(["keep", "kep"], ["keep", "close"])
+    with pytest.raises(LocalError, match=r"^run\(\): expected one of keep, close, got 'x'$"):
+        refuse_unknown(["x"], ["keep", "close"], by="run()")
