@@ -41,9 +41,18 @@ def test_a_tab_says_that_no_connection_is_free_and_goes_on_once_one_is(sight: Si
     sight.errors.clear()
 
 
-def test_without_shared_workers_a_tab_has_a_feed_of_its_own(sight: Sight) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [
+        "delete self.SharedWorker",
+        "self.SharedWorker = function () { throw new DOMException('denied', 'SecurityError') }",
+        "const Own = SharedWorker; self.SharedWorker = function (_, how) { return new Own('static/missing.js', how) }",
+    ],
+    ids=["none", "throws", "fails"],
+)
+def test_without_shared_workers_a_tab_has_a_feed_of_its_own(sight: Sight, script: str) -> None:
     profile = sight.context()
-    profile.add_init_script("delete self.SharedWorker")
+    profile.add_init_script(script)
     page = sight.tab(profile)
     page.click("#start")
     page.wait_for_selector("[data-lane=a] .verdict:has-text('streams')")

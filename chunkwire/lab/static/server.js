@@ -69,6 +69,12 @@ export async function* actEvents(target, signal) {
 /** Listen to the feed: `onRecords` takes each batch as [record, line] pairs, `onState` what became of the connection. */
 export function listen(onRecords, onState) {
   const take = ([kind, said]) => kind === "state" ? onState(said) : onRecords(said.split("\n").map((line) => [JSON.parse(line), line]));
-  if (!globalThis.SharedWorker) return openFeed("lab/feed", take);
-  new SharedWorker("static/feed.js", { type: "module" }).port.onmessage = ({ data }) => take(data);
+  const openOwn = () => openFeed("lab/feed", take);
+  try { // a browser without shared workers throws; one that blocks cookies throws, or reports an error
+    const shared = new SharedWorker("static/feed.js", { type: "module" });
+    shared.addEventListener("error", openOwn, { once: true });
+    shared.port.onmessage = ({ data }) => take(data);
+  } catch {
+    openOwn();
+  }
 }
