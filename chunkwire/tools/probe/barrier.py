@@ -243,7 +243,7 @@ class BarrierProbe:
         url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
         since, is_found, late_misses = trio.current_time(), False, 0
         while not self._is_over:
-            has_head = self._has_head
+            has_content = self._reads > 0
             state = await self._state(Ask(url=url, fields=()))
             is_found = is_found or state is not None
             if state is not None and _number(state, "written") > n:
@@ -256,8 +256,8 @@ class BarrierProbe:
             is_late = trio.current_time() - since > self.patience
             if is_late and is_found:
                 raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
-            if not is_found:  # an answer that has begun is that of a stream which the gateway must have by now
-                self.misses, late_misses = self.misses + 1, late_misses + has_head
+            if not is_found:  # content is of a stream that the gateway must have by now; a hop may send a head before
+                self.misses, late_misses = self.misses + 1, late_misses + has_content
             if late_misses >= ORDER_REQUESTS or self.misses > _MAX_OTHERS:
                 raise Undecided(not_at(self.gateway))
             if is_late:
