@@ -14,8 +14,9 @@ late and added compare the origin's clock with ours, so both must be on one
 machine; hold needs no common clock. A percentile (nearest rank) is blank
 where fewer than ten samples are larger. A frame's arrival is its kernel stamp.
 Of the frames in one receive only the last has one. The others count as arrived
-with it: these samples are inexact, too large by at most the delay of the read,
-and the output counts them. --stamps process times each frame after its read.
+with it, too late by at most the delay of the read: the output counts these
+inexact samples. They may make hold, gap and itl too small, so a limit on one
+holds only with 99 % exact. --stamps process times each frame after its read.
 The load is an open loop: the origin's plan says when a frame is due, and a
 late frame does not delay the next one.
 A stream that ends or fails is followed by another, after a failure with a

@@ -55,6 +55,15 @@ def test_a_missed_limit_says_how_many_samples_are_inexact() -> None:
     assert line == "hold.max=1ms: missed, hold.max is 2.00 ms, and 203 of 20000 samples are inexact"
 
 
+@pytest.mark.parametrize("inexact, line", [(200, []), (201, ["hold.max=3ms: not judged, 201 of 20000 samples are"])])
+def test_a_difference_of_inexact_moments_may_be_too_small_to_hold(inexact: int, line: list[str]) -> None:
+    """Fails where a bench that slept through a stream finds no gap in it."""
+    found = gathered()
+    found.rounds[0].inexact.update(hold=inexact, late=20000)
+    limits = [parse_limit("hold.max=3ms"), parse_limit("late.max=3ms")]
+    assert [each[: len(line[0])] for each in missed_lines(limits, found)] == line
+
+
 @pytest.mark.parametrize(
     "text, why",
     [

@@ -22,6 +22,7 @@ from chunkwire.tools.bench.statistics import (
     FROM_STAMPS,
     MAX,
     MIN_BEYOND,
+    MIN_KNOWN,
     NAMES,
     NEEDS,
 )
@@ -32,6 +33,9 @@ from chunkwire.wire.nearest import expected_one_of, near
 
 _QUANTITIES: Final = {**{name: name for name in DEFINITIONS}, **{alias: name for alias, (name, _) in ALIASES.items()}}
 _PERCENTAGES: Final = {name: percentage for percentage, name in NAMES.items()}
+
+_DIFFERENCES: Final = ("hold", "gap", "itl")
+"""Quantities with an earlier frame's arrival on the other side: if that one is inexact, the sample is too small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,14 @@ class Limit:
         if value is None:
             return f"{self.text}: not judged, {why_blank(gathered, self.quantity, self.figure)}"
         smallest = value if self.figure == MAX else bounds(bucket_of(value))[0]
-        if smallest <= self.ns:
-            return ""
-        inexact = f", and {found.inexact} of {number(found.known, 'sample')} are inexact" if found.inexact else ""
-        return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms{inexact}"
+        inexact = f"{found.inexact} of {number(found.known, 'sample')} are inexact" if found.inexact else ""
+        if smallest > self.ns:
+            also = f", and {inexact}" if inexact else ""
+            return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms{also}"
+        if self.quantity in _DIFFERENCES and found.inexact > (1 - MIN_KNOWN) * found.known:
+            why = "and may be too small; --stamps process times each frame after its read"
+            return f"{self.text}: not judged, {inexact} {why}"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
