@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import getattr_static, iscoroutinefunction
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -134,7 +134,7 @@ def _check(path: object, responder: object, methods: object, parameters: object)
         raise LocalError(f"{path}: expected each placeholder once")
     if not _is_async(responder):
         got = getattr(responder, "__qualname__", repr(responder))
-        raise LocalError(f"{path}: expected an async function (async def, no yield) as the responder, got {got:.80}")
+        raise LocalError(f"{path}: expected an async function (async def, no yield) as the responder, got {got!s:.80}")
     if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):
         raise LocalError(f"{path}: expected methods as in ('GET', 'POST'), got {methods!r:.80}")
     if parameters is not None and not isinstance(parameters, Set):
@@ -143,9 +143,11 @@ def _check(path: object, responder: object, methods: object, parameters: object)
 
 def _is_async(function: Any) -> bool:
     """Say whether a value is an async function, or calls one: as a partial, a decorated function or an object."""
-    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
-        function = function.func if isinstance(function, partial) else function.__wrapped__
-    return iscoroutinefunction(function) or (callable(function) and iscoroutinefunction(type(function).__call__))
+    if iscoroutinefunction(function) or iscoroutinefunction(getattr_static(type(function), "__call__", None)):
+        return True
+    # Static, as an object may make an attribute of any name.
+    inner = function.func if isinstance(function, partial) else getattr_static(function, "__wrapped__", None)
+    return inner is not None and _is_async(inner)
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:

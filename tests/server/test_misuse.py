@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial, wraps
 from typing import Any
+from unittest.mock import call
 
 import pytest
 import trio
@@ -203,7 +204,12 @@ def decorated(_: IncomingRequest, response: Responder) -> Awaitable[None]:
     return answer(_, response)
 
 
-@pytest.mark.parametrize("wrong", [yields, plain, partial(plain), Answering])
+@wraps(plain)
+async def made_async(_: IncomingRequest, response: Responder) -> None:
+    await answer(_, response)
+
+
+@pytest.mark.parametrize("wrong", [yields, plain, partial(plain), Answering, call])
 def test_a_responder_that_is_no_async_function_is_refused(wrong: Any) -> None:
     """Fails where it is found out by the first request, with a 500."""
     with pytest.raises(
@@ -213,7 +219,16 @@ def test_a_responder_that_is_no_async_function_is_refused(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "right", [Answering(), Answering().__call__, partial(answer), partial(Answering()), decorated, partial(decorated)]
+    "right",
+    [
+        Answering(),
+        Answering().__call__,
+        partial(answer),
+        partial(Answering()),
+        decorated,
+        partial(decorated),
+        made_async,
+    ],
 )
 async def test_one_that_comes_to_an_async_function_is_served(right: ResponderFunction) -> None:
     assert status_of(await fetch("/x", resource(right))) == 200
