@@ -266,6 +266,21 @@ async def test_a_stream_with_a_write_that_was_not_awaited_is_not_complete(
     assert "expected `await` before each write of a body, as in `await body.send_chunk(…)`, got " in record.getMessage()
 
 
+async def test_a_write_that_a_task_starts_or_a_scope_cancels_is_not_taken_for_a_forgotten_one() -> None:
+    async def writes(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(body.send_chunk, b"task", name="write")
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await body.send_chunk(b"cancelled")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(body.send_chunk, b"cancelled before its first step", name="write")
+                nursery.cancel_scope.cancel()
+
+    assert (await fetch("/x", resource(writes))).endswith(b"\r\n\r\n4\r\ntask\r\n0\r\n\r\n")
+
+
 async def test_a_refusal_is_the_answer_that_it_says() -> None:
     async def refuses(_: IncomingRequest, response: Responder) -> None:
         raise Refusal(402, "no-money", "expected money, got none")
