@@ -96,7 +96,7 @@ def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int)
     has_size = match["size"] is not None
     if not has_size or at == size_end:
         rule = Rule.CHUNK_SIZE
-        expected = "';' or CRLF after chunk-size" if has_size else "1*HEXDIG as chunk-size"
+        expected = "';' or CRLF after chunk-size" if has_size else "a chunk-size in hex digits"
     else:
         rule = Rule.CHUNK_EXT
         expected = "chunk-ext (;name or ;name=value)" + ("" if octet == _CR else " or CRLF")

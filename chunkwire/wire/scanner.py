@@ -223,7 +223,7 @@ class ChunkedScanner:
                 size = int(self._size_digits, 16)
                 hint = f": the size line said {self._size_digits}, {size - self._remaining} of {size} octets came"
             elif self._state is _State.TRAILER_SECTION:
-                hint = ": the empty line that ends the body did not come"
+                hint = ": the empty line that ends the body is missing"
             raise IncompleteBody(self.wire_octets + self._held, self._state.value, hint=hint)
 
     def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:
@@ -235,8 +235,9 @@ class ChunkedScanner:
         hint = BARE_LF_HINT if refused.rule is Rule.BARE_LF else ""
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
             # A size of 6 for `hello` takes the CR as data. It is not known here whether the data ended in CR.
-            cause, hint = "; the size counts the CR, or none was sent" if hint else "", ""
-            message += f": the size line said {self._size_digits}, the data goes on with {quoted(octets)}{cause}"
+            missing, hint = "CR" if hint else "CRLF", ""
+            said = self._size_digits + (f" (hex for {size})" if (size := int(self._size_digits, 16)) > 9 else "")
+            message += f": the size line said {said}, which is wrong, or the {missing} is missing"
         return FramingError(refused.rule, offset, octets, refused.rule.section, message, hint)
 
     @property

@@ -10,13 +10,13 @@ import chunkwire
 from chunkwire.server.access import log_text
 from tests.server.peer import ask, body_of, connect, get, post, serving, status_of
 
-SAID = 'the size line said 4, the data goes on with "o"'
+SAID = "the size line said 4, which is wrong, or the CRLF is missing"
 WRONG = {
     "size too small": (b"4\r\nhello\r\n0\r\n\r\n", SAID),
-    "in hex, with an extension": (b"0A;a=1\r\n0123456789AB\r\n", 'the size line said 0A, the data goes on with "AB"'),
-    "size one too large": (b"6\r\nhello\r\n0\r\n\r\n", r'the size line said 6, the data goes on with "\n"'),
+    "in hex, with an extension": (b"0A;a=1\r\n0123456789AB\r\n", "the size line said 0A (hex for 10), which is wrong"),
+    "size one too large": (b"6\r\nhello\r\n0\r\n\r\n", "the size line said 6, which is wrong, or the CR is missing"),
     "size too large": (b"f\r\nhello\r\n0\r\n\r\n", "the size line said f, 12 of 15 octets came"),
-    "no size": (b"hello\r\n", "expected 1*HEXDIG as chunk-size at "),
+    "no size": (b"hello\r\n", "expected a chunk-size in hex digits at "),
     "no last-chunk": (b"5\r\nhel", "the size line said 5, 3 of 5 octets came"),
 }
 FIRST = b"2\r\nok\r\n"

@@ -71,7 +71,7 @@ async def test_a_wrong_size_between_lines_in_crlf_gets_a_400_that_names_no_flag(
         await client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
         answer = await client.read_all()
     assert status_of(answer) == 400
-    assert b"the size counts the CR, or none was sent\n" in body_of(answer)
+    assert b"which is wrong, or the CR is missing\n" in body_of(answer)
     assert b"nc" not in body_of(answer)
 
 

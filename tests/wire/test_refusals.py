@@ -105,19 +105,18 @@ def test_named_field_is_known_in_any_case_and_with_underscores(named: bytes) -> 
 
 def test_message_says_expected_got_and_where() -> None:
     error = refusal(b"5\r\nhello\r\n4\r\nabcdXX0\r\n\r\n")
-    assert (
-        str(error)
-        == error.message
-        == ('expected CRLF after chunk-data at 17, got "XX": the size line said 4, the data goes on with "XX"')
-    )
+    wrong = "the size line said 4, which is wrong, or the CRLF is missing"
+    assert str(error) == error.message == f'expected CRLF after chunk-data at 17, got "XX": {wrong}'
 
 
 @pytest.mark.parametrize(
     "body, text",
     [
+        (b"6\r\nhello\r\n", r'got "\n": the size line said 6, which is wrong, or the CR is missing'),
+        (b"9\r\nhello\r\n0\r\n", r'got "\n": the size line said 9, which is wrong, or the CR is missing'),
         (
-            b"6\r\nhello\r\n",
-            r'the size line said 6, the data goes on with "\n"; the size counts the CR, or none was sent',
+            b"11\r\nhello world\r\n0\r\n\r\n",
+            "the size line said 11 (hex for 17), which is wrong, or the CR is missing",
         ),
         (b"5;\r\nhello\r\n", r'expected chunk-ext (;name or ;name=value) at 2, got "\r\n"'),
         (b"5;a b\r\n", 'expected chunk-ext (;name or ;name=value) or CRLF at 3, got " b"'),
