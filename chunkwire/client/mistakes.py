@@ -9,10 +9,12 @@ from typing import Final
 
 from chunkwire.net.heads import HeadError
 from chunkwire.net.protocols import name_protocol
-from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule, quoted
 from chunkwire.wire.scanner import BodyScanner
 
 DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
+MAX_SLIP: Final = 4
+"""So many wrong octets in a size line are taken for a slip, such as `0x5` or `5,a=1`, and more for decoded content."""
 WITHOUT_CR: Final = (
     "no line has a CR: a program on the way turned CRLF into LF, as telnet does; use nc or curl -i --raw"
 )
@@ -40,7 +42,7 @@ def hint_at(error: FramingError, *, is_first: bool, is_typed: bool, is_lenient: 
         return f". {error.hint}" if is_typed else ""  # a sentence; the others are not
     if is_padded and not is_lenient:
         return "; --lenient takes it"
-    if is_first and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):
+    if is_first and len(error.octets) > MAX_SLIP and error.rule in (Rule.CHUNK_SIZE, Rule.BAD_WHITESPACE):
         return f"; {DECODED}"
     return ""
 
@@ -49,6 +51,8 @@ def describe_no_message(octets: bytes, scanner: BodyScanner) -> str | None:
     """Return what is wrong with octets that contain no message; None if this scanner accepts them as a whole body."""
     if (known := name_protocol(octets)) is not None:
         return f"expected an HTTP/1.1 message, got {known}"
+    if octets.startswith(b"HTTP"):
+        return f"expected `HTTP/1.1 STATUS REASON`, got {quoted(octets, 16)}"
     try:
         scanner.scan(octets, len(octets))
         scanner.end_of_input()

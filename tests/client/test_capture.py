@@ -158,10 +158,11 @@ def test_requests_say_what_the_responses_answer(octets: bytes, reported: list[st
         (POST + b"5\r\nhello\r\n", "expected a size line"),
         (POST[:-2], "octets of a head"),
         (b"5\nhello\n", ". A line typed into nc ends in LF alone: use nc -C"),
-        (b"5\r\nhello\n0\r\n\r\n", "the size counts the CR, or none was sent"),
+        (b"5\r\nhello\n0\r\n\r\n", "the size line said 5, which is wrong, or the CR is missing"),
         (b"Trying 127.0.0.1...\n" + CODED.replace(b"\r\n", b"\n") + b"5\nhello\n0\n\n", "as telnet does"),
         (b"garbage", "curl -i"),
         (CODED + b"hello", "curl -i"),
+        (b"HTTP 1.1 200 OK\r\n\r\n", "expected `HTTP/1.1 STATUS REASON`"),
         (CODED + b" 5 \r\nhello\r\n0\r\n\r\n", "--lenient"),
         (CODED + b"00000000000000005\r\nhello\r\n0\r\n\r\n", "--lenient"),
         (b"\x16\x03\x01\x02\x00\x01", "TLS handshake"),
@@ -170,8 +171,8 @@ def test_requests_say_what_the_responses_answer(octets: bytes, reported: list[st
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "preface of HTTP/2"),
         (b"HTTP/2 200 \r\nserver: x\r\n\r\nhello", "--http1.1"),
         (b"data: hello\n\n", "event stream without its framing"),
-        (zlib.compress(b"x"), "expected 1*HEXDIG"),
-        (bytes(range(256)), "expected 1*HEXDIG"),
+        (zlib.compress(b"x"), "expected a chunk-size in hex digits"),
+        (bytes(range(256)), "expected a chunk-size in hex digits"),
     ],
 )
 def test_a_mistake_is_named(octets: bytes, words: str) -> None:
@@ -179,6 +180,11 @@ def test_a_mistake_is_named(octets: bytes, words: str) -> None:
     assert last.framing in ("malformed", "cut")
     assert words in str(last.error)
     assert "b'" not in str(last.error)
+
+
+@pytest.mark.parametrize("line", [b"0x5", b"5h", b"+5", b"5,a=1", b""])
+def test_a_slip_in_a_size_line_is_not_taken_for_decoded_content(line: bytes) -> None:
+    assert "curl" not in str(read(CODED + line + b"\r\nhello\r\n0\r\n\r\n").last.error)
 
 
 def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have() -> None:
@@ -194,7 +200,7 @@ def test_octets_without_a_message_are_given_up_after_as_many_as_a_head_may_have(
 def test_what_begins_no_head_is_left_out_in_one_pass(octets: bytes, step: int) -> None:
     seen = read(SIZED + octets, step)
     left = len(octets) - len(seen.last.data or b"")  # of a malformed head
-    assert seen.lines[-1].startswith(f"note {left} octets of no message left out")
+    assert seen.lines[-1].startswith(f"note left out, of no message: {left} octets, ")
 
 
 def test_octets_in_the_record_of_a_malformed_message_are_not_noted_again() -> None:
@@ -203,7 +209,7 @@ def test_octets_in_the_record_of_a_malformed_message_are_not_noted_again() -> No
     reader.feed(CODED + b"zz\r\n", t=0.0, read=1)
     reader.feed(b"more\n", t=1.0, read=2)
     reader.end(2.0)
-    assert (seen.last.data, seen.lines[-1]) == (b"zz\r\n", r'note 5 octets of no message left out: "more\n"')
+    assert (seen.last.data, seen.lines[-1]) == (b"zz\r\n", r'note left out, of no message: 5 octets, "more\n"')
 
 
 @pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])
