@@ -84,4 +84,4 @@ class Strays:
         """Return a note about these octets; None if there are none."""
         if not self.count:
             return None
-        return f"{self.count} octet{'s' * (self.count != 1)} of no message left out: {quoted(self.first, 16)}"
+        return f"left out, of no message: {self.count} octet{'s' * (self.count != 1)}, {quoted(self.first, 16)}"

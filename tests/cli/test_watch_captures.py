@@ -77,7 +77,7 @@ def test_each_message_has_its_head_its_rows_and_its_summary() -> None:
     assert [line for line in err.splitlines() if line[:2] != "< " or "200 OK" in line] == [
         "< HTTP/1.1 200 OK",
         "* complete: 1 chunk, 5 octets (15 on the wire)",
-        r'* 1 octet of no message left out: "\n"',
+        r'* left out, of no message: 1 octet, "\n"',
         "* response 2",
         "< HTTP/1.1 200 OK",
         "* complete: 2 octets",

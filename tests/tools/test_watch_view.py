@@ -94,7 +94,7 @@ def test_a_cut_tells_how_much_of_its_chunk_came() -> None:
 
 def test_broken_framing_shows_what_was_held_back() -> None:
     records = seen([(1, b"1\r\na\r\nzz\r\nmore")])
-    assert lines_of(records)[-1] == "* held back, not taken: zz..more"
+    assert lines_of(records)[-1] == "* not taken: zz..more"
     assert "malformed: 1 chunk, 1 octet" in lines_of(records)[-3]
 
 

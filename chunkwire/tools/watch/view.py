@@ -277,7 +277,7 @@ class WatchView:
         if record.error is not None:
             lines += self._message("*", role, self._message_paint.text(record.error))
         if record.data:
-            lines += self._message("*", role, "held back, not taken: " + self._message_paint.octets(record.data, 48))
+            lines += self._message("*", role, "not taken: " + self._message_paint.octets(record.data, 48))
         if self._stamped:
             lines += self.note(
                 f"waited: ms from the kernel's stamp of a frame to its receive, of {number(self._stamped, 'frame')}"
