@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 from chunkwire.cli import flags
 from chunkwire.cli.exits import ExitCode, exit_code_of, message_of
 from chunkwire.cli.parser import Parser, UsageError
-from chunkwire.cli.terminal import drop_output, say
+from chunkwire.cli.terminal import drop_output, end_interrupted_line, say
 from chunkwire.wire.errors import leaf_errors
 from chunkwire.wire.nearest import near
 
@@ -205,10 +205,18 @@ def set_up_logging(options: argparse.Namespace) -> None:
     level = logging.WARNING if options.quiet else logging.DEBUG if options.verbose > 1 else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_begin_line)
     logger = logging.getLogger("chunkwire")
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+def _begin_line(record: logging.LogRecord) -> bool:
+    """Let a record pass; first end the line of the ^C that it reports."""
+    if getattr(record, "is_interrupt", False):
+        end_interrupted_line()
+    return True
 
 
 def report_error(error: BaseException, options: argparse.Namespace) -> int:
@@ -218,6 +226,7 @@ def report_error(error: BaseException, options: argparse.Namespace) -> int:
         if isinstance(leaf, SystemExit):  # of a second signal, out of a nursery
             return flushed(leaf)
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
+        end_interrupted_line()
         return ExitCode.INTERRUPTED
     if all(isinstance(leaf, BrokenPipeError) for leaf in found):
         drop_output()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import trio
 
 from chunkwire.cli.certificate import certificate_of
+from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.flags import parsed
 from chunkwire.cli.output_files import lines_to
 from chunkwire.cli.terminal import say
@@ -96,6 +97,8 @@ def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
             trio.run(run, options, name, server, certificate, clock=clock)
     except* WorkerError as failed:  # the worker has printed the reason
         code = next(error.exit_code for error in leaf_errors(failed) if isinstance(error, WorkerError))
+    except* KeyboardInterrupt:  # the log has ended the line of the ^C
+        code = ExitCode.INTERRUPTED
     return code
 
 

@@ -57,6 +57,8 @@ class StopSignal:
                 and error is not None
                 and any(isinstance(leaf, KeyboardInterrupt) for leaf in leaf_errors(error))
             ):
+                if self.code is ExitCode.INTERRUPTED:
+                    end_interrupted_line()
                 raise SystemExit(self.code) from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

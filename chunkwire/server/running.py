@@ -115,11 +115,15 @@ async def drain_on_signal(
     with trio.open_signal_receiver(signal.SIGTERM, *(() if ignored else (signal.SIGINT,))) as signals:
         task_status.started()
         async for number in signals:
-            drain.is_interrupted |= number == signal.SIGINT
+            is_interrupt = number == signal.SIGINT
+            drain.is_interrupted |= is_interrupt
+            # At a terminal also where logging is not configured: streams may go on for the grace time.
+            level, name = (logging.WARNING, "Ctrl-C") if is_interrupt else (logging.INFO, "SIGTERM")
+            extra = {"is_interrupt": is_interrupt}
             if drain.is_started:
+                if is_interrupt:
+                    logger.warning("ended at once", extra=extra)
                 stop.cancel()
                 continue
-            # At a terminal also where logging is not configured: streams may go on for the grace time.
-            level, name = (logging.WARNING, "Ctrl-C") if drain.is_interrupted else (logging.INFO, "SIGTERM")
-            logger.log(level, "draining: no new connections; a second %s ends at once", name)
+            logger.log(level, "draining: no new connections; a second %s ends at once", name, extra=extra)
             drain.start()

@@ -14,6 +14,7 @@ from chunkwire.cli.main import VERBS, main
 from chunkwire.cli.parser import paragraphs
 from chunkwire.cli.terminal import shortened
 from tests.cli.examples import modules
+from tests.cli.test_terminal import terminal
 from tests.peers.process import listening_socket
 
 Captured = pytest.CaptureFixture[str]
@@ -259,6 +260,14 @@ def test_an_interrupt_exits_130_without_a_message(
     monkeypatch.setattr(diff, "run", raising(error))
     assert main(["diff", "a", "b"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_ends_the_line_on_which_the_terminal_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of `diff -`, which waits for standard input outside trio."""
+    with terminal() as stream:
+        monkeypatch.setattr(diff, "run", raising(KeyboardInterrupt()))
+        assert main(["diff", "a", "b"]) == ExitCode.INTERRUPTED
+    assert stream.getvalue() == "\n"
 
 
 def test_an_error_of_the_system_in_a_task_of_trios_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

@@ -65,9 +65,10 @@ def test_a_second_signal_ends_a_shielded_program(number: signal.Signals, code: E
             await trio.sleep_forever()
         return ExitCode.OK
 
-    with pytest.raises(SystemExit) as ended:
+    with terminal() as stream, pytest.raises(SystemExit) as ended:
         run_until_stopped(main)
     assert ended.value.code == code
+    assert stream.getvalue() == ("\n\n" if number == signal.SIGINT else "")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -77,4 +77,4 @@ def test_a_second_ctrl_c_ends_at_once() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert reader.rest() == b""
-        assert errors.rest() == b""
+        assert errors.rest() == b"ended at once\n"

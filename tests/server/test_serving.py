@@ -1,7 +1,9 @@
 """The origin on its address: drain, grace time, admin; and `chunkwire serve` as its users run it."""
 
 import json
+import os
 import signal
+import subprocess
 from pathlib import Path
 
 import trio
@@ -87,6 +89,19 @@ def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
             with command.serving("serve", *words) as served:
                 served.process.send_signal(number)
                 assert served.process.wait(PATIENCE) == code
+
+
+def test_at_a_terminal_ctrl_c_ends_its_line_once() -> None:
+    """Fails where `draining` stands behind ^C, or the prompt behind an empty line."""
+    outer, inner = os.openpty()
+    words = [*command.CHUNKWIRE, "serve", "-l", "127.0.0.1:0"]
+    with subprocess.Popen(words, stderr=inner) as process:
+        os.close(inner)
+        assert os.read(outer, 100).startswith(b"listening")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert os.read(outer, 200) == b"\r\ndraining: no new connections; a second Ctrl-C ends at once\r\n"
+    os.close(outer)
 
 
 def test_serve_logs_a_line_an_exchange_as_text_or_json() -> None:
