@@ -54,7 +54,7 @@ def judge(feed: Feed) -> Verdict:
     try:
         feed.scanner.end_of_input()
     except IncompleteBody as cut:
-        return Verdict("valid", f"next comes {cut.section}")
+        return Verdict("valid", cut.section + cut.hint)
     return Verdict("complete")
 
 

@@ -250,7 +250,7 @@ async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> No
     streams = seat.hands.reached(run)
     verdict = seat.hands.write(typed, run) if typed else None
     if end:
-        seat.hands.write(HandEnd(end), run)
+        verdict = seat.hands.write(HandEnd(end), run)
     await _send_json(response, {"streams": streams, "octets": len(typed), "verdict": verdict and asdict(verdict)})
 
 

@@ -152,9 +152,7 @@ class IncompleteBody(ChunkwireError):
         offset: octets of the body that had arrived.
         section: what was cut: a production such as "chunk-data", or "content of 5 octets".
         received: the content received so far, if the code that raises keeps it; perhaps cut to a limit.
-
-    Args:
-        hint: appended to the message.
+        hint: the end of the message.
     """
 
     def __init__(self, offset: int, section: str, received: bytes = b"", *, hint: str = "") -> None:
@@ -162,3 +160,4 @@ class IncompleteBody(ChunkwireError):
         self.offset = offset
         self.section = section
         self.received = received
+        self.hint = hint

@@ -112,6 +112,7 @@ def test_a_new_stream_keeps_no_selection_of_the_one_before(sight: Sight) -> None
     page.click("#h-send")
     wait_text(page, "#h-said", "so far a valid chunked body")
     page.click("#h-fin")
+    wait_text(page, "#h-said", "the body is cut: expected chunk-data: the size line said 9, 7 of 9 octets came")
     wait_text(page, "#wire-which", "Frame 1 of the left ladder, cut")
     said = "document.getElementById('wire-which').textContent"
     begun = page.evaluate(f"import('./static/lab.js').then(lab => (lab.start(), {said}))")

@@ -118,7 +118,7 @@ def test_end_of_input_names_what_was_cut(octets: bytes, section: str) -> None:
     assert (cut.value.section, cut.value.offset, cut.value.received) == (section, len(octets), b"")
     hints = {
         "chunk-data": ": the size line said 5, 3 of 5 octets came",
-        "the trailer section": ": the empty line that ends the body did not come",
+        "the trailer section": ": the empty line that ends the body is missing",
     }
     assert str(cut.value) == f"expected {section} at {len(octets)}, got the end of input{hints.get(section, '')}"
 

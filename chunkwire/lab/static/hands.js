@@ -47,19 +47,20 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
   async function put(octets, end = "") {
     try {
       const said = await act(`lab/type?run=${runId()}&end=${end}`, Uint8Array.from(octets));
-      showVerdict(said, octets);
+      showVerdict(said, octets, end);
     } catch (error) {
       byId("h-said").textContent = error.message;
     }
   }
 
-  function showVerdict({ streams, verdict }, octets) {
+  function showVerdict({ streams, verdict }, octets, end) {
     const caret = byId("h-caret");
     caret.hidden = true;
     if (!streams) return void (byId("h-said").textContent = "no stream was open to type on");
-    const count = `${octets.length} octet${octets.length === 1 ? "" : "s"} on the wire of ${streams} stream${streams === 1 ? "" : "s"}`;
-    if (!verdict) return void (byId("h-said").textContent = `${streams} stream${streams === 1 ? "" : "s"} ended`);
-    const words = { valid: `so far a valid chunked body; ${verdict.text}`, complete: "the body is complete", malformed: `broken: ${verdict.text} (${verdict.section})` };
+    const all = `${streams} stream${streams === 1 ? "" : "s"}`;
+    if (end) return void (byId("h-said").textContent = `${all} ended; the body is cut: expected ${verdict.text}`);
+    const count = `${octets.length} octet${octets.length === 1 ? "" : "s"} on the wire of ${all}`;
+    const words = { valid: `so far a valid chunked body; next comes ${verdict.text}`, complete: "the body is complete", malformed: `broken: ${verdict.text} (${verdict.section})` };
     byId("h-said").textContent = `${count}; ${words[verdict.state]}`;
     if (verdict.state === "malformed") showCaret(verdict.offset);
   }

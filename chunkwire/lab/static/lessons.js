@@ -51,7 +51,7 @@ async function run(number, kind, step, parts) {
   } catch (error) {
     if (leave.signal.aborted) return;
     const isBegun = parts.text.childElementCount;
-    addLine(parts.log, "bad", isBegun ? "The lesson has ended here: it was begun again in another tab, or the server stopped." : `There is no lesson: ${error.message}`);
+    addLine(parts.log, "bad", isBegun ? "The lesson has ended here: it was begun again in another tab, or the server stopped." : error.message);
   }
 }
 
