@@ -45,7 +45,7 @@ BODIES = [
     # octets of the body, the first wrong one in it, a word of the sentence
     (b"5\nhello\r\n", 1, "LF alone"),
     (b"5\r\nhello\n", 8, "LF alone"),
-    (b" 5\r\nhello\r\n", 0, "hex digits"),
+    (b" 5\r\nhello\r\n", 0, "no space"),
     (b"5 \r\nhello\r\n", 1, "no space"),
     (b"hello\r\n", 0, "hex digits"),
     (b"4\r\nhello\r\n", 7, "size line says 4; the data up to its line end has 5 octets."),
@@ -101,6 +101,29 @@ def test_the_first_wrong_octet_of_a_body_is_named(octets: bytes, at: int, said: 
 )
 def test_the_caret_stands_under_the_first_octet_of_data_that_is_not_the_wanted_one(body: bytes, at: int) -> None:
     assert read_request(CHUNKED + body).differs_at(b"hello") == len(CHUNKED) + at
+
+
+@pytest.mark.parametrize(
+    "body, is_said",
+    [
+        (b"6\r\nhello\r\n0\r\n\r\n", True),
+        (b"7\r\nhello\r\n0\r\n\r\n", True),
+        (b"9\r\nhello\r\n0\r\n\r\n", False),
+        (b"11\r\nhello world\r\n0\r\n\r\n", False),
+    ],
+)
+def test_the_line_end_is_named_where_the_size_may_count_it(body: bytes, is_said: bool) -> None:
+    """Fails where a decimal size, which takes the 0 line too, is said to count the line end."""
+    mistake = read_request(CHUNKED + body).mistake
+    assert mistake is not None
+    assert mistake.sentence.endswith("is not counted.") is is_said
+
+
+@pytest.mark.parametrize("size, is_said", [(b"a", True), (b"5", False)])
+def test_a_size_that_takes_the_0_line_is_named_where_a_size_line_is_missing(size: bytes, is_said: bool) -> None:
+    message = read_request(CHUNKED + size + b"\r\nhello\r\n" + (b"0\r\n\r\n" if is_said else b""))
+    assert (message.missing, message.took_the_end) == ("a size line", is_said)
+    assert ("your 0 line as data" in message.hint) is is_said
 
 
 @pytest.mark.parametrize("body, is_advised", [(b"5\nhello\n", True), (b"5\r\nhello\n", False)])

@@ -102,10 +102,17 @@ class ReadMessage:
         return at if _ZERO.match(self.octets, at) else None
 
     @property
+    def took_the_end(self) -> bool:
+        """Whether the data of the latest chunk has a 0 line, as where its size is too large."""
+        return any(b"\r\n0\r\n" in chunk.data for chunk in self.chunks[-1:])
+
+    @property
     def hint(self) -> str:
         """What a person who types it has to do next, while it is not complete."""
         if self.missing in ("chunk-data", "CRLF after chunk-data"):
             return self._data_hint()
+        if self.missing == "a size line" and self.took_the_end:
+            return f"The size line says {shown_octets(self.chunks[-1].line)}: so many octets take your 0 line as data."
         if not self.octets.endswith(b"\n") and self.octets[self.body_at or 0 :]:
             return "This line has not ended. Press Enter."
         return _HINTS.get(self.missing, "")
@@ -315,12 +322,12 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
         has_crlf = b"\r\n" in message.octets[body_at:at]
         advice = "" if has_crlf else ": nc sends it with -C, on macOS with -c"
         sentence = f"This line ends with LF alone (\\n). In a chunked body each line ends with CRLF (\\r\\n){advice}."
+    elif error.rule == Rule.BAD_WHITESPACE or message.octets[at : at + 1] == b" ":
+        sentence = "There is no space in a size line: the digits, then the line end."
     elif error.rule in (Rule.CHUNK_SIZE, Rule.CHUNK_SIZE_DIGITS, Rule.CHUNK_SIZE_VALUE):
         sentence = "Here a chunk begins, with its size in hex digits (0-9, a-f) alone on a line."
         if message.octets[at - 1 : at + 1] in (b"0x", b"0X"):
             sentence += " No 0x stands in front of them."
-    elif error.rule == Rule.BAD_WHITESPACE:
-        sentence = "There is no space in a size line: the digits, then the line end."
     elif error.rule in (Rule.TRAILER_FIELD, Rule.TRAILER_FORBIDDEN):
         sentence = "After the 0 line comes an empty line, and nothing else. This stands where the empty line should be."
     else:
@@ -346,7 +353,7 @@ def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> s
     if count is None:
         return f"The size line says {says}; after so many octets more data comes."
     has = number(count, "octet") + ("" if f"{count:x}" == str(count) else f": {count:x} in hex")
-    not_counted = " The line end (CR, LF) is not counted." if size > count else ""
+    not_counted = " The line end (CR, LF) is not counted." if 0 < size - count < 3 else ""
     return f"The size line says {says}; the data up to its line end has {has}.{not_counted}"
 
 

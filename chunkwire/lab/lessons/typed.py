@@ -137,7 +137,7 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
     """Say what a body still waits for, once nothing more will come."""
     if not connection.has_said_all:
         return None
-    what = _MISSING.get(message.missing)
+    what = None if message.took_the_end else _MISSING.get(message.missing)
     sentence = f"The body is not finished: {what}." if what else message.hint  # in a chunk it says what came
     return message.wrong(sentence, len(message.octets), hint=message.hint)
 
