@@ -9,6 +9,7 @@ import json
 import logging
 
 from chunkwire.net.heads import Request
+from chunkwire.net.protocols import MAX_NAME_OCTETS, name_protocol
 from chunkwire.server.journal import JournalEntry
 from chunkwire.server.refusal import escaped
 from chunkwire.wire.errors import quoted
@@ -41,7 +42,8 @@ def line_of(peer: str, request: Request, status: int, *parts: str, ended: str, w
     asked, trace = request.start_line, request.get(b"traceparent")
     traced = f"traceparent={quoted(trace)[1:-1]}" if trace else ""
     reason = f"({escaped(why)})" if why else ""
-    return " ".join(filter(None, (peer, quoted(asked, len(asked)), str(status or "-"), *parts, traced, ended, reason)))
+    most = MAX_NAME_OCTETS if name_protocol(asked) else len(asked)
+    return " ".join(filter(None, (peer, quoted(asked, most), str(status or "-"), *parts, traced, ended, reason)))
 
 
 def milliseconds(name: str, seconds: float | None) -> str:

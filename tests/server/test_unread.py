@@ -39,6 +39,16 @@ async def test_the_access_line_shows_what_was_typed_escaped(caplog: pytest.LogCa
     assert r'"GET /\"\x1b[2J b" 400' in caplog.text
 
 
+async def test_the_access_line_cuts_a_tls_hello_whose_name_it_has(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        await running.ask(b"\x16\x03\x01" + b"\x80" * 200)
+    with caplog.at_level(logging.INFO, "chunkwire.access"):
+        log_text(running.ended[0])
+    assert caplog.text.count(r"\x80") == 13
+    assert '"… 400' in caplog.text
+    assert "TLS handshake" in caplog.text
+
+
 async def test_the_access_line_counts_octets_in_place_of_a_response_as_they_were_on_the_wire(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
