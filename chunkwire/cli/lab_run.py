@@ -69,7 +69,7 @@ async def _serve(options: argparse.Namespace, where: Address) -> NoReturn:
             if _LOOPBACK.fullmatch(where.host) and not all(map(_LOOPBACK.fullmatch, options.host)):
                 say(f"the page is on loopback, where only this machine reaches it; for a class: -l 0.0.0.0:{page.port}")
             print(f"the lab of this class: {', '.join(f'http://{host}:{page.port}/' for host in options.host)}")
-            print("each learner takes a seat there, and sees nothing of the others; Ctrl-C ends the lab", flush=True)
+            print("each learner takes a seat there and sees only that one; Ctrl-C ends the lab", flush=True)
         if options.open and not webbrowser.open(listing.lab):
             say(f"found no browser to open {listing.lab} with")
         await trio.sleep_forever()

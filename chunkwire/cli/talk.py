@@ -68,7 +68,10 @@ async def _talk(options: argparse.Namespace) -> int:
 
 
 def _note(text: str) -> None:
-    print(f"* {text}", file=sys.stderr, flush=True)
+    from chunkwire.cli.terminal import width_of
+    from chunkwire.tools.paint import wrapped
+
+    print(*wrapped("* ", text, width_of(sys.stderr)), sep="\n", file=sys.stderr, flush=True)
 
 
 def _show(line: TalkLine, paint: Paint, width: int | None) -> None:

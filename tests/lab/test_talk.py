@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chunkwire.cli import talk
 from chunkwire.cli.main import main
 from chunkwire.lab.talking import LineEnds
+from tests.cli.test_terminal import COLUMNS, terminal
 from tests.peers.command import CHUNKWIRE
 from tests.peers.process import LOOPBACK, Reader, listening_socket, started
 
@@ -94,3 +96,9 @@ def test_a_port_that_is_taken_gets_one_line(capsys: pytest.CaptureFixture[str]) 
     with listening_socket() as taken:
         assert main(["talk", "-l", str(taken.getsockname()[1])]) == 71
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_note_is_wrapped_at_the_width_of_the_terminal() -> None:
+    with terminal() as stream:
+        talk._note("connected to 127.0.0.1:8081 from 127.0.0.1:60384; Ctrl-D half-closes, Ctrl-C ends")
+    assert max(map(len, stream.getvalue().splitlines())) <= COLUMNS
