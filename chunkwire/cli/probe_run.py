@@ -206,6 +206,10 @@ async def _ask_why(prober: Prober, result: ProbeResult, options: argparse.Namesp
     blamed = result.blamed.hop if result.blamed is not None else None
     urls = [(source, name) for source, name in _named(options.hops) if not is_path(source)]
     chosen = [(source, name) for source, name in urls if blamed in (None, name)]
+    if not chosen and prober.barrier_at is not None and blamed == prober.barrier_at.authority.decode("ascii"):
+        if not options.quiet:
+            say(f"--why tries nothing at {blamed}: it is your application, not a hop")
+        return
     if not chosen:
         where = f"{blamed}, which is a recording" if blamed is not None else "a recording"
         raise LocalError(f"--why: expected a URL to ask, got {where}")

@@ -113,7 +113,7 @@ def test_why_ends_with_a_sentence_and_says_what_it_does_not_try() -> None:
 
 def test_the_answer_of_the_application_has_a_row_where_it_is_no_stream() -> None:
     with chain(polite, "") as (url, barrier, port):
-        result = chunkwire("probe", url + "/lost", "--barrier-at", f":{port}")
+        result = chunkwire("probe", url + "/lost", "--barrier-at", f":{port}", "--why")
     rows = result.stdout.decode().splitlines()[1:]
     name = barrier.removeprefix("http://")
     assert (result.returncode, rows[0].split()[0]) == (22, name), rows
@@ -121,6 +121,7 @@ def test_the_answer_of_the_application_has_a_row_where_it_is_no_stream() -> None
         "not the stream: 404 Not Found, text/plain, which says: no route; your application, behind this barrier"
     )
     assert rows[-1] == f"{name} is the first hop whose answer is not the stream."
+    assert result.stderr.decode() == f"chunkwire: --why tries nothing at {name}: it is your application, not a hop\n"
 
 
 def test_a_hop_that_leads_elsewhere_is_told_where_its_upstream_should_be() -> None:
