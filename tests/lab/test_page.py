@@ -96,13 +96,13 @@ def test_an_example_begins_a_stream_and_the_last_chunk_ends_the_open_one(sight: 
         page.click("#h-send")
         wait_lane(page, "a", f"stream.had === {size}")
         following = "chunk-data" if preset == "long" else "a size line"
-        wait_text(page, "#h-said", f"so far a valid chunked body; next comes {following}")
+        wait_text(page, "#h-said", f"new streams; so far a valid chunked body; next comes {following}")
         wait_text(page, "[data-lane=a] .verdict", "no whole frame yet" if preset == "long" else "streams")
     page.click("[data-preset=last]")
     page.click("#h-try")
     wait_text(page, "#h-said", "a strict reader: complete")
     page.click("#h-send")
-    wait_text(page, "#h-said", "the body is complete")
+    wait_text(page, "#h-said", "of 2 streams; the body is complete")
     sight.errors.clear()  # Chromium itself logs that a broken body is broken
 
 

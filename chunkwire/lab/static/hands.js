@@ -57,8 +57,9 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
     const caret = byId("h-caret");
     caret.hidden = true;
     if (!streams) return void (byId("h-said").textContent = "no stream was open to type on");
-    const all = `${streams} stream${streams === 1 ? "" : "s"}`;
-    if (end) return void (byId("h-said").textContent = `${all} ended; the body is cut: expected ${verdict.text}`);
+    const all = `${streams} ${typed.length === octets.length ? "new " : ""}stream${streams === 1 ? "" : "s"}`;
+    const cut = verdict.state === "valid" ? `; the body is cut: expected ${verdict.text}` : "";
+    if (end) return void (byId("h-said").textContent = `${all} ended${cut}`);
     const count = `${octets.length} octet${octets.length === 1 ? "" : "s"} on the wire of ${all}`;
     const words = { valid: `so far a valid chunked body; next comes ${verdict.text}`, complete: "the body is complete", malformed: `broken: ${verdict.text} (${verdict.section})` };
     byId("h-said").textContent = `${count}; ${words[verdict.state]}`;
