@@ -7,6 +7,7 @@ calls it, or supervises workers that do.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -130,6 +131,7 @@ async def _run_announced(
 
 async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, certificate: ServerTls | None) -> None:
     """Run one of several workers on an address, until it has drained or its supervisor has ended."""
+    logging.getLogger("chunkwire.server.running").setLevel(logging.WARNING)  # its supervisor logs the drain
     address = parse_address(options.listen, default_port=options.default_port)
     place = Place(address, None, Metrics(name), reuse_port=True, certificate=certificate)
     accepting = trio.Event()

@@ -89,6 +89,7 @@ def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
             with command.serving("serve", *words) as served:
                 served.process.send_signal(number)
                 assert served.process.wait(PATIENCE) == code
+            assert sum("draining" in line for line in served.log) == 1, served.log
 
 
 def test_at_a_terminal_ctrl_c_ends_its_line_once() -> None:
