@@ -39,7 +39,7 @@ async def connected(where: Address, note: Note) -> trio.SocketStream:
     stream = await dial_stream(where.host, where.port)
     assert isinstance(stream, trio.SocketStream)  # as without TLS it is
     ours, theirs = stream.socket.getsockname(), stream.socket.getpeername()
-    note(f"connected to {Address(*theirs[:2])} from {Address(*ours[:2])}; Ctrl-D half-closes, Ctrl-C ends")
+    note(f"connected to {Address(*theirs[:2])} from {Address(*ours[:2])}; Ctrl-D half-closes")
     return stream
 
 
@@ -56,7 +56,7 @@ async def accepted(where: Address, note: Note) -> trio.SocketStream:
     finally:
         for listener in listeners:
             await listener.aclose()
-    note(f"connection from {Address(*stream.socket.getpeername()[:2])}; Ctrl-D half-closes, Ctrl-C ends")
+    note(f"connection from {Address(*stream.socket.getpeername()[:2])}; Ctrl-D half-closes")
     return stream
 
 
