@@ -12,11 +12,12 @@ SUMMARY = "how late do frames arrive? many streams, percentiles, limits, a basel
 EPILOG = """\
 late and added compare the origin's clock with ours, so both must be on one
 machine; hold needs no common clock. A percentile (nearest rank) is blank
-where fewer than ten samples are larger. A frame's arrival is its kernel stamp.
-Of the frames in one receive only the last has one. The others count as arrived
-with it, too late by at most the delay of the read: the output counts these
-inexact samples. They may make hold, gap and itl too small, so a limit on one
-holds only with 99 % exact. --stamps process times each frame after its read.
+where fewer than ten samples are larger. The kernel's stamp is a frame's
+arrival. Of the frames in one receive only the last has one. The others count
+as arrived with it, too late by at most the delay of the read: the output
+counts these inexact samples. They may make hold, gap and itl too small, so a
+limit on one of these holds only if 99 % are exact. --stamps process times
+each frame after its read.
 The load is an open loop: the origin's plan says when a frame is due, and a
 late frame does not delay the next one.
 A stream that ends or fails is followed by another, after a failure with a
