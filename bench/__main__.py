@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.answers import TABLES as ANSWERS
 from bench.answers import answers
 from bench.codec import SHAPES, codec
-from bench.conditions import command_line, conditions, python_peers
+from bench.conditions import NOT_COMPARABLE, command_line, conditions, python_peers
 from bench.exchanges import KINDS, setup
 from bench.fairness import LOADS, fairness
 from bench.gateways import PEERS_OF_DEBIAN, PEERS_OF_PYTHON, SUBJECTS, check_subject
@@ -144,23 +144,24 @@ def _tables(chosen: list[str], plan: Plan, workshop: Workshop) -> Iterator[Table
     for name in chosen:
         try:
             for table in EXPERIMENTS[name].run(plan, workshop):
-                _print(table)
-                yield table
+                shown = replace(table, verdicts=()) if plan.is_quick else table
+                _print(shown, is_compared=not plan.is_quick)
+                yield shown
         except Trouble as trouble:
             _say(f"{name}: not measured: {trouble}\n")
 
 
-def _print(table: Table) -> None:
+def _print(table: Table, *, is_compared: bool) -> None:
     _say(f"\n{table_text(table)}")
     line = ratios_text(table, "chunkwire")
-    if line:
+    if line and is_compared:
         _say(f"{line}\n")
 
 
 def _show(report: Report, options: argparse.Namespace) -> None:
     _say(conditions_text(report.conditions))
     for table in report.tables:
-        _print(table)
+        _print(table, is_compared=NOT_COMPARABLE not in report.conditions)
     _write(report, options)
 
 

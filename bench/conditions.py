@@ -25,6 +25,7 @@ WARM_UP = (
     "a latency counts once every stream has had its first chunk and 500 ms more have passed (rally: 50 ms); "
     "bulk counts from the first request; wrk 1 s before; start-up one run before"
 )
+NOT_COMPARABLE = "not comparable"
 QUICK = "--quick: few samples, to see that everything runs; do not compare figures"
 
 # Program to the arguments that print its version.
@@ -60,7 +61,7 @@ def conditions(plan: Plan, command: Sequence[str]) -> dict[str, str]:
         "warm-up": WARM_UP,
         "rounds": f"{plan.rounds}, each with every subject once, in random order; a figure is the median (least-most)",
     }
-    return {**found, "not comparable": QUICK} if plan.is_quick else found
+    return {**found, NOT_COMPARABLE: QUICK} if plan.is_quick else found
 
 
 def python_peers(python: str) -> str:

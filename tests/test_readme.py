@@ -29,7 +29,8 @@ README = ROOT.joinpath("README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 PROGRAMS = re.findall(r"^```python\n((?:(?!^```).)*server\.run\(\":(\d+)\".*?)^```$", README, re.DOTALL | re.MULTILINE)
 # A difference of times may be negative on a busy machine: the wall clocks that relate two places are read in passing.
-NUMBER = re.compile(r"(?:[+]|(?<=\s)-)?\b\d[\d.:]*\b")
+# bench marks a figure with ≤ if its receive came late.
+NUMBER = re.compile(r"(?:[+≤]|(?<=\s)-)?\b\d[\d.:]*\b")
 HASH = re.compile(r"\b(?:[0-9a-f]{32}…|[0-9a-f]{16}\b)")
 PORTS = {"serve": "8081", "forward": "8080", "ask": "8082"}  # where each listens unless told otherwise
 # What the demo says only where it is so: a port in use elsewhere, and a machine that kept up.

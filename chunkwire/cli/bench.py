@@ -14,10 +14,11 @@ late and added compare the origin's clock with ours, so both must be on one
 machine; hold needs no common clock. A percentile (nearest rank) is blank
 where fewer than ten samples are larger. The kernel's stamp is a frame's
 arrival. Of the frames in one receive only the last has one. The others count
-as arrived with it, too late by at most the delay of the read: the output
-counts these inexact samples. They may make hold, gap and itl too small, so a
-limit on one of these holds only if 99 % are exact. --stamps process times
-each frame after its read.
+as arrived with it: these samples are inexact, and a pause of this meter may
+be in them. ≤ marks a figure that rests on them, in hold, gap and itl ≈: it
+may be too small there, so a limit on one holds only if 99 % are exact. A
+limit is missed only if exact samples miss it. --stamps process times each
+frame after its read.
 The load is an open loop: the origin's plan says when a frame is due, and a
 late frame does not delay the next one.
 A stream that ends or fails is followed by another, after a failure with a
@@ -25,7 +26,7 @@ pause of up to 1 s. With --rate, streams begin whether earlier ones have ended
 or not, and first counts from the planned beginning.
 A turn is one measurement of the target or of the baseline. A round is a part
 of the sampling: some time of the run, with --baseline a turn or more.
---until and --baseline resample rounds, not frames: 95 % intervals for a
+± is half an interval, by resampling rounds, not frames: of 95 % for a
 figure, 99.5 % for a difference; ~ is a difference that is not significant,
 x is target over base. added compares the two targets themselves (from written
 to arrived); late includes how late the origin wrote.

@@ -27,7 +27,6 @@ class Clocks:
         why: the reason for `Timing.PROCESS`; empty with kernel stamps.
         has_stamps: kernel stamps of receives can be read.
         hops: servers on the way that are asked for their stamps.
-        offsets_ns: CLOCK_REALTIME less CLOCK_MONOTONIC at the beginning of the first turn and at the end of the latest.
         step_ns: the largest step of the wall clock during a turn.
     """
 
@@ -35,21 +34,17 @@ class Clocks:
     why: str = ""
     has_stamps: bool = False
     hops: tuple[Url, ...] = ()
-    offsets_ns: tuple[int, int] | None = None
     step_ns: int = 0
 
     def note_offsets(self, began_ns: int, ended_ns: int) -> None:
-        """Add the offset between wall clock and monotonic clock at both ends of a turn."""
-        self.offsets_ns = (self.offsets_ns[0] if self.offsets_ns else began_ns, ended_ns)
+        """Compare the offsets between wall clock and monotonic clock at both ends of a turn."""
         self.step_ns = max(self.step_ns, ended_ns - began_ns, key=abs)
 
     def conditions(self) -> dict[str, object]:
         """Return the conditions of the clocks, by name."""
         timed = f"{self.timing} ({self.why})" if self.why else str(self.timing)
-        began, ended = (f"{ns / 1e9:.6f} s" for ns in self.offsets_ns or (0, 0))
         step_ms = round(self.step_ns / 1e6, 3) + 0.0  # what rounds to zero has no sign
-        clock = f"less monotonic {began} before and {ended} after the run, step {step_ms:+.3f} ms"
-        return {"stamps": timed, "wall clock": clock}
+        return {"stamps": timed, "wall clock": f"set by {step_ms:+.3f} ms"}
 
     def complaints(self, parts: Sequence[tuple[str, Gathered | None]], *, has_rate: bool) -> Iterator[str]:
         """Yield why the figures are not a measurement, prefixed with the name of target or baseline."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import textwrap
 from typing import Any, Final, NoReturn
@@ -119,7 +120,8 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of a help text; joins their continuations, and wraps what is too wide below its last column."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
+        # argparse leaves two columns free, but a help text has lines of up to 79.
+        super().__init__(prog, max_help_position=28, width=shutil.get_terminal_size().columns - 1)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(line for whole in paragraphs(text) for line in self._wrapped(whole, width))

@@ -8,6 +8,7 @@ import pytest
 
 from bench import stats
 from bench.__main__ import main
+from bench.conditions import NOT_COMPARABLE, QUICK
 from bench.gateways import check_subject
 from bench.html import report_html
 from bench.meter import to_round
@@ -134,6 +135,14 @@ def test_a_file_that_is_no_report_is_refused_in_one_line(
     with pytest.raises(SystemExit, match="2"):
         main(["--from", str(path)])
     assert f"--from {path}: expected a file of --json, got " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_quick_run_is_shown_without_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, shown = tmp_path / "a.json", table(row("chunkwire", 1.0), row("nginx", 3.0))
+    for conditions, is_compared in (({}, True), ({NOT_COMPARABLE: QUICK}, False)):
+        path.write_text(json.dumps(Report({"command": "x", **conditions}, (shown,)).to_json()))
+        assert main(["--from", str(path)]) == 0
+        assert ("as a multiple of" in capsys.readouterr().out) is is_compared
 
 
 def test_a_page_makes_no_request() -> None:

@@ -43,7 +43,7 @@ def test_a_sum_can_be_added_again_and_is_checked_against_limits(tmp_path: Path, 
     total.write_text(capsys.readouterr().out)
     assert main(["bench", "merge", str(total), three, "--limit", "errors=2"]) == 1
     said = capsys.readouterr()
-    assert "* 30 streams, 3 failed (3 cut)" in said.out
+    assert ": 30 streams, 3 failed (3 cut)" in said.out
     assert said.err == "chunkwire: errors=2: missed, more streams failed than it allows: 30 streams, 3 failed (3 cut)\n"
 
 

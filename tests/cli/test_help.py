@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from chunkwire.cli.bench import EPILOG
 from chunkwire.cli.main import VERBS, main
 from chunkwire.lab.pages import PAGES
 from chunkwire.origin.barrier import BEYOND_SECONDS, IDLE_SECONDS, MAX_OPEN
@@ -46,6 +47,13 @@ def test_a_protocol_is_printed_whole(name: str, capsys: Captured) -> None:
 @pytest.mark.parametrize("words", [["watch"], ["probe"], ["check", "proxy"]])
 def test_the_name_of_a_verb_gives_its_help(words: list[str], capsys: Captured) -> None:
     assert printed(["help", *words], capsys).startswith(f"usage: chunkwire {' '.join(words)}")
+
+
+def test_help_does_not_break_its_prose_anew_at_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """Fails where argparse keeps its two columns free: a line of 79 then has a word below it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    prose = EPILOG.partition("exit codes:")[0]
+    assert prose in printed(["help", "bench"], capsys)
 
 
 def test_the_page_of_scenarios_has_all_of_them_as_the_registry_says() -> None:

@@ -118,8 +118,7 @@ def test_warm_up_ends_with_the_first_round_that_is_like_the_second_half(
 
 def test_the_first_frames_of_rounds_that_are_left_out_are_kept() -> None:
     gathered = Gathered(rounds_of([9.0, 1.0]))
-    gathered.rounds[0].record("first", 5)
-    gathered.rounds[0].inexact["first"] += 1
+    gathered.rounds[0].record("first", 5, is_exact=False)
     gathered.leave_out(1)
     assert (gathered.samples("added").largest, gathered.samples("first").n, gathered.warmup) == (1_000_000, 1, 0.5)
     assert gathered.quantity("first").inexact == 1

@@ -50,7 +50,7 @@ def test_a_limit_that_cannot_be_judged_does_not_hold(text: str, n: int, why: str
 
 def test_a_missed_limit_says_how_many_samples_are_inexact() -> None:
     found = gathered()
-    found.rounds[0].inexact["hold"] = 203
+    found.rounds[0].samples["inexact hold"] = DurationHistogram(range(1, 204))
     (line,) = missed_lines([parse_limit("hold.max=1ms")], found)
     assert line == "hold.max=1ms: missed, hold.max is 2.00 ms, and 203 of 20000 samples are inexact"
 
@@ -59,9 +59,21 @@ def test_a_missed_limit_says_how_many_samples_are_inexact() -> None:
 def test_a_difference_of_inexact_moments_may_be_too_small_to_hold(inexact: int, line: list[str]) -> None:
     """Fails where a bench that slept through a stream finds no gap in it."""
     found = gathered()
-    found.rounds[0].inexact.update(hold=inexact, late=20000)
+    ones = {"inexact hold": DurationHistogram(range(inexact)), "inexact late": DurationHistogram(range(20000))}
+    found.rounds[0].samples.update(ones)
     limits = [parse_limit("hold.max=3ms"), parse_limit("late.max=3ms")]
     assert [each[: len(line[0])] for each in missed_lines(limits, found)] == line
+
+
+@pytest.mark.parametrize("limit, judged", [("5ms", "missed"), ("20ms", "not judged")])
+def test_a_limit_is_missed_by_what_is_exact_alone(limit: str, judged: str) -> None:
+    """Fails where a pause of the meter is taken for the server's."""
+    found = Gathered([Round()])
+    for k in range(1000):
+        found.rounds[0].record("added", 10_000_000 if k < 900 else 90_000_000, is_exact=k < 900)
+    (line,) = missed_lines([parse_limit(f"added.p99={limit}")], found)
+    text = f"{judged}, added.p99 is ≤90.00 ms, and 100 of 1000 samples are inexact"
+    assert line == f"added.p99={limit}: {text}"
 
 
 @pytest.mark.parametrize(

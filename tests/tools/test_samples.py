@@ -81,6 +81,11 @@ def test_an_hour_of_many_streams_takes_bounded_memory() -> None:
     assert held < 20e6
 
 
+def test_a_frame_alone_in_its_stream_has_no_hold() -> None:
+    """Fails where streams of one frame have a hold of 0, and so pass any limit on it."""
+    assert not sampled([(10.5, stamped(8.0, 10.0))]).has("hold")
+
+
 def test_another_clock_moves_added_and_leaves_hold_alone() -> None:
     reads = [(10.5, stamped(8.0, 10.0)), (21.0, stamped(18.0, 20.0))]
     shifted = [(at + 5000.0, octets) for at, octets in reads]

@@ -69,20 +69,22 @@ def time_chart(curves: Mapping[str, LatencyCurve], *, seconds: float, label: str
         return ""
     most = max(1.0, seconds)
     axes = _Axes(curves, lambda moment: moment / most, *_latencies(curves))
-    return axes.drawing(_fifths(most), "s of sampling", label)
+    return axes.drawing(_round_ticks(most), "s of sampling", label)
 
 
 def linear_chart(curves: Mapping[str, LatencyCurve], *, caption: str, label: str) -> str:
     """Return the drawing of one or more curves by name; both axes begin at 0 and are linear."""
     points = (point for curve in curves.values() for point in curve.points)
     right, top = (max(coordinates) or 1.0 for coordinates in zip(*points, strict=True))
-    axes = _Axes(curves, lambda x: x / right, lambda y: y / top, _fifths(top))
-    return axes.drawing(_fifths(right), caption, label)
+    axes = _Axes(curves, lambda x: x / right, lambda y: y / top, _round_ticks(top))
+    return axes.drawing(_round_ticks(right), caption, label)
 
 
-def _fifths(most: float) -> list[tuple[float, str]]:
-    """Return the ticks of a linear axis."""
-    return [(most * step / 5, three_digits(most * step / 5)) for step in range(6)]
+def _round_ticks(most: float) -> list[tuple[float, str]]:
+    """Return the ticks of a linear axis: four to ten steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(power * times for times in (0.1, 0.2, 0.5, 1.0) if most / (power * times) <= 10)
+    return [(step * count, three_digits(step * count)) for count in range(math.floor(most / step + 1e-9) + 1)]
 
 
 def _latencies(curves: Mapping[str, LatencyCurve]) -> tuple[Callable[[float], float], list[tuple[float, str]]]:

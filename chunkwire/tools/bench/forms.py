@@ -99,7 +99,7 @@ def hdr_histogram() -> Any:
 def hlog_lines(gathered: Gathered) -> Iterator[str]:
     """Yield an HdrHistogram log: an interval for each round and quantity, tagged with the quantity; values in ns.
 
-    The format has no negative values, which are written as 0, and cannot say which samples are inexact.
+    The format has no negative values, which are written as 0. A tag may not have spaces, which become `_`.
 
     Raises:
         LocalError: the package hdrhistogram is missing.
@@ -114,7 +114,8 @@ def hlog_lines(gathered: Gathered) -> Iterator[str]:
             for bucket, n in samples.counts():
                 histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)
             largest = max(0, samples.largest) / 1e6
-            yield f"Tag={name},{began:.3f},{one.seconds:.3f},{largest:.3f},{histogram.encode().decode('ascii')}"
+            tag, encoded = name.replace(" ", "_"), histogram.encode().decode("ascii")
+            yield f"Tag={tag},{began:.3f},{one.seconds:.3f},{largest:.3f},{encoded}"
         began += one.seconds
 
 
@@ -137,7 +138,7 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
             if not (0 <= float(seconds) < math.inf and tag.isprintable()):
                 raise ValueError("no duration, or no name of a quantity")
             one = rounds.setdefault(start, Round(float(seconds)))
-            one.samples.setdefault(tag, DurationHistogram()).add(_samples_in(decode(payload)))
+            one.samples.setdefault(tag.replace("_", " "), DurationHistogram()).add(_samples_in(decode(payload)))
         except Exception as error:  # the decoder raises whatever its zlib, base64 and ctypes do
             raise LocalError(f"{where}: line {number} is no interval of an HdrHistogram log") from error
     if not rounds:

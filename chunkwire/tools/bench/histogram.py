@@ -100,6 +100,17 @@ class DurationHistogram:
                 if n:
                     mine[place] += n
 
+    def less(self, part: DurationHistogram) -> DurationHistogram:
+        """Return the samples without those of a part of them; the extremes are those of the buckets that remain."""
+        rest, gone = DurationHistogram(), dict(part.counts())
+        for bucket, n in self.counts():
+            if n > gone.get(bucket, 0):
+                low, high = bounds(bucket)
+                rest.smallest = rest.smallest if rest.n else max(low, self.smallest)
+                rest.largest = min(high, self.largest)
+                rest.count(bucket, n - gone.get(bucket, 0))
+        return rest
+
     def counts(self) -> Iterator[tuple[int, int]]:
         """Yield (bucket, samples) of every bucket that is not empty, in rising order."""
         for number in sorted(self._pages):

@@ -25,6 +25,7 @@ from chunkwire.tools.bench.statistics import (
     MIN_KNOWN,
     NAMES,
     NEEDS,
+    Quantity,
 )
 from chunkwire.tools.paint import number, three_digits
 from chunkwire.wire.durations import parse_duration
@@ -63,8 +64,11 @@ class Limit:
         smallest = value if self.figure == MAX else bounds(bucket_of(value))[0]
         inexact = f"{found.inexact} of {number(found.known, 'sample')} are inexact" if found.inexact else ""
         if smallest > self.ns:
+            is_sure, least = self.figure not in found.resting_on_inexact, found.least[self.figure]
+            judged = "missed" if is_sure or (least is not None and least > self.ns) else "not judged"
+            shown = f"{mark_of(self.quantity, self.figure, found)}{value / 1e6:.2f} ms"
             also = f", and {inexact}" if inexact else ""
-            return f"{self.text}: missed, {self.quantity}.{self.figure} is {value / 1e6:.2f} ms{also}"
+            return f"{self.text}: {judged}, {self.quantity}.{self.figure} is {shown}{also}"
         if self.quantity in _DIFFERENCES and found.inexact > (1 - MIN_KNOWN) * found.known:
             why = "and may be too small; --stamps process times each frame after its read"
             return f"{self.text}: not judged, {inexact} {why}"
@@ -85,6 +89,13 @@ class Allowance:
         if gathered.failed <= allowed:
             return ""
         return f"{self.text}: missed, more streams failed than it allows: {streams_line(gathered)}"
+
+
+def mark_of(name: str, figure: str, found: Quantity) -> str:
+    """Return what stands before a figure that rests on inexact samples: ≤, or ≈ if it can be too small, too."""
+    if figure not in found.resting_on_inexact:
+        return ""
+    return "≈" if name in _DIFFERENCES else "≤"
 
 
 Requirement: TypeAlias = Limit | Allowance

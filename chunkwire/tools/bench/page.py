@@ -13,9 +13,9 @@ from chunkwire.tools.bench.chart import STYLE, LatencyCurve, linear_chart, perce
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.statistics import DEFINITIONS, FIGURES, MIN_BEYOND, curve
-from chunkwire.tools.bench.view import lines
+from chunkwire.tools.bench.view import cell, lines
 
-_COLUMNS: Final = 110  # characters of a line of the text figures, for which the page is wide enough
+_COLUMNS: Final = 90  # characters of a line of the text figures; wide enough for its table, narrow enough for 800 px
 _COLOURS: Final = {name: f"var(--{name})" for name in DEFINITIONS}
 _STREAM_COLOURS: Final = ("var(--late)", "var(--added)", "var(--hold)")
 _STYLE: Final = (
@@ -91,8 +91,7 @@ def _time_table(gathered: Gathered, name: str) -> str:
     rows, began = [], 0.0
     for one in gathered.in_rounds(_ROWS):
         quantity = one.quantity(name)
-        shown = ("" if ns is None else f"{ns / 1e6:.2f}" for ns in quantity.figures.values())
-        cells = [f"{began:.2f}", str(quantity.known), *shown]
+        cells = [f"{began:.2f}", str(quantity.known), *(cell(name, figure, quantity) for figure in FIGURES)]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         began += one.seconds
     return _scrolling(f"<table><tr>{heading}</tr>{''.join(rows)}</table>")

@@ -20,8 +20,8 @@ from chunkwire.wire.jsontext import load_json
 CLOCKS_COMPARED: Final = ("late", "added")
 """Quantities that compare the server's clock with the client's."""
 
-VERSION: Final = 3
-"""Of the JSON form. Results of version 1 have no histograms; those of version 2 lack the inexact samples."""
+VERSION: Final = 4
+"""Of the JSON form. Results of version 1 have no histograms; those of 2 and 3 lack the inexact samples."""
 
 MAX_COUNT: Final = 1 << 48
 """Counts in a result are below: the sums of 65,536 results fit the 64 bits of a histogram's buckets."""
@@ -162,7 +162,6 @@ def _gathered_members(gathered: Gathered) -> dict[str, object]:
                 "frames": one.frames,
                 "reads": one.reads,
                 "unknown": one.unknown,
-                "inexact": one.inexact,
                 "ns": {name: _histogram_members(histogram) for name, histogram in one.samples.items()},
             }
             for one in gathered.rounds
@@ -206,7 +205,6 @@ def _round(members: Mapping[str, Any]) -> Round:
         frames=_count(members["frames"]),
         reads=_count(members["reads"]),
         unknown=_counts(members["unknown"]),
-        inexact=_counts(members["inexact"]),
         samples={_text(name): _histogram(one) for name, one in members["ns"].items()},
     )
 

@@ -19,6 +19,9 @@ MAX_ROUNDS: Final = 64
 PER_STREAM: Final[tuple[str, ...]] = ("first", "ttft", "itl")
 """Quantities with one sample a stream; they count outside the window, too."""
 
+INEXACT: Final = "inexact "
+"""Before the name of a quantity: those of its samples that are inexact (`Quantity.inexact_samples`)."""
+
 END_SHARE: Final = 0.2
 """Share of the rounds at the beginning and at the end of a run that are compared."""
 
@@ -36,9 +39,8 @@ class Round:
     Attributes:
         seconds: its length.
         frames, reads: how many arrived in it.
-        samples: by the name of a quantity, in ns.
+        samples: by the name of a quantity, in ns; the inexact ones once more behind `INEXACT`.
         unknown: number of samples without a known value, by the name of a segment.
-        inexact: see `Quantity.inexact`, by the name of a quantity.
     """
 
     seconds: float = 0.0
@@ -46,12 +48,11 @@ class Round:
     reads: int = 0
     samples: dict[str, DurationHistogram] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
-    inexact: Counter[str] = field(default_factory=Counter)
 
     def quantity(self, name: str) -> Quantity:
         """Return the samples of a quantity."""
-        samples = self.samples.get(name) or DurationHistogram()
-        return Quantity(samples, samples.n + self.unknown[name], self.inexact[name])
+        samples, inexact = (self.samples.get(one) or DurationHistogram() for one in (name, INEXACT + name))
+        return Quantity(samples, samples.n + self.unknown[name], inexact)
 
     def record(self, name: str, value: int | None, *, is_exact: bool = True) -> None:
         """Count a sample of a quantity; None where its value is not known."""
@@ -59,7 +60,7 @@ class Round:
             self.unknown[name] += 1
             return
         if not is_exact:
-            self.inexact[name] += 1
+            self.record(INEXACT + name, value)
         histogram = self.samples.get(name)
         if histogram is None:
             histogram = self.samples[name] = DurationHistogram()
@@ -73,16 +74,12 @@ class Round:
         for name, histogram in other.samples.items():
             self.samples.setdefault(name, DurationHistogram()).add(histogram)
         self.unknown += other.unknown
-        self.inexact += other.inexact
 
     def only(self, is_kept: Callable[[str], bool]) -> Round:
         """Return the same round with only the quantities whose names are kept."""
-        samples = {name: found for name, found in self.samples.items() if is_kept(name)}
-        unknown, inexact = (
-            Counter({name: count for name, count in counts.items() if is_kept(name)})
-            for counts in (self.unknown, self.inexact)
-        )
-        return replace(self, samples=samples, unknown=unknown, inexact=inexact)
+        samples = {name: found for name, found in self.samples.items() if is_kept(name.removeprefix(INEXACT))}
+        unknown = Counter({name: count for name, count in self.unknown.items() if is_kept(name)})
+        return replace(self, samples=samples, unknown=unknown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +180,9 @@ class Gathered:
 
     def quantity(self, name: str) -> Quantity:
         """Return all samples of a quantity, those without a known value too."""
-        samples, rounds = self.samples(name), list(self.rounds)
-        unknown = sum(one.unknown[name] for one in rounds)
-        return Quantity(samples, samples.n + unknown, sum(one.inexact[name] for one in rounds))
+        samples = self.samples(name)
+        unknown = sum(one.unknown[name] for one in list(self.rounds))
+        return Quantity(samples, samples.n + unknown, self.samples(INEXACT + name))
 
     def has(self, name: str) -> bool:
         """Say whether a quantity has a sample with a known value."""

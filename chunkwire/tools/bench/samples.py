@@ -176,7 +176,8 @@ class StreamSampler:
         self._began_ns = self.sent_ns if self.due_ns is None else self.due_ns
         self._content_times = ContentTimes(self.reader)
         self._is_plain = framing.kind is not BodyKind.CHUNKED
-        self._arrived, self._added = array("q"), array("q")  # of the frames whose hold is not computed yet, ns
+        # Of the frames whose hold is not computed yet, ns, and which are exact.
+        self._arrived, self._added, self._are_exact = array("q"), array("q"), bytearray()
         self._least_added: int | None = None
         self._shown: list[tuple[float | None, float]] | None = None
         if len(self.gathered.shown) < SHOWN_STREAMS:
@@ -252,13 +253,13 @@ class StreamSampler:
         return self.gathered.at(self.window.seconds_of(now_ns))
 
     def _record_hold(self) -> None:
-        if not self._added:
-            return
+        if not self._added or (self._least_added is None and len(self._added) < 2):
+            return  # a frame alone has no other to be compared with
         least = min(self._added)
         self._least_added = least if self._least_added is None else min(least, self._least_added)
-        for now_ns, added in zip(self._arrived, self._added, strict=True):
-            self._round(now_ns).record("hold", added - self._least_added)
-        self._arrived, self._added = array("q"), array("q")
+        for now_ns, added, is_exact in zip(self._arrived, self._added, self._are_exact, strict=True):
+            self._round(now_ns).record("hold", added - self._least_added, is_exact=bool(is_exact))
+        self._arrived, self._added, self._are_exact = array("q"), array("q"), bytearray()
 
     def _end_of_input(self) -> None:
         try:
@@ -359,8 +360,7 @@ class StreamSampler:
                 one.record("late", now_ns - planned_ns, is_exact=self._is_exact)
             self._arrived.append(now_ns)
             self._added.append(added)
-            if not self._is_exact:
-                one.inexact["hold"] += 1
+            self._are_exact.append(self._is_exact)
             if len(self._added) >= HOLD_FRAMES:
                 self._record_hold()
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:

@@ -75,22 +75,27 @@ def rate_missed(trends: Sequence[Trend]) -> str:
 def own_line(gathered: Gathered) -> str:
     """Return the meter's own error as a line; "" if it was not measured."""
     parts = []
-    for name, text in ((WAKE, "it read frames {} after they arrived"), (TIMER, "its timers were {} late")):
+    reads = gathered.quantity(WAKE)
+    unknown = reads.of - reads.known
+    some = f"{reads.known} of {reads.of} " if unknown else ""
+    for name, text in ((WAKE, f"it read {some}frames {{}} after they arrived"), (TIMER, "its timers were {} late")):
         samples = gathered.samples(name)
         values = ((percentage, percentile_of(samples, percentage)) for percentage in _LOOKED_AT)
         shown = [f"{value / 1e6:.3f} ms (p{percentage:g})" for percentage, value in values if value is not None]
         if shown:
             parts.append(text.format(", ".join(shown)))
+        if name == WAKE and unknown:
+            parts.append(f"how late it read {unknown} of {reads.of}, which came with later ones, is not known")
     return f"this meter's own error: {'; '.join(parts)}" if parts else ""
 
 
 def inexact_line(gathered: Gathered) -> str:
-    """Return which samples are inexact, and by how much at most; "" if none is."""
+    """Return which samples are inexact, and why; "" if none is."""
     quantities = {name: gathered.quantity(name) for name in DEFINITIONS}
     shown = ", ".join(f"{name} {one.inexact} of {one.known}" for name, one in quantities.items() if one.inexact)
     return shown and (
-        f"inexact: {shown}; only the last frame of a receive has a kernel stamp, the others count as arrived with it: "
-        "too late by at most the delay of this meter's read"
+        f"inexact: {shown}: such a frame counts as arrived with the last one of its receive, so a pause of this meter "
+        "may be in it, which is not the server's; ≤ marks a figure that rests on such samples, in hold and gap ≈"
     )
 
 

@@ -24,6 +24,8 @@ T = TypeVar("T")
 ARROW: Final = " → "
 WAKE: Final = f"arrived{ARROW}read"
 """From the packet's arrival to the return of our receive: the delay of this meter's own reads."""
+OWN_SEGMENTS: Final = frozenset({f"planned{ARROW}written", f"written{ARROW}arrived", WAKE})
+"""Those of a run without hops: `late` less `added`, `added`, and this meter's own error."""
 TIMER: Final = "timer"
 """The lateness of this meter's timers."""
 

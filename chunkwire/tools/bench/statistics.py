@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -23,21 +23,23 @@ FIGURES: Final = (*NAMES.values(), MAX)
 
 MIN_BEYOND: Final = 10
 """Samples that must be larger than a percentile. `bench/meter` has the same rule."""
+INEXACT_SHARE: Final = 0.05
+"""A figure rests on inexact samples if it could be smaller by a larger share without them."""
 MIN_KNOWN: Final = 0.99
 """Share of a segment's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "first": "request sent → first frame complete",
-        "late": "arrival later than planned",
-        "added": "arrival later than the actual write",
-        "hold": "added, less that of the stream's least delayed frame",
+        "first": "request → first frame",
+        "late": "arrival - planned",
+        "added": "arrival - written",
+        "hold": "added - least added",
         "gap": "between frames",
     }
 )
-"""The quantities, each with its definition as it is printed.
+"""The quantities, each with its definition as it is printed, short enough for 80 columns.
 
-- `first` and `gap` need only the client's clock.
+- `first` ends with the first frame's last octet. `first` and `gap` need only the client's clock.
 - `late` is arrival minus planned moment, `added` is arrival minus actual write. Both compare two clocks, so origin and
   client must be on one machine.
 - `hold` is `added` minus the smallest `added` of its stream so far (`samples.HOLD_FRAMES`). It needs no common clock,
@@ -65,7 +67,7 @@ NEEDS: Final[Mapping[str, str]] = MappingProxyType(
         "first": "no frame arrived",
         "late": _IN_FRAMES.format("planned"),
         "added": _IN_FRAMES.format("written"),
-        "hold": _IN_FRAMES.format("written"),
+        "hold": "no stream had two frames that say when they were written (those of /probe do)",
         "gap": "no stream had two frames while it sampled",
         "ttft": "no frame had content",
         "itl": "no stream had two tokens",
@@ -82,12 +84,18 @@ class Quantity:
 
     Attributes:
         of: samples with a known value and without; only segments have samples without one.
-        inexact: samples that count a frame later than it arrived, by at most the delay of its read (`load.Timing`).
+        inexact_samples: those that count a frame later than it arrived, by at most the delay of its read
+            (`load.Timing`).
     """
 
     samples: DurationHistogram
     of: int
-    inexact: int = 0
+    inexact_samples: DurationHistogram = field(default_factory=DurationHistogram)
+
+    @property
+    def inexact(self) -> int:
+        """Number of inexact samples."""
+        return self.inexact_samples.n
 
     @property
     def known(self) -> int:
@@ -109,6 +117,33 @@ class Quantity:
         """All figures by their names, `FIGURES`; the largest is None without samples."""
         percentiles = {NAMES[percentage]: value for percentage, value in self.percentiles.items()}
         return {**percentiles, MAX: self.samples.largest if self.known else None}
+
+    @property
+    def least(self) -> dict[str, int | None]:
+        """The least that each figure can be, if inexact samples count as the smallest.
+
+        None where the figure is blank, or rests on inexact samples only.
+        """
+        exact = self.samples.less(self.inexact_samples)
+        ranks = {NAMES[percentage]: rank_of(self.known, percentage) for percentage in PERCENTILES}
+        rests = {name: None if rank is None else rank - self.inexact for name, rank in ranks.items()}
+        found = {name: exact.at_rank(rank) if rank and rank > 0 else None for name, rank in rests.items()}
+        return {**found, MAX: exact.largest if exact.n else None}
+
+    @property
+    def resting_on_inexact(self) -> set[str]:
+        """Names of the figures that rest on inexact samples (`INEXACT_SHARE`): they may be too large.
+
+        A frame's gap is then too small where the gap before it is too large.
+        """
+        if not self.inexact:
+            return set()
+        least = self.least
+        return {
+            name
+            for name, value in self.figures.items()
+            if value is not None and ((lower := least[name]) is None or value - lower > INEXACT_SHARE * abs(value))
+        }
 
 
 def rank_of(n: int, percentage: float) -> int | None:

@@ -11,17 +11,25 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from chunkwire.tools.bench.intervals import DIFFERENCE_CONFIDENCE, Interval, differences_of, intervals_of
-from chunkwire.tools.bench.limits import Precision, clocks_left_out, streams_line
+from chunkwire.tools.bench.intervals import (
+    CONFIDENCE,
+    DIFFERENCE_CONFIDENCE,
+    MIN_ROUNDS,
+    Interval,
+    differences_of,
+    intervals_of,
+)
+from chunkwire.tools.bench.limits import Precision, clocks_left_out, mark_of, streams_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import OWN_ERROR, inexact_line, own_line, warnings
-from chunkwire.tools.bench.segments import names_of
+from chunkwire.tools.bench.segments import OWN_SEGMENTS, names_of
 from chunkwire.tools.bench.statistics import (
     ALIASES,
     DEFINITIONS,
     FIGURES,
     FROM_STAMPS,
+    MIN_BEYOND,
     MIN_KNOWN,
     NAMES,
     NEEDS,
@@ -38,39 +46,61 @@ _WHICH_COMPARES: Final = (
     "added compares the two targets themselves: it is from written to arrived; late includes how late the origin wrote"
 )
 
+_RULES: Final = {**DEFINITIONS, **{name: rule.partition(":")[0] for name, (_, rule) in ALIASES.items()}}
+
 SMALLEST_RATIO: Final = 1e-4
 """A smaller one is only said to be smaller: it would not fit its column."""
 _SEGMENT_PERCENTILES: Final = (50.0, 99.0, 99.9)
+_WIDEST: Final = 8
+"""Characters of a figure beside a space; one that is wider loses its decimals."""
 
 
 def table(gathered: Gathered, baseline: Gathered | None = None, *, width: int | None = None) -> Iterator[str]:
-    """Yield the heading and a row for each quantity that has figures; under it the baseline's, difference and ratio."""
+    """Yield the heading and a row for each quantity that has figures, and under it how sure they are.
+
+    With a baseline its row, difference and ratio.
+    """
     parts = [part for part in (gathered, baseline) if part is not None]
-    names = [name for name in DEFINITIONS if any(part.has(name) for part in parts)]
+    names = [name for name in _named(parts) if any(part.has(name) for part in parts)]
     if names:
         yield " " * 8 + _cells(FIGURES)
     for name in names:
-        figures, definition = gathered.quantity(name).figures, DEFINITIONS[name]
-        yield from wrapped(_row(f"  {name}", figures) + "   ms  ", definition, width)
-        if baseline is not None and baseline.has(name):
-            others = baseline.quantity(name).figures
-            yield _row("    base", others)
+        quantity = gathered.quantity(name)
+        yield from wrapped(_row(f"  {name}", name, quantity) + "  ms  ", _RULES[name], width)
+        if baseline is None:
+            yield from _sureness(gathered, name)
+        elif baseline.has(name):
+            other = baseline.quantity(name)
+            yield _row("    base", name, other)
             found = differences_of(gathered, baseline, name).values()
             for mark, cells in _differences(list(found), 1e6, 2):
                 yield (mark + cells).rstrip()
-            found_ratios = ratios(figures, others).values()
+            found_ratios = ratios(quantity.figures, other.figures).values()
             if any(found_ratios):
                 cells = _cells("" if ratio is None else f"{_ratio_text(ratio)}x" for ratio in found_ratios)
                 yield ("       x" + cells).rstrip()
 
 
-def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
-    """Yield a row for each segment in µs, with its number of known frames; nothing where there are none.
+def _named(parts: Sequence[Gathered]) -> list[str]:
+    """Return the quantities to show: ttft and itl, too, if content is not just what each frame has."""
+    is_answer = any(part.has("ttft") and part.samples("ttft") != part.samples("first") for part in parts)
+    return [*DEFINITIONS, *(("ttft", "itl") if is_answer else ())]
 
-    Where the baseline has the segment, too, its row and the difference follow.
+
+def _sureness(gathered: Gathered, name: str) -> Iterator[str]:
+    """Yield half the width of the interval of each percentile, if one has an interval."""
+    found = intervals_of(gathered, name).values()
+    if any(found):
+        yield ("       ±" + _cells("" if one is None else f"{one.half / 1e6:.2f}" for one in found)).rstrip()
+
+
+def segment_table(gathered: Gathered, baseline: Gathered | None = None) -> Iterator[str]:
+    """Yield a row for each segment in µs, with its number of known frames; nothing where no hop has stamps.
+
+    Where the baseline has the segment, too, its row and the difference follow. Without a hop they say nothing new.
     """
     names = names_of(gathered)
-    if not names:
+    if OWN_SEGMENTS.issuperset(names):
         return
     yield f"  {'segment':<26}" + _cells(NAMES[percentage] for percentage in _SEGMENT_PERCENTILES)
     for name in names:
@@ -93,10 +123,19 @@ def _segment_row(name: str, segment: Quantity) -> str:
     return f"{name:<28}{shown} µs  known {segment.known} of {segment.of}"
 
 
-def _row(name: str, figures: Mapping[str, int | None]) -> str:
+def _row(lead: str, name: str, quantity: Quantity) -> str:
+    return f"{lead:<8}" + _cells(cell(name, figure, quantity) for figure in FIGURES)
+
+
+def cell(name: str, figure: str, quantity: Quantity) -> str:
+    """Return a figure in ms, with its mark if it rests on inexact samples; "" where it is blank."""
+    value = quantity.figures[figure]
+    if value is None:
+        return ""
     # Zero is added so that what rounds to zero has no sign.
-    values = figures.values()
-    return f"{name:<8}" + _cells("" if value is None else f"{round(value / 1e6, 2) + 0.0:.2f}" for value in values)
+    mark, ms = mark_of(name, figure, quantity), round(value / 1e6, 2) + 0.0
+    shown = f"{mark}{ms:.2f}"
+    return shown if len(shown) <= _WIDEST else f"{mark}{ms:.0f}"
 
 
 def _differences(found: Sequence[Interval | None], unit_ns: float, digits: int) -> Iterator[tuple[str, str]]:
@@ -131,9 +170,11 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
         yield "* partial: interrupted; these are the figures until then"
     yield from table(result.gathered, result.baseline, width=width)
     yield from segment_table(result.gathered, result.baseline)
-    notes = [*_notes(result.gathered), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
+    notes = [*_notes(result), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
     if result.baseline is not None:
         notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
+        if line := own_line(result.baseline):
+            notes.append(f"base: {line}")
         notes += [f"base: {warning}" for warning in warnings(result.baseline.trends)]
         if line := inexact_line(result.baseline):
             notes.append(f"base: {line}")
@@ -158,24 +199,28 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
         yield _WHICH_COMPARES + (points if only_late else "")
 
 
-def _notes(gathered: Gathered) -> Iterator[str]:
+def _notes(result: BenchResult) -> Iterator[str]:
+    gathered = result.gathered
     yield from warnings(gathered.trends)
-    if counts := ", ".join(f"{name} {gathered.samples(name).n}" for name in DEFINITIONS if gathered.has(name)):
-        yield f"n: {counts}; percentiles: {QUANTILES}"
+    if counts := ", ".join(f"{name} {gathered.samples(name).n}" for name in _named([gathered]) if gathered.has(name)):
+        blank = f"blank where fewer than {MIN_BEYOND} samples are larger"
+        is_sure = result.baseline is None and len(gathered.rounds) >= MIN_ROUNDS
+        sure = "" if not is_sure else f"; ± half the {CONFIDENCE * 100:g} % interval by resampling rounds"
+        yield f"n: {counts}; percentiles: {QUANTILES}, {blank}{sure}"
     if line := inexact_line(gathered):
         yield line
-    if not all(gathered.quantity(name).has_enough_known for name in names_of(gathered)):
+    names = names_of(gathered)
+    if not OWN_SEGMENTS.issuperset(names) and not all(gathered.quantity(name).has_enough_known for name in names):
         yield f"a segment has no percentiles where fewer than {MIN_KNOWN * 100:g} % of its frames are known"
     if gathered.streams:
         came = f"{number(gathered.frames, 'frame')} in {number(gathered.reads, 'read')}"
-        share = f", {_share(gathered):.2f} reads a frame" if gathered.frames else ""
-        yield f"{streams_line(gathered)}; {came}{share}"
+        yield f"{result.url}: {streams_line(gathered)}; {came}"
     if line := own_line(gathered):
         yield line
     if left_out := clocks_left_out(gathered):
         yield left_out
     elif gathered.has("first") and not any(map(gathered.has, FROM_STAMPS)):
-        yield f"{', '.join(FROM_STAMPS)} are left out: {NEEDS['hold']}"
+        yield f"{', '.join(FROM_STAMPS)} are left out: {NEEDS['added']}"
 
 
 def _share(gathered: Gathered) -> float:
@@ -245,4 +290,5 @@ def _ratio_members(gathered: Gathered, baseline: Gathered, name: str) -> dict[st
 def _quantity(gathered: Gathered, name: str, rule: str) -> dict[str, object]:
     quantity = gathered.quantity(name)
     values = {figure: None if value is None else round(value / 1e6, 4) for figure, value in quantity.figures.items()}
-    return {"n": quantity.known, "inexact": quantity.inexact, **values, "rule": rule}
+    resting = [figure for figure in FIGURES if figure in quantity.resting_on_inexact]
+    return {"n": quantity.known, "inexact": quantity.inexact, **values, "resting_on_inexact": resting, "rule": rule}
