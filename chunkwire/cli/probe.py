@@ -8,10 +8,10 @@ from chunkwire.cli import captures, flags
 
 SUMMARY = "which hop holds the stream? each is asked, from the inside out"
 EPILOG = """\
-On every hop, give the path of our origin's resource, which ends in /probe: its
-events say when they were written. Any other stream can be probed too, but
-arrival times alone prove less, and the verdict says so: if it comes all at
-once from the only hop, this hop holds it, or the origin writes it so.
+On every hop, give the path of our origin's resource, which ends in /probe:
+its events say when they were written. Any other stream can be probed too,
+but arrival times alone prove less, and the verdict says so: if it comes all
+at once from the only hop, this hop holds it, or the origin writes it so.
 Each verdict says what it rests on. proved: each frame arrived before the next
 one was written. by order: while a frame had not arrived, 20 requests were
 answered through the same hop. by time: no order is known, only times.

@@ -11,6 +11,7 @@ barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
     GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
 Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
+410 instead for one of the last `MAX_OPEN` that are over;
 409 for a frame that is acknowledged already or not written yet, and for an ID that is open already; 503 for more than
 `MAX_OPEN`; 400 for a malformed ID or number.
 `origin.probe` and `forward.barrier` write the frames.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -145,6 +147,7 @@ class Barriers:
     def __init__(self) -> None:
         self.instance = secrets.token_hex(4)
         self._open: dict[str, Barrier] = {}
+        self._over: deque[str] = deque(maxlen=MAX_OPEN)
 
     @contextmanager
     def opened(self, name: str, *, awaits_head: bool = False) -> Iterator[Barrier]:
@@ -167,6 +170,7 @@ class Barriers:
         finally:
             barrier.end()
             del self._open[name]
+            self._over.append(name)
 
     def acknowledge(self, query: Query) -> None:
         """Acknowledge the frame in a query: `barrier` and `n`.
@@ -201,10 +205,12 @@ class Barriers:
         """Return an open barrier.
 
         Raises:
-            Refusal: 400, the ID is malformed; 404, no stream has it open.
+            Refusal: 400, the ID is malformed; 410, its stream is over; 404, no stream has it open.
         """
         _check_id(name)
         if name not in self._open:
+            if name in self._over:
+                raise Refusal(410, "barrier", "barrier: its stream is over")
             raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
         return self._open[name]
 

@@ -66,7 +66,7 @@ def test_a_hop_that_does_not_lead_to_the_barrier_never_passes() -> None:
     assert "the barrier at 127.0.0.1:8001: make that the upstream" in verdict.unproved
     assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.TIMEOUT
     assert result_on(verdict).headline == ""
-    told = " does not lead to the barrier at 127.0.0.1:8001: "
+    told = " sent no request to the barrier at 127.0.0.1:8001: "
     for text in ("\n".join(lines_of(result_on(verdict))), to_html(list(page_of(result_on(verdict), made="")))):
         assert verdict.hop + told in text
     assert f"; it{told}" in gate_line(result_on(verdict), is_passed=False)

@@ -120,8 +120,10 @@ async def test_a_barrier_without_an_acknowledgement_is_cut_at_its_idle_timeout(
         with pytest.raises(Exception, match="expected frame 1 to be acknowledged within 60 s"):
             await barrier.wait_acked(1)
         assert trio.current_time() - began == pytest.approx(IDLE_SECONDS)
-    with pytest.raises(Refusal, match="no stream has it open"):
-        barriers.acknowledge(Query(f"barrier={ID}&n=1".encode()))
+    for name, status in ((ID, 410), ("f" * 16, 404)):
+        with pytest.raises(Refusal) as refused:
+            barriers.acknowledge(Query(f"barrier={name}&n=1".encode()))
+        assert refused.value.status == status
 
 
 async def test_the_state_beyond_a_frame_is_answered_when_that_frame_is_written() -> None:

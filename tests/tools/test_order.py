@@ -16,13 +16,14 @@ from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, j
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.page import page_of, to_html
-from chunkwire.tools.probe.result import out_of_order
+from chunkwire.tools.probe.result import message_of, out_of_order
 from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
 from chunkwire.tools.probe.view import lines_of
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.frames import Event
 from chunkwire.wire.scanner import ChunkedScanner
-from tests.tools.synthesis import Probe, result_on
+from tests.tools.synthesis import Path, Probe, hop_of, result_on, unstamped
+from tests.tools.synthesis import to_end as held_to_end
 
 # Of frame k with these octets, 1 being the first: how many frames had come when it was acknowledged, and how many
 # requests were answered before.
@@ -187,6 +188,7 @@ def test_an_application_whose_events_are_all_in_one_frame_writes_in_bursts(codin
     verdict, behind = judge_chain([app, Hop("b:2", app.runs)])
     assert verdict.line == "the origin itself bursts: 12 events in one frame" + (", gzip" if coding == "gzip" else "")
     assert (verdict.proof, behind.kind) == (Proof.BY_ORDER, Kind.NOT_JUDGED)
+    assert not result_on(verdict, behind).assumed_order
     assert "through a compressor too" in gate_line(result_on(verdict), is_passed=False)
 
 
@@ -195,6 +197,13 @@ def test_an_application_that_flushes_its_compressor_streams() -> None:
     flushed = [coder.compress(event) + coder.flush(zlib.Z_SYNC_FLUSH) for event in EVENTS]
     for frames, coding in ((flushed, b"gzip"), (EVENTS, b"identity")):
         assert judged(application(frames, coding)).kind is Kind.STREAMS
+
+
+def test_a_hop_without_an_order_is_compared_with_an_application_that_has_one() -> None:
+    app = Hop("app:1", (application([b"data: %d\n\n" % k for k in range(20)]),))
+    held = unstamped(hop_of(Path(hold=held_to_end, fields=((b"Content-Type", b"text/event-stream"),))))
+    verdict = judge_chain([app, held])[1]
+    assert verdict.line == "HOLDS to the end; by comparison with the hop before"
 
 
 def proved(name: str, kind: Kind = Kind.STREAMS, proof: Proof = Proof.PROVED) -> HopVerdict:
@@ -207,6 +216,7 @@ def proved(name: str, kind: Kind = Kind.STREAMS, proof: Proof = Proof.PROVED) ->
         (proved("a", Kind.TO_END, Proof.BY_ORDER), proved("b"), "a holds what b streams"),
         (proved("a", Kind.TO_END, Proof.BY_TIME), proved("b"), ""),
         (proved("a"), proved("b", Kind.TO_END, Proof.BY_ORDER), ""),
+        (proved("a", Kind.SUSPECT), proved("b"), "a has at once what b streams"),
     ],
 )
 def test_hops_that_are_named_from_the_outside_in_are_noticed(inner: HopVerdict, outer: HopVerdict, why: str) -> None:
@@ -308,7 +318,9 @@ def test_a_hop_that_compresses_and_waits_is_given_a_change_for_each() -> None:
     verdict = judged(with_codings(ordered(to_end), "gzip", "gzip"), with_codings(ordered(late), "", ""))
     assert "; without the coding still 300 ms" in verdict.line
     verdict = replace(verdict, remaining=0.2)  # as HAProxy does
-    told = list(lines_of(result_on(verdict)))
+    assert message_of(verdict).endswith("; guess: compression type without text/event-stream, if this is HAProxy")
+    passed_on = replace(verdict, passed_on="nginx/1.22.1")
+    told = list(lines_of(result_on(passed_on)))
     assert "  guess: compression type without text/event-stream, if this is HAProxy" in told[3]
     assert any(line.startswith("  then guess: option http-no-delay") for line in told)
     assert "against the hold that remains" in to_html(list(page_of(result_on(verdict), made="")))

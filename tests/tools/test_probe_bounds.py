@@ -1,6 +1,5 @@
 """What a probe takes of a stream that never ends, and what it asks a hop that never answers."""
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -9,7 +8,8 @@ import trio
 
 from chunkwire.net.dial import parse_url
 from chunkwire.record.values import FrameRecord, Record
-from chunkwire.tools.probe.holding import ORDER_REQUESTS
+from chunkwire.tools.probe.arrival import Run
+from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS
 from chunkwire.tools.probe.judge import judge_hop
 from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
 from chunkwire.tools.probe.requests import Ask
@@ -48,16 +48,16 @@ async def repeating(head: bytes, octets: bytes, asked: list[bytes]) -> AsyncIter
         nursery.cancel_scope.cancel()
 
 
-async def unproved(handle: Callable[[trio.SocketStream], Awaitable[object]]) -> str:
-    """Return why one run shows no order at a server that is hop and gateway; empty where it does."""
+async def run_of(handle: Callable[[trio.SocketStream], Awaitable[object]]) -> tuple[Prober, Run]:
+    """Return one run at a server that is hop and gateway, and what made it."""
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, handle, 0)
         url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/")
         prober = Prober(barrier_at=url)
         with trio.fail_after(PATIENCE):
-            await prober.run("hop", Ask(url=url))
+            run = await prober.run("hop", Ask(url=url), settle=0.0)
         nursery.cancel_scope.cancel()
-    return prober.unproved.get("hop", "")
+    return prober, run
 
 
 @pytest.mark.parametrize("path", ["/stream", "/probe"])
@@ -91,30 +91,38 @@ async def test_one_read_from_elsewhere_is_told_from_one_that_ended_at_once() -> 
                     await stopped.wait()
                     await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab")
 
-    assert (await unproved(handle)).startswith(ELSEWHERE)
+    prober, _ = await run_of(handle)
+    assert prober.unproved["hop"].startswith(ELSEWHERE)
 
 
-async def test_a_hop_may_send_a_head_long_before_it_asks_the_next() -> None:
-    """Fails where a head counts as content, which can come from the barrier alone."""
-    states, found = 0, trio.Event()
+@pytest.mark.parametrize("own", [b"", b"2\r\n:\n\r\n"])
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_a_hop_may_send_a_head_and_content_of_its_own_long_before_it_asks_the_next(
+    own: bytes, is_held: bool
+) -> None:
+    """Fails where such content is taken for that of another application, or for a frame that came."""
+    states, found, acked = 0, trio.Event(), trio.Event()
 
     async def handle(stream: trio.SocketStream) -> None:
         nonlocal states
         async with stream:
             while request := await stream.receive_some():
                 if request.startswith(b"POST"):
+                    acked.set()
                     await stream.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-                elif request.startswith(b"GET /probe/state"):
+                elif b"state" in request:
                     states += 1
                     await stream.send_all(ONE_WRITTEN if states > 2 * ORDER_REQUESTS else MISSING)
                     if states > 2 * ORDER_REQUESTS:
                         found.set()
                 else:
-                    await stream.send_all(HEAD)
-                    await found.wait()
+                    await stream.send_all(HEAD + own)
+                    await (acked if is_held else found).wait()
                     await stream.send_all(b"1\r\nx\r\n0\r\n\r\n")
 
-    assert not await unproved(handle)
+    prober, run = await run_of(handle)
+    assert not prober.unproved
+    assert [ack.came for ack in run.acks] == [not is_held]
 
 
 @pytest.mark.parametrize("answer", [HEAD + b"1\r\nx\r\n", b""])
@@ -122,7 +130,7 @@ async def test_a_hop_through_which_nothing_comes_to_the_barrier_is_asked_once(
     monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     """Fails if its stream, which has no end, is watched a second time to judge it by time."""
-    monkeypatch.setattr("chunkwire.tools.probe.barrier._MAX_OTHERS", math.inf if answer else 3)
+    monkeypatch.setattr("chunkwire.tools.probe.barrier.ORDER_REQUESTS", 1)
     streams = 0
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -137,11 +145,38 @@ async def test_a_hop_through_which_nothing_comes_to_the_barrier_is_asked_once(
         listeners = await nursery.start(trio.serve_tcp, handle, 0)
         url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/")
         with trio.fail_after(PATIENCE):
-            hop = await Prober(barrier_at=url, patience=PATIENCE).probe("hop", url)
+            hop = await Prober(barrier_at=url, patience=0.1).probe("hop", url)
         nursery.cancel_scope.cancel()
     verdict = judge_hop(hop)
     assert (streams, verdict.line) == (1, "unsure: no request through it came to the barrier")
     assert verdict.is_elsewhere
+
+
+async def test_a_stream_without_an_end_is_left_though_its_next_frame_does_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails where only another frame ends the run."""
+    monkeypatch.setattr("chunkwire.tools.probe.probing.PROMPT_SECONDS", 0.0)
+    written = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal written
+        with suppress(trio.BrokenResourceError):
+            while request := await stream.receive_some():
+                if request.startswith(b"POST"):
+                    await stream.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                elif b"state" not in request:
+                    await stream.send_all(HEAD + b"3\r\nabc\r\n")
+                elif written < MIN_HELD:
+                    written += 1
+                    await stream.send_all(ONE_WRITTEN.replace(b'n":1', b'n":%d' % written))
+                else:
+                    await trio.sleep_forever()
+
+    prober, run = await run_of(handle)
+    assert not prober.unproved
+    assert run.end is not None
+    assert (run.end.framing, len(run.acks)) == ("stopped", MIN_HELD)
 
 
 def test_what_is_kept_of_a_stream_is_at_least_what_was_asked_for() -> None:

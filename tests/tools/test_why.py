@@ -145,8 +145,8 @@ def test_a_change_that_only_takes_the_compression_away_is_not_said_to_be_in_vain
 @pytest.mark.parametrize(
     "tried, said",
     [
-        ((True, True), "it streams as before."),
-        ((True, False), "it streams as before, but not with POST."),
+        ((True, True), "it streams unchanged."),
+        ((True, False), "it streams unchanged, but not with POST."),
         ((False, True), "it streams with POST."),
         ((None, True), "it streams with POST."),
         ((False, False), "no change that was tried frees it: what does is a setting of the hop."),

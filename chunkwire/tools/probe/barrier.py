@@ -40,6 +40,9 @@ SETTLE_SECONDS: Final = 1.0
 """How much longer to wait for a frame that is missing after enough answers: a hop that holds for a time, or a thread
 that waited for a core, still sends it. Once one did not come, there is no such wait. Five times a corked socket."""
 
+PROMPT_SECONDS: Final = 10.0
+"""After so long an application's stream is left, if no frame was held: one that never ends says no more later."""
+
 ENDED_AT_ONCE: Final = "it ended with its first read: an order needs two frames"
 
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
@@ -47,15 +50,18 @@ _RETRY_SECONDS: Final = 0.02  # between two requests where the first brought no 
 _TURNS: Final = 3  # iterations of trio's loop, in which the reader takes what had come before an answer did
 _LATER_REQUESTS: Final = 3  # for each frame, once `MIN_HELD` frames were proved to be held and one did not come
 _ENOUGH_LATE: Final = 4  # frames that came late by themselves: the others would take as long
-_MAX_OTHERS: Final = 200  # requests for one frame that bring no state, before a run is undecided
 _OTHERS_AT_ONCE: Final = 40  # requests without a pause: of eight workers, one in 200 such series misses the right one
 
 
-def not_at(gateway: Url) -> str:
-    """Return what is said of a hop through which no request came to the gateway of --barrier-at, and what to do."""
-    where = gateway.authority.decode("ascii")
+def not_at(gateway: Url, seconds: float | None = None) -> str:
+    """Return what is said of a hop through which no request came to the gateway of --barrier-at, and what to do.
+
+    Args:
+        seconds: how long that was awaited; None until its stream had ended.
+    """
+    where = gateway.authority.decode("ascii") + ("" if seconds is None else f" within {seconds:g} s")
     advice = "make that the upstream of its innermost proxy, which must pass the field Chunkwire-Barrier on"
-    return f"{ELSEWHERE} at {where}: {advice}"
+    return f"{ELSEWHERE} at {where}: {advice}; if it is, another site or a cache answered"
 
 
 class Undecided(ChunkwireError):
@@ -73,15 +79,18 @@ class BarrierProbe:
     patience: float = PATIENCE_SECONDS  # s, see `PATIENCE_SECONDS`
     settle: float = SETTLE_SECONDS  # s, see `SETTLE_SECONDS`
     most: float = math.inf  # s after which an application's stream is left, between two frames, if it has not ended
+    most_prompt: float = math.inf  # the same where no frame was held
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
-    misses: int = 0  # requests that found no such stream at `gateway`, until it was found, or had ended
+    was_there: bool = False  # the stream was at `gateway`, and is over there
     arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
     _octets: int = 0
+    _own: int = 0  # octets of content that the hop itself sent, before its request came to `gateway`
+    _is_missing: bool = False  # the last request for the state found no such stream
     _reads: int = 0  # with content
     _stamps: int = 0
     _requests: SideRequests = field(init=False)
@@ -173,16 +182,11 @@ class BarrierProbe:
         self.records.append(end)
 
     @property
-    def is_one_read(self) -> bool:
-        """All of its content came in one read, or none came."""
-        return self._reads < 2
-
-    @property
     def _whole(self) -> int:
         """How many frames have come whole, content decoded."""
         if self.gateway is None:
             return self._stamps
-        return sum(end <= self._reader.octets for end in self._ends)
+        return sum(self._own + end <= self._reader.octets for end in self._ends)
 
     def _has(self, n: int) -> bool:
         return self._has_head if not n else self._whole >= n
@@ -224,26 +228,37 @@ class BarrierProbe:
             await self._await_and_acknowledge(n)
 
     async def _acknowledge_application(self) -> None:
+        assert self.gateway is not None
         while not self._is_over and not self._is_enough:
-            state = await self._next_written(len(self._ends))
-            if state is None:
+            with trio.move_on_after(self._seconds_left) as limit:
+                state = await self._next_written(len(self._ends))
+            if limit.cancelled_caught:
+                self._is_left = not self._is_over
                 return
+            if state is None:
+                break
             self._ends += [_number(state, "octets")]
             await self._await_and_acknowledge(len(self._ends))
-            if len(self._ends) >= MIN_HELD and time.monotonic() - self._began > self.most:
-                self._is_left = not self._is_over
+        if not self.is_barrier:
+            await self._state(Ask(url=self._side_url(self.gateway, STATE_PATH), fields=()))
+
+    @property
+    def _seconds_left(self) -> float:
+        """How long the next frame may take until an application's stream is left, s; it needs `MIN_HELD` frames."""
+        most = self.most if self._proofs else self.most_prompt
+        return max(0.0, self._began + most - time.monotonic()) if len(self._ends) >= MIN_HELD else math.inf
 
     async def _next_written(self, n: int) -> dict[str, object] | None:
         """Return the state at the gateway once it has written more than `n` frames; None where no more will come.
 
         Raises:
-            Undecided: the gateway does not get the stream, or the application writes nothing more.
+            Undecided: within `patience` the gateway does not get the stream, or the application writes nothing more.
         """
         assert self.gateway is not None
         url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
-        since, is_found, late_misses = trio.current_time(), False, 0
+        since, is_found, misses = trio.current_time(), False, 0
         while not self._is_over:
-            has_content = self._reads > 0
+            octets = self._reader.octets
             state = await self._state(Ask(url=url, fields=()))
             is_found = is_found or state is not None
             if state is not None and _number(state, "written") > n:
@@ -253,14 +268,14 @@ class BarrierProbe:
                 return state
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
-            is_late = trio.current_time() - since > self.patience
-            if is_late and is_found:
-                raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
-            if not is_found:  # content is of a stream that the gateway must have by now; a hop may send a head before
-                self.misses, late_misses = self.misses + 1, late_misses + has_content
-            if late_misses >= ORDER_REQUESTS or self.misses > _MAX_OTHERS:
-                raise Undecided(not_at(self.gateway))
-            if is_late:
+            misses += 1
+            if self._is_missing:
+                self._own = octets
+            if trio.current_time() - since > self.patience:  # a hop may send a head, and content of its own, before
+                if is_found:
+                    raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
+                if misses >= ORDER_REQUESTS:
+                    raise Undecided(not_at(self.gateway, self.patience))
                 raise Undecided(f"the barrier gave too few answers within {self.patience:g} s")
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
@@ -324,11 +339,14 @@ class BarrierProbe:
     async def _state(self, ask: Ask) -> dict[str, object] | None:
         """Return the state that a request is answered with; None where the answer is none, or is missing."""
         status, content = await self._side_request(ask)
+        self._is_missing = is_of_another(status, content)
         try:
             state = load_json(content) if status == 200 else None
         except ValueError:
             return None
-        return state if isinstance(state, dict) and "written" in state else None
+        is_state = isinstance(state, dict) and "written" in state
+        self.was_there = self.was_there or is_state or status == 410
+        return state if is_state else None
 
     async def _side_request(self, ask: Ask) -> tuple[int, bytes]:
         """Return status and content of an answer; 0 where there is none.
@@ -364,7 +382,7 @@ class BarrierProbe:
         with trio.move_on_after(self.patience):
             while not self._is_over:
                 status, content = await self._side_request(ask)
-                if status in (204, 409):  # 409: it was taken before, and the answer got lost
+                if status in (204, 409, 410):  # 409: it was taken before, and the answer got lost; 410: it is over
                     self.is_barrier = True
                     return True
                 if not is_of_another(status, content):

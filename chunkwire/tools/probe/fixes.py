@@ -181,8 +181,8 @@ def _is_of_more(fix: Fix) -> bool:
 def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     """Return the rows for a hold of this length, if there are any; else all, those for unnamed software first.
 
-    Rows for software that this hop and the one before both name come before those. Of unnamed software, the one that
-    also makes the hold that remains without the coding comes first.
+    Those for software that also makes the hold that remains without the coding come first, then those for software that
+    this hop and the one before both name.
     """
     suggested = [fix for fix in rows if fix.seconds is not None]
     if suggested or verdict.kind not in HOLDING:
@@ -192,8 +192,9 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
         passed_on.sort(key=_is_of_more)
     second = _uncompressed(verdict)
     makers = {fix.software for fix in all_fixes() if fix.software and fix.applies(second)} if second else set()
-    silent = sorted((fix for fix in rows if fix.is_silent), key=lambda fix: fix.software not in makers)
-    return passed_on + silent + [fix for fix in rows if fix not in passed_on and fix not in silent]
+    first = [fix for fix in rows if fix.is_silent and fix.software in makers]
+    leading = first + passed_on + [fix for fix in rows if fix.is_silent and fix not in first]
+    return leading + [fix for fix in rows if fix not in leading]
 
 
 def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdict:

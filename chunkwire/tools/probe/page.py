@@ -51,7 +51,7 @@ _UNSTAMPED: Final = (
 )
 _BASES: Final = {
     Basis.SHOWN: "In this probe the stream came through with this change.",
-    Basis.NAMED: "The hop says that it is this software: {says}.",
+    Basis.NAMED: "The response names this software: {says}.",
     Basis.GENERAL: "It does not depend on what software the hop is.",
     Basis.GUESS: "This is a guess.",
 }

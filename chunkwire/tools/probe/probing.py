@@ -24,12 +24,13 @@ from chunkwire.tools.probe.arrival import Run, read_run
 from chunkwire.tools.probe.barrier import (
     ENDED_AT_ONCE,
     PATIENCE_SECONDS,
+    PROMPT_SECONDS,
     SETTLE_SECONDS,
     BarrierProbe,
     not_at,
 )
 from chunkwire.tools.probe.defects import defect_of
-from chunkwire.tools.probe.holding import BUSY_SECONDS, ORDER_REQUESTS, Shape, observe
+from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
 from chunkwire.tools.probe.journey import Entry, describe_arrival, last_entry
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
@@ -63,7 +64,7 @@ UNPLANNED_SECONDS: Final = 10.0
 """How long a stream is watched whose length is not known from its URL."""
 
 ORDERED_SECONDS: Final = 60.0
-"""The same behind the barrier of an application, where a hop that holds makes each of the first frames take longer."""
+"""The same behind the barrier of an application once a frame was held, which makes the first frames take longer."""
 
 STOP_SHARE: Final = 0.9
 """Share of the time for a run after which one behind a barrier stops between two frames, so that it can be judged."""
@@ -137,7 +138,7 @@ class Prober:
     body: bytes | None = None
     defaults: Fields = (ACCEPT_ENCODING,)  # fields that are sent unless `fields` has the same name
     tls: ssl.SSLContext | None = None  # for https URLs; None takes the system's roots
-    max_time: float = math.inf  # s for one run; inf: as `limit_of` says; behind a barrier `ORDERED_SECONDS`
+    max_time: float = math.inf  # s for one run; inf: as `limit_of` says; behind a barrier `PROMPT_SECONDS`
     # takes every record, with the name of its hop; each run is a stream with its own number
     record_to: Callable[[Record], None] | None = None
     report_progress: Callable[[str], None] = lambda _: None  # called with a line about what is being done
@@ -308,8 +309,9 @@ class Prober:
         return replace(run, connect=self.connects.get(name), our_delay=lateness.worst, clock=CLOCK)
 
     async def _run_ordered(self, name: str, ask: Ask, settle: float, records: RunRecords) -> None:
-        most = ORDERED_SECONDS if math.isinf(self.max_time) else STOP_SHARE * self.max_time
-        probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, most, records)
+        share = STOP_SHARE * self.max_time
+        most, prompt = (ORDERED_SECONDS, PROMPT_SECONDS) if math.isinf(share) else (share, share)
+        probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, most, prompt, records)
         records.scope.deadline = trio.current_time() + self.max_time
         with records.scope as limit:
             await probe.run()
@@ -320,8 +322,7 @@ class Prober:
         if probe.undecided or not probe.is_barrier:
             nobody = "nothing behind it knows a barrier"
             if self.barrier_at is not None:  # a body of one frame is over before its state can be asked for
-                is_too_short = probe.is_one_read and probe.misses < ORDER_REQUESTS
-                nobody = ENDED_AT_ONCE if is_too_short else not_at(self.barrier_at)
+                nobody = ENDED_AT_ONCE if probe.was_there else not_at(self.barrier_at)
             self.unproved[name] = probe.undecided or nobody
 
     def limit_of(self, ask: Ask) -> float:

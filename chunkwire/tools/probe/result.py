@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Final
 
 from chunkwire.tools.paint import number
-from chunkwire.tools.probe.fixes import AS_BEFORE, advice_for, revised
+from chunkwire.tools.probe.fixes import AS_BEFORE, Advice, Basis, advice_for, revised
 from chunkwire.tools.probe.holding import Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
@@ -138,6 +138,8 @@ def out_of_order(verdicts: Sequence[HopVerdict]) -> str:
             return f"{inner.hop} holds to the end what {outer.hop} passes on sooner"
         if inner.is_holding and outer.is_streaming and inner.proof is Proof.BY_ORDER and outer.proof is Proof.PROVED:
             return f"{inner.hop} holds what {outer.hop} streams"
+        if inner.kind is Kind.SUSPECT and outer.is_streaming:
+            return f"{inner.hop} has at once what {outer.hop} streams"
     return ""
 
 
@@ -150,7 +152,7 @@ def conclusion_of(findings: Sequence[Finding]) -> str:
     freed = [change for change, frees in tried.items() if frees]
     held = [change for change, frees in tried.items() if frees is False]
     if before:
-        return f"it streams as before, but not with {', '.join(held)}." if held else "it streams as before."
+        return f"it streams unchanged, but not with {', '.join(held)}." if held else "it streams unchanged."
     if freed:
         return f"it streams with {', '.join(freed)}."
     if before is None and not held:
@@ -168,8 +170,12 @@ def message_of(verdict: HopVerdict) -> str:
     """Return the verdict, why it is not proved, and the best founded change, in one line."""
     lead = "it " if verdict.is_elsewhere else "not proved: "
     unproved = [lead + verdict.unproved] if verdict.unproved else []
-    tries = [f"try: {each.fix.change}" for each in advice_for(verdict)[:1]]
+    tries = [f"{_lead(each)}: {each.fix.change}" for each in advice_for(verdict)[:1]]
     return "; ".join([verdict.proved_line, *unproved, *tries])
+
+
+def _lead(advice: Advice) -> str:
+    return "guess" if advice.basis is Basis.GUESS else "try"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ class ProbeResult:
         """The order of the hops that the blame rests on, where several may hold; empty where nothing rests on it."""
         behind = [each.hop for each in self.verdicts if each.kind is Kind.NOT_JUDGED]
         if self.is_order_told or self.blamed is None or not (behind and self.blamed.is_innermost):
+            return ""
+        if self.blamed.kind is Kind.ORIGIN_BURSTS:  # nothing is further in
             return ""
         return f"taken as inner first: {', then '.join((self.blamed.hop, *behind))}; nothing here shows that order"
 

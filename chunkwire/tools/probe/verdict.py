@@ -20,7 +20,7 @@ NO_PROBE_EVENT: Final = "no event of a probe in it"
 """The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
 
 
-ELSEWHERE: Final = "does not lead to the barrier"
+ELSEWHERE: Final = "sent no request to the barrier"
 """The beginning of why no order is known of a hop through which no request came to the barrier of --barrier-at."""
 
 

@@ -95,7 +95,7 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:
             software = verdict.software
-            yield " " * len(lead), f"(it says of itself: {software})" if software else "(by its name)"
+            yield " " * len(lead), f"(the response says: {software})" if software else "(by its name)"
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
