@@ -61,6 +61,17 @@ def test_a_cut_recording_is_the_beginning_of_the_whole_one() -> None:
     assert "A ended complete, B ended cut" in found.notes
 
 
+def test_what_came_at_once_has_no_gaps_to_compare_but_a_time_of_its_first_frame() -> None:
+    def late(records: list[Record], coding: str) -> list[Record]:
+        head = HeadRecord(1, "client.received", 0.0, "HTTP/1.1 200 OK", (("Content-Encoding", coding),))
+        return [head, *(record._replace(t=2.0) for record in records if not isinstance(record, HeadRecord))]
+
+    found = compared(recording(*A), late(recording(b"1\r\nx\r\n", A[2]), "gzip"))
+    assert "the content differs, as coded: plain in A, gzip in B" in found.notes
+    assert any(note.endswith(" ms in A, 2000.0 ms in B") for note in found.notes)
+    assert not any(note.startswith("gaps are") for note in found.notes)
+
+
 def test_trailers_are_compared() -> None:
     found = compared(recording(*A), recording(*A[:2], b"0\r\nX-T: 1\r\n\r\n"))
     assert not found.is_same

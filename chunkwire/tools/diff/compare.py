@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, Record, TextFields, TrailersRecord
+from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TextFields, TrailersRecord
 from chunkwire.tools.paint import PLAIN, Paint, number
 from chunkwire.wire.errors import LocalError
 
@@ -55,6 +55,10 @@ class Recording:
     """SHA-256 of all its data, None where some was not recorded."""
     streams: int
     """The number of responses in the file; 0 if another one than the first was chosen."""
+    coding: str
+    """Its content coding; empty for none."""
+    first: float | None
+    """When its first frame came, in s since the request; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def load(name: str, records: Iterable[Record], *, place: int = 1) -> Recording:
     bodies = [record for record in chosen if isinstance(record, FrameRecord | DataRecord)]
     ends = [record for record in chosen if isinstance(record, EndRecord)]
     trailers = tuple(field for record in chosen if isinstance(record, TrailersRecord) for field in record.fields)
+    fields = [field for record in chosen if isinstance(record, HeadRecord) for field in record.fields]
     return Recording(
         name,
         key[2],
@@ -102,6 +107,8 @@ def load(name: str, records: Iterable[Record], *, place: int = 1) -> Recording:
         ends[0] if ends else None,
         _content_of(bodies),
         0 if place > 1 else len(keys),
+        next((value for name, value in fields if name.lower() == "content-encoding"), ""),
+        bodies[0].t if bodies else None,
     )
 
 
@@ -212,10 +219,13 @@ def _notes(a: Recording, b: Recording, rows: Sequence[Row]) -> Iterator[str]:
         octets = sum(row.size for row in a.rows)
         yield f"the same {number(octets, 'octet')} of content, framed differently: {_chunks(a)} in A, {_chunks(b)} in B"
     elif a.content != b.content:
-        yield "the content differs"
+        codings = f", as coded: {a.coding or 'plain'} in A, {b.coding or 'plain'} in B" if a.coding != b.coding else ""
+        yield f"the content differs{codings}"
     apart = sorted(gap for row in rows if (gap := _gap_between(row)) is not None)
-    if apart:
+    if apart and len(apart) * 2 >= len(rows):
         yield f"gaps are {apart[len(apart) // 2] * 1000:.1f} ms apart at the median, {apart[-1] * 1000:.1f} ms at most"
+    elif a.first is not None and b.first is not None and a.point == b.point:  # too few frames are pairs
+        yield f"the first frame came after {a.first * 1000:.1f} ms in A, {b.first * 1000:.1f} ms in B"
 
 
 def _are_other_octets(a: Recording, b: Recording) -> bool:

@@ -106,6 +106,11 @@ class Observation:
         return self.shape in HELD_SHAPES
 
     @property
+    def is_spread(self) -> bool:
+        """Say whether its events came over a time that is long enough to compare another hop with."""
+        return self.shape in (Shape.SPREAD, Shape.ON_TIME) and self.span >= MIN_SPAN_SECONDS
+
+    @property
     def is_timer_on_time(self) -> bool:
         """Say whether this machine's timer was on time, so that a hold is not its own lateness."""
         return self.run.is_ordered or self.run.our_delay < BUSY_SECONDS

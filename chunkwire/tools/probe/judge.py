@@ -16,7 +16,7 @@ from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run, Variation, freeing_fields, names_passed_on, own_names, variation_of
 from chunkwire.tools.probe.bursts import measure_buffer
 from chunkwire.tools.probe.defects import BROKEN, defect_of, is_left
-from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, MIN_SPAN_SECONDS, Observation, Shape, observe
+from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Observation, Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
     DEFECTS,
@@ -250,9 +250,7 @@ def _verdict_by_arrivals(seen: _Observations, before: _Observations | None) -> H
     observed = seen.plain[0]
     first = _median([each.run.units[0].t for each in seen.plain if each.run.units]) or 0.0
     inner = before.plain[0] if before is not None else None
-    is_spread_before = inner is not None and (
-        inner.shape is Shape.SPREAD or (inner.shape is Shape.ON_TIME and inner.span >= MIN_SPAN_SECONDS)
-    )
+    is_spread_before = inner is not None and inner.is_spread
     bursts = f"{len(observed.releases)} bursts"
     is_compressed = _is_compressed(seen, before.run if before is not None else None)
     if observed.run.point == "origin.sent" and observed.shape in (Shape.ONE_BURST, Shape.BURSTY):

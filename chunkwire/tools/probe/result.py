@@ -203,8 +203,8 @@ class ProbeResult:
         behind = [each.hop for each in self.verdicts if each.kind is Kind.NOT_JUDGED]
         if self.is_order_told or self.blamed is None or not (behind and self.blamed.is_innermost):
             return ""
-        if self.blamed.kind is Kind.ORIGIN_BURSTS:  # nothing is further in
-            return ""
+        if self.blamed.kind is Kind.ORIGIN_BURSTS:
+            return ""  # nothing is further in
         return f"taken as inner first: {', then '.join((self.blamed.hop, *behind))}; nothing here shows that order"
 
     @property
