@@ -126,8 +126,8 @@ def test_the_answer_of_the_application_has_a_row_where_it_is_no_stream() -> None
 
 def test_a_hop_that_leads_elsewhere_is_told_where_its_upstream_should_be() -> None:
     with chain(polite, V11) as (url, barrier, _), serving("forward", "http://127.0.0.1:1", "--barrier") as other:
-        elsewhere = chunkwire("probe", url + "/sse", "--barrier-at", f":{other.port}")
+        elsewhere = chunkwire("probe", url + "/sse", "--barrier-at", f":{other.port}", "--patience", "4s")
         wrong = chunkwire("probe", url + "/sse", barrier + "/sse", "--barrier-at", barrier)
-    advice = f"sent no request to the barrier at 127.0.0.1:{other.port}: make that the upstream"
+    advice = f"sent no request to the barrier at 127.0.0.1:{other.port} within 4 s: make that the upstream"
     assert (elsewhere.returncode, advice in elsewhere.stdout.decode()) == (28, True), elsewhere
     assert (wrong.returncode, b"as the first URL: from the inside out" in wrong.stderr) == (2, True), wrong
