@@ -90,3 +90,20 @@ def test_the_tables_of_scenarios_are_of_one_kind_each_and_names_are_unique() -> 
     assert {each.is_legal for each in BROKEN} == {False}
     assert not any(each.content.endswith(EVENTS[-1]) for each in BROKEN if each.is_framed)
     assert len({*(each.name for each in (*LEGAL, *BROKEN))}) == len(LEGAL) + len(BROKEN)
+
+
+@pytest.mark.parametrize("name", ["split-crlf", "lone-cr", "comments"])
+def test_events_are_changed_whatever_parameters_their_media_type_has(name: str) -> None:
+    events = [b"data: a\n\n", b"data: b\n\n"]
+    plain, named = (
+        SCENARIOS[name].of(events, b"text/event-stream" + more).content for more in (b"", b"; charset=utf-8")
+    )
+    assert plain == named != b"".join(events)
+
+
+@pytest.mark.parametrize("name", ["across-events", "split-utf8", "split-blank-line", "split-crlf"])
+def test_chunks_that_end_at_odd_places_are_written_apart(name: str) -> None:
+    """Else a client that decodes each read finds several chunks in one."""
+    first, *rest = SCENARIOS[name].writes
+    assert not first.pause
+    assert all(write.pause for write in rest[:16])

@@ -13,6 +13,7 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 
 END: Final = encode_last_chunk()
 PAUSE_S: Final = 0.02  # a client on the same machine usually reads everything it has in less time
+_PAUSES: Final = 16  # of one response, so that a long one takes no longer than a test may
 _BEFORE_LATER_OCTETS: Final = re.compile(rb"(?=[\x80-\xbf])")
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
 _EARLY_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -38,6 +39,17 @@ def _chunked(
     chunks = [*pieces(events)]
     writes = (*(Write(encode_chunk(chunk)) for chunk in chunks), Write(end))
     return Written(head_of(content_type, *fields), writes, b"".join(chunks))
+
+
+def _apart(made: Written) -> Written:
+    """Pause before the first writes after the first one, so that a client sees where the chunks end."""
+    first, *rest = made.writes
+    apart = (Write(each.octets, PAUSE_S if n < _PAUSES else 0.0) for n, each in enumerate(rest))
+    return Written(made.head, (first, *apart), made.content)
+
+
+def _cut(pieces: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
+    return _apart(_chunked(events, content_type, pieces=pieces))
 
 
 def _cut_at(pattern: re.Pattern[bytes], events: Sequence[bytes]) -> Iterator[bytes]:
@@ -66,7 +78,8 @@ def _halves(events: Sequence[bytes]) -> Iterator[bytes]:
 
 def _of_events(change: Pieces, events: Sequence[bytes], content_type: bytes) -> Written:
     """Write changed server-sent events; content of another type is written unchanged, one event in each chunk."""
-    return _chunked(events, content_type, pieces=change if content_type == EVENT_STREAM_TYPE else whole)
+    is_changed = content_type.partition(b";")[0] == EVENT_STREAM_TYPE
+    return _apart(_chunked(events, content_type, pieces=change if is_changed else whole))
 
 
 def _crlf_cut(events: Sequence[bytes]) -> Iterable[bytes]:
@@ -157,17 +170,17 @@ LEGAL: Final = (
     Scenario(
         "across-events | chunks that hold the end of an event and the beginning of the next | 9112 §7.1",
         _BOUNDARIES,
-        partial(_chunked, pieces=_halves),
+        partial(_cut, _halves),
     ),
     Scenario(
         "split-utf8 | chunks that end inside characters of several octets | 9112 §7.1",
         "decode UTF-8 over the whole content, not chunk by chunk",
-        partial(_chunked, pieces=partial(_cut_at, _BEFORE_LATER_OCTETS)),
+        partial(_cut, partial(_cut_at, _BEFORE_LATER_OCTETS)),
     ),
     Scenario(
         "split-blank-line | chunks that end between the two line ends that end an event | WHATWG HTML §9.2.6",
         _BOUNDARIES,
-        partial(_chunked, pieces=partial(_cut_at, re.compile(rb"(?<=\n)(?=\n)"))),
+        partial(_cut, partial(_cut_at, re.compile(rb"(?<=\n)(?=\n)"))),
     ),
     Scenario(
         "split-crlf | lines of events that end in CRLF, and chunks that end between CR and LF | WHATWG HTML §9.2.6",
