@@ -46,3 +46,11 @@ def test_a_quirk_is_a_row_of_its_own_with_words_in_each_column() -> None:
 
 def test_each_dialect_says_how_its_answers_end() -> None:
     assert all(dialect.interpreter.terminal or dialect.interpreter.finish for dialect in DIALECTS.values())
+
+
+def test_a_message_delta_always_has_its_usage() -> None:
+    """Anthropic's SDK fails without it, whatever else the quirk is."""
+    quirks = [each for each in QUIRKS.values() if "anthropic" in each.dialects]
+    ends = [piece for each in quirks for piece in each.pieces if b'"message_delta"' in piece]
+    assert ends
+    assert all(b'"usage":' in piece for piece in ends)

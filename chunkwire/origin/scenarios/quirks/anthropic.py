@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from chunkwire.llm.answer import ErrorKind, StopReason, Usage
 from chunkwire.origin.scenarios.quirks.values import DONE, JSON, Quirk, Said, data, dumped, named, row
 
-_row: Final = partial(row, ("anthropic",))
+
+def _row(title: str, *pieces: bytes, said: Said | None = None, **options: Any) -> Quirk:
+    """Return a quirk; a usage that its row does not name is that of `_start` and `_end`."""
+    made = row(("anthropic",), title, *pieces, said=said, **options)
+    if made.said.usage is not None or b'"message_delta"' not in made.content or made.said.error is ErrorKind.BROKEN:
+        return made
+    return replace(made, said=replace(made.said, usage=Usage(1, 2)))
 
 
 def _start(id_: str = "msg_1", **usage: object) -> dict[str, object]:
     message = {"id": id_, "type": "message", "role": "assistant", "model": "m", "content": []}
-    return {"type": "message_start", "message": {**message, "usage": usage}}
+    return {"type": "message_start", "message": {**message, "usage": usage or {"input_tokens": 1, "output_tokens": 1}}}
 
 
 def _delta(**delta: object) -> dict[str, object]:
@@ -25,7 +32,7 @@ def _block(**block: object) -> dict[str, object]:
 
 
 def _end(reason: str = "end_turn", **usage: object) -> dict[str, object]:
-    return {"type": "message_delta", "delta": {"stop_reason": reason}, **({"usage": usage} if usage else {})}
+    return {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage or {"output_tokens": 2}}
 
 
 _STOP: Final = {"type": "message_stop"}
