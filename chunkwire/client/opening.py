@@ -27,6 +27,7 @@ from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS, DialError, Url, parse_url
 from chunkwire.net.ends import ClientConnection, IncompleteHead
 from chunkwire.net.heads import IDEMPOTENT_METHODS, is_event_stream
+from chunkwire.net.loops import refuse_outside_trio
 from chunkwire.net.pool import Pool
 from chunkwire.net.tls import make_tls
 from chunkwire.record.values import Record
@@ -125,7 +126,8 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
         DialError: no connection.
         Deadline, PeerGone, IncompleteHead, HeadError: no response. For errors of the body see the views.
     """
-    _check_loop()
+    refuse_outside_trio()
+    _check_policy(retry, connect=connect_timeout, head=head_timeout, idle=idle_timeout, total=total_timeout)
     where = parse_url(url) if isinstance(url, str) else url
     sent, lines = take_body(body, json, fields)
     plan = RequestPlan(
@@ -272,23 +274,9 @@ class Opener:
         await trio.sleep(seconds)
 
 
-def _check_loop() -> None:
-    """Raise a LocalError that says what to do, unless a trio task runs here."""
-    try:
-        trio.lowlevel.current_task()
-    except RuntimeError as error:
-        raise LocalError(f"expected to be called inside of trio, got {_other_loop()}") from error
-
-
-def _other_loop() -> str:
-    """Return what runs here in place of trio, and what to do about it."""
-    import asyncio  # here, as it takes 3 MB and is for this error alone
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return "no event loop: call it from an async function that `trio.run(main)` runs"
-    return (
-        "asyncio: await `asyncio.to_thread(trio.run, main)`, run trio as a guest (`trio.lowlevel.start_guest_run`), "
-        'or with anyio `anyio.run(main, backend="trio")`'
-    )
+def _check_policy(retry: object, **timeouts: object) -> None:
+    for name, seconds in timeouts.items():
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise LocalError(f"{name}_timeout: expected seconds, math.inf for none, got {seconds!r:.40}")
+    if not isinstance(retry, Retry):
+        raise LocalError(f"retry: expected a policy, such as client.Retry(attempts=3), got {retry!r:.40}")

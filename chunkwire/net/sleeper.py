@@ -30,6 +30,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import trio
 from trio.lowlevel import reschedule
 
+from chunkwire.net.loops import refuse_outside_trio
 from chunkwire.net.moments import MAX_PAUSE_SECONDS, Moments
 from chunkwire.net.sparetime import SpareTime, Step
 from chunkwire.net.triosleep import SleeperClock, deadline_is_due, exact_timers, exact_wait, find_trio_epoll, obstacle
@@ -324,7 +325,11 @@ _SLEEPER: Final = trio.lowlevel.RunVar[Sleeper | None]("chunkwire: sleeper", def
 
 async def current_sleeper() -> Sleeper:
     """Return the sleeper of this run of trio, once its form is known; the first call creates it."""
-    sleeper = _SLEEPER.get()
+    try:
+        sleeper = _SLEEPER.get()
+    except RuntimeError:
+        refuse_outside_trio()
+        raise
     if sleeper is None:
         epoll = select.epoll() if hasattr(select, "epoll") else None
         sleeper = Sleeper(epoll, exact_wait(epoll))

@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Final
 
 import trio
@@ -221,13 +222,17 @@ class Server:
         if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:
             response.must_close = True
             cause = refusal_of(cause)
+        asked = request.head.start_line.decode("ascii", "backslashreplace")
         if not isinstance(cause, Refusal):
-            asked = request.head.start_line.decode("ascii", "backslashreplace")
             first = next(leaf_errors(cause))
-            logger.error("%s: the responder failed: %s: %s", asked, type(first).__name__, first, exc_info=error)
+            logger.error(
+                "%s: the responder failed: %s: %s", asked, type(first).__name__, first, exc_info=_of_responder(error)
+            )
             cause = Refusal(500, "responder", "the responder failed; the log of the server says how")
         response.exchange.rule, response.exchange.detail = cause.rule, str(cause)
         if response.state is not BodyState.UNSENT:
+            if cause is error:
+                logger.warning("%s: refused after its head, so the response is cut: %s", asked, cause)
             response.must_close = True
             return Ended.ERROR
         return await self._refuse(response, cause)
@@ -282,6 +287,26 @@ async def _cancel_on_reset(
 def _awaits_continue(head: Request) -> bool:
     """Say whether the client waits for a 100; an HTTP/1.0 client does not (RFC 9110 §10.1.1)."""
     return head.version != b"1.0" and (head.get(b"expect") or b"").strip().lower() == b"100-continue"
+
+
+def _of_responder(error: Exception) -> Exception:
+    """Begin the traceback of an error at the responder; a wrong use of ours ends where the responder called us."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and _is_ours(trace):
+        trace = trace.tb_next
+    if trace is None or _is_ours(trace):
+        return error.with_traceback(None)
+    last = trace if isinstance(error, LocalError) else None
+    while last is not None and last.tb_next is not None:
+        if _is_ours(last.tb_next):
+            last.tb_next = None
+        else:
+            last = last.tb_next
+    return error.with_traceback(trace)
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).startswith("chunkwire.")
 
 
 def _sole_cause(error: Exception) -> Exception:

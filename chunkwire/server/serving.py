@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypedDict, Unpack
@@ -26,7 +27,7 @@ from chunkwire.server.running import open_all, run_server
 from chunkwire.server.settings import DEFAULT_SERVER_SETTINGS, ServerSettings
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.tap import RecordFor
-from chunkwire.wire.errors import leaf_errors
+from chunkwire.wire.errors import LocalError, leaf_errors
 from chunkwire.wire.nearest import refuse_unknown
 
 logger = logging.getLogger(__name__)
@@ -59,8 +60,20 @@ def run(address: Address | str, resources: Iterable[Resource], **options: Unpack
     """
     refuse_unknown(options, ServeOptions.__annotations__, by="run()")
     code = 0
+    has_signals = threading.current_thread() is threading.main_thread()  # Python handles them in no other
+
+    async def serve_and_report() -> None:
+        async with trio.open_nursery() as nursery:
+            serving = partial(serve, address, resources, handle_signals=has_signals, **options)
+            for bound in await nursery.start(serving, name="serve"):
+                # At a terminal also where logging is not configured.
+                level = logging.INFO if logger.hasHandlers() else logging.WARNING
+                logger.log(level, "listening on %s", bound.url("https" if options.get("certificate") else "http"))
+
     try:
-        trio.run(partial(serve, address, resources, handle_signals=True, **options), clock=SleeperClock())
+        trio.run(serve_and_report, clock=SleeperClock())
+    except* LocalError as wrong:
+        raise next(leaf_errors(wrong)).with_traceback(None) from None
     except* KeyboardInterrupt:
         code = 128 + signal.SIGINT  # as a shell has it
     except* ListenError as failed:

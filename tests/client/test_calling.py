@@ -154,3 +154,17 @@ def test_asyncio_runs_trio_as_its_guest(port: int) -> None:
         return await done
 
     assert len(asyncio.run(main())) == 3
+
+
+@pytest.mark.parametrize(
+    "given, line",
+    [
+        ({"retry": 3}, r"retry: expected a policy, such as client\.Retry\(attempts=3\), got 3"),
+        ({"idle_timeout": None}, "idle_timeout: expected seconds, math.inf for none, got None"),
+        ({"total_timeout": -1}, "total_timeout: expected seconds, .*, got -1"),
+    ],
+)
+async def test_a_policy_that_is_wrong_is_one_line(given: dict[str, object], line: str) -> None:
+    with pytest.raises(LocalError, match=f"^{line}$"):
+        async with client.open("GET", ":1", **given):  # type: ignore[arg-type]
+            pass

@@ -1,5 +1,6 @@
 """Wrong use of the server by a program: one plain line that says what was expected, before an octet leaves."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial, wraps
 from typing import Any
@@ -307,3 +308,28 @@ async def test_an_error_of_another_connection_is_not_blamed_on_the_client(error:
     async with serving(resource(asks_another)) as running:
         assert status_of(await running.get("/x")) == 500
         assert await running.wait_ended() is Ended.ERROR
+
+
+async def test_a_refusal_after_the_head_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def late(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk(b"x")
+            raise Refusal(418, "teapot", "no coffee")
+
+    await fetch("/", Resource("/", late))
+    assert caplog.messages == ["GET / HTTP/1.1: refused after its head, so the response is cut: no coffee"]
+
+
+async def test_the_traceback_in_the_log_is_that_of_the_responder(caplog: pytest.LogCaptureFixture) -> None:
+    async def texts(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.send_chunk("text")  # type: ignore[arg-type]
+
+    await fetch("/", Resource("/", texts))
+    assert caplog.text.count("  File ") == 1
+    assert "in texts" in caplog.text
+
+
+def test_a_server_outside_of_trio_is_one_line() -> None:
+    with pytest.raises(LocalError, match=r"^expected to be called inside of trio, got asyncio: "):
+        asyncio.run(serve(":0", []))

@@ -1,5 +1,6 @@
 """`server.run` as a whole program: Ctrl-C and SIGTERM let a stream end, and end the program without a traceback."""
 
+import re
 import signal
 import socket
 import sys
@@ -44,6 +45,25 @@ def streaming(port: int) -> Generator[tuple[socket.socket, Reader], None, None]:
         yield client, reader
 
 
+def test_it_says_where_it_listens_also_in_another_thread_than_the_first() -> None:
+    program = PROGRAM.replace("PORT", "0").replace("GRACE", "1").replace("server.run(", "run(")
+    program = (
+        f"import threading\ndef run(*a, **k): threading.Thread(target=server.run, args=a, kwargs=k).start()\n{program}"
+    )
+    with started([sys.executable, "-W", "error", "-c", program]) as process:
+        line = Reader(process.stderr, whose="the program").until(b"\n")
+    assert re.fullmatch(rb"listening on http://127\.0\.0\.1:\d+\n", line)
+
+
+@pytest.mark.parametrize("wrong", ['run("x", [])', "run(':0', [echo])"])
+def test_a_wrong_call_has_a_traceback_of_two_lines(wrong: str) -> None:
+    program = PROGRAM[: PROGRAM.index("server.run")] + f"server.{wrong}"
+    with started([sys.executable, "-W", "error", "-c", program]) as process:
+        printed = Reader(process.stderr, whose="the program").rest().decode()
+    assert printed.count("  File ") == 2
+    assert "LocalError: expected " in printed
+
+
 def test_an_address_that_cannot_be_bound_is_one_line_and_exit_71() -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
@@ -65,7 +85,7 @@ def test_a_signal_lets_a_stream_end_and_ends_the_program_without_a_traceback(
         client.sendall(b"second")
         assert reader.rest() == b"6\r\nsecond\r\n0\r\n\r\n"
         assert process.wait(PATIENCE) == code
-        assert Reader(process.stderr, whose="the program").rest() == b""
+        assert b"Traceback" not in Reader(process.stderr, whose="the program").rest()
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
