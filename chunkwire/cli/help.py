@@ -29,15 +29,15 @@ def run(options: argparse.Namespace) -> int:
         LocalError: nothing has that name.
     """
     from chunkwire.cli.main import VERBS, module_of, near_verb, parse
-    from chunkwire.lab.pages import PAGES
+    from chunkwire.lab.pages import OTHER_NAMES, PAGES
 
     name = " ".join(options.name)
     if not options.name:
         print("chunkwire help NAME prints one of these:\n")
-        for topic, page in PAGES.items():
-            print(f"  {topic:<11}{page.summary}")
-    elif name in PAGES:
-        print(PAGES[name].text().rstrip())
+        for topic, listed in PAGES.items():
+            print(f"  {topic:<11}{listed.summary}")
+    elif page := PAGES.get(OTHER_NAMES.get(name, name)):
+        print(page.text().rstrip())
     elif name in VERBS or (options.name[0] in VERBS and hasattr(module_of(options.name[0]), "SUBVERBS")):
         parse([*options.name, "--help"])
     else:

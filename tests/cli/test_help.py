@@ -37,6 +37,11 @@ def test_help_alone_lists_every_protocol(capsys: Captured) -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("name, page", [("client", "server"), ("testing", "control")])
+def test_a_package_has_the_page_that_tells_of_it(name: str, page: str, capsys: Captured) -> None:
+    assert printed(["help", name], capsys) == printed(["help", page], capsys)
+
+
 @pytest.mark.parametrize("name", list(PAGES))
 def test_a_protocol_is_printed_whole(name: str, capsys: Captured) -> None:
     text = printed(["help", name], capsys)

@@ -36,6 +36,8 @@ PAGES: Final = {
     "changes": ProtocolPage("chunkwire", "CHANGES.md", "what each version brought"),
 }
 
+OTHER_NAMES: Final = {"client": "server", "testing": "control"}
+
 
 def page_of(name: str) -> ProtocolPage | None:
     """Return the page of this name, with or without its slash; None where there is none."""
