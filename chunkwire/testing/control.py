@@ -27,6 +27,7 @@ from chunkwire.testing.runs import RunFailed, Runs, ServedRun, is_wait
 from chunkwire.wire.errors import LocalError
 
 MAX_MESSAGE_OCTETS: Final = 1 << 20
+_ANY: Final = ("GET", "POST", "PUT", "DELETE")
 _JSON: Final = (b"Content-Type", b"application/json")
 
 
@@ -48,9 +49,10 @@ class Control:
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources of the control path's listener."""
         return (
-            Resource("/", _nothing, "nothing without the token"),
+            Resource("/", _nothing, "the token of CHUNKWIRE_CONTROL_URL, then /runs"),
             Resource("/{token}/runs", partial(self._guarded, self._begin), methods=("POST",)),
             Resource("/{token}/runs/{id}", partial(self._guarded, self._run), methods=("GET", "POST", "DELETE")),
+            *(Resource(f"/{{token}}{rest}", _nothing, methods=_ANY, parameters=None) for rest in ("", "/{rest*}")),
         )
 
     async def _guarded(
@@ -90,7 +92,7 @@ class Control:
 
 
 async def _nothing(request: IncomingRequest, response: Responder) -> None:
-    raise Refusal(404, "token", "expected the token of CHUNKWIRE_CONTROL_URL")
+    raise Refusal(404, "token", "expected /runs, or /runs/ID, below CHUNKWIRE_CONTROL_URL")
 
 
 async def _message(request: IncomingRequest) -> dict[str, object]:

@@ -147,6 +147,22 @@ class HandwrittenResponse:
             except PeerGone:
                 self.gone.set()
 
+    async def watch(self, response: Responder, play: Callable[[], Awaitable[None]]) -> None:
+        """Write a response that has a stall, and notice when the client leaves, which ends it."""
+        self.asked.set()
+        try:
+            async with trio.open_nursery() as nursery:
+
+                async def end_at_departure() -> None:
+                    await response.wait_departure()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(end_at_departure, name="departure")
+                await play()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.gone.set()
+
     async def wait_acked(self) -> None:
         """Return once no action is queued and the client's kernel has acknowledged all octets.
 

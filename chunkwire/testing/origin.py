@@ -32,6 +32,8 @@ from chunkwire.wire.nearest import near, refuse_unknown
 
 _LOOPBACK: Final = Address("127.0.0.1", 0)
 
+_NO_FORM: Final = ("expected one of content, ", "expected a list, got")  # errors of a list taken for several responses
+
 
 class RunOptions(TypedDict, total=False):
     """Options of a run.
@@ -246,7 +248,15 @@ class Origin(_Suggesting):
         sample: Response = by_hand() if is_by_hand else {}
         listed: object = responses[0] if len(responses) == 1 else responses or [sample]
         others = {name: value for name, value in options.items() if name != "by_hand"}
-        return OriginRun(self._runs.begin({"kind": kind, "responses": listed, **others}), self.url, self)
+        try:
+            run = self._runs.begin({"kind": kind, "responses": listed, **others})
+        except LocalError as error:
+            if isinstance(listed, list) and any(form in str(error) for form in _NO_FORM):
+                raise LocalError(
+                    f"{error}; one list is several responses, [[…]] is one whose content is a list"
+                ) from None
+            raise
+        return OriginRun(run, self.url, self)
 
     def end(self, runs: Iterable[OriginRun] | None = None) -> None:
         """End these runs, or all runs.

@@ -13,7 +13,7 @@ test needs them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,14 +134,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     A wrong marker fails this test alone: an error here would stop the collection of the whole run.
     """
-    markers = list(metafunc.definition.iter_markers(_MARKER))
-    if not markers:
+    marked = list(metafunc.definition.iter_markers_with_node(_MARKER))
+    if _SCENARIO not in metafunc.fixturenames:  # the marker of a class or module is for its tests with a scenario
+        marked = [(node, marker) for node, marker in marked if node is metafunc.definition]
+    if not marked:
         return
+    markers = [marker for _, marker in marked]
     from chunkwire.wire.errors import LocalError
 
     try:
         if _SCENARIO not in metafunc.fixturenames:
             raise LocalError("expected an argument `scenario` beside the marker chunkwire")
+        if options := [name for marker in markers for name in marker.kwargs]:
+            raise LocalError(f"expected scenarios in the marker, as in chunkwire(LEGAL), got {options[0]}=")
         given = [each for marker in markers for argument in marker.args for each in _scenarios_in(argument)]
         if not given:
             raise LocalError("expected scenarios in the marker, as in chunkwire(LEGAL)")
@@ -150,11 +155,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.fixturenames.append(_SCENARIO)
         metafunc.parametrize(_SCENARIO, [_WrongMarker(str(error))], ids=["wrong"])
     else:
-        metafunc.parametrize(_SCENARIO, given, ids=[each.name for each in given])
+        metafunc.parametrize(_SCENARIO, given)
 
 
-def _scenarios_in(argument: object) -> Sequence[Scenario | Quirk]:
+def _scenarios_in(argument: object) -> list[Any]:
     """Return the scenarios and quirks in an argument of the marker: one, its name, or a collection of these.
+
+    Each is a `pytest.param`; one that is given as such keeps its marks, such as xfail.
 
     Raises:
         LocalError: it is something else.
@@ -164,11 +171,14 @@ def _scenarios_in(argument: object) -> Sequence[Scenario | Quirk]:
     from chunkwire.wire.errors import LocalError
     from chunkwire.wire.nearest import look_up
 
+    if isinstance(argument, type(pytest.param())):
+        inner = [each for value in argument.values for each in _scenarios_in(value)]
+        return [pytest.param(*each.values, marks=argument.marks, id=argument.id or each.id) for each in inner]
     if isinstance(argument, Scenario | Quirk):
-        return [argument]
+        return [pytest.param(argument, id=argument.name)]
     if isinstance(argument, str):
         both: dict[str, Scenario | Quirk] = {**SCENARIOS, **QUIRKS}
-        return [look_up("scenario", argument, both, listed_by="chunkwire.testing.SCENARIOS")]
+        return _scenarios_in(look_up("scenario", argument, both, listed_by="chunkwire.testing.SCENARIOS"))
     if isinstance(argument, Iterable):
         several = argument.values() if isinstance(argument, Mapping) else argument
         return [each for inner in several for each in _scenarios_in(inner)]

@@ -103,4 +103,8 @@ async def _write(
         may_gzip = request.head.get(b"accept-encoding") is None or accepts_gzip(request.head)
         answer = wire_answer(run.kind, step, asked, accepts_gzip=may_gzip)
         hold = _SCENARIO_STALL_S if step.fault is None else _STALL_S
-        await play_written(response, answer.head, answer.writes, answer.ending, hold=hold)
+        play = partial(play_written, response, answer.head, answer.writes, answer.ending, hold=hold)
+        if number in run.stalls:
+            await run.stalls[number].watch(response, play)
+        else:
+            await play()

@@ -7,6 +7,7 @@ read, in the caller's thread; everything that uses a connection happens in trio'
 from __future__ import annotations
 
 import base64
+import importlib.util
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from typing import Any, Final
 
 import trio
 
+from chunkwire.origin.scenarios import Ending
 from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
 from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps
-from chunkwire.wire.errors import LocalError
+from chunkwire.wire.errors import LocalError, missing_package
 from chunkwire.wire.jsontext import load_json
 from chunkwire.wire.nearest import expected_one_of, refuse_unknown
 
@@ -113,6 +115,8 @@ class ServedRun:
 
     Attributes:
         id: the last segment of its base URL.
+        hands: the responses by hand, by number.
+        stalls: the responses with a stall, which a test can wait for.
         requests: in the order in which they were complete.
     """
 
@@ -121,6 +125,7 @@ class ServedRun:
         self.kind = kind
         self.steps = steps
         self.hands = {number: HandwrittenResponse() for number, step in enumerate(steps) if isinstance(step, ByHand)}
+        self.stalls = {number: HandwrittenResponse() for number, step in enumerate(steps) if _is_stall(step)}
         self.requests: list[RunRequest] = []
         self._taken = 0
         self._repeats = repeats
@@ -174,7 +179,7 @@ class ServedRun:
         what, timeout = str(message["do"]), message.get("timeout", WAIT_S)
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
             raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
-        hand = self._hand(what)
+        hand = self._stall() if self.stalls and not self.hands and what != "wait_acked" else self._hand(what)
         with trio.move_on_after(timeout):
             match what:
                 case "wait_request":
@@ -189,6 +194,10 @@ class ServedRun:
         """Cut the responses by hand that have not been ended; call it in trio's thread."""
         for hand in self.hands.values():
             hand.stop()
+
+    def _stall(self) -> HandwrittenResponse:
+        """Return the first response with a stall whose client has not left, else the last one."""
+        return next((each for each in self.stalls.values() if not each.gone.is_set()), [*self.stalls.values()][-1])
 
     def _hand(self, what: str) -> HandwrittenResponse:
         if not self.hands:
@@ -209,6 +218,10 @@ class ServedRun:
         return (
             f"{what}: {'not all is written' if left is None else f'{left} octets are on their way'} after {timeout:g} s"
         )
+
+
+def _is_stall(step: Step) -> bool:
+    return isinstance(step, ContentStep) and step.fault is not None and step.fault.ending is Ending.HOLD
 
 
 def is_wait(message: Mapping[str, object]) -> bool:
@@ -244,6 +257,8 @@ class Runs:
         kind = message.get("kind")
         if kind not in KINDS:
             raise LocalError(f"kind: {expected_one_of(KINDS, kind)}")
+        if kind == "websocket" and importlib.util.find_spec("wsproto") is None:
+            raise LocalError(missing_package("a run of WebSockets", "wsproto"))
         repeats = message.get("repeats", False)
         if not isinstance(repeats, bool):
             raise LocalError(f"repeats: expected true or false, got {repeats!r:.40}")

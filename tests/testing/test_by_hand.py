@@ -13,7 +13,7 @@ import trio
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Text
 from chunkwire.llm.question import Message, Question
-from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, status
+from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, stall, status
 from chunkwire.wire.errors import LocalError
 from tests.peers.plain import Wire, dialled
 from tests.testing.test_runs import refusal
@@ -161,6 +161,16 @@ def test_what_cannot_be_sent_is_refused_at_once(origin: Origin, act: Any, line: 
     with pytest.raises(LocalError, match=r"^send_event: every response by hand of this run has its end already$"):
         run.send_event("late")
     end_unasked(run)
+
+
+def test_a_departure_is_waited_for_during_a_stall_too(origin: Origin) -> None:
+    run = origin.text(stall("abcd", after_octets=2))
+    with pytest.raises(RunFailed, match=r"^wait_client_gone: no request came"):
+        run.wait_client_gone(timeout=0.01)
+    with asking(run):
+        with pytest.raises(RunFailed, match=r"^wait_client_gone: the client has not left"):
+            run.wait_client_gone(timeout=0.01)
+    run.wait_client_gone()
 
 
 def test_only_a_run_with_a_response_by_hand_can_be_written(origin: Origin) -> None:

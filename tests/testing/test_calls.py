@@ -19,6 +19,11 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda origin: origin.sse("a", repeats="x"), "repeats: expected true or false, got 'x'"),
     (lambda origin: origin.sse("a", framing=5), "framing: expected a scenario or its name as framing, got 5"),
     (lambda origin: origin.sse("a", 5), "response 2: expected a list, got 5"),
+    (
+        lambda origin: origin.sse([{"data": "a"}]),
+        r"response 1: expected one of .*; one list is several responses, \[\[…\]\] is one whose content is a list$",
+    ),
+    (lambda origin: origin.ndjson([{"a": 1}]), r"response 1: .*; one list is several responses"),
     (lambda origin: origin.sse(5), "responses: expected a response, such as a text, or a list of them, got 5"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),

@@ -122,6 +122,7 @@ def test_the_control_path_is_bounded_and_needs_its_token(control: str) -> None:
     assert ask(f"{control}x/runs", {"kind": "sse"})[0] == 404
     assert ask(control.rpartition("/")[0] + "/", None)[0] == 404
     assert ask(f"{control}/runs", method="GET")[0] == 405
+    assert ask(control) == (404, "expected /runs, or /runs/ID, below CHUNKWIRE_CONTROL_URL\n")
 
 
 def test_a_command_finds_a_control_path_without_a_flag_for_it() -> None:

@@ -107,6 +107,7 @@ def test_a_marker_that_is_wrong_fails_its_test_alone_in_one_line(tmp_path: Path)
         ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",
         ("", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL)",
         ("7", "scenario"): "expected scenarios in the marker, got 7",
+        ("'tiny', gateway=True", "scenario"): "expected scenarios in the marker, as in chunkwire(LEGAL), got gateway=",
     }
     source = "import pytest\ndef test_right(): pass\n"
     for number, (marker, signature) in enumerate(wrong):
@@ -116,7 +117,7 @@ def test_a_marker_that_is_wrong_fails_its_test_alone_in_one_line(tmp_path: Path)
         assert re.search(rf"^_+ test_{number}\[wrong\] _+\n{re.escape(line)}", printed, re.MULTILINE)
     assert "Traceback" not in printed
     assert "plugin.py" not in printed
-    assert "6 failed, 1 passed" in printed
+    assert "7 failed, 1 passed" in printed
 
 
 WRONG_CALLS = """
@@ -194,6 +195,19 @@ def test_own(scenario): pass
         in printed
     )
     assert "2 passed, 1 error" in printed
+
+
+def test_a_marker_may_be_of_a_whole_module_and_give_a_scenario_a_mark(tmp_path: Path) -> None:
+    source = """
+import pytest
+pytestmark = pytest.mark.chunkwire("tiny", pytest.param("gzip", marks=pytest.mark.xfail))
+
+def test_other(): pass
+def test_each(scenario): assert scenario.name == "tiny"
+"""
+    printed = run_pytest(tmp_path, source, *ALONE)
+    assert "XFAIL test_project.py::test_each[gzip]" in printed
+    assert "2 passed, 1 xfailed" in printed
 
 
 def test_names_in_a_marker_are_those_of_scenarios_and_quirks(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ async def test_a_cut_has_no_close_frame(origin: Origin) -> None:
     run.end()
 
 
+def test_without_wsproto_no_run_begins(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LocalError, match=r"^a run of WebSockets needs the package wsproto: pip install wsproto$"):
+        origin.websocket("a")
+
+
 def test_a_request_that_is_no_handshake_is_refused(origin: Origin) -> None:
     run = origin.websocket([["one"]])
     with pytest.raises(urllib.error.HTTPError, match="426") as caught:
