@@ -329,6 +329,7 @@ class CaptureReader:
         if self._read and events and message.last_read != self._read:
             message.last_read = self._read
             message.reads += 1
+        message.chunk.take(events)
         for event in events:
             if isinstance(event, Data):
                 message.completion.feed(event.octets)
@@ -341,12 +342,15 @@ class CaptureReader:
             return False
         if error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
             self._held, half = rest, self._held.removesuffix(rest)  # `half`: digits of a size line that was cut
-            self._end_message("cut", f"expected a size line at {error.offset}, got the head of another message", half)
+            expected = f"expected a size line at {error.offset}, got the head of another message"
+            self._end_message("cut", expected + message.chunk.doubt(), half)
             return True
         self._body.append(self._held)
         is_typed = message.way == "request" or self._is_headless
         is_first = not scanner.wire_octets and message.way == "response"
-        hint = hint_at(error, is_first=is_first, is_typed=is_typed, is_lenient=self._limits.allow_padding)
+        hint = message.chunk.hint_at(error) or hint_at(
+            error, is_first=is_first, is_typed=is_typed, is_lenient=self._limits.allow_padding
+        )
         self._end_message("malformed", f"{error}{hint}", self._held[: find_head(self._held)])
         return True
 
@@ -359,7 +363,8 @@ class CaptureReader:
             except IncompleteBody as cut:
                 is_without_body = not scanner.wire_octets and not self._held and message.way == "response"
                 may_answer_head = is_without_body and self._seen["request"] == 0
-                error = f"{cut}; an answer to HEAD has no body (-X HEAD)" if may_answer_head else str(cut)
+                hint = "; an answer to HEAD has no body (-X HEAD)" if may_answer_head else message.chunk.hint_at(cut)
+                error = f"{cut}{hint}"
         self._end_message(framing, error, self._held)
 
     def _end_message(self, framing: str, error: str | None = None, held: bytes = b"") -> None:

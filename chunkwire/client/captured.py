@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from chunkwire.client.completion import Completion
 from chunkwire.client.inner import InnerHead
+from chunkwire.client.mistakes import LatestChunk
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import quoted
@@ -51,6 +52,7 @@ class CapturedMessage:
     way: str
     scanner: BodyScanner | None = None
     completion: Completion = field(default_factory=lambda: Completion(is_judged=False))
+    chunk: LatestChunk = field(default_factory=LatestChunk)
     may_miss_body: bool = False
     shown: int = 0
     inner: InnerHead | None = None

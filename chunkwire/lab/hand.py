@@ -12,11 +12,14 @@ from typing import Final, TypeAlias
 
 import trio
 
+from chunkwire.client.mistakes import LatestChunk
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Event
+from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import ChunkedScanner
 
 MAX_TYPED_OCTETS: Final = 65536  # of one write
@@ -46,23 +49,43 @@ class Verdict:
     offset: int | None = None  # of the first wrong octet in the body; None where nothing is
 
 
-def judge(feed: Feed) -> Verdict:
-    """Return the verdict on what a feed has taken."""
-    error: FramingError | None = feed.error
-    if error is not None:
-        return Verdict("malformed", str(error), str(error.rule), error.section, error.offset)
-    try:
-        feed.scanner.end_of_input()
-    except IncompleteBody as cut:
-        return Verdict("valid", cut.section + cut.hint)
-    return Verdict("complete")
+class TypedBody:
+    """The octets of a chunked body so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._feed = Feed(ChunkedScanner(limits))
+        self._chunk = LatestChunk()
+
+    def take(self, octets: bytes) -> None:
+        """Add octets; they are ignored after an error."""
+        if self._feed.error is None:
+            events: list[Event] = []
+            self._feed.take(octets, events)
+            self._chunk.take(events)
+
+    @property
+    def is_complete(self) -> bool:
+        """The last-chunk has come, with all that ends the body."""
+        return self._feed.scanner.is_complete
+
+    def judge(self) -> Verdict:
+        """Return the verdict on the octets."""
+        error: FramingError | None = self._feed.error
+        if error is not None:
+            text = f"{error}{self._chunk.hint_at(error)}"
+            return Verdict("malformed", text, str(error.rule), error.section, error.offset)
+        try:
+            self._feed.scanner.end_of_input()
+        except IncompleteBody as cut:
+            return Verdict("valid", cut.section + cut.hint + self._chunk.hint_at(cut))
+        return Verdict("complete")
 
 
 class Hands:
     """The open hand-written streams of one learner."""
 
     def __init__(self) -> None:
-        self._open: dict[trio.MemorySendChannel[_Typed], tuple[Feed, str]] = {}
+        self._open: dict[trio.MemorySendChannel[_Typed], tuple[TypedBody, str]] = {}
 
     async def serve(self, request: IncomingRequest, response: Responder, run: str = "") -> None:
         """Answer with a chunked body that is what the learner types, until a last-chunk or a `HandEnd` ends it.
@@ -78,9 +101,8 @@ class Hands:
         if len(self._open) >= MAX_HANDS:
             raise Refusal(503, "hands", f"expected at most {MAX_HANDS} open streams to type on")
         sender, receiver = trio.open_memory_channel[_Typed](_WAITING)
-        feed = Feed(ChunkedScanner(request.settings.limits))
         response.must_close = True
-        self._open[sender] = feed, run
+        self._open[sender] = TypedBody(request.settings.limits), run
         try:
             async with response.chunked(fields=(TEXT, (b"Cache-Control", b"no-store"))) as body:
                 async for typed, is_complete in receiver:
@@ -111,14 +133,14 @@ class Hands:
             Refusal: 503, a stream is too far behind; those that were opened before it have been given the octets.
         """
         verdict = None
-        for sender, (feed, own) in list(self._open.items()):
+        for sender, (body, own) in list(self._open.items()):
             if run and own not in ("", run):
                 continue
-            if isinstance(typed, bytes) and feed.error is None:
-                feed.take(typed, [])
+            if isinstance(typed, bytes):
+                body.take(typed)
             try:
-                sender.send_nowait((typed, feed.scanner.is_complete))
+                sender.send_nowait((typed, body.is_complete))
             except trio.WouldBlock as full:
                 raise Refusal(503, "hand-full", "the stream's reader takes nothing") from full
-            verdict = judge(feed)
+            verdict = body.judge()
         return verdict

@@ -20,13 +20,11 @@ from typing import Final
 
 import trio
 
-from chunkwire.lab.hand import MAX_TYPED_OCTETS, Verdict, judge
+from chunkwire.lab.hand import MAX_TYPED_OCTETS, TypedBody, Verdict
 from chunkwire.lab.seat import MAX_TRIALS, Seat
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
-from chunkwire.wire.feed import Feed
-from chunkwire.wire.scanner import ChunkedScanner
 
 CLIENT_SECONDS: Final = 10.0  # for one client; the octets are sent at once
 BUILD_SECONDS: Final = 90.0  # for Go's compiler, once; a cold cache takes half a minute
@@ -156,9 +154,9 @@ def _build_go() -> Path:
 async def keep_octets(seat: Seat, request: IncomingRequest) -> tuple[str, Verdict]:
     """Keep the request's content for clients to ask for; return its name, and what a strict reader makes of it."""
     octets = await request.read_body(MAX_TYPED_OCTETS)
-    feed = Feed(ChunkedScanner(request.settings.limits))
-    feed.take(octets, [])
-    return seat.keep_trial(octets), judge(feed)
+    body = TypedBody(request.settings.limits)
+    body.take(octets)
+    return seat.keep_trial(octets), body.judge()
 
 
 async def send_octets(seat: Seat, request: IncomingRequest, response: Responder) -> None:

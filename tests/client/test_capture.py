@@ -182,6 +182,53 @@ def test_a_mistake_is_named(octets: bytes, words: str) -> None:
     assert "b'" not in str(last.error)
 
 
+COUNTS = "a size counts the octets of chunk-data alone: not its characters, and not the CRLF after it"
+HEX_10 = f"; the chunk before said A (hex for 10), which may be wrong: {COUNTS}"
+
+
+@pytest.mark.parametrize(
+    "octets, words",
+    [
+        (b"A\r\nhello\r\n0\r\n\r\n", f"expected a size line at 15, got the end of input{HEX_10}"),
+        (b"A\r\nhello\r\n0\r\n\r\n" + SIZED, f"expected a size line at 15, got the head of another message{HEX_10}"),
+        (b"8;a=1\r\nhello\r\n0\r\n\r\n", f"; the chunk before said 8, which may be wrong: {COUNTS}"),
+        (b"8\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n", f"; the chunk before said 8, which may be wrong: {COUNTS}"),
+        (b"c\r\nhello\r\n0\r\n\r\n", f"; the chunk before said c (hex for 12), which may be wrong: {COUNTS}"),
+        (b"f\r\nhello\r\n0\r\n\r\n", f"12 of 15 octets came; the size may be wrong: {COUNTS}"),
+        (b"7\r\nhello\r\n0\r\n\r\n", f"the size line said 7, which is wrong, or the CRLF is missing; {COUNTS}"),
+        (b"6\r\nhello\r\n0\r\n\r\n", f"the size line said 6, which is wrong, or the CR is missing; {COUNTS}"),
+        (b"5\r\nGr\xc3\xbc\xc3\x9fe\r\n0\r\n\r\n", f"which is wrong, or the CRLF is missing; {COUNTS}"),
+    ],
+)
+@pytest.mark.parametrize("head", [b"", CODED])
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_a_wrong_size_is_named_with_what_it_counts(octets: bytes, words: str, head: bytes, step: int) -> None:
+    ends = [record for record in read(head + octets, step).records if isinstance(record, EndRecord)]
+    assert str(ends[0].error).endswith(words)
+
+
+@pytest.mark.parametrize(
+    "cut", [b"5\r\nhello\r\n", b"5\r\nhello", b"5\r\nhel", b"5\r\nhello\r\n5x", b"7\r\nhello\r\n\r\n"]
+)
+def test_a_size_that_may_be_right_is_not_doubted(cut: bytes) -> None:
+    assert "may be wrong" not in str(read(CODED + cut).last.error)
+
+
+@pytest.mark.parametrize(
+    "fields, place",
+    [
+        (b"Content-Length: 5\r\nX: y\r\nTransfer-Encoding: chunked\r\n", "got both, at 17 and 42"),
+        (b"Content-Length: 5\r\ncontent-length: 5\r\n", "got two, at 17 and 36"),
+        (b"Content-Length: five\r\n", ", at 17"),
+        (b"Content_Length: 5\r\n", ", at 17"),
+        (b"X: y\r\nTransfer-Encoding: chunkd\r\n", ", at 23"),
+        (b"X: y\r\nTransfer-Encoding: chunked, chunked\r\n", ", at 23"),
+    ],
+)
+def test_a_framing_that_is_refused_is_named_with_its_place(fields: bytes, place: str) -> None:
+    assert str(read(OK + fields + b"\r\nContent-Length: x").last.error).endswith(place)
+
+
 @pytest.mark.parametrize("line", [b"0x5", b"5h", b"+5", b"5,a=1", b""])
 def test_a_slip_in_a_size_line_is_not_taken_for_decoded_content(line: bytes) -> None:
     assert "curl" not in str(read(CODED + line + b"\r\nhello\r\n0\r\n\r\n").last.error)

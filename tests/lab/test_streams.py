@@ -11,12 +11,15 @@ import pytest
 import trio
 import trio.lowlevel
 
+from chunkwire.client.mistakes import SIZE_COUNTS
 from chunkwire.lab.control import RunControl, RunPacer
+from chunkwire.lab.hand import TypedBody
 from chunkwire.lab.watching import BATCH_SECONDS, MAX_KEPT, MAX_KEPT_OCTETS, MAX_LATER, Watcher, Watchers
 from chunkwire.net.heads import Request
 from chunkwire.net.listen import Address
 from chunkwire.record.values import FrameRecord, RequestRecord
 from chunkwire.server.responder import Responder
+from chunkwire.wire.limits import DEFAULT_LIMITS
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.lab.serving import act, answer, get, lab_running
 from tests.net.peer import reset
@@ -46,6 +49,25 @@ async def test_a_wrong_mode_is_refused_in_a_line(mode: str) -> None:
         response = await answer(where, get(f"/via/{mode}/generate"))
         assert status_of(response) == 400
         assert body_of(response).count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "octets, state, words",
+    [
+        (
+            b"A\r\nhello\r\n0\r\n\r\n",
+            "valid",
+            "a size line; the chunk before said A (hex for 10), which may be wrong: ",
+        ),
+        (b"7\r\nhello\r\n0\r\n\r\n", "malformed", "the size line said 7, which is wrong, or the CRLF is missing; "),
+    ],
+)
+def test_a_typed_size_that_may_be_wrong_is_named_with_what_it_counts(octets: bytes, state: str, words: str) -> None:
+    body = TypedBody(DEFAULT_LIMITS)
+    for place in range(len(octets)):
+        body.take(octets[place : place + 1])
+    verdict = body.judge()
+    assert (verdict.state, verdict.text.endswith(words + SIZE_COUNTS)) == (state, True), verdict
 
 
 async def test_typed_octets_are_on_the_wire_as_typed() -> None:

@@ -108,7 +108,7 @@ export function addHands({ start, hasHand, runId, areAnswered }) {
       const { trial, clients, verdict } = await act("lab/try", Uint8Array.from(octets));
       clients.splice(1, 0, await ownFetch(trial));
       showClients(clients);
-      byId("h-said").textContent = verdict.state === "malformed" ? `a strict reader: ${verdict.text} (${verdict.section})` : verdict.state === "complete" ? "a strict reader: complete" : "a strict reader: cut, no last-chunk";
+      byId("h-said").textContent = verdict.state === "malformed" ? `a strict reader: ${verdict.text} (${verdict.section})` : verdict.state === "complete" ? "a strict reader: complete" : `a strict reader: cut; expected ${verdict.text}`;
     } catch (error) {
       byId("h-said").textContent = error.message;
     }
