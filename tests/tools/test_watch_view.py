@@ -5,7 +5,7 @@ import zlib
 import pytest
 
 from chunkwire.record.recorder import Recorder
-from chunkwire.record.values import EndRecord, FrameRecord, Record, from_json, to_json
+from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, Record, from_json, to_json
 from chunkwire.tools.paint import Paint, columns, fitted
 from chunkwire.tools.watch.view import ViewOptions, WatchView, batches, brackets, is_lenient_line, streams
 from chunkwire.wire.unchunked import CloseScanner
@@ -307,3 +307,31 @@ def test_a_recording_is_shown_stream_by_stream() -> None:
     found = streams([*records, *gateway])
     assert list(found) == ["stream 1 at client", "stream 2 at gateway.received", "stream 2 at gateway.sent"]
     assert [len(group) for group in found.values()] == [len(records)] * 3
+
+
+UNSAID = "* the body looks chunked, but the head does not say Transfer-Encoding: chunked"
+PLAIN_HEAD = (b"HTTP/1.1 200 OK", ((b"Trailer", b"X-T"),))
+
+
+@pytest.mark.parametrize(
+    "reads", [[REL + LAST], [REL, LO, LAST], [LAST], [REL + LO[:9]], [bytes([each]) for each in REL]]
+)
+def test_a_body_that_looks_chunked_and_is_not_said_to_be_gets_a_note(reads: list[bytes]) -> None:
+    for name, more in ((b"X", ""), (b"Transfer-Encodin", "; Transfer-Encodin is misspelt")):
+        head = (PLAIN_HEAD[0], (*PLAIN_HEAD[1], (name, b"chunked")))
+        records = seen([(1, octets) for octets in reads], scanner=CloseScanner(), head=head)
+        assert [line for line in lines_of(records) if "looks" in line] == [UNSAID + more]
+
+
+@pytest.mark.parametrize("octets", [b"hello", b"5\r\nhello!", b"5 hello", LAST + b"x", b"a\r\n", b"13"])
+def test_another_body_without_a_framing_gets_no_such_note(octets: bytes) -> None:
+    assert UNSAID not in lines_of(seen([(1, octets), (2, b"")], scanner=CloseScanner(), head=PLAIN_HEAD))
+    assert UNSAID not in lines_of(seen([(1, REL + LAST)]))
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_body_with_octets_that_were_not_recorded_gets_no_such_note(is_cut: bool) -> None:
+    records = seen([(1, REL), (2, LO)], scanner=CloseScanner(), head=PLAIN_HEAD)
+    second = next(each for each in records if isinstance(each, DataRecord) and each.n == 2)
+    kept = second._replace(cut=True) if is_cut else second._replace(data=None)
+    assert UNSAID not in lines_of([kept if each is second else each for each in records])

@@ -11,9 +11,13 @@ from typing import Final
 
 from chunkwire.record.values import DataRecord, FrameRecord, TextFields
 from chunkwire.wire.coding import ContentDecoder
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.nearest import near
+from chunkwire.wire.scanner import ChunkedScanner
 
 MAX_SHOWN_OCTETS: Final = 65536
 """Decoded octets of one frame that a row may show where no terminal's width cuts it: as many as a record keeps."""
+_CODING: Final = "transfer-encoding"
 
 
 class Content:
@@ -58,3 +62,29 @@ class Content:
             return None
         self._decoder.end_of_input()
         return self._decoder.error
+
+
+class Undeclared:
+    """Find a chunked body in content whose head does not declare one."""
+
+    def __init__(self, fields: TextFields = ()) -> None:
+        """Take the field lines of the head."""
+        self._misspelt = next((name for name, _ in fields if name.lower() != _CODING and near(name, (_CODING,))), None)
+        self._feed: Feed | None = Feed(ChunkedScanner())  # None once the content cannot be chunked, or is not known
+
+    def take(self, record: DataRecord) -> None:
+        """Process the next octets of a body that is not chunked."""
+        if self._feed is None:
+            return
+        if record.data is not None and not record.cut:
+            self._feed.take(record.data)
+        is_followed = self._feed.scanner.is_complete and self._feed.held
+        if record.data is None or record.cut or self._feed.error is not None or is_followed:
+            self._feed = None
+
+    def describe(self) -> str | None:
+        """Return what is wrong with the head; None if the content does not look chunked."""
+        if self._feed is None or not (self._feed.scanner.chunks or self._feed.scanner.is_complete):
+            return None
+        wrong = f"; {self._misspelt} is misspelt" if self._misspelt else ""
+        return f"the body looks chunked, but the head does not say Transfer-Encoding: chunked{wrong}"

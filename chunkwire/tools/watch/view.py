@@ -29,7 +29,7 @@ from chunkwire.record.values import (
     TrailersRecord,
 )
 from chunkwire.tools.paint import PLAIN, Paint, number, wrapped
-from chunkwire.tools.watch.content import MAX_SHOWN_OCTETS, Content
+from chunkwire.tools.watch.content import MAX_SHOWN_OCTETS, Content, Undeclared
 from chunkwire.tools.watch.hexdump import dump, dump_head
 from chunkwire.wire import abnf
 from chunkwire.wire.errors import quoted
@@ -91,6 +91,7 @@ class WatchView:
         self._lenient_lines = 0
         self._stamped = 0
         self._content = Content(())
+        self._undeclared = Undeclared()
         self._is_error = False
 
     def show(self, batch: Sequence[Record]) -> list[Line]:
@@ -112,6 +113,8 @@ class WatchView:
                 case HeadRecord():
                     lines += self._head(record)
                 case FrameRecord() | DataRecord():
+                    if isinstance(record, DataRecord) and record.point != _UPLOADS_AT:
+                        self._undeclared.take(record)
                     lines += self._row(record, next(marks), batch[place + 1 :])
                 case TrailersRecord():
                     lines += self._trailers(record)
@@ -124,6 +127,7 @@ class WatchView:
         shown = () if record.point == _UPLOADS_AT else self._explaining(record.fields)
         if self._options.is_verbose:
             shown = record.fields
+        self._undeclared = Undeclared(record.fields)
         octets = self._head_octets(record) if record.point != _UPLOADS_AT else []
         return [*self._message(">", "sent", start), *self._fields(">", "sent", shown), *octets]
 
@@ -133,6 +137,7 @@ class WatchView:
         lines = self._message("<", "received", self._message_paint(role, self._message_paint.text(record.status_line)))
         lines += [*self._fields("<", "received", shown), *self._head_octets(record)]
         self._content, self._is_error = Content(record.fields), role == "bad"
+        self._undeclared = Undeclared(record.fields)
         if self._content.error is not None:
             lines += self._message("*", "mark", self._content.error)
         return lines
@@ -285,6 +290,8 @@ class WatchView:
         if self._lenient_lines:
             count = number(self._lenient_lines, "size line")
             lines += self.note(f"lenient: {count} taken that a strict reader refuses: blanks, or more than 16 digits")
+        if (undeclared := self._undeclared.describe()) is not None:
+            lines += self.note(undeclared)
         if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
             lines += self._message("*", "bad", self._message_paint.text(cut))
         if record.application in _ANSWERS:
