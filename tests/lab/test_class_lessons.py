@@ -1,5 +1,6 @@
 """Lessons in a class: one address for all, and to each learner only what came on the learner's own path."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -114,9 +115,11 @@ async def test_a_hop_of_a_lesson_is_behind_the_same_address() -> None:
             assert (await page.event("judged"))["right"]
 
 
-async def test_the_lesson_with_a_server_of_the_learners_own_says_what_it_needs() -> None:
+async def test_the_lesson_with_a_server_of_the_learners_own_is_not_listed_and_says_what_it_needs() -> None:
     async with class_running() as (lab, where):
         seat = await take_seat(lab, where)
+        listed = json.loads(body_of(await answer(where, get(f"{seat.path}/lab/lessons"))))["lessons"]
+        assert [lesson["number"] for lesson in listed] == [1, 2, 3, 4, 5, 6, 7, 9, 10]
         head = get(f"{seat.path}/lab/lesson/8", f"Chunkwire-Token: {seat.token}", method="POST")
         said = await answer(where, head)
         assert status_of(said) == 400

@@ -57,11 +57,23 @@ class PageLessons:
     @property
     def resources(self) -> Iterable[LabResource]:
         """What the page asks for."""
-        yield LabResource("/lab/lessons", _list, "the lessons: titles, texts, kinds of nc")
+        yield LabResource("/lab/lessons", self._list, "the lessons: titles, texts, kinds of nc")
         yield LabResource(
             "/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc", "step"}
         )
         yield LabResource("/lab/answer", self._answer, "answer a lesson's question", acts=True, parameters={"text"})
+
+    async def _list(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
+        is_class = self._front_for(seat, host_name(request.head) or LOOPBACK) is not None
+        lessons = [
+            {"number": lesson.number, "title": lesson.title, "intro": list(lesson.intro)}
+            for lesson in all_lessons()
+            if not (is_class and lesson.is_served_by_learner)  # as in `open_session`
+        ]
+        kinds = [{"kind": netcat.kind, "title": netcat.title} for netcat in NETCATS]
+        here = await trio.to_thread.run_sync(detected)
+        said = {"lessons": lessons, "kinds": kinds, "here": here.netcat.kind}
+        await response.fixed(200, (JSON,), json.dumps(said).encode())
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         """Serve a session from a step on: each step, what comes on the wire, and each judgement as an event."""
@@ -175,13 +187,3 @@ async def netcat_asked(query: Query) -> NetcatProgram:
     if kind and kind not in KINDS:
         raise bad_value("nc", f"one of {', '.join(KINDS)}", kind)
     return await trio.to_thread.run_sync(of_kind, kind)
-
-
-async def _list(_: Seat, __: IncomingRequest, response: Responder) -> None:
-    lessons = [
-        {"number": lesson.number, "title": lesson.title, "intro": list(lesson.intro)} for lesson in all_lessons()
-    ]
-    kinds = [{"kind": netcat.kind, "title": netcat.title} for netcat in NETCATS]
-    here = await trio.to_thread.run_sync(detected)
-    said = {"lessons": lessons, "kinds": kinds, "here": here.netcat.kind}
-    await response.fixed(200, (JSON,), json.dumps(said).encode())

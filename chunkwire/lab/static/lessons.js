@@ -25,7 +25,7 @@ function build(list) {
   section.setAttribute("aria-labelledby", "lessons-title");
   section.replaceChildren(
     make("div", { className: "row" }, make("h2", { id: "lessons-title", textContent: "Lessons" }),
-      make("p", { className: "note", textContent: "Ten lessons with nc and curl in your terminal. The server watches the connections, and says what went wrong." })),
+      make("p", { className: "note", textContent: `${list.lessons.length} lessons with nc and curl in your terminal. The server watches the connections, and says what went wrong.` })),
     make("div", { className: "fields" }, make("label", {}, "Lesson ", which), make("label", {}, "Commands for ", nc), make("div", { className: "keys lesson-keys" }, start)),
     text, log);
   section.hidden = false;
