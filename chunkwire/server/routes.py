@@ -7,6 +7,7 @@ when it is imported.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
@@ -181,13 +182,19 @@ def list_text(resources: tuple[Resource, ...], origin: str) -> str:
     for resource in resources:
         lines.append(f"{' '.join(resource.methods)} {resource.path}")
         if resource.summary:
-            lines.append(f"    {resource.summary}")
+            lines += _in_lines(resource.summary)
         if resource.parameters:
-            lines.append(f"    parameters: {', '.join(sorted(resource.parameters))}")
+            lines += _in_lines(f"parameters: {', '.join(sorted(resource.parameters))}")
         if resource.example:
             lines.append(f"    curl -sN {resource.example.replace('{origin}', origin)}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _in_lines(text: str) -> list[str]:
+    """Return indented text in lines of whole words for a terminal of 80 columns; further lines are indented deeper."""
+    wrap = textwrap.TextWrapper(80, " " * 4, " " * 8, break_long_words=False, break_on_hyphens=False)
+    return wrap.wrap(text)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -82,6 +82,14 @@ def test_a_resource_is_listed_without_the_lines_that_it_lacks() -> None:
     assert list_text((whole,), "http://h").endswith(shown)
 
 
+def test_a_long_summary_is_listed_in_lines_of_whole_words() -> None:
+    names = frozenset(f"parameter-{number}" for number in range(10, 20))
+    lines = list_text((Resource("/x", answer, "word " * 30, parameters=names),), "http://h").splitlines()[3:]
+    assert max(map(len, lines)) <= 80
+    assert " ".join(line.strip() for line in lines) == f"{'word ' * 30}parameters: {', '.join(sorted(names))}"
+    assert [len(line) - len(line.lstrip()) for line in lines] == [4, 8, 8, 4, 8, 8]
+
+
 @pytest.mark.parametrize("rest", ["", "b", "b/c%2fd/", "../x"])
 async def test_a_placeholder_with_an_asterisk_stands_for_the_rest(rest: str) -> None:
     async def echo(request: IncomingRequest, response: Responder) -> None:
