@@ -96,3 +96,20 @@ def test_a_lesson_that_another_tab_begins_says_so_in_the_first(sight: Sight) -> 
     second.click("#lesson-start")
     first.wait_for_selector("#lesson-log .bad:has-text('begun again in another tab')")
     sight.errors.clear()
+
+
+WORKER = """(async () => {
+    let feed;
+    globalThis.EventSource = class extends EventTarget { constructor() { super(); feed = this; } };
+    globalThis.SharedWorkerGlobalScope = true;
+    await import("./static/feed.js#worker");
+    feed.dispatchEvent(new MessageEvent("dropped", { data: "3" }));
+    const { port1, port2 } = new MessageChannel();
+    const said = new Promise((resolve) => { port2.onmessage = (message) => resolve(message.data); });
+    dispatchEvent(new MessageEvent("connect", { ports: [port1] }));
+    return said;
+})()"""
+
+
+def test_a_tab_does_not_report_what_was_dropped_before_it_came(sight: Sight) -> None:
+    assert sight.page().evaluate(WORKER) == ["state", "live"]

@@ -19,7 +19,7 @@ if (globalThis.SharedWorkerGlobalScope) {
     if (latest) page.postMessage(latest);
   });
   openFeed("../lab/feed", (message) => {
-    if (message[0] === "state") latest = message;
+    if (message[0] === "state") latest = ["state", message[1].split(";")[0]]; // without a count: a new page lost nothing
     for (const page of pages) page.postMessage(message);
   });
 }
