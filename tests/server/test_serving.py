@@ -84,12 +84,13 @@ async def test_a_body_delimited_by_close_is_reset_when_the_grace_time_is_over(
 
 
 def test_serve_ends_with_0_after_sigterm_and_with_130_after_ctrl_c() -> None:
-    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+    for number, code, name in ((signal.SIGTERM, 0, "SIGTERM"), (signal.SIGINT, 130, "Ctrl-C")):
         for words in ((), ("--workers", "2")):
             with command.serving("serve", *words) as served:
                 served.process.send_signal(number)
                 assert served.process.wait(PATIENCE) == code
-            assert sum("draining" in line for line in served.log) == 1, served.log
+            drains = [line for line in served.log if "draining" in line]
+            assert [f"a second {name} ends at once" in line for line in drains] == [True], served.log
 
 
 def test_at_a_terminal_ctrl_c_ends_its_line_once() -> None:
