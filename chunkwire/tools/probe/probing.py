@@ -48,6 +48,7 @@ from chunkwire.tools.probe.requests import (
     overridden,
     parameters,
 )
+from chunkwire.tools.probe.side_requests import content_of
 from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.wire.errors import ChunkwireError, describe_error
 
@@ -357,7 +358,7 @@ class Prober:
             async with client.open("GET", journal_url(url, nonce), tls=self.tls, total_timeout=limit) as stream:
                 if stream.head.status != 200:
                     return None
-                lines = (await stream.text()).splitlines()
+                lines = (await content_of(stream)).decode("utf-8", "replace").splitlines()
         except ChunkwireError:
             return None
         return last_entry(lines, nonce)

@@ -20,6 +20,7 @@ from chunkwire.net.pool import Pool, ServerKey, server_of
 from chunkwire.net.tls import make_tls
 from chunkwire.origin.barrier import BARRIER_FIELD, STATE_WORD
 from chunkwire.tools.probe.requests import Fields
+from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.errors import ChunkwireError
 
 MAX_CONTENT_OCTETS: Final = 65536  # of an answer: with the read that exceeds it, no more is read
@@ -56,14 +57,9 @@ class SideRequests:
         return 0, b""
 
     async def _try(self, method: str, url: Url, fields: Fields, pool: Pool | None) -> tuple[int, bytes]:
-        answer = b""
         try:
             async with client.open(method, url, fields=fields, tls=self.tls, pool=pool, judges_content=False) as stream:
-                status = stream.head.status
-                async for read in stream.reads(whole_frames=False):
-                    answer += content(read)
-                    if len(answer) > MAX_CONTENT_OCTETS:
-                        break
+                status, answer = stream.head.status, await content_of(stream)
         except ChunkwireError:
             return 0, b""
         if status >= 300:
@@ -86,18 +82,25 @@ async def is_barrier_gateway(url: Url, tls: ssl.SSLContext | None, *, patience: 
     field = (BARRIER_FIELD, (secrets.token_hex(8) + STATE_WORD).encode())
     try:
         async with client.open("GET", url, fields=(field,), tls=tls, total_timeout=patience) as stream:
-            answer = b""
-            async for read in stream.reads(whole_frames=False):
-                answer += content(read)
-                if len(answer) > MAX_CONTENT_OCTETS:
-                    break
-            return is_of_another(stream.head.status, answer)
+            return is_of_another(stream.head.status, await content_of(stream))
     except DialError as error:
         raise DialError(error.kind, f"--barrier-at: {error}") from error
     except client.Deadline as error:
         raise DialError("timeout", f"--barrier-at: {error}") from error
     except ChunkwireError:
         return False  # it speaks something else, or nothing
+
+
+async def content_of(stream: client.Stream) -> bytes:
+    """Return the beginning of an answer's content, decoded: some hops compress what was asked for without a coding."""
+    decoder = ContentDecoder((stream.head.get(b"content-encoding") or b"").decode("latin-1"))
+    answer = b""
+    async for read in stream.reads(whole_frames=False):
+        for piece in decoder.feed(content(read)):
+            answer += piece
+            if len(answer) > MAX_CONTENT_OCTETS:
+                return answer
+    return answer
 
 
 def is_of_another(status: int, content: bytes) -> bool:
