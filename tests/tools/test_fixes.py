@@ -181,3 +181,17 @@ def test_nodes_compression_is_offered_where_the_hop_says_nothing_or_is_express(s
     assert any(change.startswith("res.flush()") for change in changes(Kind.COMPRESSED, software=software))
     verdict = HopVerdict(hop="h", kind=Kind.COMPRESSED, software=software)
     assert (advice_for(verdict)[0].basis is Basis.NAMED) == bool(software)
+
+
+def test_a_hop_that_asks_in_http_1_0_is_guessed_to_be_software_that_does() -> None:
+    old = replace(HELD, asks_old=True)
+    assert "proxy_buffering off, if this is nginx" in offered(old)
+    assert not any("mitmproxy" in change or "Traefik" in change for change in offered(old))
+    assert any("Traefik" in change for change in offered(HELD))
+
+
+def test_no_transform_that_frees_rules_out_what_holds_without_compressing() -> None:
+    verdict = after_why(HELD, NO_TRANSFORM)
+    assert not any(name in change for change in offered(verdict) for name in ("nginx", "mitmproxy", "Traefik"))
+    compressed = after_why(replace(HELD, kind=Kind.COMPRESSED), NO_TRANSFORM)
+    assert any("HAProxy" in change for change in offered(compressed))

@@ -18,7 +18,17 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from chunkwire.tools.probe.verdict import ACCEL, HOLDING, HTTP_1_0, IDENTITY, INCREMENTAL, POST, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import (
+    ACCEL,
+    HOLDING,
+    HTTP_1_0,
+    IDENTITY,
+    INCREMENTAL,
+    NO_TRANSFORM,
+    POST,
+    HopVerdict,
+    Kind,
+)
 
 AS_BEFORE: Final = "as before"
 """The first run of `--why`, with nothing changed: where it streams, the other runs prove nothing."""
@@ -46,6 +56,7 @@ class Fix:
     # a pattern for the names that the hop gives (Server, Via, a vendor's fields) and its host name; None: any
     says: str | None = None
     is_silent: bool = False  # the software may give no name, so the row is for hops that give none as well
+    asks_old: bool = False  # the software may ask the origin in HTTP/1.0
     arrived: str | None = None  # a pattern for the request as the origin received it; None: any
     seconds: Sequence[float] | None = None  # the hold must lie between these two, or be one of them; None: any
     change: str  # what to set, one line
@@ -108,7 +119,11 @@ class Fix:
         # A row for software that gives no name is a guess. No change of `_DISPROVING` frees that software, except the
         # row's own `tried`: if another one frees the stream, the hop is other software.
         is_guess = self.is_silent and not self.names(verdict)
-        return is_guess and any(change in verdict.freed_by for change in _DISPROVING if change != self.tried)
+        if is_guess and verdict.asks_old and not self.asks_old:
+            return True
+        # `NO_TRANSFORM` frees only what holds by compressing.
+        disproving = _DISPROVING if Kind.COMPRESSED in self.kinds else (*_DISPROVING, NO_TRANSFORM)
+        return is_guess and any(change in verdict.freed_by for change in disproving if change != self.tried)
 
 
 class Basis(enum.Enum):
