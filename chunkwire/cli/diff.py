@@ -26,6 +26,7 @@ examples:
   chunkwire watch :8080/drip --save through.jsonl
   chunkwire diff direct.jsonl through.jsonl
   chunkwire diff a.pcap#2 b.pcap                   exchanges of packet captures (watch FILE --list)
+  chunkwire diff direct.jsonl pod.trace            what curl --raw --trace left (chunkwire help probe)
   chunkwire diff origin.jsonl#3 direct.jsonl       the third stream of what `serve --save origin.jsonl` wrote"""
 
 
@@ -61,11 +62,14 @@ def load_file(path: str) -> Recording:
     from chunkwire.record.values import lines_of, read_records
     from chunkwire.tools.capture.load import choose, load_exchanges
     from chunkwire.tools.diff.compare import load
+    from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 
     path, place = chosen(path)
     with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
-        first = file.peek(4)[:4]
-        if not looks_captured(first, path):
+        first = file.peek(80)[:80]
+        if is_trace(first.partition(b"\n")[0].decode("latin-1")):
+            return load(path, read_trace(file.read().decode("utf-8", "surrogateescape")).records, place=place)
+        if not looks_captured(first[:4], path):
             return load(path, read_records(lines_of(file), path), place=place)
         [exchange] = choose(load_exchanges(file.read(), path), place, path)
         return load(path, exchange.records)

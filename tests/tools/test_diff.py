@@ -137,3 +137,12 @@ def test_a_recording_of_several_streams_says_which_one_is_compared() -> None:
     assert load("a.jsonl", several, place=2).rows[1].size == 0
     with pytest.raises(LocalError, match="2 responses"):
         load("a.jsonl", several, place=3)
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    long = b"data: " + b"word " * 40
+    a = recording(b"%x\r\n%b\r\n" % (len(long), long), A[2])
+    b = recording(b"1\r\n!\r\n", b"%x\r\n%b\r\n" % (len(long) - 1, long[1:]), A[2])
+    for other in (a, b):
+        found = compare(load(" ".join(["a"] * 40), a), load("b" * 40, other))
+        assert max(map(len, render(found, width=80))) <= 80

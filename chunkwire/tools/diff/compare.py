@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TextFields, TrailersRecord
-from chunkwire.tools.paint import PLAIN, Paint, number
+from chunkwire.tools.paint import PLAIN, Paint, number, wrapped
 from chunkwire.wire.errors import LocalError
 
 # Beyond this many unlike frames on a side, they are paired by position: finding the best alignment is quadratic.
@@ -262,7 +262,7 @@ def _fields(fields: TextFields) -> str:
 
 def render(found: Comparison, *, width: int | None = None, paint: Paint = PLAIN, is_whole: bool = False) -> list[str]:
     """Return the comparison as lines, runs of equal frames left out unless `is_whole`."""
-    lines = [_title("A", found.a, paint), _title("B", found.b, paint)]
+    lines = [*_title("A", found.a, paint, width), *_title("B", found.b, paint, width)]
     lines.append(paint("quiet", "     A     gap  size          B     gap  size        data, or what differs"))
     shown = _shown(found.rows, is_whole=is_whole)
     skipped = 0
@@ -277,14 +277,16 @@ def render(found: Comparison, *, width: int | None = None, paint: Paint = PLAIN,
     verdict = paint("good", "same") if found.is_same else paint("bad", "different")
     unlike = sum(1 for row in found.rows if row.mark != "=")
     lines.append(f"* {verdict}: {number(len(found.rows) - unlike, 'frame')} alike, {unlike} not")
-    return [*lines, *(f"* {paint.text(note)}" for note in found.notes)]
+    return lines + [line for note in found.notes for line in wrapped("* ", paint.text(note), width)]
 
 
-def _title(side: str, recording: Recording, paint: Paint) -> str:
+def _title(side: str, recording: Recording, paint: Paint, width: int | None) -> list[str]:
     end = recording.end
     counts = f"{end.framing}, {_chunks(recording)}, {number(end.octets, 'octet')}" if end else "no end recorded"
     on_the_wire = f" ({end.wire_octets} on the wire)" if end and end.wire_octets != end.octets else ""
-    return f"{paint('strong', side)} {paint.text(recording.name)}: {recording.point}, {counts}{on_the_wire}"
+    text = f"{paint.text(recording.name)}: {recording.point}, {counts}{on_the_wire}"
+    first, *more = wrapped(f"{side} ", text, width)
+    return [paint("strong", side) + first[1:], *more]
 
 
 def _shown(rows: Sequence[Row], *, is_whole: bool) -> set[int]:
@@ -306,7 +308,7 @@ def _line(row: Row, width: int | None, paint: Paint) -> str:
     if row.why:
         return f"{sides}  {paint(role, row.why)}".rstrip()
     frame = row.a or row.b
-    room = None if width is None else max(12, width - 50)
+    room = None if width is None else max(12, width - 51)
     text = paint.octets(frame.preview, room or 64) if frame is not None else ""
     is_last = frame is not None and not frame.size
     return f"{sides}  {paint('quiet', 'last-chunk') if is_last else text}".rstrip()
