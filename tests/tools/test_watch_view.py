@@ -335,3 +335,12 @@ def test_a_body_with_octets_that_were_not_recorded_gets_no_such_note(is_cut: boo
     second = next(each for each in records if isinstance(each, DataRecord) and each.n == 2)
     kept = second._replace(cut=True) if is_cut else second._replace(data=None)
     assert UNSAID not in lines_of([kept if each is second else each for each in records])
+
+
+@pytest.mark.parametrize("framing, said", [("timeout", ""), ("stopped", ""), ("cut", "* the answer is incomplete")])
+def test_a_last_event_is_not_missed_where_the_framing_was_not_complete(framing: str, said: str) -> None:
+    """Content such as ticks has no last event of its own."""
+    *records, end = seen([(50.6, REL)], application="incomplete")
+    assert isinstance(end, EndRecord)
+    lines = lines_of([*records, end._replace(framing=framing)])
+    assert [line for line in lines if "incomplete" in line or "never" in line] == ([said] if said else [])

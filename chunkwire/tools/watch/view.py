@@ -51,6 +51,7 @@ _ANSWERS: Final[Mapping[str | None, tuple[str, str]]] = {
     "incomplete": ("bad", "the stream's own last event never came: the answer is incomplete"),
     "empty": ("bad", "the stream's own last event came, and the answer has nothing in it"),
 }
+_LEFT: Final = ("timeout", "stopped")  # the watcher ended it: what would have come is unknown
 _PLAIN_SIZE: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
 
 
@@ -256,7 +257,7 @@ class WatchView:
         if isinstance(record, FrameRecord) and record.partial:
             least = "at least " if record.cut or record.data is None else ""
             note = f"  ({least}{len(record.data or b'')} of {number(record.size, 'octet')} came)"
-            room = width and max(_MIN_DATA_WIDTH, width - 26 - len(least))
+            room = width and max(_MIN_DATA_WIDTH, width - len(note))
             return self._paint.octets(data, room) + self._paint("bad", note)
         return self._paint.octets(data, width)
 
@@ -294,7 +295,10 @@ class WatchView:
             lines += self.note(undeclared)
         if record.framing == "complete" and (cut := self._content.end_of_input()) is not None:
             lines += self._message("*", "bad", self._message_paint.text(cut))
-        if record.application in _ANSWERS:
+        if record.application == "incomplete" and record.framing != "complete":
+            if record.framing not in _LEFT:  # such content may have no last event of its own
+                lines += self._message("*", "bad", "the answer is incomplete")
+        elif record.application in _ANSWERS:
             lines += self._message("*", *_ANSWERS[record.application])
         return lines
 
