@@ -22,12 +22,14 @@ from chunkwire.cli.terminal import paint_of, progress, result_printed, say, widt
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.load import load_exchanges
+from chunkwire.tools.paint import wrapped
 from chunkwire.tools.probe.captures import (
     CapturedHop,
     captured_hop,
     frame_lines,
     hops_of,
     inside_out,
+    matched,
     one_stream,
     read_recording,
 )
@@ -90,7 +92,7 @@ async def probe(options: argparse.Namespace) -> int:
             return code
     if not options.json:
         for line in differences(found):
-            print(line)
+            print(*wrapped("", line, _width()), sep="\n")
     return next((code for code in codes if code), ExitCode.OK)
 
 
@@ -114,7 +116,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
         if is_shown and (hops or not stop.code):
             _show(result, options, code)
         if is_shown and captured and not (options.json or options.gate):
-            print(*frame_lines(captured, hops), sep="\n")
+            print(*frame_lines(captured, hops, _width()), sep="\n")
     if stop.code and not options.quiet:
         say("stopped: the hops asked so far" if hops else "stopped before a hop was judged")
     if not stop.code:
@@ -164,10 +166,14 @@ async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> 
     application = await _application(prober, sources)
     if application is not None and _is_answered(application):
         hops.append(application)
+    inner: list[Hop] = []
     for number, (source, name) in enumerate(_named(sources)):
         is_behind = any(verdict.is_holding for verdict in judge_chain(hops))
         if is_path(source):
-            hops += read_recording(await trio.Path(source).read_text("utf-8", "surrogateescape"), name=name)
+            text = await trio.Path(source).read_text("utf-8", "surrogateescape")
+            recorded = matched(read_recording(text, name=name), inner)
+            hops += recorded
+            inner += recorded
         else:
             hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
         if not number and application is not None and not any(map(_is_answered, (application, hops[-1]))):
@@ -291,14 +297,18 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
     elif options.gate:
         lines = iter([gate_line(result, is_passed=code == ExitCode.OK)])
     else:
-        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # what reads a pipe wants whole lines
-        lines = lines_of(result, paint_of(options), width=width, is_verbose=bool(options.verbose))
+        lines = lines_of(result, paint_of(options), width=_width(), is_verbose=bool(options.verbose))
     for line in lines:
         print(line)
     if result.is_empty and code == ExitCode.TIMEOUT and not (options.json or options.gate):
         print("nothing was measured: no frame came")
     elif code == ExitCode.TIMEOUT and not (options.json or options.gate):
         print("undecided, so the exit code is 28 (1 with --strict)")
+
+
+def _width() -> int | None:
+    """Return the columns of a terminal; None for a pipe, since what reads that wants whole lines."""
+    return width_of(sys.stdout) if sys.stdout.isatty() else None
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:

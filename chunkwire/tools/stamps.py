@@ -15,6 +15,9 @@ from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.jsontext import load_json
 
 _MAX_LINE_OCTETS: Final = 1 << 21  # twice the largest event of a probe, 1 MiB; a longer line is skipped
+BEGINNING_OCTETS: Final = 65536
+"""Content that is kept to tell one stream from another."""
+
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
 
 
@@ -78,10 +81,13 @@ class ContentReader:
 
     Attributes:
         octets: octets of decoded content so far.
+        beginning: of the decoded content, at most `BEGINNING_OCTETS`, and no more after a gap.
     """
 
     def __init__(self, coding: str = "") -> None:
         self.octets = 0
+        self.beginning = bytearray()
+        self._room = BEGINNING_OCTETS
         self._decoder = ContentDecoder(coding)
         self._is_lost = False  # octets of a coding are missing
         self._line = bytearray()
@@ -105,6 +111,9 @@ class ContentReader:
     def _read(self, octets: bytes, stamps: list[Stamp]) -> int:
         """Take decoded content; add the stamps of the lines that it completes, return the number of events."""
         self.octets += len(octets)
+        if self._room:
+            self.beginning += octets[: self._room]
+            self._room = max(0, self._room - len(octets))
         self._line += octets
         events = 0
         if b"\n" in octets:  # a long line is not copied again for each of its pieces
@@ -131,4 +140,5 @@ class ContentReader:
     def lose(self) -> None:
         """Handle octets that a record or a capture lacks: skip the rest of the line; a coding cannot go on."""
         self._line, self._skips = bytearray(), True
+        self._room = 0
         self._is_lost = self._is_lost or bool(self._decoder.codings)

@@ -10,6 +10,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import main
 from tests.tools.packets import pcap
 from tests.tools.test_captures import FRAMES, GET, HEAD, at_two_places, talk
+from tests.tools.test_curl_trace import trace
 
 
 @pytest.fixture
@@ -153,3 +154,25 @@ def test_a_recording_that_is_read_is_not_written_over(tmp_path: Path, capsys: py
     assert main(["probe", str(path), ":1/probe", "--save", str(path)]) == 2
     assert "--save: expected a file of its own, got " in capsys.readouterr().err
     assert path.read_text() == "{}"
+
+
+@pytest.mark.parametrize("other, code", [(b"tick", 0), (b"tock", 28)])
+def test_traces_of_two_streams_are_not_compared(
+    other: bytes, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails where each of them alone streams, and so "no hop holds the stream"."""
+    for name, word in (("a", b"tick"), ("b", other)):
+        frames = [b"%x\r\ndata: %b %d\n\n\r\n" % (len(word) + 11, word, number) for number in range(10, 20)]
+        (tmp_path / name).write_text(trace(*frames, b"0\r\n\r\n", request=GET))
+    assert main(["probe", str(tmp_path / "a"), str(tmp_path / "b")]) == code
+    shown = capsys.readouterr().out
+    assert ("its content is not that of a, from octet 8 on: another stream, or another run" in shown) == (code == 28)
+    assert ("no hop holds the stream" in shown) == (code == 0)
+
+
+def test_a_trace_is_compared_with_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.trace"
+    path.write_text(trace(*FRAMES, request=GET))
+    (tmp_path / "a.pcap").write_bytes(pcap(talk().packets))
+    assert main(["diff", str(path), str(tmp_path / "a.pcap")]) == 0
+    assert "* same: 3 frames alike, 0 not" in capsys.readouterr().out

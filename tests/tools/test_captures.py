@@ -334,3 +334,21 @@ def test_a_file_named_pcap_that_is_no_capture_is_refused(tmp_path: Path) -> None
         tmp_path.joinpath(name).write_bytes(octets)
         with pytest.raises(CaptureFileError, match=got):
             load_file(str(tmp_path / name))
+
+
+def test_a_place_with_no_whole_frame_of_the_innermost_is_not_said_to_stream() -> None:
+    inner, outer = (
+        captured_hop(exchange, name)
+        for name, octets in zip("ab", at_two_places(lambda _, t: t), strict=True)
+        for exchange in load_exchanges(octets, name)
+    )
+    _, verdict = judge_chain(hops_of([inner, replace(outer, content=b"event" + outer.content)]))
+    name = "10.0.0.2:8080 a"
+    assert verdict.line == f"unsure: no whole frame of {name} is in its content: another stream, or another run"
+
+
+def test_the_order_of_the_places_is_wrapped_and_the_legend_fits_80_columns() -> None:
+    found = [captured_hop(exchange, "a" * 30) for exchange in load_exchanges(at_two_places(lambda _, t: t)[0], "a")]
+    lines = frame_lines(found * 2, hops_of(found * 2), 80)
+    assert max(map(len, lines[:3])) <= 80
+    assert lines[2].startswith("ms since the first frame there; ")

@@ -1,11 +1,15 @@
 """Runs that are no stream to judge: cut, silent, cached, or something else altogether."""
 
+from dataclasses import replace
+
 import pytest
 
+from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.probe_run import exit_code
 from chunkwire.tools.pages import page_text
-from chunkwire.tools.probe.judge import judge_hop
+from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import Kind
-from tests.tools.synthesis import Path, hop_of
+from tests.tools.synthesis import Path, hop_of, result_on, run_of
 
 HTML = ((b"Content-Type", b"text/html"),)
 DNS = ((b"Proxy-Status", b"a; error=dns_timeout"),)
@@ -61,3 +65,15 @@ def test_content_without_stamps_is_not_the_stream_unless_its_coding_could_not_be
     assert judge_hop(hop_of(page)).line == "not the stream: no event of a probe in it, text/html"
     coded = Path(coding="br", hold=lambda writes: [(t, b"\x1b\x00") for t, _ in writes])
     assert judge_hop(hop_of(coded)).kind is Kind.STREAMS
+
+
+def test_a_hop_that_takes_the_request_and_sends_no_head_is_undecided() -> None:
+    run = run_of()
+    assert run.end is not None
+    silent = replace(run, head=None, pieces=(), units=(), end=run.end._replace(framing="timeout", t=10.0))
+    (verdict,) = judge_chain([Hop("hop", (silent,))])
+    assert verdict.line == "no answer: connected, request sent, no head within 10.0 s: it may wait for content"
+    assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.TIMEOUT
+    refused = replace(silent, end=run.end._replace(framing="reset"))
+    (verdict,) = judge_chain([Hop("hop", (refused,))])
+    assert exit_code(result_on(verdict), is_strict=False, is_gate=False) == ExitCode.NO_CONNECTION

@@ -203,3 +203,9 @@ async def test_the_request_in_http_1_0_has_the_body_of_the_others() -> None:
     assert (run.status, run.octets) == (200, 2)
     assert received[0].startswith(b"POST /ask HTTP/1.0\r\n")
     assert b"Content-Length: 7\r\n" in b"".join(received)
+
+
+def test_what_frees_a_stream_is_said_once() -> None:
+    findings = [Finding("as before", "x", False), Finding("POST", "streams", True)]
+    lines = list(lines_of(result_on(HopVerdict(hop="hop", kind=Kind.TO_END), findings=findings)))
+    assert [line for line in lines if "it streams with" in line] == ["  shown: it streams with POST"]

@@ -85,6 +85,7 @@ class Run:
     trailers: tuple[str, ...] = ()  # names of the trailer fields
     is_chunked: bool = False  # a frame was seen, even if only the last-chunk
     is_whole: bool = True  # the records hold all content, and it could be read
+    beginning: bytes = b""  # of the content, decoded, up to what is missing; `ContentReader.beginning`
     end: EndRecord | None = None
     connect: float | None = None  # s that opening a TCP connection to the hop took; None where unknown
     our_delay: float = 0.0  # s, the most that the observer's own timer was late; 0 where it was not measured
@@ -222,6 +223,7 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
         is_chunked=any(isinstance(each, FrameRecord) for each in records),
         is_whole=is_whole and reader.is_readable,
         page=_page_of(head, bodies),
+        beginning=bytes(reader.beginning),
         acks=tuple(each for each in records if isinstance(each, AckRecord)),
         end=end,
     )

@@ -19,6 +19,7 @@ from chunkwire.record.values import DataRecord, FrameRecord, Record, read_record
 from chunkwire.tools.capture.exchanges import CapturedExchange
 from chunkwire.tools.capture.load import choose
 from chunkwire.tools.capture.packets import CaptureFileError
+from chunkwire.tools.paint import PLAIN, wrapped
 from chunkwire.tools.probe.arrival import Run, Unit, joined, read_run, read_runs
 from chunkwire.tools.probe.curl_trace import is_trace, read_trace
 from chunkwire.tools.probe.holding import HOLD_SECONDS, Shape, holds_of, observe
@@ -128,7 +129,9 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
         run = replace(read_run(hop.exchange.records, name), clock=hop.source)
         end = hop.exchange.end
         notes = (end.error,) if end is not None and end.framing == "missing" and end.error else ()
-        hops.append(Hop(name, (_stamped(run, hop, reference),), notes=notes))
+        run = _stamped(run, hop, reference)
+        unmatched = "" if hop is reference or run.is_stamped else f"no whole frame of {hops[0].name} is in its content"
+        hops.append(Hop(name, (run,), notes=notes, unmatched=unmatched))
     return hops
 
 
@@ -204,10 +207,13 @@ def _frames(hop: CapturedHop) -> list[tuple[int, int]]:
     return [*first, *(after for before, after in pairwise(hop.ends) if after[1] > before[1])]
 
 
-def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[str]:
+def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop], width: int | None = None) -> list[str]:
     """Return the order of the places, and a table: when each frame was at each place, and how long it was held.
 
     Empty for one place, which has nothing to be compared with.
+
+    Args:
+        width: columns in which the order is wrapped; None does not wrap it.
     """
     if len(captured) < 2:
         return []
@@ -217,7 +223,8 @@ def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop]) -> list[st
     octets = [end for _, end in _frames(captured[0])]
     columns = [[hop.name, *_column(hop)] for hop in hops]
     widths = [max(map(len, column)) for column in columns]
-    lines = [order, "ms since the first frame at each hop; held: ms longer on the way than the least delayed frame"]
+    lines = wrapped("", PLAIN.text(order), width)
+    lines += ["ms since the first frame there; held: ms longer on its way than the fastest"]
     lines += ["  frame  octets" + _cells([column[0] for column in columns], widths)]
     for n, size in enumerate((size - before for before, size in zip([0, *octets], octets, strict=False)), 1):
         cells = [column[n] if n < len(column) else "-" for column in columns]
@@ -266,6 +273,27 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
     if connect is None:  # the way from a hop to the client may take any time
         runs = [replace(run, clock=None) if run.point == "client.received" else run for run in runs]
     return list(_hops(runs))
+
+
+def matched(hops: Sequence[Hop], inner: Sequence[Hop]) -> list[Hop]:
+    """Return hops of one recording, marked where their content is not that of the innermost hop of another one.
+
+    Runs with stamps or a barrier are judged one by one. Content that was not recorded is not compared.
+    """
+    reference = next((hop for hop in inner if _is_comparable(hop.runs[0])), None) if inner else None
+    return [hop if reference is None else _matched(hop, reference) for hop in hops]
+
+
+def _is_comparable(run: Run) -> bool:
+    return bool(run.beginning) and not (run.is_stamped or run.is_ordered)
+
+
+def _matched(hop: Hop, reference: Hop) -> Hop:
+    a, b = hop.runs[0].beginning, reference.runs[0].beginning
+    shared = _shared(a, b)
+    if not _is_comparable(hop.runs[0]) or shared >= MIN_SHARED * min(len(a), len(b)):
+        return hop
+    return replace(hop, unmatched=f"its content is not that of {reference.name}, from octet {shared + 1} on")
 
 
 def _hops(runs: Iterable[Run]) -> Iterator[Hop]:

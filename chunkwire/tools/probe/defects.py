@@ -32,7 +32,7 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
         if run.pieces or is_left(run):
             return None  # a bare body, as `curl --raw` prints it; or a hop that holds the head as well
         if run.end is not None and run.end.framing == "timeout":
-            reason = f"no response head within {run.end.t:.1f} s; it may wait for content"
+            reason = f"connected, request sent, no head within {run.end.t:.1f} s: it may wait for content"
             return HopVerdict(kind=Kind.UNREACHABLE, reason=reason)
         error = run.end.error if run.end is not None else None
         return HopVerdict(kind=Kind.UNREACHABLE, reason=error or "no response")

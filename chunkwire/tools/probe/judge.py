@@ -60,6 +60,7 @@ class Hop:
     error: str = ""  # why there is no run; empty where there is
     arrived: str = ""  # how the request reached the origin, by its journal or a barrier; empty if unknown
     unproved: str = ""  # why its runs show no order of events; empty where they do, or where that was not tried
+    unmatched: str = ""  # why its content is not that of the hops further in; empty where it may be
     notes: tuple[str, ...] = ()  # half lines of what else is known of it
 
 
@@ -119,17 +120,18 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
     """Return the verdict on one hop.
 
     Args:
-        inner: the nearest hop further in that streams, else the first one that is undecided: for what only a
-            comparison can prove.
+        inner: the nearest hop further in that streams, else the first undecided one: to compare with.
     """
     if not hop.runs:
         return HopVerdict(hop=hop.name, kind=Kind.UNREACHABLE, reason=hop.error or "no run of it")
     seen = _observations_of(hop.runs)
-    before = _observations_of(inner.runs) if inner is not None and inner.runs else None
+    before = _observations_of(inner.runs) if inner is not None and inner.runs and not hop.unmatched else None
     verdict = _verdict_of(seen, before)
     was_left = seen.run.end is None or seen.run.end.framing == "client-gone"
     if hop.unproved.startswith(ELSEWHERE) and (was_left or verdict.kind not in DEFECTS):
         verdict = _unsure_verdict("no request through it came to the barrier")
+    if hop.unmatched and (verdict.is_streaming or verdict.is_holding):
+        verdict = _unsure_verdict(f"{hop.unmatched}: another stream, or another run")
     first = before.run if before is not None else None
     return replace(
         verdict,
@@ -292,8 +294,7 @@ def _streaming_verdict(seen: _Observations, before: _Observations | None) -> Hop
     if bursts and all(observed.is_held for observed in bursts):
         seconds = median(observed.longest or 0.0 for observed in bursts)
         return HopVerdict(kind=Kind.FOR_TIME, seconds=seconds, reason="what follows close behind another frame")
-    constant = _constant_hold(seen, before)
-    if constant is not None:
+    if (constant := _constant_hold(seen, before)) is not None:
         return HopVerdict(kind=Kind.FOR_TIME, seconds=constant, reason="each frame alike, against the hop before")
     losses = ", ".join(_framing_changes(seen, before))
     if _is_head_held(seen) and not (before is not None and _is_head_held(before)):
@@ -315,8 +316,7 @@ def _constant_hold(seen: _Observations, before: _Observations | None) -> float |
     """Return by how much all events came later than at the hop before, s; None if the way may explain it.
 
     Both hops' runs must have been timed by one clock, against one origin's clock; else None. The way explains at most
-    twice what connections to both take together, of which each is a packet each way. A connection that was not timed
-    counts as no way: so it is between the places of one capture.
+    twice what connections to both take together. One that was not timed counts as no way, as in one capture.
     """
     clock = seen.run.clock
     if before is None or clock is None or seen.run.is_ordered:

@@ -21,7 +21,6 @@ from chunkwire.tools.probe.holding import holds_of, writes_of
 from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
-    conclusion_of,
     evidence_of,
     out_of_order,
     remarks_on,
@@ -132,7 +131,7 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
         yield Table(("Change", "Outcome"), tuple((each.change, each.outcome) for each in result.findings))
-        if conclusion := conclusion_of(result.findings):
+        if conclusion := result.conclusion:
             yield Paragraph(f"{conclusion[:1].upper()}{conclusion[1:]}")
     for verdict in result.verdicts:
         yield from _hop(verdict)

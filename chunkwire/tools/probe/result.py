@@ -115,10 +115,10 @@ def outcome_of(verdict: HopVerdict, *, is_gate: bool) -> str:
     As a gate, what holds or bursts fails, and what streams passes, only where an order of events proves it. A hop that
     does not lead to the barrier never passes, behind another one that holds either.
     """
+    if verdict.kind in UNDECIDED or verdict.is_awaited:
+        return "undecided"
     if verdict.kind in DEFECTS:
         return "failed"
-    if verdict.kind in UNDECIDED:
-        return "undecided"
     if verdict.is_holding or verdict.kind is Kind.ORIGIN_BURSTS:
         return "failed" if verdict.proof is Proof.BY_ORDER or not is_gate else "undecided"
     is_passed = verdict.proof is Proof.PROVED or not (is_gate or verdict.is_elsewhere)
@@ -206,6 +206,13 @@ class ProbeResult:
         if self.blamed.kind is Kind.ORIGIN_BURSTS:
             return ""  # nothing is further in
         return f"taken as inner first: {', then '.join((self.blamed.hop, *behind))}; nothing here shows that order"
+
+    @property
+    def conclusion(self) -> str:
+        """What came of the changes of `--why`, in one sentence; empty where a remark on the hop to blame says it."""
+        freed = {each.change for each in self.findings if each.frees and not each.is_of_pace}
+        is_said = self.blamed is not None and self.blamed.is_holding and freed <= set(self.blamed.freed_by)
+        return "" if freed and is_said else conclusion_of(self.findings)
 
     @property
     def is_empty(self) -> bool:

@@ -71,7 +71,8 @@ class Kind(enum.Enum):
     """All at once or in bursts, without stamps, and no hop further in shows why: the hop holds it, or the origin writes
     it so."""
     UNSURE = "unsure"
-    """No verdict: runs disagree, this machine was too busy, the stream is too short, or it is not from the barrier."""
+    """No verdict: runs disagree, this machine was too busy, the stream is too short, or it is not from the barrier, or
+    not that of the other recordings."""
 
 
 class Proof(enum.StrEnum):
@@ -194,6 +195,12 @@ class HopVerdict:
     def is_elsewhere(self) -> bool:
         """The hop does not lead to the application that was to be probed, as far as is known."""
         return self.unproved.startswith(ELSEWHERE)
+
+    @property
+    def is_awaited(self) -> bool:
+        """The hop took the request, and had sent no head when we left."""
+        end = self.runs[0].end if self.kind is Kind.UNREACHABLE and self.runs else None
+        return end is not None and end.framing == "timeout"
 
     @property
     def bound(self) -> str:

@@ -14,7 +14,6 @@ from chunkwire.tools.probe.fixes import Basis, advice_for
 from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
-    conclusion_of,
     evidence_of,
     out_of_order,
     remarks_on,
@@ -38,6 +37,8 @@ def lines_of(
     for lead, text in _conclusion(result):
         yield from (paint.text(line) for line in wrapped(lead, text, width))
     yield from _finding_lines(result.findings, paint, width)
+    if result.conclusion:
+        yield from (paint.text(line) for line in wrapped("", result.conclusion, width))
 
 
 def _table(verdicts: Sequence[HopVerdict], paint: Paint, width: int | None) -> Iterator[str]:
@@ -104,15 +105,13 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
-    """Yield what each change did, and what follows."""
+    """Yield what each change did."""
     if findings:
         yield "one change at a time:"
     column = max((len(finding.change) for finding in findings), default=0)
     for finding in findings:
         role = {True: "good", False: "bad", None: "quiet"}[finding.frees]
         yield from _painted(f"  {finding.change:<{column}}   ", finding.outcome, role, paint, width)
-    if conclusion := conclusion_of(findings):
-        yield from (paint.text(line) for line in wrapped("", conclusion, width))
 
 
 def differences(found: Mapping[str, Sequence[HopVerdict]]) -> Iterator[str]:

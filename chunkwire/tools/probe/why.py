@@ -75,7 +75,7 @@ _VARIED: Final[tuple[_Change, ...]] = (
 
 INSTEAD: Final = {
     Kind.NOT_THE_STREAM: "its answer is not the stream; give the stream's URL, and the -X, -H and -d that it needs",
-    Kind.UNREACHABLE: "it gives no answer; check the address, and that it listens there",
+    Kind.UNREACHABLE: "it gives no answer; check the address, that it listens there, and that the application writes",
 }
 """Verdicts on hops where no change can help: why, and what to do instead."""
 
