@@ -192,9 +192,7 @@ def _run_of(hop: str, records: Sequence[Record]) -> Run:
     reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]
     frames = [each for each in bodies if isinstance(each, FrameRecord)]
-    stamped: list[Unit] = []
-    events: list[Unit] = []
-    pieces: list[Unit] = []
+    stamped, events, pieces = list[Unit](), list[Unit](), list[Unit]()
     end = next((each for each in reversed(records) if isinstance(each, EndRecord)), None)
     octets = 0
     for record in bodies:
