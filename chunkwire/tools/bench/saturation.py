@@ -109,7 +109,8 @@ def void_reasons(gathered: Gathered, *, by_process: str, has_rate: bool) -> Iter
     compared: dict[tuple[str, str], str] = {("first", TIMER): ""} if has_rate else {}
     if by_process:
         own = WAKE if gathered.has(WAKE) else TIMER
-        why = f" ({by_process}: frames are timed after their read)"
+        stands = "" if own == WAKE else "; how late is not known, so timers stand for it, which are rounded up to 1 ms"
+        why = f" ({by_process}: frames are timed after their read{stands})"
         compared["added" if gathered.has("added") else "first", own] = why
     for (name, own), why in compared.items():
         yield from (line + why for line in _own_error(gathered, name, own))
