@@ -26,7 +26,12 @@ from tests.peers.process import LOOPBACK, free_port, run, started, wait_listenin
 from tests.test_layering import ROOMS
 
 README = ROOT.joinpath("README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+PAGES_WITH_EXAMPLES = (README, ROOT.joinpath("bench/README.md").read_text("utf-8"))
+BLOCKS = [
+    block
+    for page in PAGES_WITH_EXAMPLES
+    for block in re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+]
 PROGRAMS = re.findall(r"^```python\n((?:(?!^```).)*server\.run\(\":(\d+)\".*?)^```$", README, re.DOTALL | re.MULTILINE)
 # A difference of times may be negative on a busy machine: the wall clocks that relate two places are read in passing.
 # bench marks a figure with ≤ if its receive came late.
