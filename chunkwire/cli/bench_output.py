@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from chunkwire.cli.bench_turns import Bench
@@ -18,7 +19,7 @@ from chunkwire.cli.terminal import result_printed, say, width_of
 from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed_lines, streams_line
-from chunkwire.tools.bench.load import Opening
+from chunkwire.tools.bench.load import Opening, wanted_200
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
@@ -148,8 +149,8 @@ def findings(
         if not has_arrived(gathered):
             waiting = gathered.streams - gathered.failed
             others = f", {waiting} without a frame so far" if waiting else ""
-            hint = _hint_at(gathered, url or "")
-            yield f"{name}nothing was measured, no frame arrived: {streams}{others}{hint}", nothing_code(gathered)
+            why = f"{_why_nothing(gathered, url or '')}: {streams}{others}{_hint_at(gathered, url or '')}"
+            yield f"{name}{why}", nothing_code(gathered)
             continue
         for line in missed_lines(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
@@ -165,6 +166,16 @@ def findings(
 def has_arrived(gathered: Gathered) -> bool:
     """Say whether a frame arrived."""
     return any(map(gathered.has, DEFINITIONS))
+
+
+def _why_nothing(gathered: Gathered, url: str) -> str:
+    """Return why no frame arrived; with the statuses if all streams failed with one."""
+    found = [kind.removeprefix("status ") for kind in gathered.failures if kind.startswith("status ")]
+    if not found or len(found) < len(gathered.failures):
+        return "nothing was measured, no frame arrived"
+    reasons = {str(one.value): f"{one.value} {one.phrase}" for one in HTTPStatus}
+    got = ", ".join(reasons.get(status, status) for status in found)
+    return f"{wanted_200(url)}, got {got}; nothing was measured"
 
 
 def _hint_at(gathered: Gathered, url: str) -> str:

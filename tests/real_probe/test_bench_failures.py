@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -164,15 +165,29 @@ def test_a_silent_baseline_leaves_the_figures_of_the_target_and_is_named(
         code = main(["bench", asked.url, "-n", "10", "--baseline", base.url, "--stamps", "process", "--force"])
     told = capsys.readouterr()
     assert code == 22
-    assert told.err.splitlines()[-1].startswith("chunkwire: the baseline: nothing was measured, no frame arrived: ")
+    told_last = (
+        f"chunkwire: the baseline: expected 200 from {base.url}, got 429 Too Many Requests; nothing was measured: "
+    )
+    assert told.err.splitlines()[-1].startswith(told_last)
     assert told.out.splitlines()[1].startswith("  first ")
 
 
-def test_a_bench_without_a_frame_prints_nothing_but_why() -> None:
-    with broken_server(BUSY) as asked:
+@pytest.mark.parametrize("status", [404, 429, 503, 599])
+def test_each_status_is_reported_in_the_same_words_with_the_url_and_no_figure(status: int) -> None:
+    reason = HTTPStatus(status).phrase if status < 599 else ""
+    with broken_server(send(f"HTTP/1.1 {status} {reason}\r\nContent-Length: 0\r\n\r\n".encode())) as asked:
         result = chunkwire("bench", asked.url, "-c", "1", "-n", "1")
-    assert result.stdout == b""
-    assert result.stderr.splitlines()[-1].endswith(b"no frame arrived: 1 stream, 1 failed (1 status 429)")
+    assert (result.returncode, result.stdout) == (22, b"")
+    expected = f"chunkwire: expected 200 from {asked.url}, got {status} {reason}".rstrip()
+    assert result.stderr.decode().splitlines()[-1].startswith(expected)
+
+
+def test_the_next_stream_waits_as_retry_after_asks() -> None:
+    """Fails where the next request comes after a pause of its own, which is below a second."""
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n"
+    with broken_server(send(busy)) as asked:
+        code, told, _ = benched(asked.url, "-c", "1", "-z", "1s")
+    assert (code, asked.requests, told["failures"]) == (22, 1, {"status 429": 1})
 
 
 def test_a_status_that_will_not_pass_ends_the_bench_at_once() -> None:

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -107,6 +108,13 @@ def test_a_log_keeps_which_samples_are_inexact_and_its_tags_have_no_space() -> N
     assert not [line for line in written[3:] if " " in line]
     read = read_hlog(written, where="a.hlog")
     assert (read.quantity("late").inexact, read.samples("arrived → read").n) == (1, 1)
+
+
+@pytest.mark.parametrize("began, written", [(1795832096.7894, "1795832096.789"), (0.0, "0.000")])
+def test_a_log_says_when_its_first_interval_began(began: float, written: str) -> None:
+    log = list(hlog_lines(replace(gathered(2), began=began)))
+    assert log[1] == f"#[StartTime: {written} (seconds since epoch)]"
+    assert read_hlog(log, where="a.hlog").began == float(written)
 
 
 def test_negative_values_are_zero_in_a_log() -> None:

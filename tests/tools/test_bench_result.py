@@ -17,7 +17,8 @@ def made(*, has_baseline: bool = False, streams: int = 2) -> BenchResult:
     def gathered() -> Gathered:
         samples = {"late": DurationHistogram([-5, 10**6, 10**9]), "inexact late": DurationHistogram([10**6, 10**9])}
         rounds = [Round(0.5, 3, 2, samples, Counter(queued=1))]
-        return Gathered(rounds, streams=streams, failures=Counter(cut=1), trends=[Trend(seconds=0.5, busy=None)])
+        trends = [Trend(seconds=0.5, busy=None)]
+        return Gathered(rounds, streams=streams, failures=Counter(cut=1), began=1.5, trends=trends)
 
     return BenchResult(
         url="http://x/",
@@ -40,6 +41,11 @@ def test_results_add_up() -> None:
     assert (total.gathered.streams, total.gathered.failures, total.gathered.frames) == (7, {"cut": 3}, 9)
     assert total.conditions == {"streams": 7, "chunkwire": "1.0", "kernel": "1.0"}
     assert (total.gathered.quantity("queued").of, total.gathered.quantity("late").inexact) == (3, 6)
+
+
+def test_a_sum_begins_with_its_earliest_part_that_says_when() -> None:
+    late, unknown = (replace(made(), gathered=replace(made().gathered, began=began)) for began in (9.5, 0.0))
+    assert merged([late, unknown, made(), late]).gathered.began == 1.5
 
 
 def test_addition_does_not_change_its_parts() -> None:

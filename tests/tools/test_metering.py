@@ -117,6 +117,7 @@ async def test_sampling_begins_when_each_slot_has_had_a_frame_although_a_later_s
         with trio.fail_after(PATIENCE):
             await meter.run()
     assert meter.gathered.streams == 3
+    assert meter.gathered.began == meter.window.began_ns / 1e9
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")

@@ -6,6 +6,7 @@ The rule here: pure; as each format's own documentation says. Only HdrHistogram 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -26,6 +27,7 @@ GO_ROUNDS: Final = 10
 CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target,exact"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
 """The largest value of a histogram in an .hlog, an hour; larger samples count as it."""
+_STARTED: Final = re.compile(r"#\[StartTime: (\d{1,10}(?:\.\d{1,9})?) ", re.ASCII)
 
 
 def go_lines(result: BenchResult) -> Iterator[str]:
@@ -99,13 +101,14 @@ def hdr_histogram() -> Any:
 def hlog_lines(gathered: Gathered) -> Iterator[str]:
     """Yield an HdrHistogram log: an interval for each round and quantity, tagged with the quantity; values in ns.
 
-    The format has no negative values, which are written as 0. A tag may not have spaces, which become `_`.
+    The moments of intervals count from StartTime, 0 where it is not known. The format has no negative values, which are
+    written as 0. A tag may not have spaces, which become `_`.
 
     Raises:
         LocalError: the package hdrhistogram is missing.
     """
     yield "#[Histogram log format version 1.3]"
-    yield "#[StartTime: 0.000 (seconds since epoch)]"
+    yield f"#[StartTime: {gathered.began:.3f} (seconds since epoch)]"
     yield '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
     began = 0.0
     for one in gathered.rounds:
@@ -127,9 +130,12 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
             hdrhistogram is missing.
     """
     rounds: dict[str, Round] = {}
+    began = 0.0
     decode = hdr_histogram().decode
     for number, line in enumerate(lines, 1):
         text = line.strip()
+        if found := _STARTED.match(text):
+            began = float(found[1])
         if not text or text[0] in '#"':
             continue
         tag, rest = text[4:].split(",", 1) if text.startswith("Tag=") and "," in text else ("late", text)
@@ -143,7 +149,7 @@ def read_hlog(lines: Iterable[str], *, where: str) -> Gathered:
             raise LocalError(f"{where}: line {number} is no interval of an HdrHistogram log") from error
     if not rounds:
         raise LocalError(f"{where}: an HdrHistogram log without an interval")
-    return Gathered(list(rounds.values()))
+    return Gathered(list(rounds.values()), began=began)
 
 
 def _samples_in(decoded: Any) -> DurationHistogram:

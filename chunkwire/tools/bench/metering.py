@@ -42,8 +42,8 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 MIN_PAUSE_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0
 """Pause after a stream that failed, doubled with each failure in a row: 10 slots then send a broken target 10 requests
-a second. After one that did not fail, the next begins at least `MIN_PAUSE_SECONDS` after it began: short answers are
-not requested in a busy loop."""
+a second, and fewer where it answers with Retry-After. After one that did not fail, the next begins at least
+`MIN_PAUSE_SECONDS` after it began: short answers are not requested in a busy loop."""
 
 SWITCH_SECONDS: Final = 0.0001
 """The interpreter's switch interval: how long the loop's thread waits for the other one. Python's default is 5 ms."""
@@ -245,6 +245,8 @@ class Meter:
             self._runner.segments.finish(self.gathered, [self._hop_stamps[hop] for _, hop in self.known_hops])
         if self._load.warmup is None:
             self.gathered.leave_out(warmup_rounds(self.gathered.rounds))
+        if math.isfinite(self.window.began_ns):
+            self.gathered.began = self.window.began_ns / 1e9 + self.gathered.warmup
         if self.gathered.rounds and self._late_timers.n:
             self.gathered.rounds[0].samples[TIMER] = self._late_timers
         seconds = (self.window.closes_ns - self.window.began_ns) / 1e9
@@ -264,7 +266,7 @@ class Meter:
                 slot.answered.set()
                 pause = min(MAX_PAUSE_SECONDS, 2 * pause or MIN_PAUSE_SECONDS) if kind else 0.0
                 took = (time.time_ns() - slot.asked_ns) / 1e9
-                await trio.sleep(pause or max(0.0, MIN_PAUSE_SECONDS - took))
+                await trio.sleep(max(pause, slot.wait) or max(0.0, MIN_PAUSE_SECONDS - took))
             slot.is_done = True
         finally:
             slot.answered.set()

@@ -20,8 +20,8 @@ from chunkwire.wire.jsontext import load_json
 CLOCKS_COMPARED: Final = ("late", "added")
 """Quantities that compare the server's clock with the client's."""
 
-VERSION: Final = 4
-"""Of the JSON form. Results of version 1 have no histograms; those of 2 and 3 lack the inexact samples."""
+VERSION: Final = 3
+"""Of the JSON form. Results of version 1 have no histograms; those of 2 lack the inexact samples."""
 
 MAX_COUNT: Final = 1 << 48
 """Counts in a result are below: the sums of 65,536 results fit the 64 bits of a histogram's buckets."""
@@ -154,6 +154,7 @@ def _gathered_members(gathered: Gathered) -> dict[str, object]:
         "streams": gathered.streams,
         "failures": gathered.failures,
         "warmup": gathered.warmup,
+        "began": gathered.began,
         "width": gathered.width,
         "trends": [asdict(trend) for trend in gathered.trends],
         "rounds": [
@@ -195,6 +196,7 @@ def _gathered(members: Mapping[str, Any]) -> Gathered:
         streams=_count(members["streams"]),
         failures=_counts(members["failures"]),
         warmup=_seconds(members["warmup"]),
+        began=_seconds(members["began"]),
         trends=[_trend(trend) for trend in members["trends"]],
     )
 

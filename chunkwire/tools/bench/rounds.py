@@ -141,6 +141,7 @@ class Gathered:
         streams: number of streams that were begun, or were due at a rate; failed ones included.
         failures: number of failed streams by kind, such as "reset" or "status 503".
         warmup: s of rounds that were removed as warm-up.
+        began: when the first round began, s since the epoch; 0 where it is not known.
         trends: one a run.
         shown: (planned or None, arrived) of the first streams' frames, s since the stream's request, at a rate since
             its planned beginning; not in JSON.
@@ -151,6 +152,7 @@ class Gathered:
     streams: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     warmup: float = 0.0
+    began: float = 0.0
     trends: list[Trend] = field(default_factory=list)
     shown: list[list[tuple[float | None, float]]] = field(default_factory=list)
 
@@ -226,6 +228,7 @@ class Gathered:
         self.streams += other.streams
         self.failures += other.failures
         self.warmup += other.warmup
+        self.began = min(self.began or other.began, other.began or self.began)
         self.trends += other.trends
         self.shown = self.shown or other.shown
 

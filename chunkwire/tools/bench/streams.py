@@ -17,6 +17,7 @@ import trio
 
 from chunkwire.client.request import build_request
 from chunkwire.llm import route
+from chunkwire.llm.errors import retry_after
 from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import dial
@@ -47,6 +48,7 @@ class Slot:
         asked_ns: when the latest stream began to connect.
         due_ns: its planned beginning, from which `first` counts; None without a rate: from the request.
         has_ended: a stream of it has ended or failed.
+        wait: s that the answer to the latest stream asks to wait before the next (`NotOpened`).
         is_done: no stream will follow.
     """
 
@@ -56,6 +58,7 @@ class Slot:
     asked_ns: int = 0
     due_ns: int | None = None
     has_ended: bool = False
+    wait: float = 0.0
     is_done: bool = False
 
     @property
@@ -114,7 +117,7 @@ class StreamRunner:
         """
         self.gathered.streams += 1
         slot.number = self._load.first_number + self.gathered.streams - 1
-        slot.sampler, slot.asked_ns, kind = None, time.time_ns(), ""
+        slot.sampler, slot.asked_ns, slot.wait, kind = None, time.time_ns(), 0.0, ""
         try:
             with trio.move_on_after(self._load.max_time) as whole:
                 kind = await self._one(slot)
@@ -124,6 +127,7 @@ class StreamRunner:
             if slot.number == self._load.first_number and self._load.must_open and not may_pass(error):
                 raise
             kind = kind_of(error)
+            slot.wait = error.wait if isinstance(error, NotOpened) else 0.0
         if kind:
             self.fail(slot, kind)
         slot.number, slot.has_ended = 0, True
@@ -198,7 +202,8 @@ class StreamRunner:
             if response.get(b"content-length") not in (None, b"0"):
                 with trio.move_on_after(REASON_SECONDS), suppress(PeerGone):
                     content = await connection.receive_some()
-            raise NotOpened(load.url, response.status, response.reason.decode("latin-1"), content)
+            wait = retry_after(response.fields, time.time()) or 0.0
+            raise NotOpened(load.url, response.status, response.reason.decode("latin-1"), content, wait)
         return StreamSampler(
             self.gathered,
             self._window,
