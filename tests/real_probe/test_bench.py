@@ -131,7 +131,7 @@ def test_its_page_and_its_records_are_written(origin: Served, tmp_path: Path) ->
     page, saved = tmp_path / "b.html", tmp_path / "b.jsonl"
     words = ("-c", "3", "-n", "6", "--html", str(page), "--save", str(saved))
     assert figures(origin.url("/probe?n=10&interval=20ms"), *words)[0] == 0
-    assert page.read_text().count("<svg") == 2
+    assert page.read_text().count("<svg") in (2, 3)  # the third, over time, where a busy machine takes several rounds
     kinds = [json.loads(line)["kind"] for line in saved.read_text().splitlines()]
     assert kinds.count("end") == 6
     assert chunkwire("probe", str(saved)).returncode == 0
