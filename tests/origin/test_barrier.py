@@ -11,7 +11,7 @@ from chunkwire.server.refusal import Refusal
 from tests.patience import PATIENCE
 from tests.server.peer import Running, body_of, connect, get, serving
 
-ID = "0123456789abcdef"
+ID = "fedcba9876543210"  # not that of the example, whose stream no test opens
 
 
 async def acknowledge(running: Running, n: int, name: str = ID) -> bytes:
