@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,11 +73,14 @@ GATES = (
 
 
 def main(names: list[str]) -> int:
-    """Run the gates named, or all of them; return 0 when all held, 1 when one did not, 2 for an unknown name."""
+    """Run the gates named, or all of them; return 0 when all held, 1 when one did not, 2 for a wrong name or set-up."""
     known = [gate.name for gate in GATES]
     unknown = [name for name in names if name not in known]
     if unknown:
         print(f"tests: expected gates out of {', '.join(known)}, got {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    if missing := [name for name in ("ruff", "mypy", "pytest", "xdist") if find_spec(name) is None]:
+        print(f"tests: {missing[0]} is missing; pip install -e '.[test]' brings it", file=sys.stderr)
         return 2
     lines: list[str] = []
     failed: list[str] = []

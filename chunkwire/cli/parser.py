@@ -95,8 +95,12 @@ class Parser(argparse.ArgumentParser):
         """Return the line about a word that no flag and no argument takes."""
         if word.startswith("-") and len(word) > 1:
             return self.unknown_flag(word)
-        is_address = "-l" in self._option_string_actions and _ADDRESS.fullmatch(word)
-        return f"unexpected argument {word!r}{f'; did you mean -l {word}?' if is_address else ''}"
+        hint = ""
+        if "-l" in self._option_string_actions and _ADDRESS.fullmatch(word):
+            hint = f"; did you mean -l {word}?"
+        elif "--exec" in self.words:
+            hint = "; put the command of --exec in quotes"
+        return f"unexpected argument {word!r}{hint}"
 
     def _unknown_flags(self) -> list[str]:
         # argparse reports a missing argument first, also where a misspelt flag is the cause.

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
-from inspect import getattr_static, iscoroutinefunction
+from inspect import getattr_static, iscoroutinefunction, signature
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -28,7 +28,7 @@ ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[
 # method gets 501.
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
-_PATH: Final = re.compile(r"(?:/(?:[^/{}?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
+_PATH: Final = re.compile(r"(?:/(?:[^/{}<>?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\{(\w+\*?)\}")
 
 
@@ -127,7 +127,7 @@ def known_parameters(resource: Resource) -> frozenset[str] | None:
     return None if resource.parameters is None else _COMMON_PARAMETERS.union(resource.parameters)
 
 
-def _check(path: object, responder: object, methods: object, parameters: object) -> None:
+def _check(path: object, responder: Callable[..., object], methods: object, parameters: object) -> None:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise LocalError(f"expected a path like /stream or /stream/{{n}}, got {path!r:.80}")
     names = [name.rstrip("*") for name in _PLACEHOLDER.findall(path)]
@@ -136,6 +136,8 @@ def _check(path: object, responder: object, methods: object, parameters: object)
     if not _is_async(responder):
         got = getattr(responder, "__qualname__", repr(responder))
         raise LocalError(f"{path}: expected an async function (async def, no yield) as the responder, got {got!s:.80}")
+    if not _takes_two(responder):
+        raise LocalError(f"{path}: expected a responder that takes (request, response), got {signature(responder)}")
     if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):
         raise LocalError(f"{path}: expected methods as in ('GET', 'POST'), got {methods!r:.80}")
     if parameters is not None and not isinstance(parameters, Set):
@@ -149,6 +151,17 @@ def _is_async(function: Any) -> bool:
     # Static, as an object may make an attribute of any name.
     inner = function.func if isinstance(function, partial) else getattr_static(function, "__wrapped__", None)
     return inner is not None and _is_async(inner)
+
+
+def _takes_two(function: Callable[..., object]) -> bool:
+    """Say whether a function can be called with two arguments; True where that is not known."""
+    try:
+        signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # no signature is found
+        return True
+    return True
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:
