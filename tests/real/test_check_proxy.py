@@ -37,6 +37,7 @@ def outcomes(proxy: Callable[[int], AbstractContextManager[Server]], *rows: str)
     words = ("--upstream", f"127.0.0.1:{port}", "--only", ",".join(rows), "--patience", "1s", "--json", "-", "-q")
     with proxy(port) as server:
         run = chunkwire("check", "proxy", server.url(""), *words)
+    assert run.stdout, run.stderr.decode()
     return {row["id"]: row["outcome"] for row in json.loads(run.stdout)["rows"]}, run.returncode
 
 

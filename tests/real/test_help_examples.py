@@ -5,6 +5,7 @@ Ports and long times are those of the test; a name such as https://app.example s
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,7 +123,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage, None, No
                 for name in ("a", "inside", "direct", "through", "ada"):
                     path = str(folder / f"{name}.jsonl")
                     chunkwire("watch", "-q", f"{url}/probe?n=3&interval=1ms", "--save", path)
+                if shutil.which("curl"):
+                    trace(f"{url}/probe?n=3&interval=1ms", folder / "pod.trace")
                 yield Stage(ports, folder)
+
+
+def trace(url: str, into: Path) -> None:
+    """Leave a trace of curl as the help of probe says."""
+    words = ["curl", "-sN", "--raw", "--http1.1", "--trace", str(into), "--trace-time", url]
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
 
 
 @pytest.mark.needs("curl", "nc", "node", "wget")
