@@ -128,23 +128,22 @@ def short_table(cards: Sequence[ClientCard]) -> str:
         "| client | `must` failed | what it accepts as whole, or refuses although it is legal |",
         "| --- | --- | --- |",
     ]
+    sound = []
     for card in cards:
         decided = [row for row in card.rows if row["level"] == "must" and row["outcome"] in ("pass", "fail")]
         broken = {row["name"] for row in card.rows if _is_broken(row)}
         taken = [name for name in card.failed("must") if name in broken]
-        refused = [name for name in card.failed("must") if name not in broken]
+        refused = [row["name"] for row in card.rows if row["outcome"] == "fail" and row["name"] not in broken]
         parts = [f"whole: {_listed(taken)}"] * bool(taken) + [f"refused: {_listed(refused)}"] * bool(refused)
-        if should := card.failed("should"):
+        if should := [name for name in card.failed("should") if name in broken]:
             parts.append(f"(`should`: {_listed(should)})")
         if parts:
             lines.append(f"| {card.title} | {len(card.failed('must'))} of {len(decided)} | {'; '.join(parts)} |")
-    if sound := [card.title for card in cards if _fails_nothing(card)]:
+        else:
+            sound.append(card.title)
+    if sound:
         lines.append(f"| {', '.join(sound)} | none | nothing |")
     return "\n".join(lines) + "\n"
-
-
-def _fails_nothing(card: ClientCard) -> bool:
-    return not card.failed("must") and not card.failed("should")
 
 
 def whole_table(cards: Sequence[ClientCard]) -> str:

@@ -14,6 +14,7 @@ ROWS = (
     {"id": "3", "name": "long-data", "level": "should", "title": "refuses long-data: x", "outcome": "pass"},
     {"id": "4", "name": "early-end", "level": "seen", "title": "refuses early-end: x", "outcome": "fail"},
     {"id": "5", "name": "stall", "level": "must", "title": "refuses stall: x", "outcome": "undecided"},
+    {"id": "6", "name": "comments", "level": "seen", "title": "takes comments: x", "outcome": "pass"},
 )
 
 
@@ -28,8 +29,9 @@ def cells(table: str) -> list[list[str]]:
 
 def test_the_short_table_separates_broken_responses_from_refused_legal_ones() -> None:
     bad = card("bad 2", cut="fail", tiny="fail", long_data="fail")
-    assert cells(short_table([card("good 1"), bad])) == [
+    assert cells(short_table([card("good 1"), bad, card("picky 3", comments="fail")])) == [
         ["bad 2", "2 of 2", "whole: `cut`; refused: `tiny`; (`should`: `long-data`)"],
+        ["picky 3", "0 of 2", "refused: `comments`"],
         ["good 1", "none", "nothing"],
     ]
 
@@ -41,6 +43,7 @@ def test_the_whole_table_has_a_column_for_each_client_and_failed_musts_in_bold()
         ["3", "`long-data`", "error", "error"],
         ["4", "`early-end`", "whole", "whole"],
         ["5", "`stall`", "open", "open"],
+        ["6", "`comments`", "ok", "ok"],
     ]
 
 
