@@ -258,6 +258,7 @@ def test_a_page_of_another_site_is_refused(sight: Sight) -> None:
         assert page.evaluate(read) == "refused"
         token = f"fetch('http://{sight.lab.page}/lab/type', {{method: 'POST', headers: {{'Chunkwire-Token': 'x'}}}})"
         assert page.evaluate(f"{token}.then(() => 'sent', () => 'refused')") == "refused"
+        page.close()  # before its server, so that it logs no reset of its icon later
     assert (403, f"http://{sight.lab.page}/lab/type") in sight.refused
     assert sight.strangers.pop(0) == url
     sight.strangers.clear()
