@@ -9,9 +9,8 @@ import trustme
 from chunkwire.net.dial import parse_url
 from chunkwire.net.tls import make_tls
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.journey import describe_arrival
 from chunkwire.tools.probe.probing import Prober
-from chunkwire.tools.probe.requests import Ask, parameters
+from chunkwire.tools.probe.requests import Ask, describe_arrival, parameters
 from chunkwire.tools.probe.result import conclusion_of
 from chunkwire.tools.probe.verdict import Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import lines_of

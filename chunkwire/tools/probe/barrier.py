@@ -24,8 +24,7 @@ from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_
 from chunkwire.record.values import AckRecord, EndRecord, HeadRecord, Record
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
-from chunkwire.tools.probe.journey import Entry
-from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
+from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Entry, parameters, with_parameters
 from chunkwire.tools.probe.side_requests import SideRequests, is_of_another
 from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.tools.stamps import ContentReader

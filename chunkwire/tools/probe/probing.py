@@ -31,7 +31,6 @@ from chunkwire.tools.probe.barrier import (
 )
 from chunkwire.tools.probe.defects import defect_of
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
-from chunkwire.tools.probe.journey import Entry, describe_arrival, last_entry
 from chunkwire.tools.probe.judge import Hop
 from chunkwire.tools.probe.requests import (
     ACCEPT_ENCODING,
@@ -42,9 +41,12 @@ from chunkwire.tools.probe.requests import (
     PACE,
     PROBE_PATH,
     Ask,
+    Entry,
     Fields,
+    describe_arrival,
     is_probe,
     journal_url,
+    last_entry,
     overridden,
     parameters,
 )

@@ -1,4 +1,4 @@
-"""The requests of a probe to one hop, as URLs with their parameters. Pure.
+"""The requests of a probe to one hop, as URLs with their parameters; and how they reached the origin. Pure.
 
 The rule here: a URL whose path ends in `/probe` leads to our origin, through any number of hops, and gets parameters.
 Any other URL is left as it is. Parameters that the user gave are kept, except those that a variation changes.
@@ -7,15 +7,15 @@ Any other URL is left as it is. Parameters that the user gave are kept, except t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode
 
 from chunkwire.net.dial import Url
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.durations import parse_duration
+from chunkwire.wire.jsontext import load_json
 
 PROBE_PATH: Final = b"/probe"
 JOURNAL_PATH: Final = b"/journal"
@@ -78,7 +78,11 @@ AGENTS: Final[Mapping[str, Fields]] = {
     "curl": ((b"User-Agent", b"curl/8.14.1"), (b"Accept", b"*/*")),
 }
 
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, str]] = {}
+
+Entry: TypeAlias = Mapping[str, object]
+"""A request as it reached the origin, by its journal or a barrier: `version`, and `fields` as pairs of texts."""
+_SHOWN: Final = ("connection", "via", "accept-encoding")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,3 +178,23 @@ def overridden(fields: Fields, by: Fields) -> Fields:
     """Return the fields with those of `by` in place of all fields of the same names."""
     names = {name.lower() for name, _ in by}
     return (*(field for field in fields if field[0].lower() not in names), *by)
+
+
+def describe_arrival(entry: Entry) -> str:
+    """Return how a request arrived, such as "HTTP/1.0, Connection: close"."""
+    fields = entry.get("fields")
+    pairs = [pair for pair in fields if isinstance(pair, list) and len(pair) == 2] if isinstance(fields, list) else []
+    shown = [f"{name}: {value}" for name, value in pairs if str(name).lower() in _SHOWN]
+    return ", ".join((f"HTTP/{entry.get('version')}", *shown))
+
+
+def last_entry(lines: Sequence[str], nonce: str) -> Entry | None:
+    """Return the last entry about a run in lines of the journal; None for none, or a page of some hop's own."""
+    for line in reversed(lines):
+        try:
+            entry = load_json(line)
+        except ValueError:
+            return None
+        if isinstance(entry, dict) and entry.get("nonce") == nonce:
+            return entry
+    return None
