@@ -1,4 +1,4 @@
-"""Colours by role, text that is safe to print on a terminal, line wrapping, plurals and short numbers.
+"""Colours by role, text that is safe to print on a terminal, line wrapping, plurals, short numbers, words of a page.
 
 The rule here: whatever came from a peer passes `Paint.text` or `Paint.octets` before it is printed. A character that is
 not printable (a control character, also the ESC of an escape sequence; a direction override) is shown as a dot.
@@ -27,6 +27,9 @@ _ELLIPSIS = "…"
 MIN_TEXT_COLUMNS: Final = 16
 """Narrower text would be a word a line."""
 INDENT_COLUMNS: Final = 4
+_TITLE: Final = re.compile(r"<title>([^<]*)</title>", re.IGNORECASE)
+_PAGE_OCTETS: Final = 4096  # of a page that are looked at
+_PAGE_COLUMNS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,14 @@ def number(count: int, one: str, several: str = "") -> str:
 def three_digits(value: float) -> str:
     """Return a number with three significant digits and no exponent: `0.5`, `12.3`, `1230`; below 1e-6 it is `0`."""
     return f"{float(f'{value:.3g}'):.6f}".rstrip("0").rstrip(".")
+
+
+def page_text(content: bytes) -> str:
+    """Return the title of an HTML page, such as that of an error, or else the beginning of its text."""
+    text = content[:_PAGE_OCTETS].decode("utf-8", "replace")
+    titled = _TITLE.search(text)
+    words = " ".join(re.sub(r"<[^>]*>", " ", titled[1] if titled else text).split())
+    return words if len(words) <= _PAGE_COLUMNS else words[: _PAGE_COLUMNS - 1] + "…"
 
 
 def columns(text: str) -> int:

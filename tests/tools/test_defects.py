@@ -6,7 +6,7 @@ import pytest
 
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.probe_run import exit_code
-from chunkwire.tools.pages import page_text
+from chunkwire.tools.paint import page_text
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.verdict import Kind
 from tests.tools.synthesis import Path, hop_of, result_on, run_of

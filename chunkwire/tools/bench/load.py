@@ -16,7 +16,7 @@ from chunkwire.net.ends import IncompleteHead
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import FrameSample
-from chunkwire.tools.pages import page_text
+from chunkwire.tools.paint import page_text
 from chunkwire.wire.errors import ChunkwireError, quoted
 
 STALLED: Final = "stalled"

@@ -25,7 +25,7 @@ from chunkwire.record.values import (
     TextFields,
     TrailersRecord,
 )
-from chunkwire.tools.pages import page_text
+from chunkwire.tools.paint import page_text
 from chunkwire.tools.stamps import ContentReader, Stamp
 
 RUN_PARAMETERS: Final = frozenset({"nonce", "barrier", "ack_head"})
