@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from chunkwire.tools.bench.histogram import DurationHistogram
@@ -28,15 +27,13 @@ INEXACT_SHARE: Final = 0.05
 MIN_KNOWN: Final = 0.99
 """Share of a segment's samples that must be known. Unknown ones are mostly late, so the rest would be too small."""
 
-DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "first": "request → first frame",
-        "late": "arrival - planned",
-        "added": "arrival - written",
-        "hold": "added - least added",
-        "gap": "between frames",
-    }
-)
+DEFINITIONS: Final[Mapping[str, str]] = {
+    "first": "request → first frame",
+    "late": "arrival - planned",
+    "added": "arrival - written",
+    "hold": "added - least added",
+    "gap": "between frames",
+}
 """The quantities, each with its definition as it is printed, short enough for 80 columns.
 
 - `first` ends with the first frame's last octet. `first` and `gap` need only the client's clock.
@@ -46,14 +43,12 @@ DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
   and leaves out a constant delay.
 """
 
-ALIASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "ttft": ("ttft", "time to first token: request sent to the first frame with text, reasoning or a tool call"),
-        "itl": ("itl", "inter-token latency: (last frame with content - first) / (output tokens - 1), one a stream"),
-        "icl": ("gap", "inter-chunk latency: the gaps between frames, one sample a gap"),
-        "tpot": ("itl", "time per output token: another name of itl"),
-    }
-)
+ALIASES: Final[Mapping[str, tuple[str, str]]] = {
+    "ttft": ("ttft", "time to first token: request sent to the first frame with text, reasoning or a tool call"),
+    "itl": ("itl", "inter-token latency: (last frame with content - first) / (output tokens - 1), one a stream"),
+    "icl": ("gap", "inter-chunk latency: the gaps between frames, one sample a gap"),
+    "tpot": ("itl", "time per output token: another name of itl"),
+}
 """TTFT, ITL and ICL as NVIDIA's AIPerf defines them (its Metrics Reference); other tools define them otherwise.
 
 A role without text is not content. The number of output tokens is the provider's usage; without one, the number of
@@ -62,17 +57,15 @@ pieces of content. In a stream that is not a language model's, each frame counts
 
 
 _IN_FRAMES: Final = "the frames of this stream do not say when they were {} (those of /probe do)"
-NEEDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "first": "no frame arrived",
-        "late": _IN_FRAMES.format("planned"),
-        "added": _IN_FRAMES.format("written"),
-        "hold": "no stream had two frames that say when they were written (those of /probe do)",
-        "gap": "no stream had two frames while it sampled",
-        "ttft": "no frame had content",
-        "itl": "no stream had two tokens",
-    }
-)
+NEEDS: Final[Mapping[str, str]] = {
+    "first": "no frame arrived",
+    "late": _IN_FRAMES.format("planned"),
+    "added": _IN_FRAMES.format("written"),
+    "hold": "no stream had two frames that say when they were written (those of /probe do)",
+    "gap": "no stream had two frames while it sampled",
+    "ttft": "no frame had content",
+    "itl": "no stream had two tokens",
+}
 """Why a quantity has no sample."""
 FROM_STAMPS: Final = ("late", "added", "hold")
 """Quantities that need frames which say when they were written."""
