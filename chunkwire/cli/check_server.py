@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Judge the rows and print them."""
     from chunkwire.cli import check_run
-    from chunkwire.tools.check.server.rows import SERVER_CASES
+    from chunkwire.tools.check.server import SERVER_CASES
 
     missing = "" if options.url is not None else "expected the URL of a server"
     return check_run.run(options, SERVER_CASES, judge, missing=missing)

@@ -9,8 +9,8 @@ from chunkwire.net.dial import parse_url
 from chunkwire.server import IncomingRequest, Resource, Responder, serve
 from chunkwire.tools.check.rows import Level, RowOutcome
 from chunkwire.tools.check.running import RowRun
+from chunkwire.tools.check.server import SERVER_CASES
 from chunkwire.tools.check.server.baseline import CheckedServer, learn
-from chunkwire.tools.check.server.rows import SERVER_CASES
 from chunkwire.tools.check.server.talk import ServerTarget
 from chunkwire.wire.errors import LocalError
 from tests.check.variants import GIVES_BACK, Changes, Variant, each_row, spoilt
