@@ -1,4 +1,4 @@
-"""What `serve`, `forward` and `ask` share: the printed address, one process or several workers, the page beside it.
+"""What `serve`, `forward` and `ask` share: certificate, printed address, one process or workers, the page beside it.
 
 The rule here: a server is an async function that gets a `Place` to listen at; this file decides whether this process
 calls it, or supervises workers that do.
@@ -7,17 +7,20 @@ calls it, or supervises workers that do.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import logging
+import ssl
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
-from chunkwire.cli.certificate import certificate_of
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.flags import parsed
 from chunkwire.cli.output_files import lines_to
@@ -32,7 +35,7 @@ from chunkwire.server.metrics import Metrics
 from chunkwire.server.site import NO_SITE, AdminSite
 from chunkwire.server.stampdesk import StampDesk
 from chunkwire.server.workers import WorkerCommand, WorkerError, answer_supervisor, supervise
-from chunkwire.wire.errors import LocalError, leaf_errors
+from chunkwire.wire.errors import LocalError, leaf_errors, missing_package
 
 if TYPE_CHECKING:
     from chunkwire.forward.upstreams import Upstream
@@ -84,6 +87,48 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
         say("--stamps: bodies over TLS have none")
     with stamping(transmit=True):
         yield StampDesk(point, queued=options.stamps == "2")
+
+
+@contextmanager
+def certificate_of(options: argparse.Namespace) -> Iterator[ServerTls | None]:
+    """Yield the certificate of --cert, or of --tls self; None for a server in the clear. Its own files are removed.
+
+    Files are read before anything listens, so that a mistake in them is one line and nothing has begun.
+
+    Raises:
+        LocalError: flags that do not go together, a file that is not taken, or trustme is not installed.
+    """
+    if options.tls and (options.cert or options.key):
+        raise LocalError("--tls self makes its own certificate: give it or --cert FILE, not both")
+    if options.key and not options.cert:
+        raise LocalError("--key FILE goes with --cert FILE")
+    if not options.tls:
+        yield ServerTls(options.cert, options.key) if options.cert else None
+        return
+    with tempfile.TemporaryDirectory(prefix="chunkwire-") as folder:
+        yield _made_in(Path(folder), options)
+
+
+def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
+    """Make an authority and a certificate in a folder that only this user can read, and print how to trust it."""
+    try:
+        import trustme
+    except ImportError as error:
+        raise LocalError(missing_package("--tls self", "trustme")) from error
+    host = parse_address(options.listen, default_port=options.default_port).host
+    names = {"localhost", "127.0.0.1", "::1", *([] if host.startswith("/") or host in ("0.0.0.0", "::") else [host])}
+    authority = trustme.CA(organization_name="chunkwire", organization_unit_name="made for one run")
+    try:
+        issued = authority.issue_cert(*sorted(names))
+    except ValueError as error:  # IDNA
+        raise LocalError(f"--tls self: no certificate can have the name {host!r}") from error
+    issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    if not options.quiet:
+        der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode("ascii"))
+        print(f"certificate for this run, SHA-256 {hashlib.sha256(der).digest().hex(':').upper()}", file=sys.stderr)
+        print(f"  curl -N --cacert {folder / 'ca.pem'} https://…   or curl -k, which checks nothing", file=sys.stderr)
+    return ServerTls(str(folder / "server.pem"))
 
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
