@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chunkwire.cli.llm_flags import add_llm_arguments, mock_settings
+from chunkwire.cli.serve import add_llm_arguments, mock_settings
 from chunkwire.llm.answer import ErrorKind
 from chunkwire.origin.mock.settings import DEFAULT_MOCK, EventFraming, Layout, MockFault, MockSettings, WordSource
 from chunkwire.wire.errors import LocalError
