@@ -15,7 +15,7 @@ from chunkwire.net.dial import parse_url
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
-from chunkwire.tools.bench import metering
+from chunkwire.tools.bench import load, metering
 from chunkwire.tools.bench.load import Load, Opening
 from chunkwire.tools.bench.loop import MAX_BACKLOG_OCTETS, READ_WEIGHT, Loop, Waiting
 from tests.patience import PATIENCE
@@ -112,12 +112,33 @@ async def test_sampling_begins_when_each_slot_has_had_a_frame_although_a_later_s
 
     async with serving(Resource("/", answer)) as running:
         url = parse_url(f"http://127.0.0.1:{running.port}/")
-        load = Load(url=url, streams=2, opening=Opening.TOGETHER, patience=math.inf, seconds=0.01, warmup=0.0)
-        meter = metering.Meter(load)
+        meter = metering.Meter(
+            Load(url=url, streams=2, opening=Opening.TOGETHER, patience=math.inf, seconds=0.01, warmup=0.0)
+        )
         with trio.fail_after(PATIENCE):
             await meter.run()
     assert meter.gathered.streams == 3
     assert meter.gathered.began == meter.window.began_ns / 1e9
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+async def test_a_slot_that_waits_as_retry_after_asks_ends_with_the_last_stream(
+    streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "MAX_PATIENCE_SECONDS", math.inf)
+    is_first = True
+
+    async def answer(request: IncomingRequest, response: Responder) -> None:
+        nonlocal is_first
+        is_busy, is_first = is_first or streams == 1, False
+        await response.fixed(503 if is_busy else 200, ((b"Retry-After", b"%d" % (2 * PATIENCE)),), b"x")
+
+    async with serving(Resource("/", answer)) as running:
+        url = parse_url(f"http://127.0.0.1:{running.port}/")
+        meter = metering.Meter(Load(url=url, streams=streams, total=2 * streams - 1, seconds=math.inf))
+        with trio.fail_after(PATIENCE):
+            await meter.run()
+    assert meter.gathered.failures["status 503"] == 1
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is Linux's")

@@ -87,6 +87,7 @@ class Meter:
         self.gathered = self._runner.gathered
         self._slots = [] if load.arrivals else [Slot() for _ in range(min(load.streams, load.total or load.streams))]
         self._has_begun_all = load.arrivals is None
+        self._has_begun_total = trio.Event()  # no slot will open another stream
         self._waited = 0.0
         self._late_timers = DurationHistogram()
         self._hop_stamps: dict[Url, dict[int, HopStamps]] = {}
@@ -261,12 +262,15 @@ class Meter:
         """Keep one stream open: open the next when one ends, until `total` streams have been opened."""
         pause = 0.0
         try:
-            while self._load.total is None or self.gathered.streams < self._load.total:
+            while not self._has_begun_total.is_set():
+                if self.gathered.streams + 1 == self._load.total:
+                    self._has_begun_total.set()
                 kind = await self._runner.run(slot)
                 slot.answered.set()
                 pause = min(MAX_PAUSE_SECONDS, 2 * pause or MIN_PAUSE_SECONDS) if kind else 0.0
                 took = (time.time_ns() - slot.asked_ns) / 1e9
-                await trio.sleep(max(pause, slot.wait) or max(0.0, MIN_PAUSE_SECONDS - took))
+                with trio.move_on_after(max(pause, slot.wait) or max(0.0, MIN_PAUSE_SECONDS - took)):
+                    await self._has_begun_total.wait()
             slot.is_done = True
         finally:
             slot.answered.set()
