@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
-from inspect import getattr_static, iscoroutinefunction, signature
+from inspect import Signature, getattr_static, iscoroutinefunction, signature
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -136,8 +136,8 @@ def _check(path: object, responder: Callable[..., object], methods: object, para
     if not _is_async(responder):
         got = getattr(responder, "__qualname__", repr(responder))
         raise LocalError(f"{path}: expected an async function (async def, no yield) as the responder, got {got!s:.80}")
-    if not _takes_two(responder):
-        raise LocalError(f"{path}: expected a responder that takes (request, response), got {signature(responder)}")
+    if (other := _other_signature(responder)) is not None:
+        raise LocalError(f"{path}: expected a responder that takes (request, response), got {other}")
     if not isinstance(methods, tuple) or not methods or not KNOWN_METHODS.issuperset(methods):
         raise LocalError(f"{path}: expected methods as in ('GET', 'POST'), got {methods!r:.80}")
     if parameters is not None and not isinstance(parameters, Set):
@@ -153,15 +153,17 @@ def _is_async(function: Any) -> bool:
     return inner is not None and _is_async(inner)
 
 
-def _takes_two(function: Callable[..., object]) -> bool:
-    """Say whether a function can be called with two arguments; True where that is not known."""
+def _other_signature(function: Callable[..., object]) -> Signature | None:
+    """Return the signature of a function that does not take two arguments; None if it does, or is not known."""
     try:
-        signature(function).bind(None, None)
+        found = signature(function, follow_wrapped=False)  # a decorator's own: it may take what the inner one does not
+    except (TypeError, ValueError):
+        return None
+    try:
+        found.bind(None, None)
     except TypeError:
-        return False
-    except ValueError:  # no signature is found
-        return True
-    return True
+        return found
+    return None
 
 
 def _listed(resources: Iterable[Resource]) -> tuple[Resource, ...]:

@@ -224,6 +224,19 @@ async def made_async(_: IncomingRequest, response: Responder) -> None:
     await answer(_, response)
 
 
+@wraps(one_argument)
+async def filled_in(request: IncomingRequest, response: Responder) -> None:
+    await one_argument(request)
+    await answer(request, response)
+
+
+class Everything(Answering):
+    """Has an attribute of every name, as a proxy of another object may."""
+
+    def __getattr__(self, name: str) -> object:
+        return self
+
+
 @pytest.mark.parametrize("wrong", [yields, plain, partial(plain), Answering, call])
 def test_a_responder_that_is_no_async_function_is_refused(wrong: Any) -> None:
     """Fails where it is found out by the first request, with a 500."""
@@ -243,6 +256,8 @@ def test_a_responder_that_is_no_async_function_is_refused(wrong: Any) -> None:
         decorated,
         partial(decorated),
         made_async,
+        filled_in,
+        Everything(),
     ],
 )
 async def test_one_that_comes_to_an_async_function_is_served(right: ResponderFunction) -> None:
