@@ -73,7 +73,7 @@ class LatestChunk:
         Args:
             is_named: the message has the size.
         """
-        if not _TOO_MUCH.search(self._tail):
+        if not self._digits or not _TOO_MUCH.search(self._tail):
             return ""
         said = self._digits + (f" (hex for {self._size})" if self._size > 9 else "")
         what = "the size" if is_named else f"the chunk before said {said}, which"

@@ -214,6 +214,12 @@ def test_a_size_that_may_be_right_is_not_doubted(cut: bytes) -> None:
     assert "may be wrong" not in str(read(CODED + cut).last.error)
 
 
+def test_a_body_without_sizes_has_none_that_may_be_wrong() -> None:
+    """Fails where content that ends like a size line is taken for that of a chunk, whose size would be missing."""
+    last = read(OK + b"Content-Length: 11\r\n\r\nhello\r\n5\r\n").last
+    assert last.error == "expected content of 11 octets at 10, got the end of input"
+
+
 @pytest.mark.parametrize(
     "fields, place",
     [
