@@ -156,18 +156,31 @@ def test_a_recording_that_is_read_is_not_written_over(tmp_path: Path, capsys: py
     assert path.read_text() == "{}"
 
 
-@pytest.mark.parametrize("other, code", [(b"tick", 0), (b"tock", 28)])
+@pytest.mark.parametrize(
+    "path, other, code", [(b"/sse", b"tock", 0), (b"/other", b"tick", 0), (b"/other", b"tock", 28)]
+)
 def test_traces_of_two_streams_are_not_compared(
-    other: bytes, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    path: bytes, other: bytes, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Fails where each of them alone streams, and so "no hop holds the stream"."""
-    for name, word in (("a", b"tick"), ("b", other)):
+    """Fails where each of them alone streams, and so "no hop holds the stream"; or where a new run is another."""
+    for name, target, word in (("a", b"/sse", b"tick"), ("b", path, other)):
         frames = [b"%x\r\ndata: %b %d\n\n\r\n" % (len(word) + 11, word, number) for number in range(10, 20)]
-        (tmp_path / name).write_text(trace(*frames, b"0\r\n\r\n", request=GET))
+        (tmp_path / name).write_text(trace(*frames, b"0\r\n\r\n", request=GET.replace(b"/sse", target)))
     assert main(["probe", str(tmp_path / "a"), str(tmp_path / "b")]) == code
     shown = capsys.readouterr().out
     assert ("its content is not that of a, from octet 8 on: another stream, or another run" in shown) == (code == 28)
     assert ("no hop holds the stream" in shown) == (code == 0)
+
+
+def test_a_hop_that_holds_is_told_by_traces_of_two_runs_whose_content_has_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = ([b"%d o'clock\n" % (hour + number) for number in range(8)] for hour in (10, 20))
+    (tmp_path / "a").write_text(trace(*(b"b\r\n%b\r\n" % line for line in first), b"0\r\n\r\n", request=GET))
+    whole = b"%x\r\n%b\r\n0\r\n\r\n" % (len(b"".join(second)), b"".join(second))
+    (tmp_path / "b").write_text(trace(whole, request=GET).replace("00:00:00.0005", "00:00:07.0005"))
+    assert main(["probe", str(tmp_path / "a"), str(tmp_path / "b")]) == 1
+    assert "b is the first hop that holds the stream." in capsys.readouterr().out
 
 
 def test_a_trace_is_compared_with_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -276,8 +276,9 @@ def read_recording(text: str, *, name: str) -> list[Hop]:
 
 
 def matched(hops: Sequence[Hop], inner: Sequence[Hop]) -> list[Hop]:
-    """Return hops of one recording, marked where their content is not that of the innermost hop of another one.
+    """Return hops of one recording, marked where they show another stream than the innermost hop of another one.
 
+    Runs of one request are of one stream, though their content may differ, as by a time in it; else the content tells.
     Runs with stamps or a barrier are judged one by one. Content that was not recorded is not compared.
     """
     reference = next((hop for hop in inner if _is_comparable(hop.runs[0])), None) if inner else None
@@ -289,9 +290,11 @@ def _is_comparable(run: Run) -> bool:
 
 
 def _matched(hop: Hop, reference: Hop) -> Hop:
-    a, b = hop.runs[0].beginning, reference.runs[0].beginning
-    shared = _shared(a, b)
-    if not _is_comparable(hop.runs[0]) or shared >= MIN_SHARED * min(len(a), len(b)):
+    run, inner = hop.runs[0], reference.runs[0]
+    is_repeated = run.request is not None and run.setting == inner.setting
+    shared = _shared(run.beginning, inner.beginning)
+    is_shared = shared >= MIN_SHARED * min(len(run.beginning), len(inner.beginning))
+    if is_repeated or is_shared or not _is_comparable(run):
         return hop
     return replace(hop, unmatched=f"its content is not that of {reference.name}, from octet {shared + 1} on")
 
