@@ -24,7 +24,6 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
         r"response 1: expected one of .*; one list is several responses, \[\[…\]\] is one whose content is a list$",
     ),
     (lambda origin: origin.ndjson([{"a": 1}]), r"response 1: .*; one list is several responses"),
-    (lambda origin: origin.sse(5), "responses: expected a response, such as a text, or a list of them, got 5"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),
     (lambda origin: type(origin)(gateway="bufer"), r"gateway: expected exact, .*, got 'bufer'; did you mean buffer\?$"),
