@@ -167,7 +167,7 @@ async def dial_stream(
             return plain if tls is None else await _shake_hands(plain, host, tls)
     except trio.TooSlowError as error:
         what = "a connection" if plain is None else "TLS"
-        slow = DialError("timeout", f"{shown} did not accept {what} within {round(timeout, 2):g} s")
+        slow = DialError("timeout", f"{shown} did not accept {what} within {round(timeout, 3):g} s")
         raise (slow if plain is None else _noted(slow, "http:// perhaps?")) from error
     except socket.gaierror as error:
         if not _has_descriptor():  # the resolver could not read /etc/hosts, and says that the name is unknown
