@@ -15,9 +15,6 @@ from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.jsontext import load_json
 
 _MAX_LINE_OCTETS: Final = 1 << 21  # twice the largest event of a probe, 1 MiB; a longer line is skipped
-BEGINNING_OCTETS: Final = 65536
-"""Content that is kept to tell one stream from another."""
-
 _METER_STAMP: Final = re.compile(rb"(?<![0-9A-Za-z])T(\d{19})(?:P(\d{19}))?(?!\d)")
 
 
@@ -78,16 +75,17 @@ class ContentReader:
 
     Args:
         coding: the value of Content-Encoding, empty for none.
+        kept_octets: of the content that is kept, at most.
 
     Attributes:
         octets: octets of decoded content so far.
-        beginning: of the decoded content, at most `BEGINNING_OCTETS`, and no more after a gap.
+        beginning: of the decoded content, at most `kept_octets`, and no more after a gap.
     """
 
-    def __init__(self, coding: str = "") -> None:
+    def __init__(self, coding: str = "", *, kept_octets: int = 0) -> None:
         self.octets = 0
         self.beginning = bytearray()
-        self._room = BEGINNING_OCTETS
+        self._room = kept_octets
         self._decoder = ContentDecoder(coding)
         self._is_lost = False  # octets of a coding are missing
         self._line = bytearray()

@@ -65,3 +65,12 @@ def test_octets_that_are_missing_end_a_coding_and_skip_a_line_of_plain_content(c
     reader.lose()
     assert reader.is_readable is is_readable
     assert reader.feed(STAMPED + b"\n" + STAMPED + b"\n") == ([STAMP] if is_readable else [], 0)
+
+
+@pytest.mark.parametrize("kept_octets, kept", [(0, b""), (5, b"hello"), (99, b"hello world")])
+def test_no_more_content_is_kept_than_was_asked_for(kept_octets: int, kept: bytes) -> None:
+    """Fails where each stream of a bench keeps the beginning of its content, which nothing reads there."""
+    reader = ContentReader(kept_octets=kept_octets)
+    for octets in (b"hel", b"lo wo", b"rld"):
+        reader.feed(octets)
+    assert reader.beginning == kept

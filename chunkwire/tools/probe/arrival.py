@@ -46,6 +46,7 @@ _PACE: Final = frozenset({"n", "interval"})
 
 _PAGE_TYPE: Final = re.compile(r"text/(?:html|plain)|application/(?:[a-z.]+\+)?json", re.IGNORECASE)
 _PAGE_FRAMES: Final = 8  # of an error's page that are looked at
+_BEGINNING_OCTETS: Final = 65536  # of content, to tell one stream from another
 
 # Fields of a response by which a hop may decide whether to hold it.
 _FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
@@ -189,7 +190,8 @@ def read_runs(records: Iterable[Record], *, hop: str | None = None) -> list[Run]
 def _run_of(hop: str, records: Sequence[Record]) -> Run:
     # A status line without a status is not final either.
     head = next((each for each in reversed(records) if isinstance(each, HeadRecord) and each.status >= 200), None)
-    reader = ContentReader(joined(head.fields, "content-encoding") if head is not None else "")
+    coding = joined(head.fields, "content-encoding") if head is not None else ""
+    reader = ContentReader(coding, kept_octets=_BEGINNING_OCTETS)
     bodies = [each for each in records if isinstance(each, FrameRecord | DataRecord) and each.size]
     frames = [each for each in bodies if isinstance(each, FrameRecord)]
     stamped, events, pieces = list[Unit](), list[Unit](), list[Unit]()
