@@ -31,7 +31,7 @@ def cluster() -> Generator[Any, None, None]:
 def test_the_result_is_the_sum_of_the_agents_and_one_that_was_killed_is_named(cluster: Any) -> None:
     with listening_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        asked = ["bench", url, "-c", "2", "-n", "2", "--json", "--dask", cluster.scheduler_address]
+        asked = ["bench", url, "-c", "2", "-n", "2", "--warmup", "0s", "--json", "--dask", cluster.scheduler_address]
         with started([*CHUNKWIRE, *asked], stderr=subprocess.PIPE) as process, ExitStack() as stack:
             streams = []
             for _ in range(6):
