@@ -110,7 +110,7 @@ BROKEN = (
     ),
     BrokenProxy(
         "believes the length",
-        "9112/11.2/3 9112/11.2/5 9112/11.2/6 9112/11.2/8 9112/11.2/9 9112/11.2/11",
+        "9112/6.3/14 9112/11.2/3 9112/11.2/5 9112/11.2/6 9112/11.2/8 9112/11.2/9 9112/11.2/11",
         up=((rb"\r\nTransfer-Encoding[^\r]*(\r\n [^\r]*)?(?=\r\n)", b""),),
     ),
     BrokenProxy(
@@ -123,7 +123,7 @@ BROKEN = (
     ),
     BrokenProxy(
         "drops the framing that Connection names, or of a method without content",
-        "9112/11.2/17 9112/11.2/18 9112/11.2/19 9112/11.2/20 9112/11.2/21",
+        "9112/6.3/14 9112/11.2/17 9112/11.2/18 9112/11.2/19 9112/11.2/20 9112/11.2/21",
         up=((rb"\r\n(Content-Length|Transfer-Encoding): [^\r]*", b""),),
     ),
     BrokenProxy(
@@ -168,6 +168,18 @@ async def test_a_row_is_open_if_each_later_request_gets_502() -> None:
     proxy = BrokenProxy("has lost its upstream", "", answers=(later, b"HTTP/1.1 502 x\r\nContent-Length: 0\r\n\r\n"))
     (result,) = await results_of(proxy, ["9112/9.3/8"])
     assert (result.outcome, result.why) == (RowOutcome.UNDECIDED, "4 later requests got 502")
+
+
+async def test_a_redirect_is_not_a_refusal_of_a_request_that_is_not_valid() -> None:
+    redirect = b"HTTP/1.1 301 x\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
+    (result,) = await results_of(BrokenProxy("redirects", "", answers=(rb"\+5", redirect)), ["9112/6.3/10"])
+    assert (result.outcome, result.why) == (RowOutcome.FAIL, "the client got 301")
+
+
+async def test_a_request_that_the_proxy_answers_itself_is_not_called_refused() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    (result,) = await results_of(BrokenProxy("answers", "", answers=(rb"folded", answer)), ["9112/5.2/1"])
+    assert (result.outcome, result.why) == (RowOutcome.PASS, "not forwarded: the client got 200")
 
 
 async def test_pipelined_responses_are_told_apart_without_any_field() -> None:

@@ -1,4 +1,4 @@
-"""Rows about heads, of requests and then of responses: what a proxy removes, adds, refuses, and must not relay."""
+"""Rows about the heads of requests and responses: what a proxy removes, adds, refuses, and must not relay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHUNKS: Final = encode_chunk(b"hello") + encode_last_chunk()
 
 
 async def _reached(trial: ProxyTrial, *lines: bytes) -> Arrival:
-    """Send a correct request; return what reached the upstream."""
+    """Send a request that is to be forwarded; return what reached the upstream, or leave the row undecided."""
     return trial.arrived(await trial.ask(saying(b"ok"), *lines))
 
 
@@ -82,15 +82,24 @@ async def _absolute_form(trial: ProxyTrial) -> Ruling:
         return b"%b %b://%b%b" % (method, scheme, authority, other)
 
     answer, arrival = await _offer(trial, change=change)
+    if arrival is None and answer.status == 400:
+        return failed(f"it is not accepted: {answer.summary}")
     if arrival is None:
-        return failed(f"it is not accepted: {answer.summary}") if answer.status == 400 else undecided(answer.summary)
-    if b"other.invalid" in arrival.head.values(b"host") and arrival.target.startswith(b"/"):
+        return undecided(answer.summary)
+    hosts = arrival.head.values(b"host")
+    if not arrival.target.startswith(b"/"):
+        return passed("the upstream got the absolute target, which wins over Host there")
+    if b"other.invalid" in hosts:
         return failed("the upstream got Host: other.invalid")
-    return passed(f"Host: {b', '.join(arrival.head.values(b'host')).decode('latin-1')}")
+    return passed(f"Host: {b', '.join(hosts).decode('latin-1')}")
 
 
 def _refusing(row: CheckRow, *lines: bytes, change: Callable[[bytes], bytes] = bytes, body: bytes = b"") -> ProxyRow:
-    """Make a row about a request that MUST be answered 400; another refusal passes, too."""
+    """Make a row about a request that MUST be answered 400.
+
+    A 501 passes, too (RFC 9112 §6.1), and either of them even if the head was forwarded before the fault was seen.
+    Without an arrival every error passes, and the end of the connection.
+    """
 
     @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
@@ -99,7 +108,7 @@ def _refusing(row: CheckRow, *lines: bytes, change: Callable[[bytes], bytes] = b
             return passed(answer.summary)
         if arrival is not None:
             return failed(f"it reached the upstream; {answer.summary}")
-        return failed(answer.summary) if answer.is_success else passed(answer.summary)
+        return failed(answer.summary) if 0 < answer.status < 400 else passed(answer.summary)
 
     return check
 
@@ -113,16 +122,16 @@ def _first_field(line: bytes, octets: bytes) -> bytes:
 
 
 def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[[bytes], bytes] = bytes) -> ProxyRow:
-    """Make a row about a request whose octets MUST NOT reach the upstream unchanged."""
+    """Make a row about a request of which the octets `wrong` MUST NOT reach the upstream."""
 
     @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
         answer, arrival = await _offer(trial, *lines, change=change)
         if arrival is None:
-            return passed(f"refused: {answer.summary}")
+            return passed(f"not forwarded: {answer.summary}")
         if wrong in arrival.head.octets:
             return failed(f"{quoted(wrong)} reached the upstream")
-        return passed("sent on without it")
+        return passed(f"forwarded without {quoted(wrong)}")
 
     return check
 
@@ -131,10 +140,10 @@ def _never_sent_on(row: CheckRow, wrong: bytes, *lines: bytes, change: Callable[
 async def _equal_lengths(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, b"Content-Length: 5, 5", body=b"hello")
     if arrival is None:
-        return passed(f"refused: {answer.summary}")
+        return passed(f"not forwarded: {answer.summary}")
     values = arrival.head.values(b"content-length")
     if values == [b"5"] or arrival.head.is_chunked:
-        return passed("sent on as one")
+        return passed("forwarded as one")
     return failed(f"the upstream got Content-Length: {b'; '.join(values).decode('latin-1')}")
 
 
@@ -142,10 +151,15 @@ async def _equal_lengths(trial: ProxyTrial) -> Ruling:
 async def _one_framing(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, _TE, b"Content-Length: %d" % len(_CHUNKS), body=_CHUNKS)
     if arrival is None:
-        return passed(f"refused: {answer.summary}")
-    if arrival.head.values(b"transfer-encoding") and arrival.head.values(b"content-length"):
+        return passed(f"not forwarded: {answer.summary}")
+    lengths = arrival.head.values(b"content-length")
+    if arrival.head.values(b"transfer-encoding") and lengths:
         return failed("the upstream got both")
-    return passed("the upstream got one of them")
+    if lengths not in ([], [b"5"]):
+        return failed(f"the upstream got Content-Length: {b'; '.join(lengths).decode('latin-1')} alone")
+    if arrival.body.is_whole and arrival.body.content != b"hello":
+        return failed(f"the content of the upstream's request is {quoted(bytes(arrival.body.content))}")
+    return passed(f"the upstream got {'Content-Length: 5' if lengths else 'Transfer-Encoding'} alone")
 
 
 def _closing(row: CheckRow, *lines: bytes, version: bytes = b"1.1", body: bytes = b"") -> ProxyRow:
@@ -168,6 +182,7 @@ def _closing(row: CheckRow, *lines: bytes, version: bytes = b"1.1", body: bytes 
     return check
 
 
+# A MUST NOT for a proxy; the peer may be a gateway (RFC 9110 §3.7).
 @proxy_row(should("9110/5.3/1", "lines of one name keep their order, both ways"))
 async def _field_order(trial: ProxyTrial) -> Ruling:
     respond = saying(b"ok", b"Set-Cookie: a=1", b"Set-Cookie: b=2")
@@ -182,7 +197,7 @@ async def _field_order(trial: ProxyTrial) -> Ruling:
 @proxy_row(should("9112/2.2/4", "an empty line before a request is ignored"))
 async def _empty_line(trial: ProxyTrial) -> Ruling:
     answer, arrival = await _offer(trial, change=lambda octets: b"\r\n" + octets)
-    return passed("it was") if arrival is not None and answer.is_success else failed(answer.summary)
+    return passed("ignored") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
 @proxy_row(should("9112/3/1", "a request-line of 8000 octets is forwarded"))
@@ -193,7 +208,7 @@ async def _long_line(trial: ProxyTrial) -> Ruling:
         return octets[:at] + mark + b"q" * (8000 - at - len(b"? HTTP/1.1")) + octets[at:]
 
     answer, arrival = await _offer(trial, change=change)
-    return passed("it did") if arrival is not None and answer.is_success else failed(answer.summary)
+    return passed("forwarded") if arrival is not None and answer.is_success else failed(answer.summary)
 
 
 @proxy_row(seen("9110/5.5/3", "octets beyond ASCII in a field value are forwarded unchanged"))
@@ -201,8 +216,8 @@ async def _obs_text(trial: ProxyTrial) -> Ruling:
     value = b"caf\xe9 \xe4\xb8\x96"
     answer, arrival = await _offer(trial, b"X-Check: " + value)
     if arrival is None:
-        return failed(f"refused: {answer.summary}")
-    return passed("they did") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
+        return failed(f"not forwarded: {answer.summary}")
+    return passed("unchanged") if arrival.head.values(b"x-check") == [value] else failed("changed or dropped")
 
 
 @proxy_row(seen("10036/3/4", "Incremental is forwarded, both ways"))
@@ -212,7 +227,7 @@ async def _incremental_field(trial: ProxyTrial) -> Ruling:
         return inapplicable(answer.summary)
     up, down = trial.arrival.head.values(b"incremental"), answer.head.values(b"incremental")
     lost = [side for side, values in (("the upstream", up), ("the client", down)) if values != [b"?1"]]
-    return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("it did")
+    return failed(f"it did not reach {' and '.join(lost)}") if lost else passed("forwarded")
 
 
 @proxy_row(must("9110/7.6.1/2", "a field that Connection names in a response is not forwarded"))
@@ -223,8 +238,8 @@ async def _response_options(trial: ProxyTrial) -> Ruling:
     return failed("it reached the client") if reached else passed("X-Hop and the option were removed")
 
 
-def _never_sent_back(row: CheckRow, line: bytes, wrong: bytes) -> ProxyRow:
-    """Make a row about a response whose octets MUST NOT reach the client unchanged."""
+def _never_sent_back(row: CheckRow, wrong: bytes, line: bytes) -> ProxyRow:
+    """Make a row about a response of which the octets `wrong` MUST NOT reach the client."""
 
     @proxy_row(row)
     async def check(trial: ProxyTrial) -> Ruling:
@@ -244,7 +259,11 @@ async def _one_framing_back(trial: ProxyTrial) -> Ruling:
         return passed(answer.summary)
     if answer.head.values(b"transfer-encoding") and answer.head.values(b"content-length"):
         return failed("the client got both")
-    return passed("the client got one of them") if answer.content == b"hello" else failed("the content is another")
+    if answer.content != b"hello":
+        return failed(f"the content is {quoted(answer.content)}")
+    return passed(
+        f"the client got {'Transfer-Encoding' if answer.head.is_chunked else 'no Transfer-Encoding'}, and the content"
+    )
 
 
 @proxy_row(must("9110/6.6.1/1", "a response without Date gets one"))
@@ -259,10 +278,11 @@ async def _own_version(trial: ProxyTrial) -> Ruling:
     head = (await trial.ask(writing(older, is_last=True))).success()
     own = trial.proxy.own_version.decode("latin-1")
     if head.version == trial.proxy.own_version:
-        return passed(f"HTTP/{own}, as to a response of HTTP/1.1")
+        return passed(f"HTTP/{own}, as for a response of HTTP/1.1")
     return failed(f"HTTP/{head.version.decode('latin-1')} came, and HTTP/{own} for a response of HTTP/1.1")
 
 
+# The RFC says it of a server, which the proxy is to its client.
 @proxy_row(must("9110/7.8/1", "a 101 that was not asked for does not reach the client"), needs_1_1=True)
 async def _unasked_101(trial: ProxyTrial) -> Ruling:
     head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x-check\r\n\r\n"
@@ -307,12 +327,12 @@ ROWS: Final[tuple[ProxyRow, ...]] = (
     _field_order, _empty_line, _long_line, _obs_text, _incremental_field,
     _response_options,
     _never_sent_back(must("9112/5.2/2", "a folded line of a response is forwarded as one line, or becomes 502"),
-                     b"X-Check: folded\r\n line", b"folded\r\n"),
+                     b"folded\r\n", b"X-Check: folded\r\n line"),
     _never_sent_back(must("9112/2.2/3", "a bare CR of a response is forwarded as a space, or refused"),
-                     b"X-Check: bare\rreturn", b"bare\rreturn"),
+                     b"bare\rreturn", b"X-Check: bare\rreturn"),
     _never_sent_back(must("9110/5.5/2", "a NUL of a response is forwarded as a space, or refused"),
-                     b"X-Check: nul\0octet", b"nul\0octet"),
+                     b"nul\0octet", b"X-Check: nul\0octet"),
     _never_sent_back(must("9112/5.1/2", "a space before a colon of a response is not forwarded"),
-                     b"X-Check : 1", b"X-Check :"),
+                     b"X-Check :", b"X-Check : 1"),
     _one_framing_back, _date, _own_version, _unasked_101,
 )  # fmt: skip
