@@ -1,17 +1,18 @@
-"""Read messages that another program received, from the octets of a pipe or a file, and record them as our client does.
+"""Read the messages that another program sent or received, from the octets of a pipe or a file, and record them.
 
 The rule here: no octets are dropped in silence: they are in a record, or a note or an error mentions them. A capture
 is what nc, curl or people saved of connections: any number of requests and responses, with other octets between them.
-Assumptions are made; a note, or the error of a message that was cut, mentions all but the first one:
+These assumptions are made; for all but the first two, a note or the error of a message that was cut mentions them:
 
 - a response whose request is not in the capture answers a GET, unless the caller names another method;
+- the content of a response of type message/http may hold heads;
 - a response head directly after a response head, where a body should be, means that the body is not in the capture: the
   first one answers a HEAD or CONNECT, or is a redirect that `curl -L` followed;
 - a response head in a body that is delimited by close begins the response of the next connection;
-- a response head in other data, or any head in a request's data, begins the next message if the framing does not end
-  properly with the head as data (`inner`).
+- a response head in the data of a response, or any head in the data of a request, is data if the framing ends properly
+  with it as data (`inner`); if not, it begins the next message.
 
-What this module must not know: files, pipes, and who reads the records.
+What this module must not know: files and pipes.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class CaptureReader:
     """Reads a capture incrementally.
 
     Args:
+        watcher: is given the records and notes.
         method: of requests that are not in the capture.
+        limits: of bodies; heads have the default ones.
 
     Attributes:
         asked: methods of the requests that have no response yet; a reader of the other direction may add some.
@@ -64,7 +67,7 @@ class CaptureReader:
         self._step: Callable[[], bool] = self._between
         self.asked: deque[bytes] = deque(maxlen=MAX_ASKED)
         self._seen = {"request": 0, "response": 0}
-        self._is_headless = True  # a chunked body without a head may begin here: at the start, and after another one
+        self._is_headless = True  # a chunked body without a head may begin, until a head has come
         self._strays = Strays()
         self._t, self._read, self._is_over = 0.0, 1, False
         self._body: list[bytes] = []
@@ -89,11 +92,11 @@ class CaptureReader:
         Args:
             framing: the verdict of a message that is not complete, such as "cut" or "stopped"; "malformed" instead of
                 "cut" if its head is not complete.
-            error: the reason; None for the end of the input.
+            error: the reason of this verdict; None for the end of the input.
         """
         self._t, self._is_over = t, True
-        while self._held and self._step == self._between and self._between(is_last=True):
-            while self._held and self._step != self._between and self._step():
+        while self._held and self._step == self._between and self._between(is_last=True):  # decides without more octets
+            while self._held and self._step != self._between and self._step():  # the rest of the message, or of strays
                 pass
         message = self._message
         if message is None:
@@ -105,23 +108,28 @@ class CaptureReader:
         else:
             message.may_miss_body = False
             if self._held and self._scan():
-                self.end(t, framing, error)
+                self.end(t, framing, error)  # continue after a chunk or message that ended
             else:
                 self._end_body(message, message.scanner, framing, error)
 
     def _between(self, *, is_last: bool = False) -> bool:
         """Decide what begins with the held octets, between two messages; False if more octets are needed."""
-        known = name_protocol(self._held) if self._is_first else None
-        may_be_named = self._is_first and not is_last and len(self._held) < MAX_NAME_OCTETS
-        lenient = self._limits.allow_padding
-        found = sniff(self._held, may_be_chunked=self._is_headless, is_lenient=lenient, is_last=is_last)
-        if known is not None and not (found is Beginning.RESPONSE and self._held[5:6] == b"1"):
+        known = name_protocol(self._held) if self._has_no_message else None
+        may_be_named = self._has_no_message and not is_last and len(self._held) < MAX_NAME_OCTETS
+        found = sniff(
+            self._held,
+            may_be_chunked=self._is_headless,
+            is_lenient=self._limits.allow_padding,
+            is_last=is_last,
+        )
+        is_http_1 = found is Beginning.RESPONSE and self._held[5:6] == b"1"  # `known` may be another version of HTTP
+        if known is not None and not is_http_1:
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
         elif found is Beginning.UNDECIDED or (found is Beginning.OTHER and may_be_named):
             return False
         elif found is Beginning.OTHER:
             self._step = self._skip
-            return self._skip() or is_last
+            return self._skip()
         elif found is Beginning.CHUNKED:
             self._begin_body(self._begin("response"), _HEADLESS)
         else:
@@ -131,11 +139,11 @@ class CaptureReader:
         return True
 
     @property
-    def _is_first(self) -> bool:
+    def _has_no_message(self) -> bool:
         return sum(self._seen.values()) == 0
 
     def _begin(self, way: str) -> CapturedMessage:
-        if not self._is_first:
+        if not self._has_no_message:
             self._watcher.begin(f"{way} {self._seen[way] + 1}")
         self._seen[way] += 1
         point = RESPONSES_AT if way == "response" else REQUESTS_AT
@@ -162,14 +170,14 @@ class CaptureReader:
     def _leave_out(self, count: int) -> None:
         self._strays.take(self._held[:count])
         self._held = self._held[count:]
-        if self._is_first and self._strays.count > MAX_STRAY_OCTETS:
+        if self._has_no_message and self._strays.count > MAX_STRAY_OCTETS:
             self._refuse_strays()
 
     def _end_strays(self) -> None:
         """Note the octets that belong to no message, at the next head or at the end."""
         if self._step == self._skip and self._message is None:
             self._leave_out(len(self._held))
-        if self._strays.count and self._is_first and not self._held:
+        if self._strays.count and self._has_no_message and not self._held:
             self._refuse_strays()
         elif (text := self._strays.describe()) is not None:
             self._watcher.note(text)
@@ -179,13 +187,14 @@ class CaptureReader:
         """Record why a capture that has no message is not a chunked body either."""
         if (error := describe_no_message(self._strays.first, _HEADLESS.scanner(self._limits))) is not None:
             self._refuse(error, self._strays.first)
+            self._strays = Strays()  # those octets are not held any more
 
     def _head(self) -> bool:
         message = self._message
         assert message is not None
         is_request = message.way == "request"
         most = DEFAULT_HEAD_LIMITS.max_start_line_octets + 1
-        line = self._held.find(b"\n", 0, most) + 1 or most
+        line = self._held.find(b"\n", 0, most) + 1 or most  # octets of the first line, or as many as are too many
         end = None
         if line > len(self._held):
             return False  # wait for the whole line, so that the verdict does not depend on how it was split into reads
@@ -210,10 +219,9 @@ class CaptureReader:
         message.recorder.request(self._t, request.method, request.target, request.fields, time.time(), octets=head)
         if b"\r" not in head:
             self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
+        self.asked.append(request.method)  # before its errors: a refused request has a response, too
         normalize_target(request)
-        framing = request_framing(request)
-        self.asked.append(request.method)
-        return framing
+        return request_framing(request)
 
     def _take_response(self, message: CapturedMessage, head: bytes) -> Framing | None:
         """Record a response head and return its framing; None if another head follows: after a 1xx other than 101."""
@@ -221,16 +229,18 @@ class CaptureReader:
         message.recorder.head(self._t, response.start_line, response.fields, octets=head)
         if response.status == 101:
             self._watcher.note("after a 101 the octets are of the protocol that was switched to")
-            return Framing(BodyKind.CLOSE)
-        if response.status < 200:
+        elif response.status < 200:
             response_framing(response, b"GET")  # raises if the framing is not legal
             return None
         method = self.asked.popleft() if self.asked else self._method
+        if response.status == 101:
+            return Framing(BodyKind.CLOSE)
         framing = response_framing(response, method)
         if method == b"CONNECT" and response.status < 300:
-            framing = Framing(BodyKind.NONE)
+            framing = Framing(BodyKind.NONE)  # a tunnel: what follows belongs to no message
         message.completion = Completion.of(response)
-        message.may_miss_body = (response.get(b"content-type") or b"").lower() != b"message/http"
+        media_type = (response.get(b"content-type") or b"").partition(b";")[0].strip().lower()
+        message.may_miss_body = media_type != b"message/http"
         return framing
 
     def _begin_body(self, message: CapturedMessage, framing: Framing) -> bool:
@@ -290,6 +300,7 @@ class CaptureReader:
             self._watcher.note(HEAD_IN_DATA)
         message.inner, message.is_doubted = None, found is Inner.TOO_MANY
         is_more = found is Inner.IN_CHUNK
+        # In a chunk that ends properly other heads may follow: approve one octet, and search again from the next.
         return self._scan_up_to(1 if is_more else len(self._held), message, scanner) or is_more
 
     def _scan_up_to(
@@ -324,7 +335,7 @@ class CaptureReader:
         return True
 
     def _take(self, message: CapturedMessage, octets: bytes, events: list[Event]) -> None:
-        """Record approved octets of a body."""
+        """Record octets of a body that its scanner has approved."""
         self._body.append(octets)
         if self._read and events and message.last_read != self._read:
             message.last_read = self._read
@@ -345,17 +356,18 @@ class CaptureReader:
             expected = f"expected a size line at {error.offset}, got the head of another message"
             self._end_message("cut", expected + message.chunk.doubt(), half)
             return True
-        self._body.append(self._held)
+        octets = self._held[: find_head(self._held)]
+        self._body.append(octets)
         is_typed = message.way == "request" or self._is_headless
         is_first = not scanner.wire_octets and message.way == "response"
         hint = message.chunk.hint_at(error) or hint_at(
             error, is_first=is_first, is_typed=is_typed, is_lenient=self._limits.allow_padding
         )
-        self._end_message("malformed", f"{error}{hint}", self._held[: find_head(self._held)])
+        self._end_message("malformed", f"{error}{hint}", octets)
         return True
 
     def _end_body(self, message: CapturedMessage, scanner: BodyScanner, framing: str, error: str | None) -> None:
-        """End the message whose body is not complete at the end of the capture, unless it is delimited by close."""
+        """End the message that the end of the capture ends; a body that is delimited by close is complete then."""
         if framing == "cut":
             try:
                 scanner.end_of_input()
@@ -364,7 +376,7 @@ class CaptureReader:
                 is_without_body = not scanner.wire_octets and not self._held and message.way == "response"
                 may_answer_head = is_without_body and self._seen["request"] == 0
                 hint = "; an answer to HEAD has no body (-X HEAD)" if may_answer_head else message.chunk.hint_at(cut)
-                error = f"{cut}{hint}"
+                error = error or f"{cut}{hint}"
         self._end_message(framing, error, self._held)
 
     def _end_message(self, framing: str, error: str | None = None, held: bytes = b"") -> None:
