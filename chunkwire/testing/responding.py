@@ -1,7 +1,8 @@
-"""The resource that answers the requests of runs, each with the next response of its run."""
+"""The resources that answer the requests of runs, each with the next response of its run."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -25,7 +26,7 @@ _NOT_EXPECTED: Final = 400  # clients do not retry it, as they may a 5xx
 
 
 def run_resources(runs: Runs) -> tuple[Resource, ...]:
-    """Return the resources that all base URLs of runs belong to."""
+    """Return the resources of the base URLs of all runs, and of the paths below them."""
     answer = partial(_answer, runs)
     summary = "what a test has begun here: its responses, in their order"
     return tuple(
@@ -35,7 +36,7 @@ def run_resources(runs: Runs) -> tuple[Resource, ...]:
 
 
 async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> None:
-    """Answer with the run's next response; refuse and note a request that the run does not expect."""
+    """Answer with the run's next response; note and refuse a request that is not expected, or whose body fails."""
     run = runs.find(f"run-{request.captures['id']}")
     received = _received(run, request)
     try:
@@ -57,7 +58,8 @@ async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> 
 
 def _received(run: ServedRun, request: IncomingRequest) -> RunRequest:
     head = request.head
-    target = head.target.decode("latin-1").removeprefix(f"/{run.id}") or "/"
+    target = head.target.decode("latin-1").removeprefix(f"/{run.id}")
+    target = target if target.startswith("/") else f"/{target}"  # of the base URL itself: "" or a query
     fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.fields)
     return RunRequest(head.method.decode("latin-1"), target, fields)
 
@@ -92,9 +94,11 @@ async def _write(
         reply = status_reply(step, asked)
         await response.fixed(reply.status, reply.fields, reply.body)
     elif isinstance(step, Octets):
-        whole = request.head.method == b"HEAD" or not step.writes
-        head, *rest = (b"".join(step.writes),) if whole else step.writes
-        await play_written(response, head, [Write(each) for each in rest], step.ending, hold=_STALL_S)
+        head, *rest = step.writes or (b"",)
+        if request.head.method == b"HEAD":
+            head, rest = b"".join(step.writes), []  # the only write of a response to HEAD
+        play = partial(play_written, response, head, [Write(each) for each in rest], step.ending, hold=_STALL_S)
+        await _watched(run, number, response, play)
     elif run.kind == "websocket":
         await answer_websocket(run.hands.get(number), step, request, response, received)
     elif isinstance(step, ByHand):
@@ -104,7 +108,12 @@ async def _write(
         answer = wire_answer(run.kind, step, asked, accepts_gzip=may_gzip)
         hold = _SCENARIO_STALL_S if step.fault is None else _STALL_S
         play = partial(play_written, response, answer.head, answer.writes, answer.ending, hold=hold)
-        if number in run.stalls:
-            await run.stalls[number].watch(response, play)
-        else:
-            await play()
+        await _watched(run, number, response, play)
+
+
+async def _watched(run: ServedRun, number: int, response: Responder, play: Callable[[], Awaitable[None]]) -> None:
+    """Play a response; if it has a stall, tell the run's waits when it is requested and when its client leaves."""
+    if number in run.stalls:
+        await run.stalls[number].watch(response, play)
+    else:
+        await play()

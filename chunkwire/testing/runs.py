@@ -1,7 +1,7 @@
-"""The runs of an origin: each has a base URL, responses in sequence, and the requests that came.
+"""The runs of a test origin: each has a base URL, responses in sequence, and the requests that came.
 
-The rule here: all callers use messages, the JSON of the control path. Messages are checked, and runs are begun and
-read, in the caller's thread; everything that uses a connection happens in trio's thread.
+The rule here: all callers use messages, the JSON of the control path (`control`). Runs are begun and read, and other
+messages checked, in the caller's thread; waits, and everything that uses a connection, run in trio's thread.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +20,7 @@ from chunkwire.origin.scenarios import Ending
 from chunkwire.server.refusal import Refusal
 from chunkwire.testing.answers import check_content
 from chunkwire.testing.hands import ENDS, Act, HandwrittenResponse, read_action
-from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Step, naming, read_steps
+from chunkwire.testing.steps import KINDS, ByHand, ContentStep, Octets, Step, naming, read_steps
 from chunkwire.wire.errors import LocalError, missing_package
 from chunkwire.wire.jsontext import load_json
 from chunkwire.wire.nearest import expected_one_of, refuse_unknown
@@ -27,7 +28,7 @@ from chunkwire.wire.nearest import expected_one_of, refuse_unknown
 MAX_RUNS: Final = 1000  # at once
 MAX_RESPONSES: Final = 1000  # of one run
 MAX_REQUESTS: Final = 1000  # kept of one run; tests that send more are benchmarks
-MAX_BODY_OCTETS: Final = 32 << 20  # of one request: as long as the mock of language models takes
+MAX_BODY_OCTETS: Final = 32 << 20  # of one request; the mocks of language models have the same limit
 MAX_WAIT_S: Final = 60.0  # of one wait
 WAIT_S: Final = 5.0  # of a wait that names no timeout
 _WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
@@ -39,7 +40,7 @@ class RunFailed(AssertionError):
 
 
 class FieldsByName(dict[str, str]):
-    """Values by the name of their field, in lower case; found by the name in any case."""
+    """Values by the name of their field, in lower case; `[]`, `in` and `get` find a name in any case."""
 
     def __missing__(self, name: str) -> str:
         if name == name.lower():
@@ -59,11 +60,12 @@ class RunRequest:
     """A request that a run was sent.
 
     Attributes:
-        target: path and query under the run's base URL.
+        target: path and query under the run's base URL, with the leading "/".
         fields: its field lines, in their order.
         body: its content.
         messages: received on a WebSocket.
         note: why the request was not expected; "" if it was.
+        number: among all requests of the run, from 1.
     """
 
     method: str
@@ -72,6 +74,7 @@ class RunRequest:
     body: bytes = field(default=b"", repr=False)
     messages: list[str | bytes] = field(default_factory=list, repr=False)
     note: str = ""
+    number: int = field(default=0, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
@@ -83,7 +86,7 @@ class RunRequest:
 
     @property
     def headers(self) -> FieldsByName:
-        """The fields by name; those of one name are joined by a comma (RFC 9110 §5.3)."""
+        """The fields by name; those of one name are joined by ", " (RFC 9110 §5.3)."""
         joined = FieldsByName()
         for name, value in self.fields:
             before = joined.get(name)
@@ -99,13 +102,15 @@ class RunRequest:
         return load_json(self.body)
 
     def as_message(self) -> dict[str, object]:
-        """Return the request as a JSON object of the control path; WebSocket messages of octets are in base64."""
+        """Return the request as a JSON object of the control path; a WebSocket message is a text, or an object."""
         body: dict[str, object]
         try:
             body = {"body": self.body.decode()}
         except UnicodeDecodeError:
             body = {"body_b64": base64.b64encode(self.body).decode()}
-        messages = [each if isinstance(each, str) else base64.b64encode(each).decode() for each in self.messages]
+        messages = [
+            each if isinstance(each, str) else {"octets_b64": base64.b64encode(each).decode()} for each in self.messages
+        ]
         sockets = {"messages": messages} if messages else {}
         return {"method": self.method, "target": self.target, "fields": self.fields, **body, **sockets}
 
@@ -115,8 +120,8 @@ class ServedRun:
 
     Attributes:
         id: the last segment of its base URL.
-        hands: the responses by hand, by number.
-        stalls: the responses with a stall, which a test can wait for.
+        hands: the responses by hand, by their index in `steps`.
+        stalls: the responses with a stall, by index; a test can wait for their clients in a run without hands.
         requests: in the order in which they were complete.
     """
 
@@ -128,10 +133,12 @@ class ServedRun:
         self.stalls = {number: HandwrittenResponse() for number, step in enumerate(steps) if _is_stall(step)}
         self.requests: list[RunRequest] = []
         self._taken = 0
+        self._came = 0
+        self._waited: Counter[str] = Counter()
         self._repeats = repeats
 
     def take(self) -> tuple[int, Step] | None:
-        """Return the number and step of the next response; None if all have been used and the last is not repeated."""
+        """Return the index and step of the next response; None if there is none left, and the last is not repeated."""
         if self._taken < len(self.steps):
             self._taken += 1
         elif not self._repeats or not self.steps:
@@ -139,7 +146,9 @@ class ServedRun:
         return self._taken - 1, self.steps[self._taken - 1]
 
     def note(self, request: RunRequest) -> None:
-        """Keep a request; of those that were not expected, also one beyond the most that are kept."""
+        """Keep a request, up to `MAX_REQUESTS`, and then one that was not expected, so that `failures` reports it."""
+        self._came += 1
+        request.number = self._came
         if len(self.requests) < MAX_REQUESTS or (request.note and not self.requests[-1].note):
             self.requests.append(request)
 
@@ -148,14 +157,14 @@ class ServedRun:
         steps = [f"response {number}: {step}" for number, step in enumerate(self.steps, 1)]
         never = [f"never asked for: {step}" for step in steps[self._taken :]]
         odd = [
-            f"not expected: request {number}: {request} ({request.note})"
-            for number, request in enumerate(self.requests, 1)
+            f"not expected: request {request.number}: {request} ({request.note})"
+            for request in self.requests
             if request.note
         ]
         return never + odd
 
     def act(self, message: Mapping[str, object], post: Callable[[Callable[[], object]], object]) -> None:
-        """Carry out a message that does not wait, on the first response by hand that has not been ended.
+        """Carry out a message that does not wait; it is about the first response by hand without an end.
 
         Args:
             post: runs a function in trio's thread.
@@ -179,25 +188,29 @@ class ServedRun:
         what, timeout = str(message["do"]), message.get("timeout", WAIT_S)
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
             raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
-        hand = self._stall() if self.stalls and not self.hands and what != "wait_acked" else self._hand(what)
-        with trio.move_on_after(timeout):
+        is_of_stall = self.stalls and not self.hands and what != "wait_acked"
+        hand = self._stall(what) if is_of_stall else self._hand(what)
+        with trio.move_on_after(timeout) as scope:
             match what:
                 case "wait_request":
-                    return await hand.asked.wait()
+                    await hand.asked.wait()
                 case "wait_client_gone":
-                    return await hand.gone.wait()
+                    await hand.gone.wait()
                 case _:
-                    return await hand.wait_acked()
-        raise RunFailed(self._late(what, hand, timeout))
+                    await hand.wait_acked()
+        if scope.cancelled_caught:
+            raise RunFailed(self._late(what, hand, timeout))
+        self._waited[what] += 1
 
     def stop(self) -> None:
-        """Cut the responses by hand that have not been ended; call it in trio's thread."""
+        """Cut the responses by hand that are not complete; call it in trio's thread."""
         for hand in self.hands.values():
             hand.stop()
 
-    def _stall(self) -> HandwrittenResponse:
-        """Return the first response with a stall whose client has not left, else the last one."""
-        return next((each for each in self.stalls.values() if not each.gone.is_set()), [*self.stalls.values()][-1])
+    def _stall(self, what: str) -> HandwrittenResponse:
+        """Return the stall that the next wait of a kind is about: the first one for the first wait, and so on."""
+        stalls = list(self.stalls.values())
+        return stalls[min(self._waited[what], len(stalls) - 1)]
 
     def _hand(self, what: str) -> HandwrittenResponse:
         if not self.hands:
@@ -215,12 +228,13 @@ class ServedRun:
         if what == "wait_client_gone":
             return f"{what}: the client has not left within {timeout:g} s"
         left = hand.unacked()
-        return (
-            f"{what}: {'not all is written' if left is None else f'{left} octets are on their way'} after {timeout:g} s"
-        )
+        state = "not all is written" if left is None else f"{left} octets are on their way"
+        return f"{what}: {state} after {timeout:g} s"
 
 
 def _is_stall(step: Step) -> bool:
+    if isinstance(step, Octets):
+        return step.ending is Ending.HOLD
     return isinstance(step, ContentStep) and step.fault is not None and step.fault.ending is Ending.HOLD
 
 
@@ -251,6 +265,8 @@ class Runs:
         """
         if self.is_closed:
             raise LocalError("the origin is closed: no run can begin")
+        if len(self._runs) >= MAX_RUNS:
+            raise LocalError(f"expected at most {MAX_RUNS} runs at once: end some")
         if not isinstance(message, Mapping):
             raise LocalError(f"expected a run as an object, got {message!r:.40}")
         refuse_unknown(message, _MEMBERS)
@@ -267,8 +283,8 @@ class Runs:
             if isinstance(step, ContentStep):
                 with naming(f"response {number}"):
                     check_content(kind, step)
-        if len(steps) > MAX_RESPONSES or len(self._runs) >= MAX_RUNS:
-            raise LocalError(f"expected at most {MAX_RUNS} runs at once, of at most {MAX_RESPONSES} responses")
+        if len(steps) > MAX_RESPONSES:
+            raise LocalError(f"responses: expected at most {MAX_RESPONSES}, got {len(steps)}")
         if repeats and (not steps or isinstance(steps[-1], ByHand)):
             raise LocalError("repeats: expected a last response that is not written by hand")
         run = ServedRun(kind, steps, repeats=repeats)
@@ -286,7 +302,7 @@ class Runs:
         return self._runs[name]
 
     def end(self, run: ServedRun) -> list[str]:
-        """End a run, and return its deviations; the caller must stop its responses by hand."""
+        """End a run, and return its deviations; the caller must call the run's `stop` in trio's thread."""
         self._runs.pop(run.id, None)
         return run.failures()
 

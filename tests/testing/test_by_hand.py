@@ -13,7 +13,10 @@ import trio
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Text
 from chunkwire.llm.question import Message, Question
-from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, stall, status
+from chunkwire.origin.scenarios import Ending
+from chunkwire.testing import Origin, OriginRun, RunFailed, by_hand, octets, stall, status
+from chunkwire.testing.runs import ServedRun
+from chunkwire.testing.steps import Octets
 from chunkwire.wire.errors import LocalError
 from tests.peers.plain import Wire, dialled
 from tests.testing.test_runs import refusal
@@ -171,6 +174,25 @@ def test_a_departure_is_waited_for_during_a_stall_too(origin: Origin) -> None:
         with pytest.raises(RunFailed, match=r"^wait_client_gone: the client has not left"):
             run.wait_client_gone(timeout=0.01)
     run.wait_client_gone()
+
+
+async def test_each_wait_is_about_the_next_stall_also_if_its_client_has_left_before() -> None:
+    run = ServedRun("text", [Octets((b"",), Ending.HOLD)] * 2, repeats=False)
+    run.stalls[0].gone.set()
+    await run.wait({"do": "wait_client_gone"})
+    with pytest.raises(RunFailed, match="no request came"):
+        await run.wait({"do": "wait_client_gone", "timeout": 0.01})
+    run.stalls[1].gone.set()
+    for _ in range(2):  # the second is beyond the last stall: about that one
+        await run.wait({"do": "wait_client_gone"})
+
+
+def test_octets_that_end_in_silence_are_a_stall(origin: Origin) -> None:
+    run = origin.text(octets(b"HTTP/1.1 200 OK\r\n\r\nhalf", end="hold"))
+    with asking(run):
+        run.wait_request()
+    run.wait_client_gone()
+    run.end()
 
 
 def test_only_a_run_with_a_response_by_hand_can_be_written(origin: Origin) -> None:

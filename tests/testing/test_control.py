@@ -95,7 +95,7 @@ def test_requests_to_it_have_their_octets(control: str) -> None:
         (b"no json", "expected JSON, got 'no json'"),
         (b"[" * 100_000, "expected JSON, got "),
         (b"7", "expected a JSON object, got '7'"),
-        ({"kind": "sse", "responses": ["a"] * 1001}, "expected at most 1000 runs at once, of at most 1000 responses"),
+        ({"kind": "sse", "responses": ["a"] * 1001}, "responses: expected at most 1000, got 1001"),
     ],
 )
 def test_a_message_that_is_wrong_is_one_line(control: str, message: object, line: str) -> None:

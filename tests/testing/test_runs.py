@@ -181,13 +181,20 @@ def test_the_end_lists_what_was_never_asked_for_and_what_was_not_expected(origin
 
 def test_a_request_that_was_not_expected_fails_the_run_however_many_came_before() -> None:
     run = ServedRun("sse", [], repeats=True)
-    for _ in range(MAX_REQUESTS):
+    for _ in range(MAX_REQUESTS + 1):
         run.note(RunRequest("GET", "/", ()))
-    run.note(RunRequest("GET", "/", ()))
     assert (len(run.requests), run.failures()) == (MAX_REQUESTS, [])
     for _ in range(2):
         run.note(RunRequest("GET", "/more", (), note="all responses of the run were given (1)"))
-    assert run.failures() == ["not expected: request 1001: GET /more (all responses of the run were given (1))"]
+    assert run.failures() == ["not expected: request 1002: GET /more (all responses of the run were given (1))"]
+
+
+def test_the_path_of_a_request_for_the_base_url_with_a_query_is_a_slash(origin: Origin) -> None:
+    run = origin.text(["a", "b"])
+    fetch(f"{run.url}?x=1")
+    fetch(f"{run.url}/?x=1")
+    run.end()
+    assert [(each.target, each.path) for each in run.requests] == [("/?x=1", "/")] * 2
 
 
 def test_one_request_too_many_is_refused_with_a_status_that_nobody_repeats(origin: Origin) -> None:

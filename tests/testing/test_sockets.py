@@ -35,6 +35,7 @@ async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) ->
         await client.send(CloseConnection(1000))
         await run.wait_client_gone_async()
     assert run.requests[0].messages == ["hello", b"\xff"]
+    assert run.requests[0].as_message()["messages"] == ["hello", {"octets_b64": "/w=="}]
     run.end()
 
 
