@@ -25,7 +25,7 @@ class Refusal(ChunkwireError):
     """
 
     def __init__(self, status: int, rule: str, message: str, *, fields: tuple[Field, ...] = (), hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(escaped(message))  # one line, whatever of the request it quotes
         self.status = status
         self.rule = rule
         self.fields = fields

@@ -1,8 +1,8 @@
-"""Encode frames.
+"""Encode frames: the chunks of a body, and its end.
 
 The rule here: the scanner with default limits accepts each encoded frame; only its budget for overhead, which is of the
-whole body, is not counted here. A mistake of the caller (an empty write, a line break in a field) raises instead. What
-this module must not know: who receives the octets, and when.
+whole body, is not counted here. A mistake of the caller (an empty write, a line break in a field) raises `LocalError`.
+What this module must not know: who receives the octets, and when.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def encode_chunk(data: bytes | bytearray | memoryview, ext: bytes = b"") -> byte
         ext: a chunk-ext with its leading ";", such as b";t=4", or b"" for none.
 
     Raises:
-        LocalError: data is empty or not octets, or ext is not a chunk-ext.
+        LocalError: data is empty or not octets, or ext is not a chunk-ext or longer than the default limits allow.
     """
-    if not data:
-        raise LocalError("expected chunk-data, got no octets (an empty chunk would end the body)")
-    if ext:
-        _check_ext(ext)
     if type(data) is not bytes:
         data = _octets(data)
+    if not data:
+        raise LocalError("expected chunk-data, got no octets (an empty chunk would end the body)")
+    if ext != b"":
+        _check_ext(ext)
     return b"%x%b\r\n%b\r\n" % (len(data), ext, data)
 
 
@@ -48,10 +48,10 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
         ext: as for `encode_chunk`.
 
     Raises:
-        LocalError: a malformed name or value, a field that must not be a trailer (RFC 9110 §6.5.1), more than the
-            default limits allow, or an ext that is not a chunk-ext.
+        LocalError: a malformed name or value, a field that must not be a trailer (RFC 9110 §6.5.1), more fields or
+            octets than the default limits allow, or an ext that `encode_chunk` refuses.
     """
-    if ext:
+    if ext != b"":
         _check_ext(ext)
     lines = [_field_line(field) for field in trailers]
     section = b"".join(lines)
@@ -63,7 +63,11 @@ def encode_last_chunk(trailers: Iterable[tuple[bytes, bytes]] = (), ext: bytes =
 
 
 def _octets(data: object) -> bytes:
-    """Return data as octets; `bytes` would also accept a number and a list of small numbers."""
+    """Return data as octets, which `len` counts: that of a memoryview counts its items, which may be wider.
+
+    Raises:
+        LocalError: another type; `bytes` would also convert a number, or a list of small numbers.
+    """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise LocalError(f"expected chunk-data in octets (bytes), got {type(data).__name__}")
     return bytes(data)
@@ -79,7 +83,7 @@ def _check_ext(ext: bytes) -> None:
 
 
 def _field_line(field: tuple[bytes, bytes]) -> bytes:
-    if [type(part) for part in field] != [bytes, bytes]:
+    if not isinstance(field, tuple | list) or [type(part) for part in field] != [bytes, bytes]:
         raise LocalError(f"expected each trailer as a pair of octet strings (bytes), got {field!r:.80}")
     name, value = field
     if not _FIELD_NAME.fullmatch(name):

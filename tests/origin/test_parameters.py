@@ -104,3 +104,16 @@ def test_more_parameters_than_the_limit_are_refused() -> None:
     assert len(Query(b"&".join(256 * [b"a=1"])).pairs) == 256
     with pytest.raises(Refusal, match="at most 256 parameters"):
         Query(b"&".join(257 * [b"a=1"]))
+    assert Query(300 * b"&").pairs == ()
+
+
+def test_octets_that_are_not_encoded_are_utf_8_too() -> None:
+    """Fails where the form that `curl -d q=Grüße` sends is taken for ISO 8859-1."""
+    query = Query("q=Grüße&n=%C3%BC".encode())
+    assert (query.text("q"), query.text("n"), query.octets("q")) == ("Grüße", "ü", "Grüße".encode())
+
+
+def test_a_refusal_is_one_line_whatever_name_it_quotes() -> None:
+    with pytest.raises(Refusal) as caught:
+        Query(b"a%0Ab=1").refuse_unknown(frozenset(), "/x")
+    assert str(caught.value) == r"a\nb: not a parameter of /x, which has no parameters"

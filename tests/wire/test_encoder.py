@@ -76,7 +76,7 @@ def test_trailers_are_limited_as_in_the_scanner() -> None:
         encode_last_chunk([(b"a", b"b" * 8188)])
 
 
-@pytest.mark.parametrize("data", ["hello", 5, [104, 105]])
+@pytest.mark.parametrize("data", ["hello", 5, [104, 105], "", 0, None])
 def test_what_is_no_octets_is_refused_by_the_name_of_its_type(data: Any) -> None:
     name = type(data).__name__
     with pytest.raises(LocalError, match=f"expected chunk-data in octets .bytes., got {name}"):
@@ -87,4 +87,9 @@ def test_what_is_no_octets_is_refused_by_the_name_of_its_type(data: Any) -> None
     for trailer in trailers:
         with pytest.raises(LocalError, match="expected each trailer as a pair of octet strings"):
             encode_last_chunk([trailer])
+    with pytest.raises(LocalError, match="expected each trailer as a pair of octet strings"):
+        encode_last_chunk([data])
+    with pytest.raises(LocalError, match="expected a chunk-ext in octets"):
+        encode_last_chunk(ext=data)
     assert encode_chunk(memoryview(b"hello")) == encode_chunk(b"hello")
+    assert encode_chunk(memoryview(b"hello!!!").cast("I")) == encode_chunk(b"hello!!!")
