@@ -1,7 +1,7 @@
-"""What OpenAI's chat completions and responses share: keys, errors, roles, schemas, log probabilities.
+"""What two of OpenAI's APIs, Chat Completions and Responses, share: keys, errors, roles, schemas, log probabilities.
 
-The rule here: an error is `{"error": {"message", "type", "param", "code"}}`; a table gives type and code by kind, and
-`server_error` is for the kinds that it does not have.
+The rule here: the body of an error is `{"error": {"message", "type", "param", "code"}}`, where `param` is null; a table
+has type and code for some kinds of errors, and `server_error` is the type of the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TYPE_AND_CODE: Final[Mapping[ErrorKind, tuple[str, str | None]]] = {
     ErrorKind.FORBIDDEN: ("permission_error", None),
     ErrorKind.NOT_FOUND: ("invalid_request_error", "model_not_found"),
     ErrorKind.TOO_LARGE: ("invalid_request_error", "context_length_exceeded"),
-    ErrorKind.RATE_LIMIT: ("requests", "rate_limit_exceeded"),
+    ErrorKind.RATE_LIMIT: ("requests", "rate_limit_exceeded"),  # the type is what the limit counts
     ErrorKind.TIMEOUT: ("timeout_error", None),
     ErrorKind.OVERLOADED: ("service_unavailable_error", "server_is_overloaded"),
 }
@@ -31,13 +31,13 @@ CHAT_ROLES: Final[Mapping[str, Role]] = {**ROLES, "tool": "tool", "function": "t
 
 
 def error_object(error: ProviderError) -> dict[str, object]:
-    """Return the object under `error` in a body, and in a chat stream."""
+    """Return the object under `error` in the body of an error response, and in a stream of Chat Completions."""
     kind, code = _TYPE_AND_CODE.get(error.kind, _SERVER)
     return {"message": error.message, "type": kind, "param": None, "code": code}
 
 
 def code_of(error: ProviderError) -> str:
-    """Return the code of an error in a responses stream, where it is never null."""
+    """Return the code of an error in a stream of Responses, where it is never null."""
     kind, code = _TYPE_AND_CODE.get(error.kind, _SERVER)
     return code or kind
 
@@ -45,13 +45,13 @@ def code_of(error: ProviderError) -> str:
 class OpenAIDialect(Dialect):
     """The common part of both APIs."""
 
-    default_base = b"/v1"  # of requests that are sent; the SDK's base_url ends in it
+    default_base = b"/v1"  # path of the requests that we send, as in the SDK's base_url
     request_fields = ((b"accept", JSON),)
-    key_field = b"api-key"  # Azure's
+    key_field = b"api-key"  # Azure's; OpenAI's own is a bearer token
     request_id_field = b"x-request-id"
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
-        """Return the body of a refusal."""
+        """Return the body of an error response; `status` is not in it."""
         return {"error": error_object(error)}
 
 
@@ -62,7 +62,7 @@ def message_of(item: object, where: str, roles: Mapping[str, Role] = ROLES) -> M
         where: its place in the body, for the error.
 
     Raises:
-        RequestRefused: its role is not one of `roles`.
+        RequestRefused: its role is not one of `roles`. Content of another form is no error: its text is "".
     """
     role = roles.get(text_at(item, "role"))
     if role is None:
@@ -71,13 +71,13 @@ def message_of(item: object, where: str, roles: Mapping[str, Role] = ROLES) -> M
 
 
 def schema_of(answer_format: object, *path: str) -> object:
-    """Return the JSON Schema that the answer must fit, {} for any object, None for a text.
+    """Return the JSON Schema of an answer; {} here stands for any object, None for a text, also without a `type`.
 
     Args:
-        path: of the schema in the format.
+        path: the keys that lead to the schema in the format.
 
     Raises:
-        RequestRefused: another format, or one without its schema.
+        RequestRefused: the type is another one, or the schema is missing.
     """
     match text_at(answer_format, "type"):
         case "" | "text":
@@ -91,7 +91,7 @@ def schema_of(answer_format: object, *path: str) -> object:
 
 
 def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool = False) -> dict[str, object] | None:
-    """Return the member `logprobs` of a choice in chat completions, None where the question asks for none."""
+    """Return the member `logprobs` of a choice in Chat Completions; None if the question does not ask for it."""
     found = token_logprobs(tokens, question)
     if found is None:
         return None
@@ -99,9 +99,9 @@ def logprobs_of(tokens: Sequence[str], question: Question, *, is_refusal: bool =
 
 
 def token_logprobs(tokens: Sequence[str], question: Question) -> list[dict[str, object]] | None:
-    """Return made-up log probabilities of each token and of its alternatives; None where the question asks for none.
+    """Return made-up log probabilities of each token and its alternatives; None if the question does not ask for them.
 
-    The first alternative is the token itself.
+    The first alternative is the token itself. A question may ask for log probabilities with 0 alternatives.
     """
     if question.top_logprobs is None:
         return None
@@ -117,12 +117,15 @@ def _logprob(token: str, rank: int) -> dict[str, object]:
 
 
 def logprob(rank: int) -> float:
-    """Return the made-up log probability of a token: the chosen one has rank 0."""
-    return -0.1 - rank
+    """Return the made-up natural logarithm of a token's probability; the chosen token has rank 0.
+
+    The probabilities of all ranks add up to less than 1.
+    """
+    return -0.1 - 3 * rank
 
 
 def top_logprobs_of(body: object) -> int:
-    """Return how many alternatives to list for each token, 0 where the body does not say.
+    """Return how many alternatives a body asks for, 0 by default; whether it asks for log probabilities is the API's.
 
     Raises:
         RequestRefused: no whole number from 0 to `MAX_TOP_LOGPROBS`.

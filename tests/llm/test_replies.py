@@ -1,6 +1,7 @@
 """Whole responses: answers in one JSON body, and errors before any stream."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ import pytest
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import ErrorKind, ProviderError
 from chunkwire.llm.dialect import Dialect
+from chunkwire.llm.openai import MAX_TOP_LOGPROBS, logprob
 from tests.llm.answers import ASKED, CALL, CALLING, FAILING, HELLO
 
 WHOLE = replace(ASKED, is_stream=False)
@@ -174,3 +176,9 @@ def test_geminis_array_form_wraps_its_error() -> None:
     inner = DIALECTS["gemini"].write_error(ProviderError(ErrorKind.NOT_FOUND, "no model"))
     error = DIALECTS["gemini"].read_error(inner.status, inner.fields, b"[" + inner.body + b"\n]\n")
     assert error == ProviderError(ErrorKind.NOT_FOUND, "no model", 404)
+
+
+def test_the_made_up_probabilities_of_a_token_and_its_alternatives_fall_and_add_up_to_less_than_one() -> None:
+    found = [math.exp(logprob(rank)) for rank in range(MAX_TOP_LOGPROBS)]
+    assert found == sorted(found, reverse=True)
+    assert sum(found) < 1
