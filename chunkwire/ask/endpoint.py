@@ -1,6 +1,7 @@
 """The resources of the answer endpoint: `/ask` and `/providers`, and those of OpenAI's form.
 
-The rule here: which response a request gets. `responses` writes streams and failed answers, this module whole bodies.
+The rule here: which response a request gets. This module writes the whole bodies; `responses` writes streams, and the
+status of an answer that failed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from chunkwire.server.routes import Resource
 
 
 def ask_resources(answers: Answers) -> tuple[Resource, ...]:
-    """Return all resources of the endpoint."""
+    """Return the resources that ask these answers' providers, and the one that lists the providers."""
     return (
         Resource(
             "/ask",
             partial(_ask, answers),
-            "the answer to q, token by token; stream=false, format=jsonl, session=ID, or a WebSocket",
+            "the answer to q, token by token; takes stream=false, format=jsonl, session=ID; or over a WebSocket",
             "'{origin}/ask?q=Say+hello'",
             methods=("GET", "POST"),
             parameters=PARAMETERS,
@@ -55,12 +56,13 @@ async def _list_providers(answers: Answers, request: IncomingRequest, response: 
 
 
 async def _ask(answers: Answers, request: IncomingRequest, response: Responder) -> None:
-    if request.head.method == b"HEAD":
+    if request.head.method == b"HEAD":  # nothing is asked: the fields are those of the default form
         await response.fixed(200, ((b"Content-Type", SseFormat.content_type),))
         return
     refuse_foreign_page(request)
     if request.head.get(b"last-event-id"):
-        await response.fixed(204)  # an EventSource that reconnects, after its answer or a break: do not ask again
+        # An EventSource that reconnects, after its answer or a break: do not ask again. Other clients do not send it.
+        await response.fixed(204)
         return
     if asks_for_websocket(request):
         await converse(answers, request, response)
@@ -68,7 +70,7 @@ async def _ask(answers: Answers, request: IncomingRequest, response: Responder) 
     try:
         asked = await read_request(request)
     except Refusal as refusal:
-        entry = answers.refuse(request, "-", refusal)
+        entry = answers.refuse(request, "-", refusal)  # "-": its form is not known
         await response.fixed(refusal.status, (JSON, NO_STORE), json_body({"error": entry.error_json()}))
         return
     entry = answers.entry(request, form=asked.answer_form, session=asked.session)
@@ -78,15 +80,15 @@ async def _ask(answers: Answers, request: IncomingRequest, response: Responder) 
     else:
         form = JsonLinesFormat() if asked.answer_form == "jsonl" else SseFormat(entry.id)
         is_early = asked.answer_form == "sse" and wants_events(request)
-        refuse = partial(_refuse, response, entry)
-        write = partial(write_stream, response, entry, form, answers.settings.keep_alive, is_early, refuse)
+        fail = partial(_fail, response, entry)
+        write = partial(write_stream, response, entry, form, answers.settings.keep_alive, is_early, fail)
     await answers.answer(asked, entry, write, response.wait_departure)
 
 
 async def _write_whole(response: Responder, entry: AuditEntry, channel: AnswerChannel) -> None:
-    calls = await gather(channel, entry)
+    calls = await gather(channel, entry)  # sets `entry.error`
     if entry.error is not None:
-        await _refuse(response, entry, text=channel.text)
+        await _fail(response, entry, text=channel.text)
         return
     content: dict[str, object] = {"text": channel.text, **entry.summary()}
     if calls:
@@ -95,6 +97,6 @@ async def _write_whole(response: Responder, entry: AuditEntry, channel: AnswerCh
         await response.fixed(200, (JSON, NO_STORE), json_body(content))
 
 
-async def _refuse(response: Responder, entry: AuditEntry, *, text: str = "") -> None:
+async def _fail(response: Responder, entry: AuditEntry, *, text: str = "") -> None:
     """Respond with an error; `text` is the part of the answer that had come."""
     await respond_error(response, entry, {"error": entry.error_json(), **({"text": text} if text else {})})

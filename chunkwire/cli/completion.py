@@ -1,4 +1,4 @@
-"""`chunkwire completion SHELL`: a script that completes verbs, flags and files, by the package shtab."""
+"""`chunkwire completion SHELL`: print a script that completes verbs, flags and files; the package shtab writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chunkwire.wire.errors import LocalError, missing_package
 
 SHELLS = ("bash", "zsh", "tcsh")
 _FILE: Final = re.compile(r"FILE|RECORDING|HAND-IN|jsonl")
-"""What the name of a value has in it where the value may be a file."""
+"""Found in the metavar of an argument whose value may be a file. Every such argument has a metavar."""
 SUMMARY = "a script with which a shell completes verbs, flags and files"
 EPILOG = """\
 needs the package shtab: pip install shtab
@@ -22,7 +22,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the shell."""
+    """Add the argument SHELL."""
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
 
 
@@ -42,8 +42,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """Return one parser of all verbs, for shtab; the command line uses a parser for each verb."""
-    from chunkwire.cli.main import VERBS, module_of
+    """Return one parser of all verbs, as shtab needs it; the command line makes only that of the verb that is given.
+
+    Raises:
+        ImportError: shtab is not installed.
+    """
+    from chunkwire.cli.main import VERBS, module_of  # here, as `main` imports this module
 
     parser = argparse.ArgumentParser(prog="chunkwire")
     verbs = parser.add_subparsers()
@@ -59,7 +63,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _add(verbs: argparse._SubParsersAction[argparse.ArgumentParser], word: str, name: str) -> None:
-    """Add the parser of "VERB" or "VERB SUBVERB"; its last word is `word`."""
+    """Add to `verbs` the parser of `name`, which is "VERB" or "VERB SUBVERB", under `word`, the last word of it."""
     import shtab
 
     from chunkwire.cli.main import module_of, verb_parser
@@ -68,9 +72,11 @@ def _add(verbs: argparse._SubParsersAction[argparse.ArgumentParser], word: str, 
     parser = verb_parser(name, module)
     for action in parser._actions:
         if any(_FILE.search(value) for value in _names_of_values(action)):
-            setattr(action, "complete", shtab.FILE)  # noqa: B010  an attribute of shtab's
+            setattr(action, "complete", shtab.FILE)  # noqa: B010  shtab reads this attribute
     verbs.add_parser(word, help=module.SUMMARY, parents=[parser], add_help=False)
 
 
 def _names_of_values(action: argparse.Action) -> tuple[str, ...]:
-    return (action.metavar,) if isinstance(action.metavar, str) else action.metavar or ()
+    if isinstance(action.metavar, str):
+        return (action.metavar,)
+    return action.metavar or ()
