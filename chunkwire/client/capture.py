@@ -116,12 +116,8 @@ class CaptureReader:
         """Decide what begins with the held octets, between two messages; False if more octets are needed."""
         known = name_protocol(self._held) if self._has_no_message else None
         may_be_named = self._has_no_message and not is_last and len(self._held) < MAX_NAME_OCTETS
-        found = sniff(
-            self._held,
-            may_be_chunked=self._is_headless,
-            is_lenient=self._limits.allow_padding,
-            is_last=is_last,
-        )
+        is_lenient = self._limits.allow_padding
+        found = sniff(self._held, may_be_chunked=self._is_headless, is_lenient=is_lenient, is_last=is_last)
         is_http_1 = found is Beginning.RESPONSE and self._held[5:6] == b"1"  # `known` may be another version of HTTP
         if known is not None and not is_http_1:
             self._refuse(f"expected an HTTP/1.1 message, got {known}", self._held)
@@ -239,8 +235,8 @@ class CaptureReader:
         if method == b"CONNECT" and response.status < 300:
             framing = Framing(BodyKind.NONE)  # a tunnel: what follows belongs to no message
         message.completion = Completion.of(response)
-        media_type = (response.get(b"content-type") or b"").partition(b";")[0].strip().lower()
-        message.may_miss_body = media_type != b"message/http"
+        media_type, _, _ = (response.get(b"content-type") or b"").partition(b";")
+        message.may_miss_body = media_type.strip().lower() != b"message/http"
         return framing
 
     def _begin_body(self, message: CapturedMessage, framing: Framing) -> bool:
@@ -257,7 +253,7 @@ class CaptureReader:
         assert scanner is not None
         is_open = isinstance(scanner, CloseScanner)
         limit, is_whole = len(self._held), False
-        if message.may_miss_body and (is_open or not scanner.wire_octets):
+        if message.may_miss_body and (is_open or not scanner.wire_octets):  # else, `_scan_framed` looks for heads
             limit, is_whole = find_status_line(self._held)
         if limit == 0 and not scanner.wire_octets:
             if is_whole:
@@ -352,7 +348,7 @@ class CaptureReader:
         if error.rule is Rule.CHUNK_SIZE and len(rest) < len(_HTTP) and _HTTP.startswith(rest) and not self._is_over:
             return False
         if error.rule is Rule.CHUNK_SIZE and rest.startswith(_HTTP):
-            self._held, half = rest, self._held.removesuffix(rest)  # `half`: digits of a size line that was cut
+            half, self._held = self._held.removesuffix(rest), rest  # `half`: digits of a size line that was cut
             expected = f"expected a size line at {error.offset}, got the head of another message"
             self._end_message("cut", expected + message.chunk.doubt(), half)
             return True

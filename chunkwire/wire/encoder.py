@@ -82,7 +82,7 @@ def _check_ext(ext: bytes) -> None:
         raise LocalError(f"expected a chunk-ext of at most {DEFAULT_LIMITS.max_ext_octets} octets, got {len(ext)}")
 
 
-def _field_line(field: tuple[bytes, bytes]) -> bytes:
+def _field_line(field: object) -> bytes:
     if not isinstance(field, tuple | list) or [type(part) for part in field] != [bytes, bytes]:
         raise LocalError(f"expected each trailer as a pair of octet strings (bytes), got {field!r:.80}")
     name, value = field
