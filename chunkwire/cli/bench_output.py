@@ -15,7 +15,7 @@ from chunkwire.cli.bench_turns import Bench
 from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.main import version
 from chunkwire.cli.output_files import write_asked
-from chunkwire.cli.terminal import result_printed, say, width_of
+from chunkwire.cli.terminal import result_printed, say, terminal_width
 from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed_lines, streams_line
@@ -122,8 +122,7 @@ def show(result: BenchResult, options: argparse.Namespace, until: Precision | No
     elif options.format == "go":
         print(*go_lines(result), sep="\n")
     elif is_text_shown(result, options):
-        width = width_of(sys.stdout) if sys.stdout.isatty() else None  # lines of a pipe do not break
-        print(*lines(result, width=width, until=until), sep="\n")
+        print(*lines(result, width=terminal_width(sys.stdout), until=until), sep="\n")
 
 
 def is_text_shown(result: BenchResult, options: argparse.Namespace) -> bool:

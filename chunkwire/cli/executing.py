@@ -74,7 +74,6 @@ class Companions:
                 nursery.cancel_scope.cancel()
 
     async def _serve_control(self, nursery: trio.Nursery) -> str:
-        """Serve the control path, and return its URL."""
         serving = partial(serve, self._control_address, self._control.resources())
         (address,) = await nursery.start(serving, name="control path")
         url = f"{_url_of(address, 'http')}/{self._control.token}"

@@ -18,7 +18,7 @@ from chunkwire.cli.flags import refuse_flags_for_urls
 from chunkwire.cli.main import report, version
 from chunkwire.cli.output_files import check_outputs, files_read, lines_to, write_asked
 from chunkwire.cli.stopping import StopSignal
-from chunkwire.cli.terminal import paint_of, progress, result_printed, say, width_of
+from chunkwire.cli.terminal import paint_of, progress, result_printed, say, terminal_width
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.record.values import Record, to_json
 from chunkwire.tools.capture.load import load_exchanges
@@ -92,7 +92,7 @@ async def probe(options: argparse.Namespace) -> int:
             return code
     if not options.json:
         for line in differences(found):
-            print(*wrapped("", line, _width()), sep="\n")
+            print(*wrapped("", line, terminal_width(sys.stdout)), sep="\n")
     return next((code for code in codes if code), ExitCode.OK)
 
 
@@ -116,7 +116,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
         if is_shown and (hops or not stop.code):
             _show(result, options, code)
         if is_shown and captured and not (options.json or options.gate):
-            print(*frame_lines(captured, hops, _width()), sep="\n")
+            print(*frame_lines(captured, hops, terminal_width(sys.stdout)), sep="\n")
     if stop.code and not options.quiet:
         say("stopped: the hops asked so far" if hops else "stopped before a hop was judged")
     if not stop.code:
@@ -288,7 +288,6 @@ def _named(sources: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
-    """Print the result."""
     if options.github:
         for line in github_lines(result, is_gate=options.gate):
             print(line)
@@ -297,18 +296,13 @@ def _show(result: ProbeResult, options: argparse.Namespace, code: int) -> None:
     elif options.gate:
         lines = iter([gate_line(result, is_passed=code == ExitCode.OK)])
     else:
-        lines = lines_of(result, paint_of(options), width=_width(), is_verbose=bool(options.verbose))
+        lines = lines_of(result, paint_of(options), width=terminal_width(sys.stdout), is_verbose=bool(options.verbose))
     for line in lines:
         print(line)
     if result.is_empty and code == ExitCode.TIMEOUT and not (options.json or options.gate):
         print("nothing was measured: no frame came")
     elif code == ExitCode.TIMEOUT and not (options.json or options.gate):
         print("undecided, so the exit code is 28 (1 with --strict)")
-
-
-def _width() -> int | None:
-    """Return the columns of a terminal; None for a pipe, since what reads that wants whole lines."""
-    return width_of(sys.stdout) if sys.stdout.isatty() else None
 
 
 def exit_code(result: ProbeResult, *, is_strict: bool, is_gate: bool) -> ExitCode:

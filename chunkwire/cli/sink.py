@@ -12,7 +12,7 @@ from types import TracebackType
 
 from chunkwire.cli.exits import FRAMING_EXITS, ExitCode
 from chunkwire.cli.output_files import LineFile
-from chunkwire.cli.terminal import is_coloured, say, width_of
+from chunkwire.cli.terminal import is_coloured, say, terminal_width, width_of
 from chunkwire.record.values import DataRecord, EndRecord, FrameRecord, HeadRecord, Record, TrailersRecord, to_json
 from chunkwire.tools.paint import Paint
 from chunkwire.tools.watch.events import EventFrames, EventsView, event_lines
@@ -45,7 +45,7 @@ class Sink:
         self._pending: list[Record] = []
         self._view_options = ViewOptions(
             width=width_of(sys.stdout),
-            message_width=width_of(sys.stderr) if sys.stderr.isatty() else None,
+            message_width=terminal_width(sys.stderr),
             paint=Paint(is_coloured(sys.stdout, no_color=options.no_color)),
             message_paint=Paint(is_coloured(sys.stderr, no_color=options.no_color)),
             is_timed=is_timed,

@@ -51,8 +51,8 @@ def say(line: str) -> None:
     """Print a message on standard error: long words shortened, and on a terminal in lines of whole words."""
     from chunkwire.tools.paint import PLAIN, wrapped
 
-    width = width_of(sys.stderr) if sys.stderr.isatty() else None
-    print(*wrapped("chunkwire: ", PLAIN.text(shortened(line)), width), sep="\n", file=sys.stderr, flush=True)
+    lines = wrapped("chunkwire: ", PLAIN.text(shortened(line)), terminal_width(sys.stderr))
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def end_interrupted_line() -> None:
@@ -90,6 +90,11 @@ def width_of(stream: TextIO) -> int | None:
     if not stream.isatty():
         return None
     return os.get_terminal_size(stream.fileno()).columns or None  # a terminal that does not know says 0
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Return `width_of` a terminal; None for a pipe even with COLUMNS: what reads it wants whole lines."""
+    return width_of(stream) if stream.isatty() else None
 
 
 def drop_output() -> None:
