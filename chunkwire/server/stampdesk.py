@@ -32,7 +32,7 @@ from chunkwire.server.responder import JSON_LINES, Responder
 from chunkwire.server.routes import Resource
 
 STAMPS_PATH: Final = b"/stamps"
-STAMPS_FIELD: Final = b"chunkwire-stamps"
+STAMPS_FIELD: Final = b"Chunkwire-Stamps"
 MAX_BODIES: Final = 20_000
 """Bodies whose stamps are kept: as many as a server accepts connections."""
 MAX_KEPT: Final = 4_000_000
@@ -97,7 +97,7 @@ class StampDesk:
 
     def open(self, connection: Connection, request: Request) -> StampSheet | None:
         """Return the sheet of a request's response; None if none is asked for, or the connection has no stamps."""
-        name = request.get(STAMPS_FIELD)
+        name = request.get(STAMPS_FIELD.lower())
         if name is None or connection.stamps is None or not _ID.fullmatch(name):
             return None
         sheet = StampSheet(name.decode("ascii"), connection.stamps, queued=self._queued)

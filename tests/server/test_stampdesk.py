@@ -18,9 +18,9 @@ from chunkwire.origin.resources import origin_resources
 from chunkwire.server import stampdesk
 from chunkwire.server.serving import serve
 from chunkwire.server.site import AdminSite
-from chunkwire.server.stampdesk import StampDesk
+from chunkwire.server.stampdesk import STAMPS_FIELD, StampDesk
 from chunkwire.tools.bench.metering import read_stamps
-from chunkwire.tools.bench.segments import STAMPS_FIELD, HopStamps
+from chunkwire.tools.bench.segments import HopStamps
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.frames import Chunk
 from tests.net.stamped import kernel_stamps

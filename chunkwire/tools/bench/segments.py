@@ -29,9 +29,6 @@ OWN_SEGMENTS: Final = frozenset({f"planned{ARROW}written", f"written{ARROW}arriv
 TIMER: Final = "timer"
 """The lateness of this meter's timers."""
 
-STAMPS_FIELD: Final = "Chunkwire-Stamps"
-"""The request field that names a response's body to the hops: the run, a dash, the stream's number."""
-
 MAX_FRAMES: Final = 1_000_000
 """Frames of one run that are kept until the hops are asked: 300 MB. Further ones count as unknown."""
 

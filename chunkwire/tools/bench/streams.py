@@ -26,11 +26,12 @@ from chunkwire.net.framing import response_framing
 from chunkwire.net.heads import Request, Response
 from chunkwire.net.tls import make_tls
 from chunkwire.record.recorder import Recorder
+from chunkwire.server.stampdesk import STAMPS_FIELD
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, Timing, kind_of, may_pass
 from chunkwire.tools.bench.loop import Loop, handed_over
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
-from chunkwire.tools.bench.segments import STAMPS_FIELD, Segments
+from chunkwire.tools.bench.segments import Segments
 from chunkwire.wire.errors import ChunkwireError
 
 REASON_SECONDS = 1.0

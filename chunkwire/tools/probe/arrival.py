@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import parse_qsl
 
+from chunkwire.origin.barrier import HINTS
 from chunkwire.record.values import (
     AckRecord,
     DataRecord,
@@ -50,12 +51,6 @@ _BEGINNING_OCTETS: Final = 65536  # of content, to tell one stream from another
 
 # Fields of a response by which a hop may decide whether to hold it.
 _FREEING: Final = frozenset({"x-accel-buffering", "cache-control", "incremental", "content-encoding", "content-type"})
-# Fields that the origin adds where a probe's `hints` ask for them: a hop may remove them.
-_HINTED: Final = {
-    "accel": ("x-accel-buffering", "no"),
-    "no-transform": ("cache-control", "no-transform"),
-    "incremental": ("incremental", "?1"),
-}
 
 # The points where a response is observed, from the origin outward.
 _POINTS: Final = ("origin.sent", "gateway.received", "gateway.sent", "client.received")
@@ -267,13 +262,17 @@ def names_passed_on(run: Run, before: Run | None) -> str:
 
 
 def freeing_fields(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a response that may free a stream, and those that the origin was asked for."""
+    """Yield the fields of a response that may free a stream, and those that the origin was asked for.
+
+    A hop may have removed the latter.
+    """
     for name, value in run.head.fields if run.head is not None else ():
         if name.lower() in _FREEING:
             yield name.lower(), value
     for hint in run.asked.get("hints", "").split(","):
-        if hint in _HINTED:
-            yield _HINTED[hint]
+        if hint in HINTS:
+            name, value = (octets.decode("ascii") for octets in HINTS[hint])
+            yield name.lower(), value
 
 
 def _software_names(run: Run | None, name: str) -> list[str]:
