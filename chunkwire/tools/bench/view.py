@@ -172,13 +172,11 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
     yield from segment_table(result.gathered, result.baseline)
     notes = [*_notes(result), ", ".join(f"{name} {value}" for name, value in result.conditions.items())]
     if result.baseline is not None:
-        notes.append(f"base is {result.baseline_url}: {streams_line(result.baseline)}")
-        if line := own_line(result.baseline):
-            notes.append(f"base: {line}")
-        notes += [f"base: {warning}" for warning in warnings(result.baseline.trends)]
-        if line := inexact_line(result.baseline):
-            notes.append(f"base: {line}")
-        notes += _comparison_notes(result.gathered, result.baseline)
+        base = result.baseline
+        notes.append(f"base is {result.baseline_url}: {streams_line(base)}")
+        found = (own_line(base), *warnings(base.trends), inexact_line(base))
+        notes += [f"base: {line}" for line in found if line]
+        notes += _comparison_notes(result.gathered, base)
     if "rate" in result.conditions:
         notes.append("first counts from the planned beginning of the stream, so it includes the connection")
     if until is not None and result.gathered.has("first"):
