@@ -141,7 +141,6 @@ class Meter:
                 self._loop.is_over.set()
 
     async def _time_timers(self) -> None:
-        """Measure how late this process's timers are."""
         while True:
             due = trio.current_time() + TIMER_SECONDS
             await trio.sleep_until(due)

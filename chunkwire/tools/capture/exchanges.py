@@ -164,7 +164,6 @@ def _numbered(exchange: CapturedExchange, n: int) -> CapturedExchange:
 
 
 def _read(connection: TcpConnection) -> Iterator[CapturedExchange]:
-    """Yield the exchanges of one connection."""
     pieces = connection.pieces
     if not any(piece.octets for piece in pieces):
         return

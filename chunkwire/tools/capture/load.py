@@ -49,7 +49,6 @@ def load_exchanges(octets: bytes, name: str, *, keylog: str | None = None) -> li
 
 
 def _contents(counts: PacketCounts) -> str:
-    """Describe a capture without an exchange."""
     packets = number(counts.packets, "packet")
     if not counts.packets:
         return "a capture without a packet"

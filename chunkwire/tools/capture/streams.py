@@ -97,7 +97,6 @@ class TcpConnection:
         self._flush(way, segment.t_ns, is_up)
 
     def _flush(self, way: _Direction, t_ns: int, is_up: bool) -> None:
-        """Add the pieces that are in order."""
         while way.early and way.early[0][0] <= way.taken and not way.is_over:
             place, _, _, segment = heappop(way.early)
             known = way.taken - place

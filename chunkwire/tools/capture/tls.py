@@ -112,7 +112,6 @@ def _decrypted(connection: TcpConnection, content: list[TcpPiece]) -> TcpConnect
 
 
 def _ask_tshark(octets: bytes, keylog: str) -> Iterator[_Decrypted]:
-    """Yield each record that tshark decrypts."""
     program = shutil.which("tshark")
     if program is None:
         raise CaptureFileError("--keylog: expected tshark, which decrypts with it, got no such program")

@@ -148,5 +148,4 @@ def as_text(shown: Shown) -> str:
 
 
 def _xml(text: str) -> str:
-    """Replace characters that XML 1.0 does not allow."""
     return _NOT_XML.sub("?", text)

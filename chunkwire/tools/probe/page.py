@@ -138,7 +138,6 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
 
 
 def _how(result: ProbeResult) -> str:
-    """Return what the verdicts rest on."""
     runs = [run for verdict in result.verdicts for run in verdict.runs]
     is_ordered, is_stamped = any(run.is_ordered for run in runs), any(run.is_stamped for run in runs)
     texts = ((_ORDERED, is_ordered), (_STAMPED, is_stamped), (_UNSTAMPED, not (is_ordered or is_stamped)))

@@ -105,7 +105,6 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
-    """Yield what each change did."""
     if findings:
         yield "one change at a time:"
     column = max((len(finding.change) for finding in findings), default=0)
