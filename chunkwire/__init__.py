@@ -1,16 +1,20 @@
 """Keep the wire of HTTP/1.1 streaming in plain sight.
 
 `import chunkwire` gives the codec of chunked bodies (RFC 9112 §7.1), pure and without dependencies: encoder, scanner,
-reader, frames, errors and limits. A server for your handlers is `chunkwire.server`, the client is `chunkwire.client`.
+reader, frames, errors and limits. A server for your handlers is `chunkwire.server`, the client is `chunkwire.client`,
+and the origin for your tests is `chunkwire.testing`.
 
-A module of the codec is loaded when a name in it is first used, so that `chunkwire watch -` can begin to read standard
-input before the rest of the program is loaded.
+Each module of the codec, and each of these packages, is loaded at its first use, so that `chunkwire watch -` can begin
+to read standard input before the rest of the program is loaded.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from chunkwire import client as client
+    from chunkwire import server as server
+    from chunkwire import testing as testing
     from chunkwire.wire.encoder import encode_chunk as encode_chunk
     from chunkwire.wire.encoder import encode_last_chunk as encode_last_chunk
     from chunkwire.wire.errors import ChunkwireError as ChunkwireError
@@ -44,11 +48,12 @@ _MODULES = {
     "chunkwire.wire.scanner": ("BodyScanner", "ChunkedScanner"),
     "chunkwire.wire.unchunked": ("CloseScanner", "LengthScanner"),
 }
+_PACKAGES = ("client", "server", "testing")
 __all__ = [name for names in _MODULES.values() for name in names]
 
 
 def __getattr__(name: str) -> "Any":
-    """Load one name of the codec."""
+    """Load one name of the codec, or a package."""
     from chunkwire.late import load_name
 
-    return load_name(__name__, _MODULES, name)
+    return load_name(__name__, _MODULES, name, packages=_PACKAGES)

@@ -173,8 +173,19 @@ def test_names_that_are_loaded_late_are_those_that_type_checkers_see(package: st
     tree = ast.parse(PACKAGE.joinpath(package, "__init__.py").read_bytes())
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "chunkwire.late"]
     seen = {(node.module, alias.asname) for node in imported for alias in node.names if node.module != "typing"}
-    modules = vars(importlib.import_module(name))["_MODULES"]
-    assert {(module, name) for module, names in modules.items() for name in names} == seen
+    late = vars(importlib.import_module(name))
+    packages = {("chunkwire", name) for name in late.get("_PACKAGES", ())}
+    assert {(module, name) for module, names in late["_MODULES"].items() for name in names} | packages == seen
+
+
+@pytest.mark.parametrize("package", ["client", "server", "testing"])
+def test_a_public_package_is_loaded_at_its_first_use(package: str) -> None:
+    loaded = loaded_by(f"import chunkwire; assert vars(chunkwire.{package})['__all__']")
+    assert f"chunkwire.{package}" in loaded
+    with pytest.raises(
+        AttributeError, match=r"module 'chunkwire' has no attribute 'testings'; did you mean testing\?$"
+    ):
+        getattr(importlib.import_module("chunkwire"), "testings")  # noqa: B009  mypy knows that it is not there
 
 
 def test_the_first_step_of_the_command_line_loads_next_to_nothing() -> None:

@@ -53,8 +53,8 @@ class Breaker:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
 
-    def opens_in(self, now: float) -> float:
-        """Return the seconds until a question may pass; 0 when one may try."""
+    def trial_in(self, now: float) -> float:
+        """Return the seconds until an open breaker lets a trial pass; 0 if it is not open."""
         return max(0.0, (self._open_until or now) - now)
 
     @property

@@ -96,7 +96,7 @@ class Provider:
             "model": self.model,
             "state": breaker.state(now).value,
             "failures_in_a_row": breaker.failures,
-            "opens_in_s": round(breaker.opens_in(now), 3),
+            "next_trial_in_s": round(breaker.trial_in(now), 3),
             "streams": self.gate.running,
             "waiting": self.gate.waiting,
             "asked": self.tally.asked,

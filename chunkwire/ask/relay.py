@@ -82,7 +82,7 @@ class Relay:
         """Return the error where no provider could be asked; with `retry_after` where all breakers are open."""
         now, count = trio.current_time(), len(self.providers)
         closed = [
-            provider.gate.breaker.opens_in(now) for provider in self.providers if provider.gate.is_breaker_open(now)
+            provider.gate.breaker.trial_in(now) for provider in self.providers if provider.gate.is_breaker_open(now)
         ]
         if len(closed) == count:
             message = f"expected a provider whose breaker lets questions pass, got {count} that do not"
@@ -213,6 +213,6 @@ class _Asking:
 def _skipped(provider: Provider, now: float) -> Attempt:
     """Return the attempt of a provider that was not asked, for the audit entry."""
     is_open = provider.gate.is_breaker_open(now)
-    wait = provider.gate.breaker.opens_in(now)
+    wait = provider.gate.breaker.trial_in(now)
     message = f"breaker open for {wait:.1f} s more" if is_open else "no room for one more answer"
     return Attempt(provider.name, "skipped", message, 0.0)

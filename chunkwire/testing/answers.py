@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chunkwire.llm import DIALECTS
@@ -30,6 +30,7 @@ from chunkwire.wire.reader import decode
 from chunkwire.wire.sse import encode_comment, encode_event
 
 SAMPLE: Final = "Grüße, 世界 🌍!"  # the content of an answer without one
+_MESSAGES: Final = ("Grüße", "世界")  # of a WebSocket without content
 _PLAIN: Final = SCENARIOS["event-per-chunk"]
 _TEXT: Final = b"text/plain; charset=utf-8"
 _LINES: Final = b"application/x-ndjson"
@@ -77,9 +78,19 @@ def _dialects_of(kind: str) -> list[Dialect]:
 
 
 def check_content(kind: str, step: ContentStep) -> None:
-    """Raise what `steps.naming` catches if the answer to a sample request cannot be made."""
-    dialect = DIALECTS.get(kind)
-    wire_answer(kind, step, AskedModel(dialect, Question("m", ())) if dialect is not None else None)
+    """Raise what `steps.naming` catches if the answer to a sample request cannot be made.
+
+    Where an answer of a language model breaks is checked at the request, as the number of its events depends on it.
+    """
+    if kind == "websocket":
+        messages_before_end(step)
+        return
+    if (dialect := DIALECTS.get(kind)) is None:
+        wire_answer(kind, step, None)
+        return
+    if step.fault is not None:
+        step = replace(step, fault=replace(step.fault, after=None))
+    wire_answer(kind, step, AskedModel(dialect, Question("m", ())))
 
 
 def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
@@ -101,7 +112,11 @@ def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
 
 
 def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accepts_gzip: bool = True) -> WireAnswer:
-    """Return an answer as octets; a gzip scenario is replaced by a similar one if gzip is not accepted."""
+    """Return an answer as octets; a gzip scenario is replaced by a similar one if gzip is not accepted.
+
+    Raises:
+        LocalError: the answer has fewer events, chunks or octets than its fault names, or cannot be made.
+    """
     if kind == "frames":
         return _planned(step)
     scenario = step.framing or _PLAIN
@@ -141,6 +156,17 @@ def events_of(kind: str, step: ContentStep, asked: AskedModel | None) -> tuple[l
             return [json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n" for line in lines], _LINES
         case _:
             return [str(item).encode() for item in (items if items is not None else [SAMPLE]) if item], _TEXT
+
+
+def messages_before_end(step: ContentStep) -> list[str]:
+    """Return the messages that a WebSocket sends before its Close frame or its fault.
+
+    Raises:
+        LocalError: it has fewer than the fault names.
+    """
+    value = [step.value] if isinstance(step.value, str) else step.value
+    messages = [str(each) for each in (value if isinstance(value, list) else _MESSAGES)]
+    return messages if step.fault is None else messages[: _count_before(step.fault, len(messages))]
 
 
 def encode_sse(item: object) -> bytes:
@@ -193,6 +219,8 @@ def _whole(reply: Reply, fault: Break | None) -> WireAnswer:
     if fault is None:
         return WireAnswer(head, (Write(reply.body),), Ending.KEEP)
     after = fault.after if fault.after is not None and fault.unit is CountedUnit.OCTETS else len(reply.body) // 2
+    if after >= len(reply.body):
+        raise LocalError(f"after_octets: expected fewer than the {len(reply.body)} octets of the answer, got {after}")
     ending = Ending.CLOSE if fault.ending is Ending.KEEP else fault.ending
     return WireAnswer(head, (Write(reply.body[:after]),), ending)
 
@@ -203,12 +231,11 @@ def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAn
     chunks = [frame for frame in frames if isinstance(frame, Chunk)]
     if not scenario.is_legal or b"".join(chunk.data for chunk in chunks) != b"".join(events):
         raise LocalError(f"expected a legal framing in chunks that keeps the content, beside a fault, got {scenario}")
-    if fault.unit is CountedUnit.FRAMES and fault.after is not None:
-        left = sum(len(chunk.data) for chunk in chunks[: fault.after])
-    elif fault.unit is CountedUnit.OCTETS and fault.after is not None:
-        left = fault.after
+    if fault.unit is CountedUnit.OCTETS:
+        left = _count_before(fault, len(b"".join(events)))
     else:
-        left = len(b"".join(events[: len(events) // 2 if fault.after is None else fault.after]))
+        units = events if fault.unit is CountedUnit.EVENTS else [chunk.data for chunk in chunks]
+        left = len(b"".join(units[: _count_before(fault, len(units))]))
     writes: list[Write] = []
     for chunk in chunks:
         if not left:
@@ -218,6 +245,21 @@ def _broken(scenario: Scenario, events: Sequence[bytes], fault: Break) -> WireAn
     if fault.tail:
         writes.append(Write(fault.tail))
     return WireAnswer(scenario.head, tuple(writes), fault.ending)
+
+
+def _count_before(fault: Break, units: int) -> int:
+    """Return how many events, chunks or octets come before a fault.
+
+    Raises:
+        LocalError: the answer has only `units` of them.
+    """
+    if fault.after is None:
+        return units // 2
+    if fault.after > units:
+        raise LocalError(
+            f"after_{fault.unit}: expected at most the {units} {fault.unit} of the answer, got {fault.after}"
+        )
+    return fault.after
 
 
 def _start_of(chunk: Chunk, octets: int, *, is_announced: bool) -> bytes:

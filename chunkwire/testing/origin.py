@@ -28,7 +28,7 @@ from chunkwire.testing.runs import WAIT_S, RunFailed, RunRequest, Runs, ServedRu
 from chunkwire.testing.steps import Response, naming
 from chunkwire.testing.thread import Future, TrioThread, awaited, refuse_in_loop
 from chunkwire.wire.errors import LocalError
-from chunkwire.wire.nearest import near, refuse_unknown
+from chunkwire.wire.nearest import near_or_all, refuse_unknown
 
 _LOOPBACK: Final = Address("127.0.0.1", 0)
 
@@ -50,14 +50,14 @@ class RunOptions(TypedDict, total=False):
 
 
 class _Suggesting:
-    """Suggests the nearest public attribute for one that is missing."""
+    """Suggests a public attribute for one that is missing, or lists all."""
 
     if not TYPE_CHECKING:  # a type checker would take every attribute for one that is there
 
         def __getattr__(self, name):
             __tracebackhide__ = True  # pytest ends the traceback at the line of the test
             known = [each for each in dir(self) if not each.startswith("_")]
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near(name, known)}")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near_or_all(name, known)}")
 
 
 class OriginRun(_Suggesting):

@@ -178,7 +178,7 @@ def _scenarios_in(argument: object) -> list[Any]:
         return [pytest.param(argument, id=argument.name)]
     if isinstance(argument, str):
         both: dict[str, Scenario | Quirk] = {**SCENARIOS, **QUIRKS}
-        return _scenarios_in(look_up("scenario", argument, both, listed_by="chunkwire.testing.SCENARIOS"))
+        return _scenarios_in(look_up("scenario", argument, both, listed_by="chunkwire.testing.SCENARIOS and QUIRKS"))
     if isinstance(argument, Iterable):
         several = argument.values() if isinstance(argument, Mapping) else argument
         return [each for inner in several for each in _scenarios_in(inner)]

@@ -12,12 +12,12 @@ from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
-from chunkwire.testing.answers import AskedModel, paths_of, status_reply, understand, wire_answer
+from chunkwire.testing.answers import AskedModel, WireAnswer, paths_of, status_reply, understand, wire_answer
 from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
-from chunkwire.testing.steps import MODELS, ByHand, Octets, StatusReply, Step
-from chunkwire.wire.errors import ChunkwireError
+from chunkwire.testing.steps import MODELS, ByHand, ContentStep, Octets, StatusReply, Step
+from chunkwire.wire.errors import ChunkwireError, LocalError
 
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
 _STALL_S: Final = 3600.0  # of a requested stall, unless the client leaves or the origin ends before
@@ -45,6 +45,7 @@ async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> 
         taken = run.take()
         if taken is None:
             raise refuse(f"all responses of the run were given ({len(run.steps)})")
+        answer = _octets_of(run, taken, asked, request)
     except ChunkwireError as error:
         received.note = str(error)
         run.note(received)
@@ -53,7 +54,7 @@ async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> 
         await response.text(_NOT_EXPECTED, f"chunkwire: not expected by {run.id}: {error}\n")
         return
     run.note(received)
-    await _write(run, taken, asked, request, response, received)
+    await _write(run, taken, answer, asked, request, response, received)
 
 
 def _received(run: ServedRun, request: IncomingRequest) -> RunRequest:
@@ -81,9 +82,28 @@ def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) 
     return asked
 
 
+def _octets_of(
+    run: ServedRun, taken: tuple[int, Step], asked: AskedModel | None, request: IncomingRequest
+) -> WireAnswer | None:
+    """Return an answer as octets; None for the other forms of a response.
+
+    Raises:
+        RequestRefused: it is shorter than its fault expects.
+    """
+    number, step = taken
+    if not isinstance(step, ContentStep) or run.kind == "websocket":
+        return None
+    may_gzip = request.head.get(b"accept-encoding") is None or accepts_gzip(request.head)
+    try:
+        return wire_answer(run.kind, step, asked, accepts_gzip=may_gzip)
+    except LocalError as error:
+        raise refuse(f"response {number + 1}: {error}") from error
+
+
 async def _write(
     run: ServedRun,
     taken: tuple[int, Step],
+    answer: WireAnswer | None,
     asked: AskedModel | None,
     request: IncomingRequest,
     response: Responder,
@@ -103,9 +123,7 @@ async def _write(
         await answer_websocket(run.hands.get(number), step, request, response, received)
     elif isinstance(step, ByHand):
         await write_by_hand(run.hands[number], response, run.kind, asked)
-    else:
-        may_gzip = request.head.get(b"accept-encoding") is None or accepts_gzip(request.head)
-        answer = wire_answer(run.kind, step, asked, accepts_gzip=may_gzip)
+    elif answer is not None:
         hold = _SCENARIO_STALL_S if step.fault is None else _STALL_S
         play = partial(play_written, response, answer.head, answer.writes, answer.ending, hold=hold)
         await _watched(run, number, response, play)

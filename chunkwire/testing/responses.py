@@ -27,7 +27,11 @@ def status(
 
 
 class After(TypedDict, total=False):
-    """How many events, chunks, or octets of content come before a fault: one of them; by default half the events."""
+    """How many events, chunks, or octets of content come before a fault: one of them; by default half the events.
+
+    An answer that has fewer is refused. One in a single JSON body, for a request without `stream`, is cut after octets:
+    by default half of them.
+    """
 
     after_events: int | None
     after_frames: int | None

@@ -12,11 +12,11 @@ from chunkwire.origin.scenarios import Ending
 from chunkwire.origin.websocket import WebSocket, open_websocket
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
+from chunkwire.testing.answers import messages_before_end
 from chunkwire.testing.hands import Act, Action, HandwrittenResponse
 from chunkwire.testing.runs import RunRequest
 from chunkwire.testing.steps import ContentStep, Step
 
-_SAMPLE: Final = ("Grüße", "世界")
 _CLOSE_S: Final = 5.0  # how long the client may take to answer our Close frame (RFC 6455 §7.1.1)
 
 
@@ -41,13 +41,10 @@ async def answer_websocket(
 
 
 def _actions(step: ContentStep) -> list[Action]:
-    value = [step.value] if isinstance(step.value, str) else step.value
-    messages = [str(each) for each in (value if isinstance(value, list) else _SAMPLE)]
     end = Act.FINISH
     if step.fault is not None:
-        messages = messages[: len(messages) // 2 if step.fault.after is None else step.fault.after]
         end = Act.RESET if step.fault.ending is Ending.RESET else Act.CUT
-    return [*(Action(Act.SEND_EVENT, each) for each in messages), Action(end)]
+    return [*(Action(Act.SEND_EVENT, each) for each in messages_before_end(step)), Action(end)]
 
 
 async def _receive(socket: WebSocket, received: RunRequest, hand: HandwrittenResponse | None) -> None:

@@ -1,4 +1,4 @@
-"""The known names that are nearest to a wrong one, for error messages.
+"""The known name that was probably meant by a wrong one, for error messages.
 
 The rule here: one measure of likeness for all messages, on the command line, in tests and over HTTP. What this module
 must not know: what the names mean.
@@ -18,7 +18,7 @@ MIN_LIKENESS: Final = 0.7
 """The least similarity (difflib) of a suggestion: one letter of four may differ (`--jsno`), not two of four."""
 MIN_STEM: Final = 3
 """The least letters of an abbreviation for which the whole name is suggested."""
-_NEAREST: Final = 3  # names in a message about a name that is like none
+_MAX_LISTED: Final = 50  # names in a message; of more, it says where they are
 
 
 def near(word: str, known: Collection[str]) -> str:
@@ -39,6 +39,11 @@ def _is_first_letter_wrong(word: str, name: str) -> bool:
     return name[1:] in (word, word[1:]) or name == word[1:] or name == word[1:2] + word[:1] + word[2:]
 
 
+def near_or_all(word: str, known: Collection[str]) -> str:
+    """Return the suggestion of `near`; without one, all known names, or "" if they are too many for a message."""
+    return near(word, known) or (f"; there are {', '.join(known)}" if len(known) <= _MAX_LISTED else "")
+
+
 def expected_one_of(known: Collection[str], got: object) -> str:
     """Return a message: all known names, what came instead, and the name that was probably meant."""
     return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}, got {got!r:.80}{near(str(got), known)}"
@@ -56,12 +61,11 @@ def look_up(what: str, name: str, among: Mapping[str, T], *, listed_by: str) -> 
 
     Args:
         what: it names, such as "scenario".
-        listed_by: where all names are.
+        listed_by: where all names are, if they are too many for the message.
 
     Raises:
-        LocalError: there is none; the message has the one that was probably meant, else the nearest ones.
+        LocalError: there is none; the message has the one that was probably meant, else all names or where they are.
     """
     if name in among:
         return among[name]
-    three = ", ".join(difflib.get_close_matches(name, among, n=_NEAREST, cutoff=0.0))
-    raise LocalError(f"no {what} {name!r:.80}{near(name, among) or f'; the nearest are {three}; {listed_by} has all'}")
+    raise LocalError(f"no {what} {name!r:.80}{near_or_all(name, among) or f'; all {len(among)} are in {listed_by}'}")

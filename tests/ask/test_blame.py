@@ -25,7 +25,7 @@ async def test_a_retry_after_of_a_response_is_the_time_that_its_breaker_is_open(
         (told,) = await asked.providers()
         refused = await asked.ask("hi")
     assert (status_of(response), error_of(response)["retry_after_s"]) == (429, most)
-    assert 0 < told["opens_in_s"] <= most
+    assert 0 < told["next_trial_in_s"] <= most
     wait = error_of(refused)["retry_after_s"]
     assert (status_of(refused), b"Retry-After: %d\r\n" % math.ceil(wait) in refused) == (503, True)
     assert 0 < wait <= most

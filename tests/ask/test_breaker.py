@@ -26,7 +26,7 @@ def test_it_opens_at_the_nth_failure_in_a_row_and_not_before() -> None:
     breaker = Breaker(failures=3, cooldown=10)
     for _ in range(2):
         must_pass(breaker, 0).fail(0)
-    assert (breaker.state(0), breaker.opens_in(0)) == (BreakerState.CLOSED, 0)
+    assert (breaker.state(0), breaker.trial_in(0)) == (BreakerState.CLOSED, 0)
     must_pass(breaker, 0).fail(0)
     assert breaker.state(0) is BreakerState.OPEN
     assert breaker.try_pass(0) is None
@@ -44,7 +44,7 @@ def test_a_first_token_and_a_whole_answer_reset_the_count_of_failures(report: Ca
 
 def test_it_stays_open_for_its_cooldown_and_is_then_half_open() -> None:
     breaker = opened()
-    assert breaker.opens_in(4) == 6
+    assert breaker.trial_in(4) == 6
     assert breaker.state(9.999) is BreakerState.OPEN
     assert breaker.state(10) is BreakerState.HALF_OPEN
 
@@ -113,9 +113,9 @@ def test_only_the_first_result_of_a_pass_counts() -> None:
 def test_a_retry_after_opens_the_breaker_for_exactly_that_time_up_to_a_limit(wait: float, seconds: float) -> None:
     breaker = Breaker(failures=5, cooldown=10)
     must_pass(breaker, 0).fail(0, wait=wait)
-    assert breaker.opens_in(0) == seconds
+    assert breaker.trial_in(0) == seconds
     must_pass(breaker, seconds).fail(seconds, wait=wait)
-    assert breaker.opens_in(seconds) == seconds
+    assert breaker.trial_in(seconds) == seconds
 
 
 def test_a_retry_after_of_0_counts_as_a_plain_failure() -> None:
@@ -123,7 +123,7 @@ def test_a_retry_after_of_0_counts_as_a_plain_failure() -> None:
     must_pass(breaker, 0).fail(0, wait=0)
     assert breaker.state(0) is BreakerState.CLOSED
     must_pass(breaker, 0).fail(0, wait=0)
-    assert breaker.opens_in(0) == 10
+    assert breaker.trial_in(0) == 10
 
 
 def test_without_a_cooldown_the_next_question_is_a_trial_at_once() -> None:

@@ -128,7 +128,7 @@ async def test_a_breaker_opens_after_failures_in_a_row_and_its_provider_is_skipp
             await asked.ask("hi")
         first, second = await asked.providers()
     assert (first["state"], first["asked"], first["failed"]) == ("open", 2, 2)
-    assert 0 < first["opens_in_s"] <= 1000
+    assert 0 < first["next_trial_in_s"] <= 1000
     assert (second["state"], second["answered"], second["tokens"]) == ("closed", 3, 3)
     assert [attempt["error"] for attempt in asked.audit[2]["attempts"] if "error" in attempt] == ["skipped"]
 

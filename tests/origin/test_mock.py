@@ -236,7 +236,7 @@ async def test_keep_alives_fill_the_silence_where_the_dialect_has_them() -> None
         ("x-chunkwire-tokens: 100001", "expected at most 100000 tokens, got 100001"),
         ("x-chunkwire-framing: join=0", "expected event, join=N, split=N or split=random, got 'join=0'"),
         ("x-chunkwire-answer: @/etc/passwd", "expected echo or lorem"),
-        ("x-chunkwire-fault: tiny", "no scenario 'tiny'; the nearest are "),
+        ("x-chunkwire-fault: tiny", "no scenario 'tiny'; there are "),
         ("x-chunkwire-fault: cut=x", "expected cut=N"),
         ("x-chunkwire-error: 200", "expected a status from 400 to 599"),
         ("x-chunkwire-error: 429@x", "expected 429@N"),

@@ -67,7 +67,7 @@ def test_an_answer_can_be_read_from_a_file(tmp_path: Path) -> None:
         ("--llm-answer", "@/no/such/file", "cannot read '/no/such/file'"),
         ("--llm-tokens", "-1", "expected a whole number"),
         ("--llm-framing", "all", "expected event, join=N"),
-        ("--llm-fault", "boom", "no scenario 'boom'; the nearest are "),
+        ("--llm-fault", "boom", "no scenario 'boom'; there are "),
         ("--llm-quirk", "no-dnoe", r"no quirk 'no-dnoe'; did you mean no-done\?"),
         ("--llm-error", "overlaoded", r"expected a status .*; did you mean overloaded\?"),
         ("--llm-error", "boom", "expected a status"),

@@ -77,9 +77,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     assert [repr(find_scenario("cut")), repr(QUIRKS["no-done"])] == ["<scenario cut>", "<quirk no-done>"]
 
 
-@pytest.mark.parametrize(
-    "name, said", [("cutt", b"did you mean cut?"), ("magic", b"no scenario 'magic'; the nearest are ")]
-)
+@pytest.mark.parametrize("name, said", [("cutt", b"did you mean cut?"), ("magic", b"no scenario 'magic'; there are ")])
 async def test_an_unknown_name_is_404_with_those_there_are(name: str, said: bytes) -> None:
     answer = await fetch(f"/fault/{name}")
     assert (status_of(answer), said in answer) == (404, True)

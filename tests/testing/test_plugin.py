@@ -101,7 +101,7 @@ def test_loaded():
 def test_a_marker_that_is_wrong_fails_its_test_alone_in_one_line(tmp_path: Path) -> None:
     """Fails where it stops the collection, so that no other test is run."""
     wrong = {
-        ("'xyz'", "scenario"): "no scenario 'xyz'; the nearest are ",
+        ("'xyz'", "scenario"): "no scenario 'xyz'; all ",
         ("'no-dnoe'", "scenario"): "no scenario 'no-dnoe'; did you mean no-done?",
         ("'split-utf'", "scenario"): "no scenario 'split-utf'; did you mean split-utf8?",
         ("'trailers'", ""): "expected an argument `scenario` beside the marker chunkwire",

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -25,7 +26,7 @@ from chunkwire.testing import (
     tool_call,
 )
 from chunkwire.testing.runs import MAX_REQUESTS, RunRequest, ServedRun
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError
 
 CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -124,6 +125,51 @@ async def test_events_frames_and_octets_are_counted_apart(origin: Origin, respon
         await read(run.url)
     assert getattr(caught.value, "received") == got  # noqa: B009  IncompleteBody and MalformedBody both have it
     run.end()
+
+
+@pytest.mark.parametrize(
+    "kind, response, line",
+    [
+        ("sse", cut(["a", "b"], after_events=3), "after_events: expected at most the 2 events of the answer, got 3"),
+        (
+            "text",
+            stall(["ab", "c"], after_frames=3),
+            "after_frames: expected at most the 2 frames of the answer, got 3",
+        ),
+        ("ndjson", reset([7], after_octets=3), "after_octets: expected at most the 2 octets of the answer, got 3"),
+        ("websocket", cut(["a"], after_events=2), "after_events: expected at most the 1 events of the answer, got 2"),
+        ("websocket", cut(after_events=3), "after_events: expected at most the 2 events of the answer, got 3"),
+    ],
+)
+def test_a_fault_behind_the_end_of_an_answer_is_refused(origin: Origin, kind: str, response: Any, line: str) -> None:
+    with pytest.raises(LocalError, match=f"^response 1: {line}$"):
+        getattr(origin, kind)(response)
+
+
+async def test_a_fault_at_the_end_of_an_answer_cuts_its_last_chunk_off(origin: Origin) -> None:
+    run = origin.sse(cut(["a", "b"], after_events=2))
+    with pytest.raises(IncompleteBody) as caught:
+        await read(run.url)
+    assert caught.value.received == b"data: a\n\ndata: b\n\n"
+    run.end()
+
+
+@pytest.mark.parametrize(
+    "response, is_stream, line",
+    [
+        (cut("Hello", after_events=200), True, r"after_events: expected at most the \d events of the answer, got 200"),
+        (cut("Hello", after_octets=9999), False, r"after_octets: expected fewer than the \d+ octets .*, got 9999"),
+    ],
+)
+def test_a_fault_behind_the_end_of_a_models_answer_fails_the_run(
+    origin: Origin, response: Any, is_stream: bool, line: str
+) -> None:
+    run = origin.openai("Hello", response)
+    fetch(f"{run.url}/chat/completions", CHAT)
+    code, _, text = refusal(f"{run.url}/chat/completions", {**CHAT, "stream": is_stream})
+    assert (code, re.search(f"response 2: {line}\n$", text) is not None) == (400, True)
+    with pytest.raises(RunFailed, match=rf"not expected: request 2: POST /chat/completions \(response 2: {line}\)$"):
+        run.end()
 
 
 def test_a_reset_response_resets_the_connection(origin: Origin) -> None:

@@ -28,9 +28,9 @@ def find_scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scena
     """Return the scenario of this name.
 
     Raises:
-        LocalError: there is none; the message suggests a name, or has the nearest ones.
+        LocalError: there is none; the message suggests a name, or says which there are.
     """
-    return look_up("scenario", name, among, listed_by="chunkwire.testing.SCENARIOS, or GET / of an origin,")
+    return look_up("scenario", name, among, listed_by="chunkwire.testing.SCENARIOS, or GET / of an origin")
 
 
 __all__ = [

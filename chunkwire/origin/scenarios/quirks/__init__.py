@@ -30,9 +30,9 @@ def find_quirk(name: str) -> Quirk:
     """Return the quirk of this name.
 
     Raises:
-        LocalError: there is none; the message suggests a name, or has the nearest ones.
+        LocalError: there is none; the message suggests a name, or says which there are.
     """
-    return look_up("quirk", name, QUIRKS, listed_by="chunkwire.testing.QUIRKS, or GET /quirks of an origin,")
+    return look_up("quirk", name, QUIRKS, listed_by="chunkwire.testing.QUIRKS, or GET /quirks of an origin")
 
 
 __all__ = ["QUIRKS", "Quirk", "Said", "find_quirk"]
