@@ -76,6 +76,23 @@ class TooLong(ChunkwireError):
         self.limit = limit
 
 
+class WebSocketClosed(ChunkwireError):
+    """A WebSocket ended with another status than 1000, or inside a message.
+
+    Attributes:
+        code: the status of the Close frame (RFC 6455 §7.4.1); of ours, if the server broke the protocol.
+        reason: the text of the Close frame, or what the server broke.
+        received: the beginning of a message that did not become whole, text as UTF-8.
+    """
+
+    def __init__(self, code: int, reason: str, received: bytes = b"") -> None:
+        inside = " inside a message" if received else ""
+        super().__init__(f"expected the WebSocket to close with 1000, got {int(code)}{inside}, reason {reason!r:.125}")
+        self.code = int(code)
+        self.reason = reason
+        self.received = received
+
+
 class MalformedBody(FramingError):
     """The body broke the grammar of chunked, or a limit; see `FramingError`.
 

@@ -32,7 +32,8 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.frames import Event
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
-from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.scanner import BodyScanner, ChunkedScanner
+from chunkwire.wire.unchunked import CloseScanner
 
 _SHORT_OCTETS: Final = 16384  # of a body that is sent with its head: a socket's send buffer takes so many at once
 HTTPS_HINT: Final = "https:// perhaps?"  # where a server ends a connection without TLS before it answers
@@ -205,15 +206,24 @@ class ClientExchange:
             raise self._failed(passed) from error
         except (PeerGone, IncompleteHead, HeadError) as error:
             raise self.upload.error or self._failed(error) from error
-        self.body = BodyReader(
+        completion = Completion.of(self.head, plan.request) if plan.judges_content else Completion(is_judged=False)
+        self.body = self._reader(self._framing.scanner(plan.limits), completion, self._recorder)
+
+    def switch(self) -> BodyReader:
+        """Read what follows a 101 until the connection ends, in place of its body, which is empty; not recorded."""
+        self.body = self._reader(CloseScanner(), Completion(is_judged=False), None)
+        return self.body
+
+    def _reader(self, scanner: BodyScanner, completion: Completion, recorder: Recorder | None) -> BodyReader:
+        return BodyReader(
             self.connection.receive_some,
-            self._framing.scanner(plan.limits),
+            scanner,
             began=self.began,
-            completion=Completion.of(self.head, plan.request) if plan.judges_content else Completion(is_judged=False),
-            idle_timeout=plan.idle_timeout,
-            total_timeout=plan.total,
-            end=plan.end,
-            recorder=self._recorder,
+            completion=completion,
+            idle_timeout=self.plan.idle_timeout,
+            total_timeout=self.plan.total,
+            end=self.plan.end,
+            recorder=recorder,
             waiting_since=time.monotonic() if self.connection.leftover else None,
         )
 
