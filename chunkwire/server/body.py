@@ -2,12 +2,14 @@
 
 The rule here: a stream can be complete only if each of its writes was awaited. Without `await` an async function does
 nothing, so each method of `ChunkedBody` that writes is a plain function: it counts the call, and the coroutine that it
-returns counts it back when it runs. What this module must not know: requests and heads.
+returns counts it back when it runs. Of `wait_until`, which is called for each chunk, only the latest call is checked.
+What this module must not know: requests and heads.
 """
 
 from __future__ import annotations
 
 import enum
+import inspect
 from collections.abc import Coroutine, Iterable, Sequence
 
 import trio
@@ -150,7 +152,8 @@ class BodySender:
 class ChunkedBody:
     """The body of a stream, written frame by frame; errors and cancellation as in `Responder`.
 
-    A write that is not awaited sends nothing, and the stream is cut at its end, with a LocalError.
+    A write that is not awaited sends nothing, and the stream is cut at its end, with a LocalError; so is one whose last
+    `wait_until` was not awaited.
 
     Times are seconds since the head was sent (`start`).
     """
@@ -161,6 +164,7 @@ class ChunkedBody:
         self._pacer = sender.pacer
         self._has_yielded = False
         self._unawaited = 0
+        self._wait: Coroutine[object, object, None] | None = None  # of the latest `wait_until`
         self.start = self._pacer.now()
 
     def wait_until(self, seconds: float) -> Coroutine[object, object, None]:
@@ -169,7 +173,8 @@ class ChunkedBody:
         The next `send_chunk` executes no checkpoint, even if a scope inside the resource cancelled this wait.
         """
         self._has_yielded = True
-        return self._pacer.wait_until(self.start + seconds)
+        wait = self._wait = self._pacer.wait_until(self.start + seconds)
+        return wait
 
     def send_chunk(self, data: bytes, ext: bytes = b"") -> Coroutine[object, object, None]:
         """Send one chunk in one send; `ext` begins with its `;`.
@@ -240,6 +245,9 @@ class ChunkedBody:
             raise LocalError(
                 f"expected `await` before each write of a body, as in `await body.send_chunk(…)`, got {got}"
             )
+
+        if self._wait is not None and inspect.getcoroutinestate(self._wait) == inspect.CORO_CREATED:
+            raise LocalError("expected `await` before `body.wait_until(…)`, got a call without it, which did not wait")
 
     def cut(self) -> None:
         """End the body without a last-chunk: by a FIN, or by a reset if the body is delimited by close."""

@@ -311,6 +311,24 @@ async def test_a_write_that_a_task_starts_or_a_scope_cancels_is_not_taken_for_a_
     assert (await fetch("/x", resource(writes))).endswith(b"\r\n\r\n4\r\ntask\r\n0\r\n\r\n")
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .*wait_until:RuntimeWarning")
+@pytest.mark.parametrize("is_awaited", [True, False])
+async def test_a_stream_whose_last_wait_was_not_awaited_is_not_complete(
+    is_awaited: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def waits(_: IncomingRequest, response: Responder) -> None:
+        async with response.chunked() as body:
+            await body.wait_until(0.1)
+            wait = body.wait_until(0.2)
+            if is_awaited:
+                await wait
+            await body.send_chunk(b"x")
+
+    got = body_of(await fetch("/x", resource(waits)))
+    assert got == b"1\r\nx\r\n" + b"0\r\n\r\n" * is_awaited
+    assert ("expected `await` before `body.wait_until(…)`" in caplog.text) is not is_awaited
+
+
 async def test_a_refusal_is_the_answer_that_it_says() -> None:
     async def refuses(_: IncomingRequest, response: Responder) -> None:
         raise Refusal(402, "no-money", "expected money, got none")
