@@ -57,7 +57,7 @@ class AuditEntry:
     waits: int = 0  # how often the channel was full, so that the provider had to wait for the caller
     usage: Usage | None = None
     stop: StopReason | None = None
-    first_token: float | None = None  # when the first piece was to be written, or came for a whole body
+    first_token: float | None = None  # when the first piece was about to be written; for a whole body, when it came
     error: ProviderError | None = None
     ended: str = "cut"  # complete, error, client-gone, refused (a bad request), or cut (the server stopped)
     attempts: list[Attempt] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """`/ask` over a WebSocket: each message of the client is a question, answered in messages of JSON.
 
-The rule here: one question at a time; a few wait here, and more in the socket's buffers. A Close frame, a FIN or a
-reset cancels all of them.
+The rule here: one question at a time; `_WAITING` more are queued here, others stay in the socket's buffers. A Close
+frame, a FIN or a reset cancels all of them.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Overload control: limits on the questions to a provider, and on retries.
 
     gate      one per provider: its breaker, a limit of concurrent streams, and a bounded queue
-    budget    one for all providers: how many retries are allowed for so many questions
+    budget    one for all providers: the number of retries, in proportion to the questions
 
 A question that finds a gate full, or its breaker in a trial, may wait in the queues of several gates at once. The first
-gate with room admits it, in the order of arrival. The rule here: questions and answers are not known.
+gate with room admits it, in the order of arrival. What this module must not know: questions and answers.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Admission:
             self.gate.admit_waiting(now)
 
     def leave(self, now: float) -> None:
-        """Make room for another question; without a result reported before, the breaker gets none."""
+        """Make room for another question; if no result was reported before, the breaker counts none."""
         self.permit.give_up()
         self.gate.running -= 1
         self.gate.admit_waiting(now)

@@ -1,7 +1,7 @@
 """Read and check the parameters of a request to `/ask`.
 
-The rule here: a parameter has the same name in the query and in the body of a POST; the value in the body wins. A wrong
-value is refused by the parameter's name. A body is an HTML form, JSON, or plain text, which is the question. Its
+The rule here: a parameter has the same name in the query and in the body of a POST; the value in the body wins. The
+refusal of a wrong value names the parameter. A body is an HTML form, JSON, or plain text, which is the question. Its
 Content-Type says which; but `curl -d` declares any body a form, so a "form" that cannot be one is JSON or plain text.
 """
 

@@ -105,18 +105,19 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """More of what the model thinks before it answers, never a part of the text; "" where it begins, or is withheld."""
+    """More of the reasoning, which is no part of the text; "" where it begins, or if the provider withholds it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call begins or goes on.
+    """The beginning of a tool call, or more of it.
 
     Attributes:
         index: which call of this answer, from 0.
-        id, name: mostly set where it begins, but a provider may send either later, or no id; else "".
+        id, name: "" where they do not come; mostly they come at the beginning, but a provider may send either later,
+            or no id.
         arguments: more of the JSON text of its arguments; may be "".
     """
 
@@ -211,9 +212,9 @@ class WholeToolCall:
 
 
 def whole_calls(deltas: Iterable[ToolCall]) -> tuple[WholeToolCall, ...]:
-    """Return the calls that these deltas are of, in the order in which they begin.
+    """Join deltas to whole calls, in the order in which the calls begin.
 
-    Of several ids or names of a call the first that is not empty counts.
+    The id and the name of a call are the first ones that are not empty.
     """
     calls: dict[int, list[ToolCall]] = {}
     for delta in deltas:

@@ -57,16 +57,16 @@ class Dialect(ABC):
     path: ClassVar[re.Pattern[str]]  # matches the (still encoded) paths of its requests
     build_body: ClassVar[staticmethod[[Question], dict[str, object]]]  # returns the body of a request; see `asking`
     request_path: ClassVar[str]  # of a request, under its base; `{model}` in it is the question's
-    whole_path: ClassVar[str] = ""  # the same where the answer is not to be streamed; "" for no other one
+    whole_path: ClassVar[str] = ""  # the same for an answer in one body; "" if it is `request_path`
     default_base: ClassVar[bytes] = b""  # of a request whose base is "" or "/"
     request_fields: ClassVar[tuple[Field, ...]] = ()  # of a request, beside Content-Type and the key
     id_prefix: ClassVar[str] = ""  # what the ids of its answers begin with
-    call_prefix: ClassVar[str] = "call_"  # likewise of its tool calls
+    call_prefix: ClassVar[str] = "call_"  # what the ids of its tool calls begin with
     key_field: ClassVar[bytes]  # the request field with the key, where that is no bearer token (RFC 6750 §2.1)
     sends_key_field: ClassVar[bool] = False  # a request has the key there; else it is sent as a bearer token
     request_id_field: ClassVar[bytes]  # the response field with the provider's id of the request
     statuses: ClassVar[Mapping[ErrorKind, int]] = STATUS_OF  # of its error responses
-    # what it sends between events as a keep-alive; None where its clients take none
+    # sent between events so that the connection is not idle; None where its clients fail on one
     keep_alive: ClassVar[bytes | None] = encode_comment("keep-alive")
     interpreter: ClassVar[type[Interpreter]]  # gives its events their meaning
 

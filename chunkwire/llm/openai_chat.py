@@ -1,10 +1,11 @@
-"""OpenAI chat completions, from OpenAI and from all who speak its form, and Azure's path to them.
+"""OpenAI chat completions, of OpenAI and of other servers with the same API, and Azure's path to them.
 
 The rule here: `data: {chat.completion.chunk}` events without a type, ended by `data: [DONE]`; the usage chunk, with
 empty `choices`, comes last before it and only on request. Reading takes what OpenAI sends, and what vLLM, llama.cpp,
 Ollama, LiteLLM, OpenRouter, DeepSeek, Mistral, Groq, Together, xAI, Perplexity, TGI and others were seen to send in
-its place. Of several choices the one of the lowest index is the answer. What stands in two places (`reasoning` and
-`reasoning_content`) is taken once. A departure: the random `obfuscation` padding of the real service is not written.
+its place. Of several choices the one with the lowest index is the answer. Reasoning that comes in two members at once
+(`reasoning` and `reasoning_content`) is read once. A departure: the random `obfuscation` padding of the real service is
+not written.
 """
 
 from __future__ import annotations

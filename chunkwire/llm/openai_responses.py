@@ -48,8 +48,8 @@ class _ResponsesInterpreter(Interpreter):
     def __init__(self) -> None:
         super().__init__()
         self._is_refusal = False
-        self._with_content: set[int | None] = set()  # indexes of the items of which text or a call came
-        self._with_reasoning: set[int | None] = set()  # of those of which reasoning came
+        self._with_content: set[int | None] = set()  # indexes of the items whose text or call has come
+        self._with_reasoning: set[int | None] = set()  # of the items whose reasoning has come
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         kind = text_at(payload, "type") or name

@@ -1,4 +1,4 @@
-"""What is asked of a model, the same types for every provider, and what the dialects share to read a request.
+"""A question to a model, in the same types for every provider, and the helpers of all dialects to read a request.
 
 The rule here: only what decides how a request is answered. What this module must not know: the format of a single
 dialect, connections.
@@ -106,7 +106,7 @@ class Question:
         tool_choice: whether the model may, must not or must call a tool.
         named_tool: the one of `tools` that it must call; "" for any.
         others: further members of OpenAI's chat form, for providers that take it.
-        choices: how many answers, side by side.
+        choices: how many answers to give.
         is_parallel: several tools may be called at once.
         wants_reasoning: return the reasoning, too.
         schema: the JSON Schema that the answer must fit, {} for any object; None for a text.
@@ -233,7 +233,7 @@ def tools_in(functions: Iterable[object], *schema: str) -> tuple[Tool, ...]:
 
 
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
-    """Yield the messages of a body of Anthropic's or Bedrock's: `system`, then turns of user and assistant alone.
+    """Yield the messages of a body in Anthropic's or Bedrock's form: `system`, then turns of user and assistant.
 
     A turn with the result of a tool gets the role `tool`. Tool calls and their ids are not read.
 

@@ -22,7 +22,7 @@ class SurrogateJoiner:
     """Pass events on, without lone surrogates in their texts."""
 
     def __init__(self) -> None:
-        self._held: dict[_Key, str] = {}  # the first half of a pair, by the text that it is of
+        self._held: dict[_Key, str] = {}  # the first half of a pair, by the text that it belongs to
 
     def take(self, event: AnswerEvent, found: list[AnswerEvent]) -> None:
         """Add the event with its text joined; nothing where all of a `Text` or `Reasoning` is held."""

@@ -1,6 +1,6 @@
-"""Number the tool calls of an answer, and leave out what a provider or a proxy sends again.
+"""Number the tool calls of an answer, and leave out what a provider or a proxy repeats.
 
-The rule here: which deltas are of one call. What this module must not know: any dialect.
+The rule here: which deltas belong to one call. What this module must not know: any dialect.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class _Call:
 
 
 class ToolCalls:
-    """The tool calls of one answer, numbered from 0; what a provider sends again is left out.
+    """The tool calls of one answer, numbered from 0; what a provider repeats is left out.
 
-    A key is where a dialect puts a call: the index of its block or item. If a later call has the same key, the events
-    that follow belong to it.
+    The key of a call is the index of its block or item. If a later call has the same key, the events that follow belong
+    to the later one.
     """
 
     def __init__(self) -> None:
