@@ -13,7 +13,7 @@ origin fails the test if a response was not requested, or a request was not expe
 The files: `steps` reads descriptions of responses (`responses` makes them in Python), `answers` turns them into octets.
 `runs` keeps the runs; `responding`, `hands` and `sockets` answer their requests. `control` is the API for other
 processes, `thread` for other threads; `origin` is the API for tests in Python. Only pytest imports `plugin`. Names are
-loaded at their first use, as pytest loads the plugin in every project.
+loaded at their first use: pytest imports this package in every project, for the plugin.
 """
 
 from typing import TYPE_CHECKING

@@ -111,6 +111,18 @@ def status_reply(step: StatusReply, asked: AskedModel | None) -> Reply:
     return Reply(step.status, (*own, *step.fields), reply.body)
 
 
+def unexpected_reply(kind: str, path: str, message: str) -> Reply:
+    """Return the 400 to a request that a run does not expect; in a dialect's form, so that its SDK shows the message.
+
+    Clients do not repeat a request after a 400, as they may after a 5xx.
+    """
+    dialects = _dialects_of(kind)
+    if not dialects:
+        return Reply(400, ((b"Content-Type", _TEXT),), f"{message}\n".encode())
+    dialect = next((each for each in dialects if each.matches_path(path)), dialects[0])
+    return dialect.write_error(ProviderError(ErrorKind.BAD_REQUEST, message, 400))
+
+
 def wire_answer(kind: str, step: ContentStep, asked: AskedModel | None, *, accepts_gzip: bool = True) -> WireAnswer:
     """Return an answer as octets; a gzip scenario is replaced by a similar one if gzip is not accepted.
 

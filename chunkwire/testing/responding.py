@@ -12,7 +12,15 @@ from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
-from chunkwire.testing.answers import AskedModel, WireAnswer, paths_of, status_reply, understand, wire_answer
+from chunkwire.testing.answers import (
+    AskedModel,
+    WireAnswer,
+    paths_of,
+    status_reply,
+    understand,
+    unexpected_reply,
+    wire_answer,
+)
 from chunkwire.testing.hands import write_by_hand
 from chunkwire.testing.runs import MAX_BODY_OCTETS, RunRequest, Runs, ServedRun
 from chunkwire.testing.sockets import answer_websocket
@@ -22,7 +30,6 @@ from chunkwire.wire.errors import ChunkwireError, LocalError
 _METHODS: Final = tuple(sorted(KNOWN_METHODS - {"CONNECT", "HEAD", "OPTIONS"}))
 _STALL_S: Final = 3600.0  # of a requested stall, unless the client leaves or the origin ends before
 _SCENARIO_STALL_S: Final = 1.0  # of a scenario's stall, then a FIN, so that a client without a timeout does not hang
-_NOT_EXPECTED: Final = 400  # clients do not retry it, as they may a 5xx
 
 
 def run_resources(runs: Runs) -> tuple[Resource, ...]:
@@ -51,7 +58,8 @@ async def _answer(runs: Runs, request: IncomingRequest, response: Responder) -> 
         run.note(received)
         if not isinstance(error, RequestRefused):
             raise
-        await response.text(_NOT_EXPECTED, f"chunkwire: not expected by {run.id}: {error}\n")
+        reply = unexpected_reply(run.kind, received.path, f"chunkwire: not expected by {run.id}: {error}")
+        await response.fixed(reply.status, reply.fields, reply.body)
         return
     run.note(received)
     await _write(run, taken, answer, asked, request, response, received)

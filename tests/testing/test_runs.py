@@ -167,7 +167,10 @@ def test_a_fault_behind_the_end_of_a_models_answer_fails_the_run(
     run = origin.openai("Hello", response)
     fetch(f"{run.url}/chat/completions", CHAT)
     code, _, text = refusal(f"{run.url}/chat/completions", {**CHAT, "stream": is_stream})
-    assert (code, re.search(f"response 2: {line}\n$", text) is not None) == (400, True)
+    assert code == 400
+    assert re.search(
+        f"^chunkwire: not expected by {run.served.id}: response 2: {line}$", json.loads(text)["error"]["message"]
+    )
     with pytest.raises(RunFailed, match=rf"not expected: request 2: POST /chat/completions \(response 2: {line}\)$"):
         run.end()
 
