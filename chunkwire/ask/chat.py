@@ -24,6 +24,7 @@ from chunkwire.ask.json_members import (
     read_question,
     read_seconds,
     wrong,
+    wrong_form,
 )
 from chunkwire.ask.parameters import AskRequest, refuse_foreign_page
 from chunkwire.ask.responses import JSON, NO_STORE, gather, json_body, respond_error, write_stream
@@ -32,7 +33,6 @@ from chunkwire.llm.openai import error_object
 from chunkwire.llm.openai_chat import OpenAIChat, chunk
 from chunkwire.llm.question import Question
 from chunkwire.llm.shape import dump
-from chunkwire.server.query import bad_value
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
@@ -112,7 +112,7 @@ def _read_request(body: Mapping[str, object], *, is_stream: bool) -> AskRequest:
     """
     question = read_question(body)
     if not question.messages:
-        raise bad_value("messages", "a list of at least one", "none")
+        raise wrong_form("messages", "a list of at least one", "none")
     if body.get("n") not in (None, 1) or isinstance(body.get("n"), bool):
         raise wrong("n", "1 (there is one answer)", body["n"])
     options = body.get("stream_options")

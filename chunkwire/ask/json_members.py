@@ -113,6 +113,11 @@ def wrong(name: str, expected: str, got: object) -> Refusal:
     return bad_value(name, expected, got if isinstance(got, str) else repr(got))
 
 
+def wrong_form(name: str, expected: str, got: str) -> Refusal:
+    """Return the refusal of a member, with a description of what came in place of a value."""
+    return Refusal(400, "parameter", f"{name}: expected {expected}, got {got}")
+
+
 def _model(body: Mapping[str, object]) -> str:
     model = body.get("model")
     if model is None:
@@ -149,7 +154,12 @@ def _stops(value: object) -> tuple[str, ...]:
 
 def _list(name: str, value: object, maximum: int) -> list[object]:
     if not isinstance(value, list) or not 0 < len(value) <= maximum:
-        raise wrong(name, f"a list of 1 to {maximum}", f"a list of {len(value)}" if isinstance(value, list) else value)
+        expected = f"a list of 1 to {maximum}"
+        raise (
+            wrong_form(name, expected, f"one of {len(value)}")
+            if isinstance(value, list)
+            else wrong(name, expected, value)
+        )
     return value
 
 
@@ -158,7 +168,7 @@ def _messages(value: object) -> list[Message]:
         _message(f"messages[{number}]", item) for number, item in enumerate(_list("messages", value, MAX_MESSAGES))
     ]
     if all(message.role == "system" for message in found):
-        raise bad_value("messages", "at least one of another role than system", "only system")
+        raise wrong_form("messages", "at least one of another role than system", "none")
     return found
 
 
@@ -170,13 +180,13 @@ def _message(where: str, item: object) -> Message:
         raise wrong(f"{where}.role", f"one of {', '.join(_ROLES)}", item.get("role"))
     calls = tuple(_calls(f"{where}.tool_calls", item.get("tool_calls")))
     if calls and role != "assistant":
-        raise bad_value(f"{where}.tool_calls", "a message of role assistant", role)
+        raise wrong(f"{where}.tool_calls", "a message of role assistant", role)
     call_id = item.get("tool_call_id") if role == "tool" else ""
     if not isinstance(call_id, str) or (role == "tool" and not call_id):
         raise wrong(f"{where}.tool_call_id", "the id of a tool call", call_id)
     content = item.get("content")
     if content is None and not calls:
-        raise bad_value(f"{where}.content", "a text, or a list of text parts", "none")
+        raise wrong_form(f"{where}.content", "a text, or a list of text parts", "none")
     return Message(role, "" if content is None else _text(f"{where}.content", content), calls, call_id)
 
 

@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chunkwire.ask.json_members import MAX_BODY_OCTETS, MEMBERS, load_body, read_question, read_seconds, wrong
+from chunkwire.ask.json_members import (
+    MAX_BODY_OCTETS,
+    MEMBERS,
+    load_body,
+    read_question,
+    read_seconds,
+    wrong,
+    wrong_form,
+)
 from chunkwire.ask.session import SESSION_ID
 from chunkwire.llm.question import Question
 from chunkwire.server.query import Query, bad_value, shown
@@ -60,7 +68,7 @@ async def read_request(request: IncomingRequest) -> AskRequest:
     if not text.strip() and not question.messages:
         raise Refusal(400, "parameter", "q: expected a question, got none")
     if question.messages and (text or session):
-        raise bad_value("messages", "neither q nor session together with it", "q" if text else "session")
+        raise wrong_form("messages", "neither q nor session together with it", "q" if text else "session")
     is_jsonl = wanted == "jsonl" or (not wanted and _accepts(request, b"application/x-ndjson"))
     if wanted not in ("", "sse", "jsonl"):
         raise bad_value("format", "sse or jsonl", wanted)
@@ -178,4 +186,6 @@ def refuse_foreign_page(request: IncomingRequest) -> None:
     is_allowed = "*" in allowed or origin in allowed or (is_own and origin != "")
     is_foreign = origin != "" or (head.get(b"sec-fetch-site") or b"") in (b"cross-site", b"same-site")
     if is_foreign and not is_allowed:
-        raise Refusal(403, "origin", f"Origin: expected one that --cors allows, got {shown(origin) or 'none'!r}")
+        raise Refusal(
+            403, "origin", f"Origin: expected one that --cors allows, got {repr(shown(origin)) if origin else 'none'}"
+        )
