@@ -1,10 +1,12 @@
 """Kernel stamps of octets: which octet has a stamp, and an error queue that is not a reset."""
 
+import os
 import select
 import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
 import trio
@@ -22,7 +24,7 @@ from chunkwire.net.stamps import (
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.net.carry import END, FRAME, Carried, MakeMover, open_carried, running
-from tests.net.peer import reset, tcp_pair, unix_pair
+from tests.net.peer import SMALL, reset, tcp_pair, unix_pair
 from tests.net.stamped import kernel_stamps
 from tests.patience import PATIENCE
 
@@ -134,6 +136,34 @@ async def test_a_peek_leaves_the_octet_that_it_waits_for(pair: Pair) -> None:
     with trio.fail_after(PATIENCE):
         assert await pair.receiver.peek()
     assert await pair.read() == 2
+
+
+async def test_a_stamp_wakes_a_write_that_waits_for_room_once() -> None:
+    """Fails where the stamp stays in the error queue: the write is then tried again and again."""
+    near, far = await tcp_pair(buffer_octets=4 * SMALL)
+    near.socket.setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * SMALL
+    )  # so that some octets leave and it stays full
+    near.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
+    pair = Pair(near, far)
+    _fill(near)
+    while not _has_stamps(near.socket):
+        pair.receiver.read_into(memoryview(bytearray(1000)))
+    _fill(near)
+    async with near, far, trio.open_nursery() as nursery:
+        nursery.start_soon(pair.sender.send_some, b"x", name="write")
+        with trio.fail_after(PATIENCE):
+            await trio.testing.wait_all_tasks_blocked()
+        assert not _has_stamps(near.socket)
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+
+
+def _fill(stream: trio.SocketStream) -> None:
+    """Write past the stamps of this side, which would take those in the error queue."""
+    with suppress(BlockingIOError):
+        while True:
+            os.write(stream.socket.fileno(), bytes(16 * SMALL))
 
 
 async def test_stamps_that_wait_in_the_error_queue_are_taken_when_stamping_stops(pair: Pair) -> None:
