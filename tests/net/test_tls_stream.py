@@ -1,5 +1,6 @@
 """A TLS stream by itself: what is read in parts, behind our own close_notify, and after a broken record."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -167,6 +168,21 @@ async def test_what_a_peer_makes_tls_answer_and_does_not_read_is_bounded(beyond:
         await near.wait_readable()
         with pytest.raises(ConnectionAbortedError) if beyond else nullcontext():
             assert near.read_into(memory) == 1
+
+
+async def test_answers_of_tls_that_the_peer_reads_late_end_nothing() -> None:
+    """Fails where they count although the kernel takes all that was unsent before them."""
+    memory = memoryview(bytearray(65536))
+    async with pair() as (near, far):
+        near.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)  # the kernel takes all at once again
+        taken = 0
+        while more := near.write(memory):
+            taken += more
+        near._outgoing.write(bytes(_ANSWER_OCTETS + 1))  # as above
+        await far.send(b"x")
+        while taken > RECORD_OCTETS:
+            taken -= len(await far.stream.receive_some(taken))
+        assert near.read_into(memory) == 1
 
 
 async def test_a_request_right_behind_the_handshake_is_read() -> None:
