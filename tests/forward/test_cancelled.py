@@ -14,7 +14,7 @@ from chunkwire.net.heads import Request
 from chunkwire.net.listen import Address, ServedListener, bound_addresses, open_listeners, serve_connections
 from chunkwire.net.movers import Mover
 from chunkwire.server.metrics import Metrics
-from tests.forward.wire import END, TEXT, Wire, answer, chunked, get, post
+from tests.forward.wire import END, TEXT, GatewaySettings, Wire, answer, chunked, forwarding, get, post
 from tests.net.carry import MakeMover
 from tests.patience import PATIENCE
 
@@ -121,3 +121,12 @@ async def test_each_step_may_be_the_last(make_mover: MakeMover, case: str) -> No
         if cut.cancelling.left > 0:
             return
     raise AssertionError("expected the exchange to end")
+
+
+async def test_a_cancelled_exchange_resets_its_upstream(make_mover: MakeMover) -> None:
+    """Fails where the upstream gets a FIN alone, which may be a half-close, and streams on."""
+    async with forwarding(make_mover, GatewaySettings(grace=0.0)) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
+            await client.expect(TEXT)
+            gateway.drain.start()
+            assert await upstream.read_reset() == b""
