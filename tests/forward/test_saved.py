@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from chunkwire.forward.tap import RECEIVED, SENT
-from chunkwire.record.values import EndRecord, HeadRecord, RequestRecord
+from chunkwire.record.values import EndRecord, FrameRecord, HeadRecord, RequestRecord
 from tests.forward.test_modes import settings_of
-from tests.forward.wire import answer, body_of, forwarding, get
+from tests.forward.wire import END, TEXT, answer, body_of, chunked, forwarding, get
+from tests.patience import PATIENCE
 from tests.peers.command import chunkwire, serving
 
 
@@ -33,6 +35,21 @@ async def test_records_of_one_exchange_have_one_stream_number_and_the_next_has_a
             await gateway.wait_ended()
             assert {record.stream for record in gateway.records} == {number}
             gateway.records.clear()
+
+
+async def test_what_a_mode_keeps_for_later_is_no_write_in_the_records() -> None:
+    def frames(point: str) -> list[FrameRecord]:
+        return [each for each in gateway.records if isinstance(each, FrameRecord) and each.point == point]
+
+    async with forwarding(settings=settings_of("buffer"), record=True) as gateway:
+        async with gateway.exchange(get(), chunked(TEXT)) as (client, upstream):
+            with trio.fail_after(PATIENCE):
+                while not frames(RECEIVED):
+                    await trio.lowlevel.checkpoint()
+            await upstream.send(END)
+            await client.read_until(END)
+    assert [frame.read for frame in frames(RECEIVED)] == [1, 2]
+    assert {frame.read for frame in frames(SENT)} == {1}
 
 
 @pytest.mark.parametrize(
