@@ -16,6 +16,7 @@ from chunkwire.forward.shape import parse_fault, parse_mode, shaper
 from chunkwire.origin.scenarios import FAULTS, Ending
 from chunkwire.record.values import EndRecord, FrameRecord
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.feed import WATCHED_TURN_OCTETS
 from chunkwire.wire.frames import Data
 from tests.forward.wire import CHUNKED, END, TEXT, answer, chunked, forwarding, get, relay_heads, status_of, values_of
 from tests.net.carry import MakeMover
@@ -50,6 +51,14 @@ async def test_a_mode_makes_its_frames_of_one_read_and_records_them(make_mover: 
     sent = [each.line for each in gateway.records if isinstance(each, FrameRecord) and each.point == "gateway.sent"]
     assert sent == [frame.line.decode() for frame in chunkwire.decode(MODES[mode])]
     assert values_of(head, b"chunkwire-mode") == ([] if mode == "exact" else [mode.encode()])
+
+
+async def test_a_read_that_is_scanned_in_several_turns_becomes_one_chunk(make_mover: MakeMover) -> None:
+    """Fails where `reframe` makes a chunk of each turn."""
+    chunks = 2 * WATCHED_TURN_OCTETS
+    async with forwarding(make_mover, settings_of("reframe")) as gateway:
+        async with gateway.exchange(get(), chunked(b"1\r\nx\r\n" * chunks + END)) as (client, _):
+            assert await client.read_until(END) == b"%x\r\n%b\r\n" % (chunks, b"x" * chunks) + END
 
 
 @pytest.mark.parametrize("mode", ["buffer", "coalesce=64", "coalesce=1000s"])
