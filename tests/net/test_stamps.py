@@ -1,6 +1,7 @@
 """Kernel stamps of octets: which octet has a stamp, and an error queue that is not a reset."""
 
 import os
+import re
 import select
 import socket
 import struct
@@ -186,13 +187,23 @@ def test_other_ancillary_data_is_not_read_as_a_stamp() -> None:
     assert departure_of([(0, 11, extended)]) is departure_of([(level, kind, stamp)]) is None
 
 
-def test_a_refused_option_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (PermissionError(1, "Operation not permitted"), "not permitted here (SO_TIMESTAMPING)"),
+        (OSError(22, "Invalid argument"), "this kernel has none (Invalid argument); transmit stamps need Linux 6.2"),
+    ],
+)
+def test_a_refused_option_is_one_line(error: OSError, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: socket.socket, flags: int) -> None:
-        raise PermissionError(1, "Operation not permitted")
+        raise error
 
     monkeypatch.setattr("chunkwire.net.stamps._turn", refuse)
-    with pytest.raises(LocalError, match=r"^kernel stamps: not permitted here"), stamping():
+    with pytest.raises(LocalError, match=rf"^kernel stamps: {re.escape(message)}"), stamping(transmit=True):
         pass
+
+
+def test_a_system_without_stamps_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(LocalError, match="this system has none"), stamping():
         pass
