@@ -383,7 +383,7 @@ class FastMover:
         elif body.feed.is_behind:  # while it is, epoll watches the sink for room, which it has
             held = bytearray(body.feed.held)
             self._scan(body, held, memoryview(held), len(held))
-        if not body.is_done and body.pending is None:
+        if body.pending is None:  # a body that is done is watched no more: nothing changes
             body.read_at = self._now  # the source was not read until now: its idle time starts here
             self._update_both(body)
             if body.tls is not None:
