@@ -166,3 +166,13 @@ async def test_an_answer_before_a_reset_survives_it() -> None:
             await client.expect(b"no")
             upstream.reset()
             assert await client.read_end() == b""
+
+
+async def test_a_cut_response_ends_in_a_fin_although_its_client_sent_more(make_mover: MakeMover) -> None:
+    """Fails where the close is a reset, as of a socket with unread octets: it may discard the end of the response."""
+    async with forwarding(make_mover) as gateway:
+        async with gateway.exchange(get(), answer(b"Content-Length: 9")) as (client, upstream):
+            await client.send(get())
+            await upstream.send(b"hello")
+            await upstream.close()
+            assert await client.read_all() == b"hello"

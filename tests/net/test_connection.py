@@ -115,6 +115,17 @@ async def test_a_reset_is_noticed_where_no_descriptor_is_left(
                 reset(far)
 
 
+async def test_without_epoll_a_wait_for_a_reset_does_not_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, far = await tcp_pair()
+    monkeypatch.delattr("select.epoll", raising=False)
+    async with near, trio.open_nursery() as nursery:
+        nursery.start_soon(Connection(near).wait_reset, name="wait")
+        reset(far)
+        await trio.testing.wait_all_tasks_blocked()
+        assert nursery.child_tasks
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_socket_that_this_side_has_closed_is_not_reset(autojump_clock: trio.testing.MockClock) -> None:
     """Fails where its number is polled, which may be another connection's by then."""
     near, far = await tcp_pair()
