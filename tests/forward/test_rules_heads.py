@@ -127,6 +127,14 @@ async def test_an_absolute_target_replaces_host() -> None:
     assert values_of(head, b"host") == [b"real:81"]
 
 
+@pytest.mark.parametrize(
+    "settings, host", [(GatewaySettings(), b"127.0.0.1:"), (GatewaySettings(preserve_host=True), b"x")]
+)
+async def test_host_is_the_upstreams_unless_the_clients_is_preserved(settings: GatewaySettings, host: bytes) -> None:
+    [got] = values_of(await serve_request(get(), settings), b"host")
+    assert got.startswith(host)
+
+
 @pytest.mark.parametrize("line", [b"HTTP/1.1 200 ", b"HTTP/1.1 200"])
 async def test_a_status_without_a_reason_keeps_its_space(line: bytes) -> None:
     """Row 15. Fails where an empty reason takes its SP with it, or where one is invented."""
