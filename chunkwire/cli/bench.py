@@ -122,7 +122,7 @@ def moment(text: str) -> float:
 def add_timing(group: argparse._ArgumentGroup) -> None:
     """Add the flags of the clocks."""
     add = group.add_argument
-    stamps = "what times a frame: the kernel's stamp (default: Linux, TCP without TLS), or the clock after the read"
+    stamps = "what times a frame: the kernel's stamp (default: Linux, TCP), or the clock after the read"
     add("--stamps", choices=("kernel", "process"), help=stamps)
     hop = "--admin address of a serve or forward --stamps on the way: print the time in each segment (repeatable)"
     add("--hop", action="append", default=[], metavar="ADMIN", help=hop)

@@ -64,9 +64,7 @@ def clocks_of(options: argparse.Namespace, urls: Sequence[Url]) -> Iterator[Cloc
     """
     hops = tuple(parse_url(text) for text in options.hop)
     why = ""
-    if any(url.scheme == "https" for url in urls):
-        why = "a TLS stream has no stamps for its records"
-    elif any(url.is_unix for url in urls):
+    if any(url.is_unix for url in urls):
         why = "a Unix socket has no stamps"
     elif not has_epoll():
         why = "this system has no epoll"

@@ -87,6 +87,24 @@ def _nanoseconds(data: bytes) -> int:
     return int(seconds * 1_000_000_000 + rest)
 
 
+def stamp_receives(sock: socket.socket) -> None:
+    """Turn receive stamps on, for `receive_stamped`; octets that arrived before have none."""
+    with suppress(OSError):  # the socket is closed, or the kernel has no stamps
+        _turn(sock, _RX_SOFTWARE | _SOFTWARE)
+
+
+def receive_stamped(sock: socket.socket, most: int) -> tuple[bytes, int, int]:
+    """Receive once, as `socket.recv`.
+
+    Returns:
+        The octets, when the receive returned, and when the last of them arrived, ns since the epoch; 0 if that is not
+        known.
+    """
+    octets, ancillary, _, _ = sock.recvmsg(most, ANCILLARY_OCTETS)
+    read_ns = time.time_ns()
+    return octets, read_ns, arrival_of(ancillary) if len(octets) < most else 0
+
+
 def _turn(sock: socket.socket, flags: int) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, flags)
 

@@ -45,12 +45,15 @@ class TlsStream(trio.abc.Stream):
     Attributes:
         socket: non-blocking; its descriptor is that of the socket it was made from.
         ssl_object: knows what the handshake agreed on.
+        receive: receives once, as `socket.recv`. A caller that times receives replaces it after the handshake; its own
+            may return more octets than asked for.
         has_more: the next read needs no octet from the socket, so no poll reports it: content that had no room in the
             latest one, or the end.
     """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str | None) -> None:
         self.socket = sock
+        self.receive: Callable[[int], bytes] = sock.recv
         self.has_more = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(
@@ -144,6 +147,11 @@ class TlsStream(trio.abc.Stream):
         self.has_more = True
         return size
 
+    def take_unread(self) -> bytes:
+        """Remove the records that came with the handshake, before any read; `receive` must return them first."""
+        self.has_more = False
+        return self._incoming.read()
+
     def _answer(self) -> None:
         """Send records of the TLS layer itself, such as an alert, if the kernel takes them."""
         with suppress(OSError):
@@ -179,7 +187,7 @@ class TlsStream(trio.abc.Stream):
             # At most twice the latest: one long record does not say how short the next ones are.
             self._most = max(min(wanted, 2 * self._most, _RECEIVE_OCTETS), _FEW_OCTETS)
         try:
-            octets = self.socket.recv(min(content + content // 16, self._most))
+            octets = self.receive(min(content + content // 16, self._most))
         except BlockingIOError:
             return False
         self._received, self._records = len(octets), 0

@@ -21,7 +21,8 @@ import trio
 from chunkwire.net.connection import READ_OCTETS
 from chunkwire.net.dial import DialError
 from chunkwire.net.ends import ClientConnection
-from chunkwire.net.stamps import ANCILLARY_OCTETS, Ancillary, arrival_of
+from chunkwire.net.stamps import receive_stamped
+from chunkwire.tools.bench.records import StampedRecords
 from chunkwire.tools.bench.samples import StreamSampler
 
 POLL_SECONDS: Final = 0.02
@@ -39,13 +40,13 @@ class Waiting:
 
     Attributes:
         ended: set in the trio thread when the body has ended or failed.
-        has_stamps: the socket has kernel stamps of its receives.
+        records: decrypts what is received; None without TLS.
     """
 
     sock: socket.socket
     sampler: StreamSampler
     ended: trio.Event
-    has_stamps: bool = False
+    records: StampedRecords | None = None
 
 
 @dataclass(slots=True)
@@ -96,20 +97,14 @@ class Loop:
         if waiting is None:
             return  # its stream was cancelled since the poll
         octets: bytes | None
-        ancillary: Ancillary = ()
         try:
-            if waiting.has_stamps:
-                octets, ancillary, _, _ = waiting.sock.recvmsg(READ_OCTETS, ANCILLARY_OCTETS)
-            else:
-                octets = waiting.sock.recv(READ_OCTETS)
-            now_ns = time.time_ns()
+            octets, now_ns, arrived_ns = receive_stamped(waiting.sock, READ_OCTETS)
         except BlockingIOError:
             return
         except OSError:
-            octets, now_ns = None, time.time_ns()
+            octets, now_ns, arrived_ns = None, time.time_ns(), 0
         if not octets and not self.forget(waiting):
             return
-        arrived_ns = arrival_of(ancillary) if octets and len(octets) < READ_OCTETS else 0
         self.backlog.append((waiting, now_ns, octets, arrived_ns))
         self.backlog_octets += len(octets or b"") + READ_WEIGHT
 
@@ -125,27 +120,33 @@ class Loop:
     def _scan_next(self) -> None:
         waiting, now_ns, octets, arrived_ns = self.backlog.popleft()
         self.backlog_octets -= len(octets or b"") + READ_WEIGHT
-        if waiting.ended.is_set() or waiting.sampler.take(now_ns, octets, arrived_ns):
+        if waiting.ended.is_set():
             return
-        self.forget(waiting)
-        self.token.run_sync_soon(waiting.ended.set)
+        records = waiting.records
+        contents = [octets] if records is None else records.contents(octets)
+        is_whole = records is None or records.is_whole
+        if not all(waiting.sampler.take(now_ns, content, arrived_ns, is_whole=is_whole) for content in contents):
+            self.forget(waiting)
+            self.token.run_sync_soon(waiting.ended.set)
 
 
 @contextmanager
-def handed_over(connection: ClientConnection, sampler: StreamSampler, loop: Loop) -> Iterator[trio.Event]:
+def handed_over(
+    connection: ClientConnection, records: StampedRecords | None, sampler: StreamSampler, loop: Loop
+) -> Iterator[trio.Event]:
     """Let the loop read a duplicate of a connection's socket in the with block; give `Waiting.ended`.
 
     Raises:
         DialError: no descriptor is left for the duplicate.
     """
-    fd = connection.fileno() if connection.tls is None else None
+    fd = connection.fileno()
     assert fd is not None
     try:
         sock = socket.socket(fileno=socket.dup(fd))
     except OSError as error:
         raise DialError("files", "no descriptor left for reading a stream") from error
     sock.setblocking(False)
-    waiting = Waiting(sock, sampler, trio.Event(), connection.stamps is not None)
+    waiting = Waiting(sock, sampler, trio.Event(), records)
     try:
         loop.add(waiting)
         yield waiting.ended

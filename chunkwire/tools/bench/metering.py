@@ -1,8 +1,8 @@
 """Runs one load: opens streams, times what they receive, and gathers the samples.
 
 The rule here: only one receive lies between an arrival and the reading of the clock. So a loop in its own thread
-(`loop`) does both; a trio task would add a task switch to each arrival. TLS streams, and all streams of a system
-without epoll, are read by trio's tasks, and timed slightly later.
+(`loop`) does both; a trio task would add a task switch to each arrival. On a system without epoll, trio's tasks read,
+and streams are timed slightly later.
 
 The load is an open loop: frames are due when the origin's plan says, whether earlier ones have arrived or not. Either
 a number of streams is kept open, and one that ends or fails is followed by another; after a failure the next one waits,
@@ -81,8 +81,7 @@ class Meter:
         self.window = Window()
         self._load = load
         self._report_progress = report_progress
-        is_looped = load.url.scheme != "https" and has_epoll()
-        self._loop = Loop(trio.lowlevel.current_trio_token()) if is_looped else None
+        self._loop = Loop(trio.lowlevel.current_trio_token()) if has_epoll() else None
         self._runner = StreamRunner(load, self.window, self._loop)
         self.gathered = self._runner.gathered
         self._slots = [] if load.arrivals else [Slot() for _ in range(min(load.streams, load.total or load.streams))]

@@ -163,6 +163,7 @@ class StreamSampler:
     _is_finished = False
     _received = 0  # octets of all reads; more than the body has where others follow it
     _arrived_ns = _read_ns = 0  # of the latest receive
+    _is_whole = True  # it has no octet behind the content
     _is_exact = _was_exact = True  # of the moment of this frame, and of the one before
     _last_ns = 0
     _first_ns = 0
@@ -199,15 +200,16 @@ class StreamSampler:
         silent_ns = now_ns - self._last_ns
         return self.has_begun and not self.is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
-    def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0) -> bool:
+    def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0, *, is_whole: bool = True) -> bool:
         """Take what one receive returned; False once the stream is over, complete or failed.
 
         Args:
             now_ns: when it returned.
             octets: empty at the end of input, None at a reset.
             arrived_ns: the kernel's stamp of its last octet, 0 where it is not known.
+            is_whole: that octet is the last of `octets`; over TLS, a part of a record may follow.
         """
-        self._read_ns, self._arrived_ns = now_ns, arrived_ns
+        self._read_ns, self._arrived_ns, self._is_whole = now_ns, arrived_ns, is_whole
         if self.is_kernel and arrived_ns:
             now_ns = arrived_ns
         if not self.is_over and not self._take(now_ns, octets):
@@ -276,7 +278,7 @@ class StreamSampler:
         if self.recorder is None:
             return
         t = (self._read_ns - self.sent_ns) / 1e9
-        is_known = self._arrived_ns > 0 and not self._feed.held
+        is_known = self._arrived_ns > 0 and self._is_whole and not self._feed.held
         kernel = (self._arrived_ns - self.sent_ns) / 1e9 if is_known else None
         self.recorder.body(t, events, self.reads, kernel=kernel)
         if verdict is not None:
@@ -286,7 +288,7 @@ class StreamSampler:
         one = self._round(now_ns)
         stamps: list[Stamp] = []
         ends: list[int] = []  # octets of the body up to the end of each frame
-        self._is_exact = not self.is_kernel or self._arrived_ns > 0
+        self._is_exact = not self.is_kernel or (self._arrived_ns > 0 and self._is_whole)
         for event in events:
             if isinstance(event, Data):
                 stamps += self._content.feed(event.octets)[0]
@@ -305,7 +307,7 @@ class StreamSampler:
         for number, end in enumerate(ends):
             # The stamp is that of the last octet. A frame that only the last-chunk follows has it, too, since most
             # servers write both at once: it is too late by their distance, which is less than the delay of the read.
-            has_stamp = end == self._received or (is_end and number == frames - 1)
+            has_stamp = self._is_whole and (end == self._received or (is_end and number == frames - 1))
             arrived_ns = self._arrived_ns if has_stamp else 0
             self._is_exact = not self.is_kernel or arrived_ns > 0
             stamp = stamps[number] if number < len(stamps) else None

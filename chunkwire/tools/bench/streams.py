@@ -29,6 +29,7 @@ from chunkwire.record.recorder import Recorder
 from chunkwire.server.stampdesk import STAMPS_FIELD
 from chunkwire.tools.bench.load import MAX_PATIENCE_SECONDS, STALLED, Load, NotOpened, Timing, kind_of, may_pass
 from chunkwire.tools.bench.loop import Loop, handed_over
+from chunkwire.tools.bench.records import StampedRecords
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.samples import StreamSampler, Window
 from chunkwire.tools.bench.segments import Segments
@@ -139,35 +140,36 @@ class StreamRunner:
         return f"{'no head' if sampler is None else 'head but no frame'} within {self._load.patience:g} s"
 
     async def _one(self, slot: Slot) -> str:
-        load, connection = self._load, None
+        load, connection, records = self._load, None, None
         give_up = trio.current_time() + load.patience
         try:
             with trio.move_on_at(give_up):
                 connection = await dial(load.url.host, load.url.port, tls=self._tls)
                 if load.has_stamps:
                     connection.carry_stamps()
+                if connection.tls is not None and self._loop is not None:
+                    records = StampedRecords(connection.tls, has_stamps=load.has_stamps)
                 slot.sampler = await self._ask(connection, slot)
             if connection is None or slot.sampler is None:
                 return self._silence(None)
             slot.answered.set()
-            return await self._read(connection, slot.sampler, give_up)
+            return await self._read(connection, records, slot.sampler, give_up)
         finally:
             if connection is not None:
                 connection.reset()
             if slot.sampler is not None and not slot.sampler.is_over:
                 self._unfinished.append(slot.sampler)  # the loop may still have octets of it
 
-    async def _read(self, connection: ClientConnection, sampler: StreamSampler, give_up: float) -> str:
+    async def _read(
+        self, connection: ClientConnection, records: StampedRecords | None, sampler: StreamSampler, give_up: float
+    ) -> str:
         if sampler.is_empty and not sampler.take(time.time_ns(), b""):
             return sampler.failure
         if self._loop is None:
             return await self._until_over(partial(_read_by_trio, connection, sampler), sampler, give_up)
-        leftover = bytes(connection.leftover)
-        stamps = connection.stamps
-        came = (time.time_ns(), 0) if stamps is None else (stamps.read_ns, stamps.arrived_ns)
-        if leftover and not sampler.take(came[0], leftover, came[1]):
+        if not _take_received(connection, records, sampler):
             return sampler.failure
-        with handed_over(connection, sampler, self._loop) as ended:
+        with handed_over(connection, records, sampler, self._loop) as ended:
             return await self._until_over(ended.wait, sampler, give_up)
 
     async def _until_over(self, wait: Callable[[], Awaitable[None]], sampler: StreamSampler, give_up: float) -> str:
@@ -236,6 +238,17 @@ class StreamRunner:
         recorder = Recorder(load.record_to, stream=number, point="client.received")
         recorder.head((time.time_ns() - sent_ns) / 1e9, response.start_line, response.fields)
         return recorder
+
+
+def _take_received(connection: ClientConnection, records: StampedRecords | None, sampler: StreamSampler) -> bool:
+    """Take what came with the head; False if the stream is over."""
+    leftover, is_whole = bytes(connection.leftover), records is None or records.is_whole
+    contents: list[bytes | None] = [leftover] if leftover else []
+    if records is not None:
+        contents = records.take_over(leftover)
+    stamps = records or connection.stamps
+    came = (time.time_ns(), 0) if stamps is None else (stamps.read_ns, stamps.arrived_ns)
+    return all(sampler.take(came[0], content, came[1], is_whole=is_whole) for content in contents)
 
 
 async def _read_by_trio(connection: ClientConnection, sampler: StreamSampler) -> None:
