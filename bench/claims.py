@@ -1,7 +1,8 @@
 """Checks the claims of `chunkwire bench`: `python -m bench.claims agree`, `equal` or `rare`; root, Linux.
 
 agree: the arrivals of frames by bench and by a reader in C (`meter/stampreader.c`) differ from those of a capture
-(tcpdump) by at most 10 µs at p99, on the machine as it is, and beside twice as many busy processes as cores.
+(tcpdump) by at most 10 µs at p99, on the machine as it is, and beside twice as many busy processes as cores. With
+`--tls` over TLS, from our origin or from nginx before it: without the reader in C, and the capture is opened by tshark.
 equal: of comparisons of two equal gateways, at least 85 % show no difference.
 rare: a gateway that holds one frame in 200 for 1 ms is found, by p99.9 of `added` against a gateway that does not, and
 by the segment between its receive and its write.
@@ -36,6 +37,12 @@ INTERVALS_MS: Mapping[int, int] = {1: 5, 10: 20, 100: 50, 1000: 500}
 """Interval of a stream's frames by the number of streams: at most 2000 frames a second."""
 TOLERANCE_US = 10.0
 EVERY = 200
+NGINX = """worker_processes 1; daemon off; pid {folder}/nginx.pid; events {{ }}
+http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+ uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+ server {{ listen {host}:{port} ssl; ssl_certificate {made.file}; ssl_certificate_key {made.key};
+  location / {{ proxy_pass http://{host}:{upstream}; proxy_http_version 1.1; proxy_buffering off; }} }} }}
+"""
 HELD = "read gw1 → passed on gw1"
 HOLD_MS = 1.0
 COMPARED = 3  # times the seconds of one run: p99.9 of a difference needs more samples than that of a segment
@@ -54,6 +61,7 @@ class Claims:
 
     Attributes:
         is_realtime: with priority over other work of the machine.
+        tls: what ends TLS in `agree`, "serve" or "nginx"; empty without TLS.
     """
 
     workshop: Workshop
@@ -62,6 +70,7 @@ class Claims:
     seconds: int
     times: int
     is_realtime: bool
+    tls: str = ""
 
     def server(self, *words: str) -> list[str]:
         """Return the command of a server in Python."""
@@ -74,27 +83,43 @@ class Claims:
     def _prioritised(self, words: Sequence[str], priority: int) -> list[str]:
         return [need_program("chrt"), "-f", str(priority), *words] if self.is_realtime else [*words]
 
-    def bench(self, *words: str) -> dict[str, Any]:
+    def bench(self, *words: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Run bench; return its JSON.
+
+        Args:
+            env: more of its environment.
 
         Raises:
             Trouble: it printed none.
         """
         ours = (sys.executable, "-m", "chunkwire", "bench", *words)
         command = self.client(*ours, "--json", "-q", "--force", "--limit", "errors=100%")
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False)
+        environment = {**os.environ, **(env or {})}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN, check=False, env=environment)
         if done.returncode not in (0, 1) or not done.stdout:
             raise Trouble(f"bench: {done.stderr.strip()}")
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
 
-def origin(claims: Claims, stack: ExitStack) -> tuple[int, int]:
+def origin(claims: Claims, stack: ExitStack, *more: str) -> tuple[int, int]:
     """Start an origin that stamps; return its port and its admin port."""
     port, admin = free_port(), free_port()
     words = ("-m", "chunkwire", "serve", "-q", "-l", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}", "--stamps")
-    stack.enter_context(running("origin", claims.server(*words), port, core=claims.workshop.cores.meter))
+    stack.enter_context(running("origin", claims.server(*words, *more), port, core=claims.workshop.cores.meter))
     return port, admin
+
+
+def secure(claims: Claims, stack: ExitStack) -> int:
+    """Start what ends TLS before the origin, or is it; return its port."""
+    made, folder = claims.workshop.certificate(), claims.workshop.folder
+    if claims.tls == "serve":
+        return origin(claims, stack, "--cert", str(made.file), "--key", str(made.key))[0]
+    upstream, port = origin(claims, stack)[0], free_port()
+    text = NGINX.format(folder=folder, host=HOST, port=port, made=made, upstream=upstream)
+    words = [need_program("nginx"), "-e", f"{folder}/nginx.err", "-c", claims.workshop.write("nginx.conf", text)]
+    stack.enter_context(running("nginx", words, port, core=claims.workshop.cores.server))
+    return port
 
 
 def gateway(claims: Claims, stack: ExitStack, upstream: int, *, every: int = 0) -> tuple[int, int]:
@@ -134,6 +159,8 @@ def agree(claims: Claims) -> bool:
 def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
     """Return the arrivals by bench, by the reader in C at the same time, and by a capture of both."""
     folder, interval = claims.workshop.folder, INTERVALS_MS.get(streams, 500)
+    if claims.tls:
+        return _arrivals_over_tls(claims, streams, interval)
     reader = claims.workshop.c_program("stampreader")
     saved, listed, pcap = folder / "saved.jsonl", folder / "reader.txt", folder / "lo.pcap"
     with ExitStack() as stack:
@@ -142,8 +169,8 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
         words = claims.client(reader, str(port), str(streams), str(frames), str(interval))
         with captured(f"http://{HOST}:{port}", pcap):
             with listed.open("w") as output, subprocess.Popen(words, stdout=output) as other:
-                load = ("-c", str(streams), "-z", f"{claims.seconds}s", "--warmup", "0", "--stamps", "kernel")
-                claims.bench(f"http://{HOST}:{port}/probe?interval={interval}ms", *load, "--save", str(saved))
+                load = (*_streams(claims, streams), "--save", str(saved))
+                claims.bench(f"http://{HOST}:{port}/probe?interval={interval}ms", *load)
                 other.wait(WITHIN)
     rows = [tuple(map(int, line.split()))[1:] for line in listed.read_text().splitlines()]
     return {
@@ -151,6 +178,23 @@ def _arrivals(claims: Claims, streams: int) -> dict[str, Arrivals]:
         "C reader": unique((written, written + added) for written, added in rows),
         "capture": unique(_captured(pcap)),
     }
+
+
+def _arrivals_over_tls(claims: Claims, streams: int, interval: int) -> dict[str, Arrivals]:
+    """Return the arrivals by bench and by a capture that its key log opens."""
+    folder = claims.workshop.folder
+    saved, pcap, keys = folder / "saved.jsonl", folder / "lo.pcap", folder / "keys.txt"
+    with ExitStack() as stack:
+        url = f"https://localhost:{secure(claims, stack)}"
+        trust = ("--cafile", str(claims.workshop.certificate().file))
+        with captured(url, pcap):
+            load = (*_streams(claims, streams), *trust, "--save", str(saved))
+            claims.bench(f"{url}/probe?interval={interval}ms", *load, env={"SSLKEYLOGFILE": str(keys)})
+    return {"bench": _saved(saved), "capture": unique(_captured(pcap, keys))}
+
+
+def _streams(claims: Claims, streams: int) -> tuple[str, ...]:
+    return ("-c", str(streams), "-z", f"{claims.seconds}s", "--warmup", "0", "--stamps", "kernel")
 
 
 def _saved(path: Path) -> Arrivals:
@@ -166,8 +210,8 @@ def _saved(path: Path) -> Arrivals:
     return unique(found)
 
 
-def _captured(path: Path) -> Iterator[tuple[int, int]]:
-    for exchange in load_exchanges(path.read_bytes(), path.name):
+def _captured(path: Path, keys: Path | None = None) -> Iterator[tuple[int, int]]:
+    for exchange in load_exchanges(path.read_bytes(), path.name, keylog=None if keys is None else str(keys)):
         for record in exchange.records:
             if isinstance(record, FrameRecord) and record.way == "response" and (written := _written(record)):
                 yield written, exchange.began_ns + round(record.t * 1e9)
@@ -252,6 +296,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--machine", default="idle,saturated", metavar="M,…", help="of agree (default: idle,saturated)")
     parser.add_argument("--seconds", type=int, metavar="N", help="of sampling a run (default: 10; rare: 100)")
     parser.add_argument("--times", type=int, metavar="N", help="of equal and rare (default: 20; rare: 3)")
+    parser.add_argument("--tls", choices=("serve", "nginx"), default="", help="of agree: over TLS, which this one ends")
     parser.add_argument("--realtime", action="store_true", help="under chrt -f, with priority over other work")
     options = parser.parse_args(words)
     if not all(each.isdecimal() and int(each) > 0 for each in options.streams.split(",")):
@@ -261,7 +306,7 @@ def main(words: Sequence[str] | None = None) -> int:
         seconds, times = (100, 3) if options.claim == "rare" else (10, 20)
         seconds, times = options.seconds or seconds, options.times or times
         with open_workshop() as workshop:
-            asked = Claims(workshop, streams, machines, seconds, times, options.realtime)
+            asked = Claims(workshop, streams, machines, seconds, times, options.realtime, options.tls)
             return 0 if claims[options.claim](asked) else 1
     except (Trouble, ChunkwireError, OSError, subprocess.TimeoutExpired) as error:
         print_line(f"not measured: {error}")

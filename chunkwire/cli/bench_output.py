@@ -19,9 +19,9 @@ from chunkwire.cli.terminal import result_printed, say, terminal_width
 from chunkwire.client.exchange import HTTPS_HINT
 from chunkwire.tools.bench.forms import go_lines, hlog_lines, junit, read_hlog
 from chunkwire.tools.bench.limits import Allowance, Precision, Requirement, missed_lines, streams_line
-from chunkwire.tools.bench.load import Opening, wanted_200
+from chunkwire.tools.bench.load import Opening
 from chunkwire.tools.bench.page import page
-from chunkwire.tools.bench.result import BenchResult
+from chunkwire.tools.bench.result import BenchResult, beginnings
 from chunkwire.tools.bench.rounds import Gathered
 from chunkwire.tools.bench.saturation import warnings
 from chunkwire.tools.bench.statistics import DEFINITIONS
@@ -137,8 +137,9 @@ def findings(
     """Yield each finding as a line with its exit code."""
     allowances = [one for one in requirements if isinstance(one, Allowance)]
     limits = [one for one in requirements if one not in allowances]
-    parts = (("", result.gathered, result.url), ("the baseline: ", result.baseline, result.baseline_url))
-    for name, gathered, url in parts:
+    names = beginnings(result.url, result.baseline_url)
+    parts = (result.gathered, result.url), (result.baseline, result.baseline_url)
+    for name, (gathered, url) in zip(names, parts, strict=True):
         if gathered is None:
             continue
         streams = streams_line(gathered)
@@ -148,8 +149,8 @@ def findings(
         if not has_arrived(gathered):
             waiting = gathered.streams - gathered.failed
             others = f", {waiting} without a frame so far" if waiting else ""
-            why = f"{_why_nothing(gathered, url or '')}: {streams}{others}{_hint_at(gathered, url or '')}"
-            yield f"{name}{why}", nothing_code(gathered)
+            why = name + _why_nothing(gathered, "" if name else f" from {url}")
+            yield f"{why}: {streams}{others}{_hint_at(gathered, url or '')}", nothing_code(gathered)
             continue
         for line in missed_lines(allowances, gathered):
             yield f"{name}{line}", ExitCode.FINDING
@@ -159,7 +160,7 @@ def findings(
             yield f"{name}{not_reached(until, gathered)}", ExitCode.FINDING
     if has_arrived(result.gathered):
         for line in missed_lines(limits, result.gathered):
-            yield line, ExitCode.FINDING
+            yield f"{names[0]}{line}", ExitCode.FINDING
 
 
 def has_arrived(gathered: Gathered) -> bool:
@@ -167,14 +168,14 @@ def has_arrived(gathered: Gathered) -> bool:
     return any(map(gathered.has, DEFINITIONS))
 
 
-def _why_nothing(gathered: Gathered, url: str) -> str:
+def _why_nothing(gathered: Gathered, source: str) -> str:
     """Return why no frame arrived; with the statuses if all streams failed with one."""
     found = [kind.removeprefix("status ") for kind in gathered.failures if kind.startswith("status ")]
     if not found or len(found) < len(gathered.failures):
         return "nothing was measured, no frame arrived"
     reasons = {str(one.value): f"{one.value} {one.phrase}" for one in HTTPStatus}
     got = ", ".join(reasons.get(status, status) for status in found)
-    return f"{wanted_200(url)}, got {got}; nothing was measured"
+    return f"expected 200{source}, got {got}; nothing was measured"
 
 
 def _hint_at(gathered: Gathered, url: str) -> str:

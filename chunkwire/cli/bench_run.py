@@ -22,7 +22,7 @@ from chunkwire.record.values import to_json
 from chunkwire.tools.bench.forms import CSV_HEADING, csv_line, hdr_histogram
 from chunkwire.tools.bench.limits import Allowance, Requirement, parse_limit, parse_precision
 from chunkwire.tools.bench.load import Arrivals, NotOpened, Spacing
-from chunkwire.tools.bench.result import merged
+from chunkwire.tools.bench.result import beginnings, merged
 from chunkwire.wire.errors import LocalError, leaf_errors
 from chunkwire.wire.nearest import near
 
@@ -76,7 +76,7 @@ async def bench(options: argparse.Namespace) -> int:
         with records as made.record_to, rows as made.report_frame, clocks_of(options, targets) as made.clocks:
             await run_turns(made)
     made.is_partial = bool(stop.code)
-    parts = (("", made.gathered), ("the baseline: ", made.baseline))
+    parts = list(zip(beginnings(options.url, options.baseline), (made.gathered, made.baseline), strict=True))
     complaints = list(made.clocks.complaints(parts, has_rate=options.rate is not None))
     troubles += unknown_hops(made)
     with StopSignal() as late_stop:  # one signal waits until the files are written; a second one leaves the old ones

@@ -29,6 +29,17 @@ def test_bench_and_a_reader_in_c_have_the_arrivals_of_a_capture(capsys: pytest.C
     assert all(int(figures.split()[0]) > 0 for _, _, figures in rows)
 
 
+@pytest.mark.needs("tcpdump", "tshark", "nginx", "openssl")
+@pytest.mark.skipif(os.geteuid() != 0, reason="who captures must be root")
+@pytest.mark.parametrize("ends_tls", ["serve", "nginx"])
+def test_bench_over_tls_has_the_arrivals_of_a_capture(ends_tls: str, capsys: pytest.CaptureFixture[str]) -> None:
+    claims.main(["agree", "--tls", ends_tls, "--streams", "1", "--machine", "idle", "--seconds", "1"])
+    _, row = capsys.readouterr().out.splitlines()
+    name, _, figures = row.partition("capture")
+    assert name.endswith("bench - ")
+    assert int(figures.split()[0]) > 0
+
+
 def test_a_moment_at_which_two_frames_were_written_is_left_out() -> None:
     assert claims.unique([(1, 10), (2, 20), (1, 11)]) == {2: 20}
 

@@ -11,13 +11,14 @@ from trio.testing import MockClock
 
 from chunkwire.cli import bench_turns
 from chunkwire.cli.bench_output import conditions
-from chunkwire.cli.bench_timing import Clocks
+from chunkwire.cli.bench_timing import Clocks, clocks_of
 from chunkwire.cli.bench_turns import Bench, run_turns
 from chunkwire.cli.main import main
 from chunkwire.net.dial import Url, parse_url
 from chunkwire.tools.bench.limits import parse_precision
 from chunkwire.tools.bench.load import Timing
 from chunkwire.tools.bench.rounds import Gathered, Round, Trend
+from tests.net.stamped import kernel_stamps
 from tests.real_probe.broken import FRAME, HEAD, broken_server, send
 
 URL = parse_url("http://127.0.0.1:1/")
@@ -69,16 +70,21 @@ def test_turns_and_the_rounds_that_they_are_added_to_are_both_named() -> None:
 
 
 def test_a_figure_that_is_mostly_own_error_says_why_the_kernel_does_not_time_frames() -> None:
-    """Fails where a user of TLS is only told of --force."""
+    """Fails where a user of a Unix socket is only told of --force."""
     gathered = Gathered([Round(1.0)])
     for name in ("first", "timer"):
         for _ in range(50):
             gathered.rounds[0].record(name, 100_000)
-    clocks = Clocks(why="a TLS stream has no stamps for its records")
+    clocks = Clocks(why="a Unix socket has no stamps")
     (line,) = clocks.complaints([("", gathered)], has_rate=False)
-    assert "(a TLS stream has no stamps for its records: frames are timed after their read; " in line
+    assert "(a Unix socket has no stamps: frames are timed after their read; " in line
     assert line.endswith("so timers stand for it, which are rounded up to 1 ms)")
     assert not list(Clocks(Timing.KERNEL).complaints([("", gathered)], has_rate=False))
+
+
+def test_the_kernel_times_the_frames_of_an_https_url() -> None:
+    with kernel_stamps(), clocks_of(Namespace(stamps=None, hop=[]), [parse_url("https://127.0.0.1:1/")]) as clocks:
+        assert (clocks.timing, clocks.why, clocks.has_stamps) == (Timing.KERNEL, "", True)
 
 
 @pytest.mark.parametrize(

@@ -165,11 +165,18 @@ def test_a_silent_baseline_leaves_the_figures_of_the_target_and_is_named(
         code = main(["bench", asked.url, "-n", "10", "--baseline", base.url, "--stamps", "process", "--force"])
     told = capsys.readouterr()
     assert code == 22
-    told_last = (
-        f"chunkwire: the baseline: expected 200 from {base.url}, got 429 Too Many Requests; nothing was measured: "
-    )
+    told_last = f"chunkwire: the baseline, {base.url}: expected 200, got 429 Too Many Requests; nothing was measured: "
     assert told.err.splitlines()[-1].startswith(told_last)
     assert told.out.splitlines()[1].startswith("  first ")
+
+
+def test_of_two_urls_the_one_whose_streams_failed_is_named() -> None:
+    with broken_server(WHOLE) as asked, broken_server(AFTER_FRAMES["a cut"][0]) as base:
+        code, _, said = benched(asked.url, "-n", "2", "--baseline", base.url, "--force", "--limit", "first.p50=0us")
+    failed, missed = said.splitlines()[-2:]
+    assert code == 1
+    assert failed.startswith(f"chunkwire: the baseline, {base.url}: errors=0: missed, more streams failed than it ")
+    assert missed.startswith(f"chunkwire: {asked.url}: first.p50=0us: ")
 
 
 @pytest.mark.parametrize("status", [404, 429, 503, 599])

@@ -74,10 +74,10 @@ class Flood:
     def poll(self, _: float) -> list[tuple[int, int]]:
         return [(0, select.EPOLLIN)]
 
-    def recv(self, size: int) -> bytes:
-        return bytes(size)
+    def recvmsg(self, size: int, _: int) -> tuple[bytes, tuple[()], int, None]:
+        return bytes(size), (), 0, None
 
-    def take(self, _: int, octets: bytes, __: int) -> bool:
+    def take(self, _: int, octets: bytes, __: int, *, is_whole: bool) -> bool:
         assert self.loop is not None
         self.most = max(self.most, self.loop.backlog_octets)
         self.taken += len(octets)

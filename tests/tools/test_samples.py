@@ -170,6 +170,19 @@ def test_a_frame_that_only_the_last_chunk_follows_in_its_receive_has_its_stamp(f
     assert gathered.quantity("gap").inexact == inexact
 
 
+@pytest.mark.parametrize("is_whole, inexact, kernel", [(True, 0, [0.01]), (False, 1, [None])])
+def test_a_frame_that_a_part_of_a_record_follows_has_no_stamp(
+    is_whole: bool, inexact: int, kernel: list[float | None]
+) -> None:
+    gathered, records = Gathered(), list[Record]()
+    recorder = Recorder(records.append, stream=1, point="client.received")
+    stream = sampler(gathered, Window(), is_kernel=True, recorder=recorder)
+    stream.take(SENT_NS + 11 * MS, encode_chunk(b"a"), SENT_NS + 10 * MS, is_whole=is_whole)
+    assert values(gathered, "first") == ms(10.0)
+    assert gathered.quantity("first").inexact == inexact
+    assert [record.kernel for record in records if isinstance(record, FrameRecord)] == kernel
+
+
 def test_an_answer_without_content_has_no_ttft() -> None:
     gathered = Gathered()
     reader = DIALECTS["openai"].reader()

@@ -43,14 +43,9 @@ class NotOpened(ChunkwireError):
 
     def __init__(self, url: Url, status: int, reason: str, content: bytes = b"", wait: float = 0.0) -> None:
         said = f": {quoted(page_text(content).encode(), 200)}" if content else ""
-        super().__init__(f"{wanted_200(url)}, got {status} {reason}{said}")
+        super().__init__(f"expected 200 from {url}, got {status} {reason}{said}")
         self.status = status
         self.wait = min(wait, MAX_PATIENCE_SECONDS)
-
-
-def wanted_200(url: object) -> str:
-    """Return the beginning of the message about another status."""
-    return f"expected 200 from {url}"
 
 
 class Opening(StrEnum):

@@ -92,6 +92,11 @@ class BenchResult:
             raise LocalError(f"{where}: a broken result of chunkwire bench: {error}") from error
 
 
+def beginnings(url: str, baseline_url: str | None) -> tuple[str, str]:
+    """Return what lines about target and baseline begin with: their URLs if there are two, else nothing."""
+    return ("", "") if baseline_url is None else (f"{url}: ", f"the baseline, {baseline_url}: ")
+
+
 def merged(results: Sequence[BenchResult], *, clocks_agree: bool = False) -> BenchResult:
     """Return the sum of one or more results.
 
