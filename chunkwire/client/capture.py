@@ -216,6 +216,7 @@ class CaptureReader:
         if b"\r" not in head:
             self._watcher.note(f"the lines of this head end in LF alone, which only some servers take. {BARE_LF_HINT}")
         self.asked.append(request.method)  # before its errors: a refused request has a response, too
+        message.head = request
         normalize_target(request)
         return request_framing(request)
 
@@ -228,6 +229,7 @@ class CaptureReader:
         elif response.status < 200:
             response_framing(response, b"GET")  # raises if the framing is not legal
             return None
+        message.head = response
         method = self.asked.popleft() if self.asked else self._method
         if response.status == 101:
             return Framing(BodyKind.CLOSE)
@@ -240,7 +242,7 @@ class CaptureReader:
         return framing
 
     def _begin_body(self, message: CapturedMessage, framing: Framing) -> bool:
-        message.scanner = framing.scanner(self._limits)
+        message.framing, message.scanner = framing, framing.scanner(self._limits)
         self._step = self._scan
         if message.scanner.is_complete:
             self._end_message("complete")
@@ -391,3 +393,5 @@ class CaptureReader:
         self._step = self._between if framing in ("complete", "cut") else self._skip
         if framing == "malformed":
             self._strays = Strays(recorded=len(held))
+        elif framing == "complete":
+            self._strays = Strays(after=message)

@@ -7,11 +7,14 @@ from typing import Final, Protocol
 
 from chunkwire.client.completion import Completion
 from chunkwire.client.inner import InnerHead
-from chunkwire.client.mistakes import LatestChunk
+from chunkwire.client.mistakes import hint_at_strays
+from chunkwire.net.framing import Framing
+from chunkwire.net.heads import Request, Response
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import quoted
 from chunkwire.wire.scanner import BodyScanner
+from chunkwire.wire.sizes import LatestChunk
 
 MAX_STRAY_OCTETS: Final = 65536
 """Octets of one line outside of messages that are kept while searching for a head: as many as a head may have. A
@@ -38,6 +41,8 @@ class CapturedMessage:
     """The message that is being read.
 
     Attributes:
+        head: None until it has come, and for a body without one.
+        framing: of its body; None until its head has come.
         scanner: None until its head has come.
         may_miss_body: its body may be missing, so that a head in its content begins the next message.
         shown: how many held octets the scanner has seen and not approved, such as a part of a size line.
@@ -50,6 +55,8 @@ class CapturedMessage:
 
     recorder: Recorder
     way: str
+    head: Request | Response | None = None
+    framing: Framing | None = None
     scanner: BodyScanner | None = None
     completion: Completion = field(default_factory=lambda: Completion(is_judged=False))
     chunk: LatestChunk = field(default_factory=LatestChunk)
@@ -70,11 +77,13 @@ class Strays:
         recorded: how many of the octets that come next are in the record of a malformed message, and not counted.
         count: of the others.
         first: the first 17 of them.
+        after: the complete message that they follow; None for none.
     """
 
     recorded: int = 0
     count: int = 0
     first: bytes = b""
+    after: CapturedMessage | None = None
 
     def take(self, octets: bytes) -> None:
         """Count octets that belong to no message."""
@@ -86,4 +95,8 @@ class Strays:
         """Return a note about these octets; None if there are none."""
         if not self.count:
             return None
-        return f"left out, of no message: {self.count} octet{'s' * (self.count != 1)}, {quoted(self.first, 16)}"
+        after, hint = self.after, ""
+        if after is not None and after.head is not None and after.framing is not None:
+            hint = hint_at_strays(self.first, after.head, after.framing)
+        said = f"{self.count} octet{'s' * (self.count != 1)}, {quoted(self.first, 16)}"
+        return f"left out, of no message: {said}{hint}"

@@ -1,4 +1,4 @@
-"""Hints for people about a malformed message in a capture, or a body typed by hand: the likely mistake, in a few words.
+"""Hints for people about a capture: the likely mistake in a malformed message, and why octets belong to no message.
 
 The rule here: a hint is added to the message of the error, and never replaces it.
 """
@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from chunkwire.net.heads import HeadError, find_head_end
+from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.heads import HeadError, Request, Response, find_head_end
 from chunkwire.net.protocols import name_protocol
-from chunkwire.wire.abnf import OWS
 from chunkwire.wire.errors import FramingError, IncompleteBody, Rule, quoted
-from chunkwire.wire.frames import Data, Event, SizeLine
+from chunkwire.wire.nearest import near
 from chunkwire.wire.scanner import BodyScanner
 
 DECODED: Final = "is the framing still there? `curl -i` takes it off unless --raw is given"
@@ -23,11 +23,9 @@ WITHOUT_CR: Final = (
     "no line has a CR: a program on the way turned CRLF into LF, as telnet does; use nc or curl -i --raw"
 )
 
-SIZE_COUNTS: Final = "a size counts the octets of chunk-data alone: not its characters, and not the CRLF after it"
-_TOO_MUCH: Final = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}(?:\r\n){0,2}\Z")
-"""The end of chunk-data that seems to hold the next size line, or the end of the body."""
-_TAIL_OCTETS: Final = 22  # the longest match of _TOO_MUCH
-_CODING: Final = rb"transfer-encoding"
+_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;|\r?\n)")
+_FIELD: Final = "transfer-encoding"
+_CODING: Final = _FIELD.encode("ascii")
 _LINES: Final = {
     "length-and-coding": _CODING + rb"|content-length",
     "two-lengths": rb"content-length",
@@ -39,45 +37,6 @@ _LINES: Final = {
     "unknown-coding": _CODING,
 }
 """The names of the field lines that break a rule of `net.framing`, whose messages have no place."""
-
-
-class LatestChunk:
-    """The latest chunk of a body; its data shows whether its size may be wrong."""
-
-    def __init__(self) -> None:
-        self._digits = ""
-        self._size = 0
-        self._tail = b""
-
-    def take(self, events: Iterable[Event]) -> None:
-        """Process the events of a body, in their order."""
-        for event in events:
-            if isinstance(event, SizeLine):
-                self._digits = event.line.partition(b";")[0].strip(OWS).decode("ascii")
-                self._size, self._tail = event.size, b""
-            elif isinstance(event, Data):
-                self._tail = (self._tail + event.octets[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
-
-    def hint_at(self, error: FramingError | IncompleteBody) -> str:
-        """Return the hint that a size may be wrong, which goes at the end of the message; "" for no hint."""
-        if isinstance(error, IncompleteBody):
-            return self.doubt(is_named=error.section == "chunk-data")
-        # A bare LF without a hint comes after chunk-data. The message says that the size may be wrong.
-        if error.rule is Rule.CHUNK_DATA_END or (error.rule is Rule.BARE_LF and not error.hint):
-            return f"; {SIZE_COUNTS}"
-        return self.doubt() if error.rule is Rule.CHUNK_SIZE else ""
-
-    def doubt(self, *, is_named: bool = False) -> str:
-        """Return the hint that this chunk has too much data; "" if it does not look so.
-
-        Args:
-            is_named: the message has the size.
-        """
-        if not self._digits or not _TOO_MUCH.search(self._tail):
-            return ""
-        said = self._digits + (f" (hex for {self._size})" if self._size > 9 else "")
-        what = "the size" if is_named else f"the chunk before said {said}, which"
-        return f"; {what} may be wrong: {SIZE_COUNTS}"
 
 
 def describe_bad_head(error: HeadError, octets: bytes) -> str:
@@ -128,3 +87,32 @@ def describe_no_message(octets: bytes, scanner: BodyScanner) -> str | None:
     except (FramingError, IncompleteBody) as error:
         return f"{error}; {DECODED}"
     return None
+
+
+def describe_undeclared(names: Iterable[str]) -> str:
+    """Return why a head, with fields of these names, does not declare the chunks that follow it."""
+    misspelt = next((name for name in names if name.lower() != _FIELD and near(name, (_FIELD,))), None)
+    wrong = f"; {misspelt} is misspelt" if misspelt else ""
+    return f"but the head does not say Transfer-Encoding: chunked{wrong}"
+
+
+def hint_at_strays(octets: bytes, head: Request | Response, framing: Framing) -> str:
+    """Return the hint why octets follow a complete message, for the end of the note; "" for no hint.
+
+    Args:
+        octets: the first of them.
+        head: of the message.
+        framing: of its body.
+    """
+    octets = octets.lstrip(b"\r\n")
+    if not octets or framing.kind is BodyKind.CHUNKED:
+        return ""
+    if framing.kind is BodyKind.LENGTH:
+        return f"; the message before ended with its Content-Length: {framing.length}"
+    if isinstance(head, Response):
+        return "; a 204, a 304 and an answer to HEAD have no body"
+    if _SIZE_LINE.match(octets):
+        return f"; they look chunked, {describe_undeclared(name.decode('latin-1') for name, _ in head.fields)}"
+    if head.method in (b"POST", b"PUT", b"PATCH"):
+        return "; a request has a body only if its head says Transfer-Encoding: chunked or Content-Length"
+    return ""

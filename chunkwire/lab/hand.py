@@ -12,7 +12,6 @@ from typing import Final, TypeAlias
 
 import trio
 
-from chunkwire.client.mistakes import LatestChunk
 from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import TEXT, Responder
@@ -21,6 +20,7 @@ from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 from chunkwire.wire.limits import Limits
 from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.sizes import LatestChunk
 
 MAX_TYPED_OCTETS: Final = 65536  # of one write
 MAX_HANDS: Final = 16  # streams of one learner at once

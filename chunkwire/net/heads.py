@@ -203,7 +203,7 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
     if not found:
         shown = line.removesuffix(b"\n").removesuffix(b"\r")
         wanted = "METHOD TARGET HTTP/1.1" if is_request else "HTTP/1.1 STATUS REASON"
-        hint = " (the version is missing)" if is_request and re.fullmatch(rb"[A-Z]+ \S+", shown) else ""
+        hint = _hint_at_request_line(shown) if is_request else ""
         raise HeadError(
             400, "bad-start-line", f"expected `{wanted}`, got {name_protocol(line) or _around_control(shown)}{hint}"
         )
@@ -213,6 +213,13 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
         raise HeadError(
             505, "http-version", f"expected HTTP/1.1 or HTTP/1.0, got {name_protocol(line) or quoted(line.rstrip())}"
         )
+
+
+def _hint_at_request_line(line: bytes) -> str:
+    if re.fullmatch(rb"[A-Z]+ \S+", line):
+        return " (the version is missing)"
+    is_size_line = re.fullmatch(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?", line)
+    return " (a size line? Chunks need Transfer-Encoding: chunked in the head before them)" if is_size_line else ""
 
 
 def _around_control(line: bytes) -> str:

@@ -49,7 +49,7 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
                 events = await request.body.receive_events()
         except (FramingError, IncompleteBody) as error:
             if same is None or same.is_between_frames:
-                await body.send_chunk(f"request body: {error}\n".encode())
+                await body.send_chunk(request.body.refusal_of(error).text.encode())
             raise
 
 

@@ -96,7 +96,7 @@ EVENTS: Final = (
         "/sse",
         sse,
         "count events over duration, with ids; heartbeat adds comments, cut ends it early, Last-Event-ID resumes",
-        "'{origin}/sse?count=5&duration=2s&delay=0&retry=500ms&heartbeat=200ms'",
+        "'{origin}/sse?count=5&duration=2s&heartbeat=200ms'",
         parameters=frozenset({"count", "duration", "delay", "retry", "heartbeat", "cut"}),
     ),
     Resource(

@@ -221,7 +221,7 @@ class Server:
             return Ended.TIMEOUT
         if isinstance(cause, FramingError | IncompleteBody) and cause is request.body.error:
             response.must_close = True
-            cause = refusal_of(cause)
+            cause = request.body.refusal_of(cause)
         asked = request.head.start_line.decode("ascii", "backslashreplace")
         if not isinstance(cause, Refusal):
             first = next(leaf_errors(cause))

@@ -45,13 +45,17 @@ _HINTS: Final = {
 }
 
 
-def refusal_of(error: HeadError | FramingError | IncompleteBody) -> Refusal:
-    """Return the refusal of a request whose head or body is malformed, or whose body ended early."""
+def refusal_of(error: HeadError | FramingError | IncompleteBody, size_hint: str = "") -> Refusal:
+    """Return the refusal of a request whose head or body is malformed, or whose body ended early.
+
+    Args:
+        size_hint: the end of the message about a body; see `wire.sizes`.
+    """
     if isinstance(error, HeadError):
         return Refusal(error.status, error.rule, str(error))
     if isinstance(error, FramingError):
-        return Refusal(400, error.rule, f"request body: {error}", hint=error.hint)
-    return Refusal(400, "incomplete-body", f"request body: {error}")
+        return Refusal(400, error.rule, f"request body: {error}{size_hint}", hint=error.hint)
+    return Refusal(400, "incomplete-body", f"request body: {error}{size_hint}")
 
 
 def escaped(line: str) -> str:

@@ -18,11 +18,12 @@ from chunkwire.net.heads import Request
 from chunkwire.net.movers import SendTimeout
 from chunkwire.server.journal import Journal
 from chunkwire.server.query import Query
-from chunkwire.server.refusal import Refusal
+from chunkwire.server.refusal import Refusal, refusal_of
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
+from chunkwire.wire.sizes import LatestChunk
 
 
 class RequestBody:
@@ -46,6 +47,7 @@ class RequestBody:
         self.unread = trio.CancelScope()
         self.error: FramingError | IncompleteBody | SendTimeout | None = None
         self.is_complete = framing.is_empty
+        self._chunk = LatestChunk()
 
     @property
     def local(self) -> str:
@@ -97,6 +99,7 @@ class RequestBody:
             octets = await self._receive()
         events: list[Event] = []
         feed.take(octets, events)
+        self._chunk.take(events)
         if not events:
             self._raise_if_broken()
         if feed.scanner.is_complete:
@@ -104,6 +107,10 @@ class RequestBody:
             self.is_complete = True
             self.unread.cancel()
         return events
+
+    def refusal_of(self, error: FramingError | IncompleteBody) -> Refusal:
+        """Return the refusal of this request for an error of its body; it says so if a size seems to be wrong."""
+        return refusal_of(error, self._chunk.hint_at(error))
 
     def _raise_if_broken(self) -> None:
         self.error = self._feed.error or self.error

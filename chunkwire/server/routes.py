@@ -29,6 +29,8 @@ ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
 _PATH: Final = re.compile(r"(?:/(?:[^/{}<>?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
+# An argument of a shell command, with the flag in front of it.
+_ARGUMENT: Final = re.compile(r"(?:-[dHoTX] )?(?:'[^']*'|[^' ])+")
 _PLACEHOLDER: Final = re.compile(r"\{(\w+\*?)\}")
 
 
@@ -201,7 +203,7 @@ def list_text(resources: tuple[Resource, ...], origin: str) -> str:
         if resource.parameters:
             lines += _in_lines(f"parameters: {', '.join(sorted(resource.parameters))}")
         if resource.example:
-            lines.append(f"    curl -sN {resource.example.replace('{origin}', origin)}")
+            lines += _command_lines(f"curl -sN {resource.example.replace('{origin}', origin)}")
         lines.append("")
     return "\n".join(lines)
 
@@ -210,6 +212,20 @@ def _in_lines(text: str) -> list[str]:
     """Return indented text in lines of whole words for a terminal of 80 columns; further lines are indented deeper."""
     wrap = textwrap.TextWrapper(80, " " * 4, " " * 8, break_long_words=False, break_on_hyphens=False)
     return wrap.wrap(text)
+
+
+def _command_lines(command: str) -> list[str]:
+    """Return an indented command in lines for a terminal of 80 columns, to be copied: a backslash continues a line.
+
+    It is split between arguments only, so that one may be longer than a line; a short flag is kept with its value.
+    """
+    lines: list[str] = []
+    for argument in _ARGUMENT.findall(command):
+        if lines and len(lines[-1]) + len(argument) + len(" \\") < 80:
+            lines[-1] += f" {argument}"
+        else:
+            lines.append(f"{' ' * (8 if lines else 4)}{argument}")
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -266,6 +266,38 @@ def test_octets_in_the_record_of_a_malformed_message_are_not_noted_again() -> No
     assert (seen.last.data, seen.lines[-1]) == (b"zz\r\n", r'note left out, of no message: 5 octets, "more\n"')
 
 
+UNCODED = POST.replace(b"Transfer-Encoding: chunked\r\n", b"")
+UNSAID = "but the head does not say Transfer-Encoding: chunked"
+NO_BODY_HERE = "a 204, a 304 and an answer to HEAD have no body"
+
+
+@pytest.mark.parametrize(
+    "octets, hint",
+    [
+        (UNCODED + WHOLE, f"; they look chunked, {UNSAID}"),
+        (UNCODED + b"\r\n5;a=1\r\nhello\r\n", f"; they look chunked, {UNSAID}"),
+        (UNCODED.replace(b"\r\n", b"\n") + b"5\nhello\n", f"; they look chunked, {UNSAID}"),
+        (GET + WHOLE, f"; they look chunked, {UNSAID}"),
+        (POST.replace(b"Encoding", b"Encodng") + WHOLE, f"{UNSAID}; Transfer-Encodng is misspelt"),
+        (
+            UNCODED + b"hello\r\n",
+            "; a request has a body only if its head says Transfer-Encoding: chunked or Content-Length",
+        ),
+        (SIZED + b", world\n", "; the message before ended with its Content-Length: 2"),
+        (OK.replace(b"200 OK", b"204 No Content") + b"\r\nhello\n", f"; {NO_BODY_HERE}"),
+        (HEAD + UNSENT + b"hello\n", f"; {NO_BODY_HERE}"),
+        (CHUNKED + b"hello\n", '"hello\\n"'),
+        (GET + b"hello\n", '"hello\\n"'),
+        (UNCODED + b"\r\n", r'"\r\n"'),
+        (SIZED + b"\n", r'"\n"'),
+        (CODED + b"zz\r\n" + b"5\r\nhello\r\n" * 9 + b"0\r\n\r\n", None),
+    ],
+)
+def test_octets_of_no_message_are_noted_with_the_likely_mistake(octets: bytes, hint: str | None) -> None:
+    notes = [line for line in read(octets).lines if line.startswith("note left out, ")]
+    assert [note.endswith(hint or "") for note in notes] == [True] * (hint is not None)
+
+
 @pytest.mark.parametrize("more, framing", [(b"", "complete"), (CHUNKED, "complete"), (b"stray", "cut")])
 def test_a_head_in_data_is_held_up_to_a_limit_and_doubted_beyond_it(more: bytes, framing: str) -> None:
     seen = Reports()

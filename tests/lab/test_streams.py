@@ -11,7 +11,6 @@ import pytest
 import trio
 import trio.lowlevel
 
-from chunkwire.client.mistakes import SIZE_COUNTS
 from chunkwire.lab.control import RunControl, RunPacer
 from chunkwire.lab.hand import TypedBody
 from chunkwire.lab.watching import BATCH_SECONDS, MAX_KEPT, MAX_KEPT_OCTETS, MAX_LATER, Watcher, Watchers
@@ -21,6 +20,7 @@ from chunkwire.record.values import FrameRecord, RequestRecord
 from chunkwire.server.responder import Responder
 from chunkwire.wire.limits import DEFAULT_LIMITS
 from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.sizes import SIZE_COUNTS
 from tests.lab.serving import act, answer, get, lab_running
 from tests.net.peer import reset
 from tests.server.peer import TrioPacer, body_of, status_of

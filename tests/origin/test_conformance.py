@@ -18,7 +18,7 @@ from tests.conformance.vectors import Vector, load
 from tests.patience import PATIENCE
 from tests.server.peer import TrioPacer, body_of, get, post, status_of
 
-DIAGNOSIS = re.compile(rb"[0-9a-f]+\r\nrequest body: expected [^\n]*\n\r\n\Z")
+DIAGNOSIS = re.compile(rb"[0-9a-f]+\r\nrequest body: expected [^\n]*\n(?:A line [^\n]*\n)?\r\n\Z")
 
 
 async def converse(origin: Server, *pieces: bytes) -> bytes:

@@ -17,7 +17,7 @@ from tests.server.peer import GatePacer, LeapPacer, ask, body_of, connect, fetch
 
 RESOURCES = origin_resources()
 OTHERS = 2  # the paths below /v1 and /v1beta that are not mocked, which have no example
-FURTHER_LINE = "\n" + " " * 8  # of a summary or of parameters
+FURTHER_LINE = re.compile(r"(?: \\)?\n {8}")  # of a summary, of parameters or of a command
 
 
 def chunks_of(response: bytes) -> list[bytes]:
@@ -28,7 +28,7 @@ def chunks_of(response: bytes) -> list[bytes]:
 
 
 async def test_the_list_names_every_resource_with_its_parameters_and_an_example() -> None:
-    text = body_of(await fetch("/")).decode().replace(FURTHER_LINE, " ")
+    text = FURTHER_LINE.sub(" ", body_of(await fetch("/")).decode())
     for resource in RESOURCES:
         assert f"{' '.join(resource.methods)} {resource.path}\n    {resource.summary}\n" in text
     assert text.count("    curl -sN ") == len(RESOURCES) - OTHERS
@@ -37,7 +37,7 @@ async def test_the_list_names_every_resource_with_its_parameters_and_an_example(
 
 async def test_every_example_of_the_list_is_answered() -> None:
     async with serving() as running:
-        text = body_of(await running.get("/")).decode().replace(FURTHER_LINE, " ")
+        text = FURTHER_LINE.sub(" ", body_of(await running.get("/")).decode())
         listed = re.findall(r"^([A-Z ]+) /\S*\n.*\n(?:    parameters: .*\n)?.*http://x(/[^' \n]*)", text, re.MULTILINE)
         assert len(listed) == len(RESOURCES) - OTHERS
         for methods, target in listed:

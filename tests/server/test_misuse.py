@@ -1,6 +1,7 @@
 """Wrong use of the server by a program: one plain line that says what was expected, before an octet leaves."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial, wraps
 from typing import Any
@@ -88,6 +89,21 @@ def test_a_long_summary_is_listed_in_lines_of_whole_words() -> None:
     assert max(map(len, lines)) <= 80
     assert " ".join(line.strip() for line in lines) == f"{'word ' * 30}parameters: {', '.join(sorted(names))}"
     assert [len(line) - len(line.lstrip()) for line in lines] == [4, 8, 8, 4, 8, 8]
+
+
+LONG = "-i -d '{\"a b\": 1}' -H 'A: b' '{origin}/x?n=1&m=2&parameter-number-3=a-long-value'"
+
+
+@pytest.mark.parametrize("example", [LONG, f"--raw {LONG} -o -", "'{origin}/x?" + "a" * 80 + "'"])
+def test_a_long_command_is_listed_in_lines_that_a_shell_reads_as_one(example: str) -> None:
+    lines = list_text((Resource("/x", answer, "what it is", example),), "http://h").splitlines()[4:]
+    assert all(len(line) <= 80 or len(shlex.split(line.strip(" \\"))) == 1 for line in lines), lines
+    assert shlex.split(" ".join(line.removesuffix("\\") for line in lines)) == [
+        "curl",
+        "-sN",
+        *shlex.split(example.replace("{origin}", "http://h")),
+    ]
+    assert not any(line.endswith((" -d \\", " -H \\", " -o \\")) for line in lines)
 
 
 @pytest.mark.parametrize("rest", ["", "b", "b/c%2fd/", "../x"])

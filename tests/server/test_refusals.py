@@ -11,6 +11,9 @@ UNREADABLE_HEADS = {
     "two Hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, b"one Host line"),
     "bad Host": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, b"in Host"),
     "no version": (b"GET /\r\n\r\n", 400, b"the version is missing"),
+    "a chunk without a head": (b"5\r\nhello\r\n0\r\n\r\n", 400, b'got "5" (a size line? Chunks need Transfer-'),
+    "the same in hex": (b"1a;x=y\nhello\n", 400, b'got "1a;x=y" (a size line? Chunks need Transfer-'),
+    "a chunk's data": (b"hello\r\n", 400, b'got "hello"\n'),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, b"HTTP/1.1"),
     "an SSH banner": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", 400, b"A request begins like this"),
     "garbage": (b"\x00\x01\x02\x03\xff\r\n\r\n", 400, b"expected"),
@@ -71,7 +74,7 @@ async def test_a_wrong_size_between_lines_in_crlf_gets_a_400_that_names_no_flag(
         await client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
         answer = await client.read_all()
     assert status_of(answer) == 400
-    assert b"which is wrong, or the CR is missing\n" in body_of(answer)
+    assert b"which is wrong, or the CR is missing; a size counts the octets" in body_of(answer)
     assert b"nc" not in body_of(answer)
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from chunkwire.client.mistakes import describe_undeclared
 from chunkwire.record.values import DataRecord, FrameRecord, TextFields
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.feed import Feed
-from chunkwire.wire.nearest import near
 from chunkwire.wire.scanner import ChunkedScanner
 
 MAX_SHOWN_OCTETS: Final = 65536
 """Decoded octets of one frame that a row may show where no terminal's width cuts it: as many as a record keeps."""
-_CODING: Final = "transfer-encoding"
 
 
 class Content:
@@ -69,7 +68,7 @@ class Undeclared:
 
     def __init__(self, fields: TextFields = ()) -> None:
         """Take the field lines of the head."""
-        self._misspelt = next((name for name, _ in fields if name.lower() != _CODING and near(name, (_CODING,))), None)
+        self._undeclared = describe_undeclared(name for name, _ in fields)
         self._feed: Feed | None = Feed(ChunkedScanner())  # None once the content cannot be chunked, or is not known
 
     def take(self, record: DataRecord) -> None:
@@ -86,5 +85,4 @@ class Undeclared:
         """Return what is wrong with the head; None if the content does not look chunked."""
         if self._feed is None or not (self._feed.scanner.chunks or self._feed.scanner.is_complete):
             return None
-        wrong = f"; {self._misspelt} is misspelt" if self._misspelt else ""
-        return f"the body looks chunked, but the head does not say Transfer-Encoding: chunked{wrong}"
+        return f"the body looks chunked, {self._undeclared}"

@@ -1,0 +1,59 @@
+"""Whether the size of a chunk may be wrong, as far as its data shows: hints for people who count by hand.
+
+The rule here: a hint is added to the message of an error, and never replaces it. Every reader of bodies uses these
+words, so that the same mistake is explained in the same way by a server, in a capture, and on the lab's page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from chunkwire.wire.abnf import OWS
+from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
+from chunkwire.wire.frames import Data, Event, SizeLine
+
+SIZE_COUNTS: Final = "a size counts the octets of chunk-data alone: not its characters, and not the CRLF after it"
+_TOO_MUCH: Final = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}(?:\r\n){0,2}\Z")
+"""The end of chunk-data that seems to hold the next size line, or the end of the body."""
+_TAIL_OCTETS: Final = 22  # the longest match of _TOO_MUCH
+
+
+class LatestChunk:
+    """The latest chunk of a body; its data shows whether its size may be wrong."""
+
+    def __init__(self) -> None:
+        self._line: SizeLine | None = None
+        self._tail = b""
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Process the events of a body, in their order."""
+        for event in events:
+            if isinstance(event, SizeLine):
+                self._line, self._tail = event, b""
+            elif isinstance(event, Data):
+                self._tail = (self._tail + event.octets[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
+
+    def hint_at(self, error: FramingError | IncompleteBody) -> str:
+        """Return the hint that a size may be wrong, which goes at the end of the message; "" for no hint."""
+        if isinstance(error, IncompleteBody):
+            return self.doubt(is_named=error.section == "chunk-data")
+        # A bare LF without a hint comes after chunk-data. The message says that the size may be wrong.
+        if error.rule is Rule.CHUNK_DATA_END or (error.rule is Rule.BARE_LF and not error.hint):
+            return f"; {SIZE_COUNTS}"
+        return self.doubt() if error.rule is Rule.CHUNK_SIZE else ""
+
+    def doubt(self, *, is_named: bool = False) -> str:
+        """Return the hint that this chunk has too much data; "" if it does not look so.
+
+        Args:
+            is_named: the message has the size.
+        """
+        line = self._line
+        if line is None or not _TOO_MUCH.search(self._tail):
+            return ""
+        digits = line.line.partition(b";")[0].strip(OWS).decode("ascii")
+        said = digits + (f" (hex for {line.size})" if line.size > 9 else "")
+        what = "the size" if is_named else f"the chunk before said {said}, which"
+        return f"; {what} may be wrong: {SIZE_COUNTS}"

@@ -1,0 +1,55 @@
+"""Hints that a size may be wrong, for a body that breaks off or breaks the grammar after a chunk."""
+
+import pytest
+
+from chunkwire.wire.errors import FramingError, IncompleteBody
+from chunkwire.wire.feed import Feed
+from chunkwire.wire.frames import Event
+from chunkwire.wire.scanner import ChunkedScanner
+from chunkwire.wire.sizes import SIZE_COUNTS, LatestChunk
+from tests.wire.relay import octet_by_octet
+
+DOUBTED = f"; the chunk before said 8, which may be wrong: {SIZE_COUNTS}"
+
+
+def hint_at_end_of(pieces: list[bytes]) -> str:
+    """Return the hint for the error of a body, which ends with these reads."""
+    feed, chunk = Feed(ChunkedScanner()), LatestChunk()
+    for piece in pieces:
+        events: list[Event] = []
+        feed.take(piece, events)
+        chunk.take(events)
+    if feed.error is not None:
+        return chunk.hint_at(feed.error)
+    with pytest.raises(IncompleteBody) as cut:
+        feed.scanner.end_of_input()
+    return chunk.hint_at(cut.value)
+
+
+@pytest.mark.parametrize(
+    "body, hint",
+    [
+        (b"4\r\nhello\r\n", f"; {SIZE_COUNTS}"),
+        (b"6\r\nhello\r\n0\r\n", f"; {SIZE_COUNTS}"),
+        (b"5\r\nhello\n", f"; {SIZE_COUNTS}"),
+        (b"5\nhello\n", ""),
+        (b"8\r\nhello\r\n0\r\n\r\n", DOUBTED),
+        (b"08;a=1\r\nhello\r\n0\r\n\r\n", DOUBTED.replace("said 8", "said 08")),
+        (b"a\r\nhello\r\n0\r\n\r\n", DOUBTED.replace("said 8", "said a (hex for 10)")),
+        (b"f\r\nhello\r\n0\r\n\r\n", f"; the size may be wrong: {SIZE_COUNTS}"),
+        (b"5\r\nhello\r\n", ""),
+        (b"5\r\nhel", ""),
+        (b"hello\r\n", ""),
+        (b"0\r\nno colon\r\n", ""),
+    ],
+)
+def test_a_size_is_doubted_where_its_data_looks_like_framing_however_it_was_read(body: bytes, hint: str) -> None:
+    assert hint_at_end_of([body]) == hint
+    assert hint_at_end_of(octet_by_octet(body)) == hint
+
+
+def test_the_hint_is_no_part_of_the_error() -> None:
+    feed = Feed(ChunkedScanner())
+    feed.take(b"4\r\nhello\r\n", [])
+    assert isinstance(feed.error, FramingError)
+    assert SIZE_COUNTS not in str(feed.error)
