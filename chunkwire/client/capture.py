@@ -103,6 +103,7 @@ class CaptureReader:
             self._end_strays()
         elif message.scanner is None:
             got = f"{len(self._held)} octets of a head and the end of the input"
+            got += ": the empty line that ends it is missing" if self._held.endswith(b"\n") else ""
             verdict = "malformed" if framing == "cut" else framing
             self._end_message(verdict, error or f"expected a {message.way} head, got {got}", self._held)
         else:

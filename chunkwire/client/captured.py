@@ -13,8 +13,8 @@ from chunkwire.net.heads import Request, Response
 from chunkwire.record.recorder import Recorder
 from chunkwire.record.values import Record
 from chunkwire.wire.errors import quoted
+from chunkwire.wire.mistakes import LatestChunk
 from chunkwire.wire.scanner import BodyScanner
-from chunkwire.wire.sizes import LatestChunk
 
 MAX_STRAY_OCTETS: Final = 65536
 """Octets of one line outside of messages that are kept while searching for a head: as many as a head may have. A

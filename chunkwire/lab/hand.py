@@ -19,8 +19,8 @@ from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
 from chunkwire.wire.limits import Limits
+from chunkwire.wire.mistakes import LatestChunk
 from chunkwire.wire.scanner import ChunkedScanner
-from chunkwire.wire.sizes import LatestChunk
 
 MAX_TYPED_OCTETS: Final = 65536  # of one write
 MAX_HANDS: Final = 16  # streams of one learner at once

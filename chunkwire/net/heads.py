@@ -16,6 +16,7 @@ from chunkwire.net.protocols import name_protocol
 from chunkwire.wire.abnf import TCHAR, TOKEN
 from chunkwire.wire.errors import ChunkwireError, quoted
 from chunkwire.wire.limits import HeadLimits
+from chunkwire.wire.mistakes import AS_TEXT
 
 Field: TypeAlias = tuple[bytes, bytes]
 
@@ -34,6 +35,8 @@ _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\
 # reason: this is accepted, and never written.
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*+))?\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+# A size line of a chunked body, for hints: no head has one.
+_SIZE_LINE = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?")
 _HEAD_END = re.compile(rb"\n\r?\n")
 
 MAX_METHOD_OCTETS: Final = 32  # the longest registered method has 17 (UPDATEREDIRECTREF); RFC 9112 §3: 501
@@ -218,7 +221,9 @@ def _check_start_line(line: bytes, limits: HeadLimits, *, is_request: bool) -> N
 def _hint_at_request_line(line: bytes) -> str:
     if re.fullmatch(rb"[A-Z]+ \S+", line):
         return " (the version is missing)"
-    is_size_line = re.fullmatch(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?", line)
+    if b"\\r" in line or b"\\n" in line:
+        return f" ({AS_TEXT})"
+    is_size_line = _SIZE_LINE.fullmatch(line)
     return " (a size line? Chunks need Transfer-Encoding: chunked in the head before them)" if is_size_line else ""
 
 
@@ -256,7 +261,8 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
         return HeadError(400, "bare-cr", f"expected no CR inside a line, got {shown}")
     name, colon, _ = line.partition(b":")
     if not colon:
-        return HeadError(400, "no-colon", f"expected `Name: value`, got {shown}")
+        hint = " (a size line? An empty line ends the head before it)" if _SIZE_LINE.fullmatch(line) else ""
+        return HeadError(400, "no-colon", f"expected `Name: value`, got {shown}{hint}")
     if name.rstrip(b" \t") != name:
         return HeadError(400, "blank-before-colon", f"expected no blank before the colon, got {shown}")
     if not re.fullmatch(TOKEN, name):

@@ -49,7 +49,7 @@ def refusal_of(error: HeadError | FramingError | IncompleteBody, size_hint: str 
     """Return the refusal of a request whose head or body is malformed, or whose body ended early.
 
     Args:
-        size_hint: the end of the message about a body; see `wire.sizes`.
+        size_hint: the end of the message about a body; see `wire.mistakes`.
     """
     if isinstance(error, HeadError):
         return Refusal(error.status, error.rule, str(error))

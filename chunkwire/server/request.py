@@ -23,7 +23,7 @@ from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Data, Event
-from chunkwire.wire.sizes import LatestChunk
+from chunkwire.wire.mistakes import LatestChunk
 
 
 class RequestBody:

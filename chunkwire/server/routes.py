@@ -21,6 +21,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
+from chunkwire.wire.nearest import near
 
 ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[None]]
 
@@ -91,7 +92,9 @@ class Routes:
         """
         method = head.method.decode("latin-1")
         if method not in KNOWN_METHODS:
-            raise Refusal(501, "unknown-method", f"expected a method of HTTP, got {shown(method)!r}")
+            is_lower = method.upper() in KNOWN_METHODS
+            hint = f"; methods are case-sensitive: write {method.upper()} in capitals" if is_lower else ""
+            raise Refusal(501, "unknown-method", f"expected a method of HTTP, got {shown(method)!r}{hint}")
         if method == "CONNECT":
             raise Refusal(501, "connect", "expected a request for a resource: this server is no tunnel")
         resource, captures = self._match(head)
@@ -121,7 +124,9 @@ class Routes:
         for pattern, candidate in self._patterns:
             if found := pattern.fullmatch(path):
                 return candidate, {name: unquote(value) for name, value in found.groupdict().items()}
-        raise Refusal(404, "not-found", f"no resource at {shown(unquote(path))}; GET / lists them")
+        wrong = shown(unquote(path))
+        nearest = near(wrong, [resource.path for resource in self.resources])
+        raise Refusal(404, "not-found", f"no resource at {wrong}; GET / lists them{nearest}")
 
 
 def known_parameters(resource: Resource) -> frozenset[str] | None:

@@ -19,8 +19,8 @@ from chunkwire.net.listen import Address
 from chunkwire.record.values import FrameRecord, RequestRecord
 from chunkwire.server.responder import Responder
 from chunkwire.wire.limits import DEFAULT_LIMITS
+from chunkwire.wire.mistakes import SIZE_COUNTS
 from chunkwire.wire.scanner import ChunkedScanner
-from chunkwire.wire.sizes import SIZE_COUNTS
 from tests.lab.serving import act, answer, get, lab_running
 from tests.net.peer import reset
 from tests.server.peer import TrioPacer, body_of, status_of

@@ -12,6 +12,7 @@ from chunkwire.lab.lessons.reading import read_request, read_response
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+CODED = b"Transfer-Encoding: chunked\r\n"
 
 REQUESTS = [
     # octets, the first wrong one, a word of the sentence
@@ -24,10 +25,14 @@ REQUESTS = [
     (b"GET /\r\n", 5, "too early"),
     (b"GET /  HTTP/1.1\r\n", 6, "not two"),
     (b"GET / http/1.1\r\n", 6, "in capitals"),
-    (b"GET / HTTP/1.0\r\n", 13, "neither Host nor chunks"),
+    (b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\n", 14, "came as text"),
+    (b"GET /\\nHost: x\n", 5, "came as text"),
+    (b"GET / HTTP/1.0\r\n", 13, "has no chunks"),
     (b"GET / HTTP/2\r\n", 11, "HTTP/1.1"),
     (b"GET / HTTP/1.1 \r\n", 14, "nothing follows"),
     (b"GET / HTTP/1.1\r\nHost x\r\n", 20, "colon is missing"),
+    (b"GET / HTTP/1.1\r\n5\r\n", 16, "looks like a size line"),
+    (b"GET / HTTP/1.1\r\n5h\r\n", 18, "colon is missing"),
     (b"GET / HTTP/1.1\r\nHost : x\r\n", 20, "no space"),
     (b"GET / HTTP/1.1\r\n Host: x\r\n", 16, "begins with a space"),
     (b"GET / HTTP/1.1\r\n\r\n", 17, "needs a Host line"),
@@ -49,6 +54,11 @@ BODIES = [
     (b"5 \r\nhello\r\n", 1, "no space"),
     (b"hello\r\n", 0, "hex digits"),
     (b"4\r\nhello\r\n", 7, "size line says 4; the data up to its line end has 5 octets."),
+    (b"\r\n5\r\nhello\r\n", 0, "This line is empty. Here a chunk begins"),
+    (b"5\r\nhello\r\n\r\n", 10, "This line is empty. Here a chunk begins"),
+    (b"5\\r\\nhello", 1, "came as text"),
+    (b"5\r\n\r\nhello\r\n0\r\n\r\n", 8, "here an empty line follows it"),
+    (b"5\r\n\r\nhell\r\n0\r\n\r\n", 8, "has 6 octets"),
     (b"4\r\nhello", 7, "size line says 4; after so many octets more data comes"),
     (b"6\r\nhello\r\n0\r\n\r\n", 9, "size line says 6; the data up to its line end has 5 octets."),
     (
@@ -195,6 +205,19 @@ def test_a_mistake_stays_the_same_however_it_arrives(octets: bytes, at: int, sai
 def test_the_caret_stands_under_its_octet_in_a_line_that_fits(octets: bytes, at: int, lines: tuple[str, str]) -> None:
     assert with_caret(octets, at) == lines
     assert all(len(line) <= CARET_COLUMNS for line in lines)
+
+
+@pytest.mark.parametrize(
+    "field, said", [(b"", "has no body at all"), (b"Content-Length: 5\r\n", "A body with Content-Length has no chunks")]
+)
+def test_a_head_that_declares_no_chunks_is_wrong(field: bytes, said: str) -> None:
+    connection = WatchedConnection("origin", received=[WatchedRead(0.0, CHUNKED.replace(CODED, field) + b"5\r\n")])
+    judge = all_lessons()[2].steps[0].judge
+    assert judge is not None
+    judgement = judge(connection)
+    assert judgement is not None
+    assert (judgement.is_right, said in judgement.sentence) == (False, True)
+    assert judgement.octets[judgement.at :].startswith(field or b"\n5")
 
 
 def judged(lesson: int, step: int, body: bytes) -> Judgement:

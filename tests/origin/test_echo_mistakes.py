@@ -9,7 +9,7 @@ import trio
 import chunkwire
 from chunkwire.server.access import log_text
 from chunkwire.wire.errors import BARE_LF_HINT
-from chunkwire.wire.sizes import SIZE_COUNTS
+from chunkwire.wire.mistakes import SIZE_COUNTS
 from tests.client.test_capture import POST, read
 from tests.server.peer import ask, body_of, connect, get, post, serving, status_of
 

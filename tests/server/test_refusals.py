@@ -13,6 +13,13 @@ UNREADABLE_HEADS = {
     "no version": (b"GET /\r\n\r\n", 400, b"the version is missing"),
     "a chunk without a head": (b"5\r\nhello\r\n0\r\n\r\n", 400, b'got "5" (a size line? Chunks need Transfer-'),
     "the same in hex": (b"1a;x=y\nhello\n", 400, b'got "1a;x=y" (a size line? Chunks need Transfer-'),
+    "a chunk in a head": (
+        b"POST / HTTP/1.1\r\nHost: x\r\n5\r\nhello\r\n",
+        400,
+        b"(a size line? An empty line ends the",
+    ),
+    "no colon": (b"POST / HTTP/1.1\r\nHost x\r\n\r\n", 400, b'got "Host x" at 17\n'),
+    "line ends as text": (b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\n", 400, b"came as text: send it with printf"),
     "a chunk's data": (b"hello\r\n", 400, b'got "hello"\n'),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, b"HTTP/1.1"),
     "an SSH banner": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", 400, b"A request begins like this"),
@@ -98,6 +105,16 @@ async def test_an_unknown_path_gets_a_404_that_points_to_the_list() -> None:
     answer = await fetch("/no%0Awhere")
     assert status_of(answer) == 404
     assert body_of(answer) == b"no resource at /no\\nwhere; GET / lists them\n"
+
+
+@pytest.mark.parametrize("method, said", [("get", "write GET in capitals\n"), ("hello", "got 'hello'\n")])
+async def test_an_unknown_method_is_named_with_its_likely_mistake(method: str, said: str) -> None:
+    answer = await ask(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert (status_of(answer), body_of(answer).decode().endswith(said)) == (501, True)
+
+
+async def test_a_path_that_is_nearly_one_gets_a_404_that_names_it() -> None:
+    assert body_of(await fetch("/generat")).endswith(b"; did you mean /generate?\n")
 
 
 async def test_a_wrong_method_gets_405_with_allow() -> None:

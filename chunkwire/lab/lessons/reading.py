@@ -21,9 +21,11 @@ from chunkwire.wire.reader import FrameReader
 _METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
+_BACKSLASH: Final = re.compile(rb"\\[rn]")
 _ZERO: Final = re.compile(rb"0+(?![0-9A-Fa-f])")
 _VERSION: Final = b"HTTP/1.1"
 _SPACES: Final = b" \t"
+_AS_TEXT: Final = "A backslash and a letter came as text, not as CR and LF. Send them with printf, or press Enter."
 _KEYS: Final = {
     b"\x1b": "That is an arrow key: it was sent as octets, it did not move back. Start again.",
     b"\xff": "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.",
@@ -203,6 +205,8 @@ def _request_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | No
     """Judge `METHOD SP TARGET SP HTTP/1.1` (RFC 9112 §3), left to right."""
     if not line:
         return wrong("The first line is empty. A request begins with its request line: GET /hello HTTP/1.1", octets, at)
+    if (found := _BACKSLASH.search(line)) is not None:
+        return wrong(_AS_TEXT, octets, at + found.start())
     method = _TOKEN.match(line)
     after = at + (method.end() if method else 0)
     if method and method[0].upper() in _METHODS and method[0] not in _METHODS:
@@ -230,7 +234,7 @@ def _version_mistake(octets: bytes, at: int, version: bytes, *, whole: bytes) ->
     if version.startswith(b" "):
         return wrong("There is one space between the parts of this line, not two.", octets, at + 1)
     if version == b"HTTP/1.0":
-        return wrong("HTTP/1.0 knows neither Host nor chunks. Ask in HTTP/1.1.", octets, at + 8)
+        return wrong("HTTP/1.0 has no chunks, and needs no Host line. Write HTTP/1.1.", octets, at + 8)
     return wrong(
         "The version is written HTTP/1.1, in capitals, and nothing follows it.",
         octets,
@@ -267,6 +271,8 @@ def _field_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
     if line[name.end() :].lstrip(_SPACES).startswith(b":"):
         return wrong("Between a field's name and its colon there is no space.", octets, at + name.end())
     sentence = "A field line is a name, a colon and a value, as in Host: x; the colon is missing."
+    if _HEX.fullmatch(line):
+        return wrong("This looks like a size line. An empty line comes before it: it ends the head.", octets, at)
     return wrong(sentence, octets, at + name.end())
 
 
@@ -318,6 +324,8 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
     sentence = _size_mismatch(message, body_at, error) or _KEYS.get(message.octets[at : at + 1])
     if sentence is not None:
         pass
+    elif _BACKSLASH.match(message.octets, at):
+        sentence = _AS_TEXT
     elif error.rule == Rule.BARE_LF:
         has_crlf = b"\r\n" in message.octets[body_at:at]
         advice = "" if has_crlf else ": nc sends it with -C, on macOS with -c"
@@ -328,6 +336,8 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
         sentence = "Here a chunk begins, with its size in hex digits (0-9, a-f) alone on a line."
         if message.octets[at - 1 : at + 1] in (b"0x", b"0X"):
             sentence += " No 0x stands in front of them."
+        elif message.octets[at : at + 1] == b"\r":
+            sentence = f"This line is empty. {sentence}"
     elif error.rule in (Rule.TRAILER_FIELD, Rule.TRAILER_FORBIDDEN):
         sentence = "After the 0 line comes an empty line, and nothing else. This stands where the empty line should be."
     else:
@@ -348,6 +358,8 @@ def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> s
     is_before_end = body_at + error.offset < start + len(line) + len(b"\r\n") + size
     if is_before_end or size == count:  # if the two are equal, only the line end after the data is wrong
         return None
+    if rest.startswith(b"\r\n") and count == size + 2:
+        return "The data begins right after the size line: here an empty line follows it, and counts as two octets."
     digits = found[0].decode("ascii")
     says = digits if digits == str(size) else f"{digits}, which is hex for {size}"
     if count is None:

@@ -115,8 +115,11 @@ def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
         mistake = wrong_target(message, b"/echo", b"POST")
         if mistake is None and message.get(b"transfer-encoding") is None:
             at = (message.body_at or 0) - 1
+            length = message.get(b"content-length")
             sentence = "Without the line Transfer-Encoding: chunked this request has no body at all."
-            mistake = message.wrong(sentence, at)
+            if length is not None:
+                sentence = "A body with Content-Length has no chunks: write Transfer-Encoding: chunked in its place."
+            mistake = message.wrong(sentence, at if length is None else length[1])
         if mistake is None and size_of:
             mistake = size_mistake(message, size_of)
         return mistake or message.mistake or judge(message, connection)

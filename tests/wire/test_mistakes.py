@@ -1,12 +1,12 @@
-"""Hints that a size may be wrong, for a body that breaks off or breaks the grammar after a chunk."""
+"""Hints at the likely mistake, for a body that breaks off or breaks the grammar."""
 
 import pytest
 
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
+from chunkwire.wire.mistakes import AS_TEXT, BLANK_IN_DATA, ENDS_BLANK, NO_BLANK, SIZE_COUNTS, LatestChunk
 from chunkwire.wire.scanner import ChunkedScanner
-from chunkwire.wire.sizes import SIZE_COUNTS, LatestChunk
 from tests.wire.relay import octet_by_octet
 
 DOUBTED = f"; the chunk before said 8, which may be wrong: {SIZE_COUNTS}"
@@ -40,10 +40,17 @@ def hint_at_end_of(pieces: list[bytes]) -> str:
         (b"5\r\nhello\r\n", ""),
         (b"5\r\nhel", ""),
         (b"hello\r\n", ""),
-        (b"0\r\nno colon\r\n", ""),
+        (b"5\r\n\r\nhello\r\n0\r\n\r\n", f"; {BLANK_IN_DATA}"),
+        (b"\r\n5\r\nhello\r\n", f"; {NO_BLANK}"),
+        (b"5\\r\\nhello\\r\\n0", f"; {AS_TEXT}"),
+        (b"5\\nhello", f"; {AS_TEXT}"),
+        (b"\\x35", f"; {AS_TEXT}"),
+        (b"5\r\nhello\r\n\r\n0\r\n\r\n", f"; {NO_BLANK}"),
+        (b"5\r\nhello\r\n0\r\nno colon\r\n\r\n", f"; {ENDS_BLANK}"),
+        (b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", ""),
     ],
 )
-def test_a_size_is_doubted_where_its_data_looks_like_framing_however_it_was_read(body: bytes, hint: str) -> None:
+def test_the_likely_mistake_is_named_however_the_body_was_read(body: bytes, hint: str) -> None:
     assert hint_at_end_of([body]) == hint
     assert hint_at_end_of(octet_by_octet(body)) == hint
 

@@ -1,4 +1,4 @@
-"""Whether the size of a chunk may be wrong, as far as its data shows: hints for people who count by hand.
+"""The likely mistake in a chunked body, as far as its latest chunk shows: hints for people who write one by hand.
 
 The rule here: a hint is added to the message of an error, and never replaces it. Every reader of bodies uses these
 words, so that the same mistake is explained in the same way by a server, in a capture, and on the lab's page.
@@ -12,9 +12,15 @@ from typing import Final
 
 from chunkwire.wire.abnf import OWS
 from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
-from chunkwire.wire.frames import Data, Event, SizeLine
+from chunkwire.wire.frames import CRLF, Data, Event, SizeLine
 
 SIZE_COUNTS: Final = "a size counts the octets of chunk-data alone: not its characters, and not the CRLF after it"
+BLANK_IN_DATA: Final = "the line after the size line is empty, and its CRLF counts as data"
+AS_TEXT: Final = r"an escape such as \r\n came as text: send it with printf"
+NO_BLANK: Final = "no empty line comes before a size line"
+ENDS_BLANK: Final = (
+    "after the last-chunk come trailer fields, as in `Name: value`, and the empty line that ends the body"
+)
 _TOO_MUCH: Final = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}(?:\r\n){0,2}\Z")
 """The end of chunk-data that seems to hold the next size line, or the end of the body."""
 _TAIL_OCTETS: Final = 22  # the longest match of _TOO_MUCH
@@ -25,24 +31,30 @@ class LatestChunk:
 
     def __init__(self) -> None:
         self._line: SizeLine | None = None
+        self._begin = b""
         self._tail = b""
 
     def take(self, events: Iterable[Event]) -> None:
         """Process the events of a body, in their order."""
         for event in events:
             if isinstance(event, SizeLine):
-                self._line, self._tail = event, b""
+                self._line, self._begin, self._tail = event, b"", b""
             elif isinstance(event, Data):
+                self._begin = (self._begin + event.octets[:2])[:2]
                 self._tail = (self._tail + event.octets[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
 
     def hint_at(self, error: FramingError | IncompleteBody) -> str:
-        """Return the hint that a size may be wrong, which goes at the end of the message; "" for no hint."""
+        """Return the hint for an error of the body, which goes at the end of its message; "" for no hint."""
         if isinstance(error, IncompleteBody):
             return self.doubt(is_named=error.section == "chunk-data")
         # A bare LF without a hint comes after chunk-data. The message says that the size may be wrong.
         if error.rule is Rule.CHUNK_DATA_END or (error.rule is Rule.BARE_LF and not error.hint):
-            return f"; {SIZE_COUNTS}"
-        return self.doubt() if error.rule is Rule.CHUNK_SIZE else ""
+            return f"; {BLANK_IN_DATA if self._begin == CRLF else SIZE_COUNTS}"
+        if error.rule is Rule.CHUNK_SIZE and error.octets[:1] == b"\\":
+            return f"; {AS_TEXT}"
+        if error.rule is Rule.CHUNK_SIZE:
+            return self.doubt() or (f"; {NO_BLANK}" if error.octets[:1] == b"\r" else "")
+        return f"; {ENDS_BLANK}" if error.rule is Rule.TRAILER_FIELD else ""
 
     def doubt(self, *, is_named: bool = False) -> str:
         """Return the hint that this chunk has too much data; "" if it does not look so.
