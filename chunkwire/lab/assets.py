@@ -27,7 +27,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file: its octets, its media type, and the ETag that is theirs (RFC 9110 §8.8.3)."""
+    """One file: its octets, their media type and their ETag (RFC 9110 §8.8.3)."""
 
     octets: bytes
     media_type: bytes
@@ -48,7 +48,7 @@ def assets() -> Mapping[str, Asset]:
 
 
 async def send_asset(name: str, request: IncomingRequest, response: Responder, *fields: Field) -> None:
-    """Answer with a file, or that it has not changed; `fields` are more field lines.
+    """Answer with a file, or with 304 if the client has it; `fields` are more field lines.
 
     Raises:
         Refusal: 404.

@@ -14,20 +14,20 @@ import trio
 
 from chunkwire.net.sleeper import Pacer
 
-MAX_RATE: Final = 1000.0  # times as fast as planned; beyond it a pause is none
+MAX_RATE: Final = 1000.0  # times as fast as planned: a pause of 1 s takes 1 ms
 
 
 class RunControl:
     """The state that all streams of one run share."""
 
     def __init__(self) -> None:
-        self.rate = 1.0  # seconds of plan a second
-        self.is_paused = False  # time stands still
-        self.steps = 0  # how many steps were asked for; streams that are not paused skip theirs
+        self.rate = 1.0  # planned seconds per real second
+        self.is_paused = False  # planned time stands still
+        self.steps = 0  # steps requested so far; a stream that is not paused skips them
         self._waits: set[trio.CancelScope] = set()
 
     def set(self, *, rate: float | None = None, is_paused: bool | None = None, steps: int = 0) -> None:
-        """Change what is given, add `steps`, and cancel every block of `until_change`."""
+        """Change what is not None, add `steps`, and cancel every block of `until_change`."""
         if rate is not None:
             self.rate = rate
         if is_paused is not None:
@@ -48,7 +48,7 @@ class RunControl:
 
 
 class RunPacer:
-    """The clock of one stream of a run, as `net.sleeper.Pacer`; `real` is the clock beneath."""
+    """The clock of one stream of a run, as `net.sleeper.Pacer`; `real` is the clock that it is derived from."""
 
     def __init__(self, real: Pacer, control: RunControl) -> None:
         self._real = real
@@ -56,16 +56,16 @@ class RunPacer:
         self._plan_s = self._real_s = real.now()  # one moment on both clocks
         self._rate = control.rate
         self._is_paused = control.is_paused
-        self._steps = 0  # taken by this stream; one that began later takes those that it missed
+        self._steps = 0  # taken by this stream; one that begins later takes the steps before it as well
 
     def now(self) -> float:
-        """Return the time of the plan."""
+        """Return the planned time."""
         if self._is_paused:
             return self._plan_s
         return self._plan_s + (self._real.now() - self._real_s) * self._rate
 
     async def wait_until(self, moment: float) -> None:
-        """Return at a moment of the plan; while paused, at the next step, which moves this clock on to the moment."""
+        """Return at a planned moment; while paused, at the next step, which advances this clock to the moment."""
         control = self._control
         while True:
             self._take_over()
@@ -83,7 +83,7 @@ class RunPacer:
                 return
 
     def _take_over(self) -> None:
-        """Go on from this moment at the control's rate."""
+        """Continue from this moment with the control's rate and pause."""
         self._plan_s, self._real_s = self.now(), self._real.now()
         self._rate, self._is_paused = self._control.rate, self._control.is_paused
         if not self._is_paused:

@@ -1,9 +1,10 @@
-"""Who may ask the lab, and what keeps content that is shown from acting.
+"""Which requests the lab accepts, and the fields that stop a browser from running a stream's content.
 
 The rule here: pure; a request head in, a refusal, fields or nothing out. A page of another site can send requests to
-loopback, and a name of its own can be made to point there (DNS rebinding). So the Host must be one of the lab's; a
-request that a browser sends for another site's page must not reach the lab's state; and what acts needs the token of
-the learner's page, which other pages cannot read. `laboratory` says which check applies to which resource.
+loopback, and its own name may resolve to loopback (DNS rebinding). So the Host must be one of the lab's; a request that
+a browser sends for a page of another site must not change the lab's state; and each request that changes something
+needs the token of the learner's page, which other pages cannot read. `laboratory` says which check applies to which
+resource.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from chunkwire.net.heads import Field, Request
 from chunkwire.server.refusal import Refusal
 
 TOKEN_FIELD: Final = b"chunkwire-token"
-# A name can be made to resolve to loopback (DNS rebinding), an address cannot.
+# Any name may resolve to loopback (DNS rebinding). These always mean the machine itself.
 _LOOPBACK: Final = re.compile(r"127(?:\.\d{1,3}){3}|localhost|\[::1\]", re.ASCII)
 # uri-host [ ":" port ]                                                 RFC 9110 §7.2
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 
-# A stream's content may claim to be HTML: opened in a tab it must not run as a page of the lab's.
+# A stream's Content-Type may be HTML: opened in a tab, it must not run as a page of the lab.
 SANDBOXED: Final[tuple[Field, ...]] = (
     (b"Content-Security-Policy", b"sandbox; default-src 'none'"),
     (b"X-Content-Type-Options", b"nosniff"),
@@ -39,8 +40,8 @@ PAGE_FIELDS: Final[tuple[Field, ...]] = (
     (b"Cross-Origin-Resource-Policy", b"same-origin"),
     (b"Cache-Control", b"no-cache"),
 )
-# Isolated from other origins, a page has a clock of 5 µs; else of 100 µs (W3C High Resolution Time §7.1). Browsers
-# isolate pages of loopback, and complain of these fields on others that come without TLS.
+# The clock of a page has steps of 5 µs if it is isolated from other origins, else of 100 µs (W3C High Resolution Time
+# §7.1). Browsers isolate pages of loopback; for other pages without TLS they log a warning about these fields.
 _ISOLATED: Final[tuple[Field, ...]] = (
     (b"Cross-Origin-Opener-Policy", b"same-origin"),
     (b"Cross-Origin-Embedder-Policy", b"require-corp"),
@@ -48,12 +49,12 @@ _ISOLATED: Final[tuple[Field, ...]] = (
 
 
 def page_fields(head: Request) -> tuple[Field, ...]:
-    """Return the response fields of everything but streams, which depend on the Host of the request."""
+    """Return the response fields of all but streams; they depend on the request's Host."""
     return (*PAGE_FIELDS, *_ISOLATED) if _is_loopback(host_name(head)) else PAGE_FIELDS
 
 
 def host_name(head: Request) -> str | None:
-    """Return the host of a request without its port, lower case; "" without a Host, None for one out of the grammar."""
+    """Return the host of a request without its port, lower case; "" without a Host, None for a malformed one."""
     value = (head.get(b"host") or b"").decode("latin-1").strip()
     found = _HOST.fullmatch(value)
     return found[1].lower() if found else None if value else ""
@@ -65,7 +66,7 @@ def _is_loopback(name: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The host names under which a lab answers: those of loopback, and `hosts`.
+    """Checks requests. A lab has the host names of loopback, and `hosts`.
 
     Args:
         hosts: names of a class, in lower case and without port.
@@ -74,7 +75,7 @@ class Guard:
     hosts: frozenset[str] = frozenset()
 
     def check_host(self, head: Request) -> None:
-        """Refuse a request for another name, or with a malformed Host; one without Host comes from no browser.
+        """Refuse a request with another Host, or a malformed one. Without a Host it is allowed: no browser sends it.
 
         Raises:
             Refusal: 421 (RFC 9110 §15.5.20).
@@ -86,7 +87,7 @@ class Guard:
             raise Refusal(421, "lab-host", f"Host: expected a name of this lab ({known}), got {got!r:.80}")
 
     def check_site(self, head: Request) -> None:
-        """Refuse what a browser sent on behalf of a page of another site.
+        """Refuse a request that a browser sent for a page of another site.
 
         Raises:
             Refusal: 403.
@@ -97,7 +98,7 @@ class Guard:
             raise Refusal(403, "lab-origin", "expected a request of the lab's own page, got one of another site")
 
     def check_token(self, head: Request, token: str) -> None:
-        """Refuse what acts without the page's token.
+        """Refuse a request without the page's token.
 
         Raises:
             Refusal: 403.

@@ -1,7 +1,7 @@
 """A stream written by hand: what is typed is sent at once, as typed, right or wrong.
 
-The rule here: octets are sent unchanged; no framing is added or repaired. They are scanned only to report what a strict
-reader makes of them, and to end the stream after a last-chunk.
+The rule here: octets are sent unchanged; no framing is added or repaired. They are scanned only to report the verdict
+of a strict reader, and to end the stream after a last-chunk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chunkwire.wire.scanner import ChunkedScanner
 
 MAX_TYPED_OCTETS: Final = 65536  # of one write
 MAX_HANDS: Final = 16  # streams of one learner at once
-_WAITING: Final = 256  # writes that a stream may be behind
+_WAITING: Final = 256  # writes of a stream that are queued
 
 
 class HandEnd(enum.StrEnum):
@@ -40,13 +40,13 @@ _Typed: TypeAlias = tuple[bytes | HandEnd, bool]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a strict reader makes of octets: of a stream, those typed so far."""
+    """The verdict of a strict reader on the octets of a body so far."""
 
     state: str  # "valid", "complete" or "malformed"
-    text: str = ""  # what is wrong, or what a valid body goes on with, in one line; empty for a complete one
-    rule: str = ""  # that is broken, one of `wire.errors.Rule`; empty where none is
+    text: str = ""  # what is wrong, or what must come next in a valid body, in one line; empty for a complete one
+    rule: str = ""  # the broken rule, one of `wire.errors.Rule`; empty for none
     section: str = ""  # of that rule, such as "RFC 9112 §7.1"
-    offset: int | None = None  # of the first wrong octet in the body; None where nothing is
+    offset: int | None = None  # of the first wrong octet in the body; None for none
 
 
 class TypedBody:
@@ -91,7 +91,7 @@ class Hands:
         """Answer with a chunked body that is what the learner types, until a last-chunk or a `HandEnd` ends it.
 
         Args:
-            run: the name of the page's run that it belongs to; "" for a stream of nc or curl.
+            run: the name of the page's run that requested the stream; "" for a request of nc or curl.
 
         Raises:
             Refusal: 400 to HTTP/1.0; 503, `MAX_HANDS` streams are open.
@@ -120,17 +120,17 @@ class Hands:
             del self._open[sender]
 
     def reached(self, run: str = "") -> int:
-        """Return how many open streams `write` reaches."""
+        """Return the number of open streams to which `write` sends."""
         return sum(run in ("", own) or not own for _, own in self._open.values())
 
     def write(self, typed: bytes | HandEnd, run: str = "") -> Verdict | None:
-        """Put octets on each open stream, or end it; return the verdict on the latest, None where no stream is open.
+        """Send octets on each open stream, or end it; return the verdict on the one opened last, None if none is open.
 
         Args:
-            run: leaves out the streams of other runs, such as those of another tab; "" leaves out none.
+            run: only streams of this run, and of nc and curl; "" for all.
 
         Raises:
-            Refusal: 503, a stream is too far behind; those that were opened before it have been given the octets.
+            Refusal: 503, the queue of a stream is full; streams that were opened before it have got the octets.
         """
         verdict = None
         for sender, (body, own) in list(self._open.items()):

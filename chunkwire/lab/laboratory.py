@@ -1,7 +1,7 @@
 """The lab as resources: the page, its requests, and the streams that it shows.
 
-The rule here: each resource is an entry of a table that says what a request for it must have; the path says which
-learner's seat it reaches. With one learner the paths are as listed here, in a class they follow /c/TOKEN.
+The rule here: each resource is an entry of a table, which also says how its requests are checked. The path of a request
+selects a seat: with one learner the paths are as listed here, in a class each is preceded by /c/TOKEN.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LabResource:
     path: str
     responder: SeatResponder
     summary: str
-    acts: bool = False  # it takes POST alone, with the page's token
+    acts: bool = False  # it changes something: it takes only POST, with the page's token
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()  # as `Resource.parameters`
     any_host: bool = False  # Host is not checked: a trial's clients, which this server starts, send its address
@@ -62,7 +62,7 @@ class Lab:
         seats: of one learner, or of a class.
         guard: checks who may send requests.
         relays: relays `/via/…`.
-        about: facts for the page, such as addresses for nc and curl.
+        about: more configuration of the page, such as addresses for nc and curl.
         others: more resources of a seat, such as the lessons'.
     """
 
@@ -80,7 +80,7 @@ class Lab:
         self.seats = seats or Seats()
         self.relays = relays or Relays()
         self.about: dict[str, object] = {"faults": list(FAULTS), "upstream": self.relays.has_upstream, **(about or {})}
-        self._streams = tuple(each for each in streams if each is not JOURNAL)  # which lists everybody's exchanges
+        self._streams = tuple(each for each in streams if each is not JOURNAL)  # it lists the exchanges of all learners
         self._trials = Trials()
         self._others = tuple(others)
 
@@ -103,7 +103,7 @@ class Lab:
         return (*(self._guarded(each, needs_seat=False) for each in entry), *of_a_seat)
 
     def record_for(self, head: Request) -> Callable[[Record], None] | None:
-        """Return what takes the records of an exchange: its seat's watchers.
+        """Return the consumer of an exchange's records, which sends them to the pages of its seat.
 
         None for a path that is not below `/direct/`, for a seat that is not taken, and while no page watches.
         """
@@ -117,7 +117,7 @@ class Lab:
         yield LabResource("/", _file("index.html"), "the page", parameters=None)
         yield LabResource("/static/{file}", _static, "its files")
         yield LabResource("/help/{name}", _protocol, "a protocol that others may speak")
-        yield LabResource("/lab/config", self._config, "facts for the page")
+        yield LabResource("/lab/config", self._config, "configuration of the page")
         yield LabResource(
             "/lab/feed",
             lambda seat, _, response: seat.watchers.send_to(response),
@@ -126,7 +126,7 @@ class Lab:
         yield LabResource("/lab/clock", _clock, "the clock of the feed, in seconds")
         yield LabResource("/lab/run/{run}", _control, "pause, step, pace", True, parameters=_RUN_PARAMETERS)
         yield LabResource("/lab/type", _type, "octets for the hand-written streams", True, parameters={"end", "run"})
-        yield LabResource("/lab/try", self._try, "what clients make of octets", True)
+        yield LabResource("/lab/try", self._try, "what clients report of octets", True)
         yield LabResource("/lab/load", _load, "a recording or capture as records", True)
         yield LabResource("/via/{mode}/{rest*}", self.relays.relay, "through the gateway", False, relayed, None)
         if self.relays.has_upstream:
@@ -144,7 +144,7 @@ class Lab:
             )
 
     def _guarded(self, own: LabResource, *, needs_seat: bool = True) -> Resource:
-        """Return a resource that checks the request by the guard, and finds the seat."""
+        """Return a resource that checks a request, finds its seat, and then calls the responder."""
 
         async def respond(request: IncomingRequest, response: Responder) -> None:
             if not own.any_host:
@@ -184,7 +184,7 @@ async def _send_json(response: Responder, content: object) -> None:
 
 
 def _controlled(stream: Resource) -> SeatResponder:
-    """Return the responder of an origin's resource, which the control of the run that a request names can pause."""
+    """Return the responder of an origin's resource; a request that names a run is paced by that run's control."""
 
     async def respond(seat: Seat, request: IncomingRequest, response: Responder) -> None:
         if name := _run_of(request):
@@ -255,19 +255,19 @@ async def _type(seat: Seat, request: IncomingRequest, response: Responder) -> No
 
 
 async def _load(_: Seat, request: IncomingRequest, response: Responder) -> None:
-    """Answer with the records of the file that the request's content is."""
+    """Answer with the records of a file, which is the request's content."""
     octets = await request.read_body(MAX_FILE_OCTETS)
     try:
-        content = await trio.to_thread.run_sync(load_json, octets)  # others go on meanwhile
+        content = await trio.to_thread.run_sync(load_json, octets)  # it would block the event loop
     except LocalError as error:
         raise Refusal(400, "lab-file", str(error)) from error
     await response.fixed(200, (JSON,), content)
 
 
 def _run_of(request: IncomingRequest) -> str:
-    """Return the name of the run that a request is of; "" for none."""
+    """Return the name of the run that a request belongs to; "" for none."""
     run = request.head.get(RUN_FIELD)
-    return _run_name(run.decode("latin-1").partition(".")[0]) if run else ""  # what follows is the page's lane
+    return _run_name(run.decode("latin-1").partition(".")[0]) if run else ""  # after the dot: the page's ladder
 
 
 def _run_name(text: str) -> str:

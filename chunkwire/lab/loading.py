@@ -17,11 +17,11 @@ from chunkwire.wire.errors import LocalError
 
 MAX_FILE_OCTETS: Final = 8 << 20  # more frames than a page can usefully show
 MAX_RECORDS: Final = 100_000
-_PIECE_OCTETS: Final = 65536  # fed to the reader at once: it copies all that it was given for each message in it
+_PIECE_OCTETS: Final = 65536  # of one `feed`, whose octets the reader copies once for each message in them
 
 
 def load_json(octets: bytes) -> bytes:
-    """Return a file as a JSON object with `records` and `notes`; of a large one this takes a second or two.
+    """Return a file as a JSON object with `records` and `notes`; a large file takes a second or two.
 
     Raises:
         LocalError: what is wrong with it, in one line.
@@ -37,7 +37,7 @@ def load_json(octets: bytes) -> bytes:
 
 
 def _load(octets: bytes) -> tuple[list[Record], list[str]]:
-    """Return the records of a recording, of a packet capture, or of captured octets, and notes: what no record says."""
+    """Return the records of a recording, packet capture or captured octets, and notes about what is in no record."""
     if octets[:1] == b"{":
         return list(read_records(octets.split(b"\n"), "the recording")), []
     if is_capture(octets):

@@ -1,7 +1,7 @@
 """Puzzles: three hops in front of an origin, one of them faulty; the answer is the hop and its setting.
 
-The rule here: hops are real gateways, and what is said against a wrong answer is measured on them then. A puzzle is
-made from its kind and its seed alone, so that the same two give the same one.
+The rule here: hops are real gateways, and the evidence against a wrong answer is measured on them then. A puzzle
+depends only on its kind and its seed, so that it can be set again.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from chunkwire.wire.frames import Data
 
 HOPS: Final = 3
 MAX_SEED: Final = 9999
-"""Of a seed that is drawn: one that a person can read out."""
+"""Of a random seed: short enough to be read aloud."""
 STREAM: Final = "/stream"
 STEP_SECONDS: Final = 0.3
 """Between the writes of the stream: long enough to see that a hop holds; the whole stream takes 1.2 s."""
 SILENCE_SECONDS: Final = 2.0
-"""Without an octet, after which a measurement takes a stream for stalled: far above `STEP_SECONDS`."""
+"""Without an octet, until a measurement reports a stream as stalled: far above `STEP_SECONDS`."""
 MAX_READINGS: Final = 3
-"""Of two hops that send the same octets at other times: a busy machine may delay one of them once."""
+"""Measurements of two hops that send the same octets at different times: a busy machine may have delayed one."""
 SAME_SECONDS: Final = 0.14
-"""Times that differ by less look alike: nearly half of `STEP_SECONDS`, by which a busy machine seldom delays a read."""
+"""Times that differ by less count as equal: nearly half of `STEP_SECONDS`; a busy machine seldom delays a read more."""
 
 TAIL_OCTETS: Final = 24
-"""Of the end of a body that are shown: the last-chunk, or what stands there in its place."""
+"""Octets shown of the end of a body: the last-chunk, or what was sent in its place."""
 
 _WRITES: Final = (
     (encode_chunk(b"line 1\n", b";n=1"), 1, 7),
@@ -56,12 +56,12 @@ _WRITES: Final = (
     (encode_chunk(b"line 4 is a longer one\n"), 1, 23),
     (encode_chunk(b"line 5\n") + encode_chunk(b"line 6\n"), 2, 14),
 )
-"""What the origin writes: octets, chunks, chunk-data; the second and the fourth are two chunks in one write."""
+"""The writes of the origin: octets, number of chunks, octets of chunk-data. Two of them have two chunks each."""
 
 
 @dataclass(frozen=True, slots=True)
 class PuzzleKind:
-    """What is wrong in puzzles of one kind; a setting is one of `--mode` or of `--fault`."""
+    """The settings that a faulty hop may have in puzzles of one kind: values of `--mode` or `--fault`."""
 
     title: str
     settings: tuple[str, ...]
@@ -104,7 +104,7 @@ def make_puzzle(number: int | None, seed: int) -> Puzzle:
 
 
 class UnmarkedSettings(GatewaySettings):
-    """Settings of a gateway that does not name its mode or fault in its responses: that would be the answer."""
+    """Settings of a gateway whose responses do not name its mode or fault, which is the answer."""
 
     __slots__ = ()
 
@@ -131,7 +131,7 @@ def hop_settings(setting: str) -> UnmarkedSettings:
 
 
 async def _stream(request: IncomingRequest, response: Responder) -> None:
-    """Write the stream that puzzles are about."""
+    """Write the stream of all puzzles."""
     async with response.chunked(fields=(TEXT,), trailers=((b"X-Lines", b"6"),)) as body:
         for number, (octets, chunks, size) in enumerate(_WRITES):
             await body.wait_until(number * STEP_SECONDS)
@@ -141,22 +141,22 @@ async def _stream(request: IncomingRequest, response: Responder) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SeenStream:
-    """What a client saw of the stream at one place."""
+    """The stream as a client received it at one place."""
 
-    frames: tuple[tuple[str, float], ...]  # of each whole frame its size line and the second it came, from the request
-    end: str  # how the body ended, in the words of the wire record
+    frames: tuple[tuple[str, float], ...]  # of each whole frame the size line, and when it came, in s since the request
+    end: str  # how the body ended, as `framing` of the wire record
     sha256: str  # of its octets on the wire
     tail: bytes = b""  # the last of them, at most `TAIL_OCTETS`
 
     def looks_equal_to(self, other: SeenStream) -> bool:
-        """Say whether the two look equal to a client: the same octets, at about the same times."""
+        """Say whether a client cannot tell the two apart: the same octets, at about the same times."""
         if self.sha256 != other.sha256 or self.end != other.end or len(self.frames) != len(other.frames):
             return False
         pairs = zip(self.frames, other.frames, strict=True)
         return all(abs(mine[1] - others[1]) < SAME_SECONDS for mine, others in pairs)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """Return it as lines: the size lines of the first nine frames, beneath each its second, and the last octets."""
+        """Return three lines: the size lines of the first nine frames, the times below them, and the last octets."""
         shown = self.frames[:9]
         widths = [max(len(line), 4) for line, _ in shown]
         more = " …" if len(self.frames) > len(shown) else ""
@@ -174,7 +174,7 @@ async def read_stream(where: Address) -> SeenStream:
     url = f"http://{where}{STREAM}"
     with suppress(ChunkwireError):  # no head came: `end` says so
         async with client.open("GET", url, idle_timeout=SILENCE_SECONDS, head_timeout=2 * SILENCE_SECONDS) as stream:
-            with suppress(ChunkwireError):  # how the body ended is in the verdict
+            with suppress(ChunkwireError):  # the verdict has how the body ended
                 async for read in stream.reads():
                     octets += read.octets
                     lines = [frame.line for frame in read.frames if not isinstance(frame, Data)]
@@ -201,14 +201,14 @@ async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class ShownPuzzle:
-    """A puzzle as it is set."""
+    """A puzzle as the learner sees it."""
 
     title: str
     seed: int
     again: str  # the command that sets it again
     path: str  # the places from the client to the origin
     places: tuple[tuple[str, str], ...]  # name and URL of each, the origin first
-    commands: tuple[str, ...]  # what to look with
+    commands: tuple[str, ...]  # to look at the stream with
     settings: tuple[str, ...]  # the names that an answer may have
 
 
@@ -218,7 +218,7 @@ def again(puzzle: Puzzle, number: int | None) -> str:
 
 
 def shown(puzzle: Puzzle, number: int | None, places: Sequence[Address], nc: NetcatProgram) -> ShownPuzzle:
-    """Return the text of a puzzle that has been set up at these places; `number` is as for `make_puzzle`."""
+    """Return a puzzle that has been set up at these places, for the learner; `number` is as for `make_puzzle`."""
     outer = f"http://{places[-1]}{STREAM}"
     request = f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     hops = " ──▶ ".join(place_name(n) for n in reversed(range(len(places))))
@@ -237,7 +237,7 @@ def parse_answer(words: Sequence[str]) -> tuple[int, str]:
     """Return the hop and the setting of an answer such as `2 buffer` or `hop 2 buffer`.
 
     Raises:
-        LocalError: it is none.
+        LocalError: it has another form.
     """
     words = words[1:] if words and words[0].lower() == "hop" else words
     if len(words) != 2:
@@ -254,7 +254,7 @@ def place_name(number: int) -> str:
 
 
 async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, setting: str) -> Judgement:
-    """Judge an answer; what is said against a wrong one is measured at these places, which takes seconds.
+    """Judge an answer; the evidence against a wrong one is measured at these places, which takes seconds.
 
     Raises:
         LocalError: there is no such hop or setting.

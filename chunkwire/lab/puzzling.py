@@ -1,7 +1,8 @@
 """The puzzles on the lab's page: their text, and judgements of answers.
 
-The rule here: a seat has one puzzle at most. Its hops run as long as the request that set it: they end when the learner
-leaves or takes another one. They listen on loopback, so a class, whose learners are on other machines, has no puzzles.
+The rule here: a seat has at most one puzzle. Its hops run as long as the request that set it: they end when the learner
+leaves the page or begins another puzzle. They listen on loopback, so a class, whose learners are on other machines, has
+no puzzles.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from chunkwire.server.responder import Responder
 from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import encode_event
 
-MAX_ASKED_SEED: Final = 10**9  # far more than are drawn: any that somebody chose
+MAX_ASKED_SEED: Final = 10**9  # larger than any random one, as a person may choose it
 
 
 class PagePuzzles:
@@ -41,7 +42,7 @@ class PagePuzzles:
 
     @property
     def resources(self) -> Iterable[LabResource]:
-        """What the page asks for."""
+        """The resources that the page requests."""
         yield LabResource("/lab/puzzles", _list, "the kinds of puzzles")
         yield LabResource(
             "/lab/puzzle/{n}", self._begin, "set a puzzle, 0 for any kind", True, parameters={"nc", "seed"}
@@ -51,7 +52,7 @@ class PagePuzzles:
         )
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Set a puzzle up, send it as an event, and keep it until the page leaves or takes another one."""
+        """Set a puzzle up, send it as an event, and keep it until the page leaves or begins another one."""
         number = whole_number("n", request.captures["n"], at_least=0, at_most=len(KINDS)) or None
         seed = request.query.count("seed", random.SystemRandom().randint(1, MAX_SEED), at_most=MAX_ASKED_SEED)
         nc = await netcat_asked(request.query)
@@ -81,7 +82,7 @@ class PagePuzzles:
 
 
 def learning() -> tuple[LabResource, ...]:
-    """Return what a page for one learner has beside its streams: lessons and puzzles."""
+    """Return the resources of lessons and puzzles, for a lab with one learner."""
     return (*PageLessons().resources, *PagePuzzles().resources)
 
 

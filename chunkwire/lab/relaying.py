@@ -1,4 +1,4 @@
-"""A stream through a real exchange of the gateway, in the mode and with the fault that the path names.
+"""Relay a stream through a real exchange of the gateway, in the mode and with the fault that the path names.
 
 The rule here: no relay mode is simulated. `/via/buffer/generate` is an exchange of `forward.Gateway` over a connection
 to the lab's own address, where `/direct/generate` answers; `/via/MODE,fault=NAME=N/…` breaks it as `forward --fault`
@@ -35,7 +35,7 @@ class Relays:
     """The gateways of the lab: one mover, and a gateway for each exchange.
 
     Args:
-        upstreams: of the gateway whose page this is, which `/up/…` goes to; none where it is of an origin.
+        upstreams: of the gateway that serves the page; requests for `/up/…` go there. None if an origin serves it.
     """
 
     def __init__(self, upstreams: Sequence[Upstream] = ()) -> None:
@@ -45,7 +45,7 @@ class Relays:
         self._drain = Drain()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run what all exchanges share, until cancelled: the mover, deadlines, idle connections to upstreams."""
+        """Run the tasks that all exchanges share, until cancelled: mover, deadlines, idle connections to upstreams."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mover.run, name="mover of the lab")
@@ -79,7 +79,7 @@ class Relays:
 
 
 def _settings(mode: str, *, is_own: bool) -> GatewaySettings:
-    """Return a gateway's settings; to this very server the client's Host goes on, because it is checked there."""
+    """Return a gateway's settings. With `is_own` the client's Host is kept, as this server checks it again."""
     name, _, fault = mode.partition(_FAULT)
     try:
         return GatewaySettings(
@@ -93,7 +93,7 @@ def _settings(mode: str, *, is_own: bool) -> GatewaySettings:
 
 
 def _inner(head: Request, prefix: str) -> Request:
-    """Return a request whose target lacks `/via/MODE`, and after which the connection closes."""
+    """Return the request without `/via/MODE` in its target, and with `Connection: close`."""
     rest = head.target.removeprefix(prefix.encode()).partition(b"/")[2]
     fields = tuple(field for field in head.fields if field[0].lower() != b"connection")
     return replace(head, target=b"/" + rest, fields=(*fields, (b"Connection", b"close")))

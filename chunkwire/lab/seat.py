@@ -20,8 +20,8 @@ from chunkwire.lab.watching import Watchers
 T = TypeVar("T")
 
 MAX_RUNS: Final = 64  # whose control is remembered; a page has one or two at a time
-MAX_SEATS: Final = 500  # of a class; a seat that nobody uses is some kilobytes
-MAX_TRIALS: Final = 32  # octets that clients may still ask for
+MAX_SEATS: Final = 500  # of a class; an idle seat takes some kilobytes
+MAX_TRIALS: Final = 32  # bodies that clients can still request
 
 
 class Seat:
@@ -32,11 +32,11 @@ class Seat:
         self.token = secrets.token_urlsafe(24)  # what the page sends with each request that changes something
         self.watchers = Watchers()
         self.hands = Hands()
-        self.trials: OrderedDict[str, bytes] = OrderedDict()  # octets that clients are tried with, by name
+        self.trials: OrderedDict[str, bytes] = OrderedDict()  # octets that clients may request, by name
         self._runs: OrderedDict[str, RunControl] = OrderedDict()
 
     def keep_trial(self, octets: bytes) -> str:
-        """Keep octets for clients to ask for; return their name. The last `MAX_TRIALS` are kept."""
+        """Keep octets that clients can request; return their name. The last `MAX_TRIALS` are kept."""
         name = secrets.token_urlsafe(6)
         self.trials[name] = octets
         if len(self.trials) > MAX_TRIALS:
@@ -70,7 +70,7 @@ class Seats:
     """The seats of a lab: one for all, or in a class one for each learner, whose path nobody can guess.
 
     Args:
-        is_class: there is none until a learner takes one.
+        is_class: has no seat until a learner takes one.
     """
 
     def __init__(self, *, is_class: bool = False) -> None:
@@ -80,7 +80,7 @@ class Seats:
         self._taken: OrderedDict[str, Seat] = OrderedDict()
 
     def take(self) -> Seat:
-        """Give a learner a seat; beyond `MAX_SEATS` the one that was used longest ago is given up."""
+        """Return a new seat; if there are more than `MAX_SEATS`, the least recently used one is dropped."""
         seat = Seat(f"/c/{secrets.token_urlsafe(16)}")
         self._taken[seat.path] = seat
         if len(self._taken) > MAX_SEATS:

@@ -1,7 +1,7 @@
 """A conversation on one TCP connection, typed or piped, with each octet of both ways shown.
 
-The rule here: LF is sent as CRLF unless CR is in front of it, even in the read before, or octets are sent as they are.
-The end of input half-closes the connection (RFC 9112 §9.6); the peer is read to its end.
+The rule here: LF is sent as CRLF, unless a CR precedes it, also across two reads; with `as_is` octets are sent
+unchanged. The end of input half-closes the connection (RFC 9112 §9.6); the peer is still read until it ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Note = Callable[[str], None]
 class TalkLine(NamedTuple):
     """One line of octets as it is shown."""
 
-    t: float  # seconds since `talk` began, when its read returned; of ours, when it had been sent
+    t: float  # seconds since `talk` began: when the read returned, or ours had been sent
     is_ours: bool
     is_first: bool  # of its read
     text: str  # the octets, escaped
@@ -34,7 +34,7 @@ async def connected(where: Address, note: Note) -> trio.SocketStream:
     """Return a connection to an address.
 
     Raises:
-        DialError: there is none.
+        DialError: it failed.
     """
     stream = await dial_stream(where.host, where.port)
     assert isinstance(stream, trio.SocketStream)  # as without TLS it is
@@ -44,7 +44,7 @@ async def connected(where: Address, note: Note) -> trio.SocketStream:
 
 
 async def accepted(where: Address, note: Note) -> trio.SocketStream:
-    """Wait for one connection; others are refused from then on.
+    """Wait for one connection, then close the listeners, so that others are refused.
 
     Raises:
         ListenError: the address cannot be bound.
@@ -63,7 +63,7 @@ async def accepted(where: Address, note: Note) -> trio.SocketStream:
 async def talk(
     stream: trio.SocketStream, source: int, show: Callable[[TalkLine], None], note: Note, *, as_is: bool = False
 ) -> bool:
-    """Send what comes from a descriptor, show both ways, and return when the peer has ended; False for a reset.
+    """Send what is read from a descriptor, show both ways, and return when the peer has ended; False for a reset.
 
     Cancellation: the connection is closed. A read from the descriptor that has begun goes on in its thread.
     """
@@ -83,7 +83,7 @@ async def talk(
                 shown(octets, is_ours=True)
             await stream.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # the receiving side says so
+            return  # the receiving task reports it
         note("you ended what you send (FIN); what comes is still read")
 
     async with stream, trio.open_nursery() as nursery:

@@ -1,8 +1,8 @@
-"""What real clients make of the octets of a body: those that are installed, one after the other, and bounded.
+"""Let real clients read the octets of a body, and return what each reports to its user.
 
-The rule here: a client is a program of its own that asks this server for the octets; what it reports to its user is
-passed on. For one that is not installed, what it reported of octets like these elsewhere is shown as recorded. One
-trial runs at a time.
+The rule here: each client is a separate program, which requests the octets from this server and has a time limit. For a
+client that is not installed, an earlier result for similar octets is returned, marked as recorded. One trial runs at a
+time.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from chunkwire.server.responder import TEXT, Responder
 
 CLIENT_SECONDS: Final = 10.0  # for one client; the octets are sent at once
 BUILD_SECONDS: Final = 90.0  # for Go's compiler, once; a cold cache takes half a minute
-_MAX_DETAIL: Final = 200  # letters of what a client said
+_MAX_DETAIL: Final = 200  # characters of a client's message
 
-# What clients that are not installed said of octets like these when they were run: by the rule
-# that a strict reader finds broken, or by the state of what is not.
+# Results of earlier runs, for clients that are not installed: by the rule that a strict reader finds broken, or by the
+# state of a body that breaks none.
 _RECORDED: Final = {
     "curl": {
         "complete": "exit 0 (curl 7.88.1)",
@@ -62,7 +62,7 @@ except Exception as error:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one client made of the octets: `outcome` is "ok", "error" or "absent"; `detail` its words, or why none."""
+    """The result of one client: `outcome` is "ok", "error" or "absent"; `detail` its message, or why it was not run."""
 
     client: str
     outcome: str
@@ -77,11 +77,11 @@ class Trials:
     _go: Path | None = None
 
     async def try_all(self, address: str, target: str, verdict: Verdict) -> list[Trial]:
-        """Let each client ask for a target; in this order, one at a time.
+        """Let each client request a target, one after the other.
 
         Args:
             address: HOST:PORT of this server.
-            verdict: a strict reader's, by which recorded answers stand in for clients that are not installed.
+            verdict: a strict reader's; selects the recorded result of a client that is not installed.
         """
         async with self._one:
             trials = [
@@ -103,9 +103,9 @@ class Trials:
 
 
 def _recorded(trial: Trial, verdict: Verdict) -> Trial:
-    """Return what is on record for a client that is not installed."""
+    """Return the recorded result of a client that is not installed."""
     known = _RECORDED.get(trial.client, {}).get(verdict.rule or verdict.state)
-    said = f"recorded: {known}" if known else "no record of octets like these"
+    said = f"recorded: {known}" if known else "no recorded result for octets like these"
     return Trial(trial.client, "absent", f"{trial.detail}; {said}")
 
 
@@ -152,7 +152,7 @@ def _build_go() -> Path:
 
 
 async def keep_octets(seat: Seat, request: IncomingRequest) -> tuple[str, Verdict]:
-    """Keep the request's content for clients to ask for; return its name, and what a strict reader makes of it."""
+    """Keep the request's content for clients to request; return its name and the verdict of a strict reader."""
     octets = await request.read_body(MAX_TYPED_OCTETS)
     body = TypedBody(request.settings.limits)
     body.take(octets)

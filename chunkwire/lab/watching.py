@@ -1,8 +1,8 @@
 """Records for a page: numbered by exchange, put on one clock, sent as server-sent events.
 
-The rule here: records of bodies are made in batches, in the spare time of this process's streams; at once only if
-something else takes the records too, or too much waits for it. What a slow page does not take is dropped, oldest first,
-and the page is sent the count.
+The rule here: records of bodies are made in batches, while the streams of this process need no CPU; they are made at
+once only if another consumer needs them, or too many are due. Records that a slow page does not take are dropped, the
+oldest first, and the page is sent their number.
 """
 
 from __future__ import annotations
@@ -36,19 +36,20 @@ HEARTBEAT_SECONDS: Final = 15.0  # proxies end connections that are silent for a
 
 
 class Watcher:
-    """One page's event stream: what it has not been sent yet.
+    """One page's event stream: the records that it has not been sent yet.
 
-    `send_some` sends while the socket takes all, in a step of spare time; else the page's task does, in `send_all`.
+    `send_some` sends in spare time, as long as the socket takes everything. If it does not, the page's task sends the
+    rest, in `send_all`.
     """
 
     def __init__(self, response: Responder) -> None:
         self.kept: deque[str] = deque()  # lines of the event stream
-        self._octets = 0  # of them
+        self._octets = 0  # in `kept`
         self._dropped = 0
         self._response = response
         self._unsent = memoryview(b"")  # of an event of which the socket took a part
         self._has_unsent = trio.Event()
-        self._is_sending = True  # the page's task is
+        self._is_sending = True  # the page's task sends, so `send_some` must not
 
     def note(self, record: str) -> None:
         """Keep a record, as JSON, until it is sent or dropped."""
@@ -65,14 +66,14 @@ class Watcher:
         return line
 
     def take(self) -> bytes:
-        """Return some of what is kept as one event, preceded by what was dropped."""
+        """Return some kept records as one event; before it an event with the number of dropped ones, if any."""
         dropped, self._dropped = self._dropped, 0
         lines = [self._pop() for _ in range(min(EVENT_RECORDS, len(self.kept)))]
         said = f"event: dropped\ndata: {dropped}\n\n" if dropped else ""
         return f"{said}{''.join(lines)}\n".encode("ascii")
 
     def send_some(self, at_least: int) -> bool:
-        """Send one event, or its first part, without waiting, if so many records are kept; return whether they were."""
+        """Send one event, or its first part, without blocking, if at least so many records are kept; return whether."""
         if len(self.kept) < at_least or self._is_sending:
             return False
         self._unsent = self._response.send_nowait([self.take()])
@@ -83,7 +84,7 @@ class Watcher:
         return True
 
     async def send_all(self, body: ChunkedBody) -> None:
-        """Send the first event, what `send_some` cannot send, and heartbeats, until the client leaves."""
+        """Send the first event, heartbeats, and the rest that `send_some` leaves, until the client leaves."""
         await body.send_chunk(b"retry: 500\nevent: hello\ndata: {}\n\n")
         while True:
             while self.kept:
@@ -112,10 +113,10 @@ class Watched:
     def __call__(self, record: Record) -> None:
         """Keep a record for each watcher, as JSON with the exchange's number, its place and a monotonic time in s."""
         if isinstance(record, RequestRecord):
-            # The first record of an exchange: when the request came, however late this is called.
+            # The first record of an exchange. It has the time of the request, as this may be called much later.
             self._began = time.monotonic() - (time.time() - record.wall) - record.t
         if not self._watchers.has_any:
-            return  # it is made only because its body's octets are kept; a page may come before the next one
+            return  # made although no page watches, as octets of its body were kept; a page may come before the next
         if isinstance(record, FrameRecord | DataRecord) and len(record.data or b"") > MAX_SHOWN_OCTETS:
             record = record._replace(data=(record.data or b"")[:MAX_SHOWN_OCTETS], cut=True)
         self._watchers.note(f"{to_json(record)[:-1]}{self._where}{self._began + record.t:.6f}}}")
@@ -132,11 +133,11 @@ class Watchers:
         self._makers = trio.lowlevel.ParkingLot()
 
     def record_for(self, place: str, also: Callable[[Record], None] | None = None) -> RecordFor:
-        """Return a function that chooses what takes the records of an exchange: `also` alone if no page watches then.
+        """Return a function that returns the consumer of an exchange's records: `also` alone if no page watches.
 
         Args:
             place: the server's name on the page, such as "origin" or "gateway buffer".
-            also: takes them too, each at once; None where nothing else does.
+            also: another consumer, called with each record at once; None for none.
         """
 
         def choose(_: Request) -> Callable[[Record], None] | None:
@@ -166,10 +167,10 @@ class Watchers:
         self._set_due()
 
     def later(self, work: Work) -> None:
-        """Make records later, in the order of the calls; at once where nobody watches any more.
+        """Queue work that makes records; do it at once if nobody watches any more.
 
-        If more than `MAX_LATER` bodies wait, there is too little spare time: the oldest one's are made at once. Its tap
-        bounds how many these are (`MAX_NOTED_WRITES`, `MAX_NOTED_OCTETS`).
+        If more than `MAX_LATER` bodies are queued, there is too little spare time: the oldest one's records are made at
+        once. Its tap bounds their number (`MAX_NOTED_WRITES`, `MAX_NOTED_OCTETS`).
         """
         self._later.append(work)
         self._set_due()
@@ -188,7 +189,7 @@ class Watchers:
         return bool(self._later)
 
     def _make_or_send(self) -> float | None:
-        """Send one event, or do one piece of the queued work; see `sparetime.Step`."""
+        """Send one event, or do one part of the queued work; see `sparetime.Step`."""
         if any(watcher.send_some(EVENT_RECORDS) for watcher in self._watchers):
             return 0.0
         if self._later:
@@ -200,7 +201,7 @@ class Watchers:
         return BATCH_SECONDS if was_due else None
 
     async def _make_records(self) -> None:
-        """Make the queued records, in batches at least `BATCH_SECONDS` apart, and send them; until cancelled."""
+        """Until cancelled: make the queued records, in batches at least `BATCH_SECONDS` apart, and send them."""
         sleeper = await current_sleeper()
         while True:
             while not self._is_due:

@@ -1,18 +1,16 @@
-"""Ten lessons on the wire of HTTP/1.1, and what judges them: one text for the command line, the page and the handout.
-
-What a maintainer must know of this room:
+"""Ten lessons on the wire of HTTP/1.1, and their judges. Command line, page and handout share one text.
 
 - `lesson` has the values: a lesson, its steps, the commands that a step shows. Their texts are in `lessons.toml`, their
   judges in `bodies` and `ends`, and what judges share is in `typed`.
-- `watched` is what one connection of a learner did, octets and ends. `judgement` is what is said about it: right, or
-  one sentence with the octet that is wrong. `reading` finds that octet. All three are pure.
+- `watched` has the octets and ends of one connection of a learner. `judgement` is the result: right, or one sentence
+  and the first wrong octet, which `reading` finds. All three are pure.
 - `netcats` knows the flags of each nc, and which one is installed.
 - `lesson_origin` is what the lessons' origin serves. `tee` watches a real connection on its way to a real server;
   `session` starts the servers of a lesson and has each connection judged.
 - `handin` is the file that a learner hands in, `handout` the page to print, `on_page` serves lessons to the lab's page.
 - `front` is the one address of a class.
 
-A judge sees only octets, their times and the ends of a connection, so that any client of a learner's choice will do.
+A judge is given only octets, their times and the ends of a connection, so that a learner may use any client.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _split_message(message: ReadMessage, connection: WatchedConnection) -> Judge
 
 
 def _documents(content: bytes) -> list[object] | None:
-    """Return the JSON documents of lines, blank ones left out; None where a line is no JSON."""
+    """Return the JSON document of each line that is not blank; None if a line is no JSON."""
     try:
         return [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
     except ValueError:
@@ -149,7 +149,7 @@ def _reads_of_frames(message: ReadMessage, connection: WatchedConnection) -> lis
 
 
 def _read_lines(message: ReadMessage, connection: WatchedConnection, shown: set[int]) -> tuple[str, ...]:
-    """Return a line for each of these reads (from 0), at most ten: what it brought of the body."""
+    """Return a line for each of these reads (from 0), at most ten, with its octets of the body."""
     lines, at = [], 0
     for n, read in enumerate(connection.received):
         cut = max(0, (message.body_at or 0) - at)  # of the head
@@ -180,7 +180,7 @@ def _two_in_one_read(message: ReadMessage, connection: WatchedConnection) -> Jud
 
 
 def _decoders(message: ReadMessage) -> tuple[str, ...]:
-    """Return what two decoders make of the chunks, a line each: one is new for each chunk, the other is kept."""
+    """Return the results of two ways to decode the chunks, a line each: a new decoder for each chunk, one for all."""
     forgetful = "".join(chunk.data.decode("utf-8", "replace") for chunk in message.chunks)
     whole = message.content.decode("utf-8", "replace")
     return (
@@ -198,7 +198,7 @@ def _event(message: ReadMessage) -> Judgement | None:
 
 
 def _uncut(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    return _event(message) or right("The event came in one chunk. What two decoders make of it:", *_decoders(message))
+    return _event(message) or right("The event came in one chunk. Two decoders give:", *_decoders(message))
 
 
 def _cut_inside(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -220,4 +220,4 @@ JUDGES: Final[Mapping[int, Sequence[Judge]]] = {
     6: (whole_post(_one_in_two_reads), whole_post(_two_in_one_read)),
     9: (whole_post(_uncut), whole_post(_cut_inside)),
 }
-"""Those of each step, by the number of the lesson."""
+"""The judges of each step, by the number of the lesson."""

@@ -29,7 +29,7 @@ _STREAMS: Final = {
 
 
 def _which_stream(wanted: str, **said: str) -> AnswerJudge:
-    """Return the judge of a question whose answer is a stream; `said` is what is said to each answer."""
+    """Return the judge of a question whose answer is a stream; `said` has a sentence for each answer."""
 
     def judge(given: str, connections: Sequence[WatchedConnection]) -> Judgement:
         answer = given.strip().lower()
@@ -109,7 +109,7 @@ def _which_holds(given: str, connections: Sequence[WatchedConnection]) -> Judgem
         return unseen
     evidence = tuple(_times(seen[hop]) for hop in _HOPS)
     if answer != _HELD:
-        return wrong(f"What you saw says otherwise: through {answer} the lines came one by one.", evidence=evidence)
+        return wrong(f"No: through {answer} the lines came one by one.", evidence=evidence)
     return right("Yes: hop-b kept everything until the stream had ended, and then sent it at once.", *evidence)
 
 
@@ -126,7 +126,7 @@ NOBODY_LISTENS: Final = "Nobody listens there yet: start the first command, then
 
 
 def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
-    """Return the learner's response once its head is whole and right, the judgement where it is wrong, else None."""
+    """Return the learner's response, or a judgement if its head is wrong; None until the head is whole."""
     if connection.is_refused:
         return wrong(NOBODY_LISTENS)
     octets = connection.response_octets
@@ -139,9 +139,7 @@ def _response(connection: WatchedConnection) -> ReadMessage | Judgement | None:
     if message.body_at is None:
         return unfinished_head(message) if connection.is_over else None
     if message.get(b"transfer-encoding") is None:
-        return wrong(
-            "Say before the empty line that chunks follow: Transfer-Encoding: chunked", octets, message.body_at - 1
-        )
+        return wrong("A line is missing before the empty line: Transfer-Encoding: chunked", octets, message.body_at - 1)
     return message
 
 
@@ -172,7 +170,7 @@ def _cut_short(connection: WatchedConnection) -> Judgement | None:
 
 
 JUDGES: Final[Mapping[int, Sequence[Judge]]] = {8: (_served, _cut_short), 10: (request(_left), request(_half_closed))}
-"""Those of each step, by the number of the lesson."""
+"""The judges of each step, by the number of the lesson."""
 ANSWER_JUDGES: Final[Mapping[int, Sequence[AnswerJudge]]] = {
     4: (
         _which_stream(
@@ -190,4 +188,4 @@ ANSWER_JUDGES: Final[Mapping[int, Sequence[AnswerJudge]]] = {
     ),
     7: (_which_holds, _how_many),
 }
-"""Those of answers, likewise."""
+"""The judges of answers, likewise."""

@@ -1,7 +1,7 @@
 """The one address of a class: watch a lesson's connections and relay them to its servers; relay others to the lab.
 
-The rule here: the path in the first line, which only its learner knows, decides for the whole connection. No octet is
-changed.
+The rule here: the path in the first line, which only its learner knows, selects the server for the whole connection. No
+octet is changed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from chunkwire.lab.seat import Seat
 from chunkwire.net.listen import Address, Drain, bound_addresses, open_listeners, serve_connections
 
 FIRST_LINE_SECONDS: Final = 300.0
-"""For the first line, as a server waits for a head: people type."""
+"""To receive the first line; as long as a server waits for a head, because people type."""
 FIRST_LINE_OCTETS: Final = 4096
-"""Of a longer first line only these are searched for the path of a lesson."""
+"""The part of a first line that is searched for the path of a lesson."""
 
 LESSON_PATH: Final = "/lesson"
 """What follows the path of a learner's seat, so that no path of a lesson is also one of the lab."""
 
 
 class ClassFront:
-    """What listens for a class."""
+    """The listener of a class."""
 
     def __init__(self) -> None:
         self._lab: Tee | None = None
@@ -61,7 +61,7 @@ class ClassFront:
         return Front(self._tees, Address(name.strip("[]"), self._port), seat.path)  # str(Address) adds the brackets
 
     async def handle(self, client: trio.SocketStream) -> None:
-        """Hand one connection to the tee of the path in its first line, else to the lab's; the caller closes it."""
+        """Pass a connection to the tee of the path in its first line, else to the lab's tee; the caller closes it."""
         first = b""
         with trio.move_on_after(FIRST_LINE_SECONDS) as waiting:
             try:
@@ -75,7 +75,7 @@ class ClassFront:
         if waiting.cancelled_caught or not first:
             return
         line = first.partition(b"\n")[0]
-        # The longest one: a hop's path begins with the origin's.
+        # The longest match: a hop's path begins with the origin's path.
         path = max((path for path in self._tees if path in line), key=len, default=None)
         tee = self._lab if path is None else self._tees[path]
         if tee is not None:  # for the type checker: `serve` sets the lab's before it accepts
@@ -98,7 +98,7 @@ class Front:
         self._opened: dict[bytes, Tee] = {}
 
     def paths(self, hops: Iterable[str]) -> tuple[str, ...]:
-        """Return what targets begin with at the origin: asked directly, and through each hop."""
+        """Return the prefixes of targets at the origin: of direct requests, and of those through each hop."""
         return (self._path, *(f"{self._path}/{hop}" for hop in hops))
 
     def open(self, name: str, server: Address, on_change: OnChange) -> LessonAddress:
@@ -109,7 +109,7 @@ class Front:
         return LessonAddress(self._public, path)
 
     def close(self) -> None:
-        """Close all addresses, except those that a later session has opened again; new connections go to the lab."""
+        """Close all addresses, except those that a later session has opened again. New connections go to the lab."""
         for key, tee in self._opened.items():
             if self._tees.get(key) is tee:
                 del self._tees[key]

@@ -1,7 +1,7 @@
 """What a learner hands in: a line of JSON for each step that was done, and the teacher's table of such files.
 
-The rule here: a line says who, what, when and after how many tries. It holds no octets of the learner's and proves
-nothing: anybody who can write a text file can write one, and the table says so.
+The rule here: a line has who, what, when and after how many tries. It has no octets that the learner sent, and it is no
+proof: anybody can write such a text file, and the table says so.
 
     {"v":1,"kind":"lesson","who":"ada","n":4,"step":1,"of":2,"tries":3,"seconds":71.2,"at":"2026-11-26T20:15:03+00:00"}
 """
@@ -19,7 +19,7 @@ from chunkwire.wire.jsontext import load_json
 VERSION: Final = 1
 KINDS_OF_WORK: Final = ("lesson", "puzzle")
 MAX_LINE: Final = 4096
-"""Characters of a line without its end; one of ours has some 150."""
+"""Characters of a line without its end; a valid one has some 150."""
 MAX_NAME: Final = 40
 """Characters that are kept of a name."""
 HONESTY: Final = "a hand-in is a text file, and can be made by hand: let its author show you one step"
@@ -47,7 +47,7 @@ class HandInLine:
 
 
 def parse_line(text: str) -> HandInLine:
-    """Return what a line says.
+    """Return a line as a value.
 
     Raises:
         LocalError: it is no line of a hand-in; the message says why.
@@ -89,8 +89,8 @@ class HandInRow:
 def rows_of(lines: Iterable[HandInLine], lessons: Sequence[int]) -> list[HandInRow]:
     """Return a row for each learner, by name; a column for each lesson (its number of steps given), one for puzzles.
 
-    A lesson's cell is `✓` and the tries of all its steps, `1/3` for steps that were done of those there are, or `·`.
-    That for puzzles is how many kinds of them were solved. Of several lines for one step the first counts.
+    A lesson's cell is `✓` and the number of tries if all steps are done, `1/3` if one of three is, or `·`. The cell of
+    puzzles is the number of kinds that were solved. Of several lines for one step the first one counts.
     """
     by_who: dict[str, dict[tuple[str, int, int], HandInLine]] = {}
     for line in lines:

@@ -1,6 +1,6 @@
 """The lessons to print: one HTML page, an A4 sheet a lesson, with a table of the commands for each kind of nc.
 
-The rule here: the texts are those of the lessons. `lesson_learned` is left out: a learner finds it out on the wire.
+The rule here: the texts are those of the lessons. `lesson_learned` is left out, because the learner is to find it out.
 """
 
 from __future__ import annotations

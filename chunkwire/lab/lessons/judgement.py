@@ -1,4 +1,4 @@
-"""What is said of an attempt: right, or one plain sentence and the first octet that is wrong, with a caret under it."""
+"""The judgement of an attempt: right, or one plain sentence and the first wrong octet, with a caret under it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Final
 
 CARET_COLUMNS: Final = 64
-"""Columns of octets shown around a caret: with its indent a line of 80."""
+"""Columns of octets around a caret; with the indent they fit a line of 80."""
 
 _LF: Final = b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is said of one attempt."""
+    """The judgement of one attempt."""
 
     is_right: bool
     sentence: str  # what is right, or what is wrong
-    octets: bytes = b""  # those that the sentence is about; b"" for none
+    octets: bytes = b""  # to which the sentence refers; b"" for none
     # the index of the first wrong octet in `octets`; their length for one that is missing; None for no caret
     at: int | None = None
-    evidence: tuple[str, ...] = ()  # lines that show it, each at most some 76 columns
-    hint: str = ""  # what to do next, said instead while the connection is open; "" for nothing
+    evidence: tuple[str, ...] = ()  # lines that prove it, each at most some 76 columns
+    hint: str = ""  # what to do next; shown in place of the sentence while the connection is open; "" for nothing
 
     def caret_lines(self) -> tuple[str, ...]:
         """Return the line of octets that is wrong and a caret under the first wrong octet; nothing without `at`."""
@@ -38,14 +38,14 @@ class Judgement:
 
 
 def right(sentence: str, *evidence: str, hint: str = "") -> Judgement:
-    """Return that an attempt is right."""
+    """Return the judgement that an attempt is right."""
     return Judgement(True, sentence, evidence=evidence, hint=hint)
 
 
 def wrong(
     sentence: str, octets: bytes = b"", at: int | None = None, *, evidence: tuple[str, ...] = (), hint: str = ""
 ) -> Judgement:
-    """Return that an attempt is wrong, and where."""
+    """Return the judgement that an attempt is wrong, and where."""
     return Judgement(False, sentence, octets, at, evidence, hint)
 
 
@@ -65,7 +65,7 @@ def with_caret(octets: bytes, at: int) -> tuple[str, str]:
     At most `CARET_COLUMNS` of it: what is left out is `…`.
     """
     start = octets.rfind(_LF, 0, at) + 1
-    if start == at == len(octets) and octets:  # what is missing stands behind the latest line
+    if start == at == len(octets) and octets:  # an octet is missing at the end of the last line
         start = octets.rfind(_LF, 0, at - 1) + 1
     end = octets.find(_LF, at) + 1 or len(octets)
     texts = escaped_octets(octets[start:end])

@@ -1,8 +1,8 @@
-"""What a lesson is made of: its text, its steps, the commands that a step shows, and the judges of a step.
+"""The parts of a lesson: its text, its steps, the commands of a step, and its judges.
 
-The rule here: values, and how a learner sees them; no I/O. Text is plain: paragraphs without markup. In a text,
-`{origin}` and the names of other places are replaced by the real HOST:PORT. If many learners share one lab (`lab
---class`), the path of the learner follows it.
+The rule here: values, and how they are shown to a learner; no I/O. Texts are paragraphs without markup. In them,
+`{origin}` and the names of other places are replaced by the real HOST:PORT, followed by the learner's path if many
+learners share one lab (`lab --class`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from chunkwire.net.listen import Address
 Judge: TypeAlias = Callable[[WatchedConnection], Judgement | None]
 """Judges a connection, after each read and each end on it; None for no judgement yet.
 
-A judge waits for what has not come until the connection `is_over`; then it is missing. For a hint in an unfinished
-attempt a judge is called with a copy that `is_over`.
+A judge calls an element missing only once the connection `is_over`. To get a hint for an unfinished attempt, a judge is
+called with a copy of the connection whose `is_over` is true.
 """
 
 AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
@@ -31,7 +31,7 @@ AnswerJudge: TypeAlias = Callable[[str, Sequence[WatchedConnection]], Judgement]
 ORIGIN: Final = "origin"
 """The place of the lesson's origin."""
 RELAY: Final = "relay"
-"""The place to ask if the learner is the server: watches each connection and passes it on to `OWN_SERVER`."""
+"""The place to send requests to if the learner is the server: it relays connections to `OWN_SERVER`, and watches."""
 OWN_SERVER: Final = "own-server"
 """The place where the learner's own server must listen."""
 
@@ -44,7 +44,7 @@ class LessonAddress:
     """The address of a place."""
 
     address: Address
-    path: str = ""  # each target there begins with it; "" where no other learner uses the address
+    path: str = ""  # prefix of each target there; "" if one learner uses the address
 
     def __str__(self) -> str:
         return f"{self.address}{self.path}"
@@ -58,9 +58,9 @@ class CommandKind(enum.StrEnum):
     """What a learner does with a command."""
 
     TYPE = "type"
-    """Connect to the origin and type the lines, each with CRLF; `…` stands for what the learner has to find."""
+    """Connect to the origin and type the lines, each with CRLF; the learner has to replace `…`."""
     PIPE = "pipe"
-    """Send the text to the origin in one go."""
+    """Send the text to the origin at once."""
     CURL = "curl"
     """Run curl, or `chunkwire watch` if curl is not installed, with the text, which may name places (`{origin}`)."""
     LISTEN = "listen"
@@ -83,8 +83,8 @@ class LessonStep:
     task: tuple[str, ...]  # paragraphs
     commands: tuple[LessonCommand, ...]  # what to run, in this order
     lesson_learned: tuple[str, ...]  # paragraphs that are shown once the step was judged right
-    judge: Judge | None = None  # None where only answers are judged
-    answer_judge: AnswerJudge | None = None  # None where the step asks no question
+    judge: Judge | None = None  # None if only answers are judged
+    answer_judge: AnswerJudge | None = None  # None if the step asks no question
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Lesson:
     steps: tuple[LessonStep, ...]
     # The gateways in front of the origin: the name of the place of each, and its relay mode.
     hops: Mapping[str, str] = field(default_factory=dict)
-    is_served_by_learner: bool = False  # in place of the origin the learner's own server gets the requests, by `RELAY`
+    is_served_by_learner: bool = False  # requests go to the learner's own server, through `RELAY`, not to an origin
 
 
 @dataclass(frozen=True, slots=True)

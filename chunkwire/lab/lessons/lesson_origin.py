@@ -1,6 +1,6 @@
-"""What the lessons' origin serves.
+"""The resources of the lessons' origin.
 
-The rule here: no content depends on the clock. A path whose response a question is about is named neutrally.
+The rule here: no content depends on the clock. A path that a question refers to does not reveal the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SLOW_SECONDS: Final = 0.4
 DRIP_SECONDS: Final = 0.3
 """Between the lines of `/endless`, which a client leaves, and `/short`, which it reads to the end after its FIN."""
 ENDLESS_LINES: Final = 1000
-"""Five minutes: nobody watches an endless stream for longer, and one that was forgotten ends."""
+"""Five minutes: longer than a learner watches. A stream that was forgotten then ends."""
 
 NUMBERS: Final = (b"hello", b"0123456789", b"abcdefghijklmnopqrstuvwxyz")
 

@@ -1,10 +1,10 @@
 """The flags of each nc, and which of them is installed.
 
-The rule here: a command that is shown runs as it stands. `by_hand` ends each typed line with CRLF, `piped` sends octets
-as they are and half-closes at their end, `listening` is `by_hand` for the server's side.
+The rule here: a shown command can be run unchanged. `by_hand` ends each typed line with CRLF, `piped` sends octets
+unchanged and half-closes at their end, `listening` is `by_hand` for the server's side.
 
-Each was run but two, whose titles say so: the flags of GNU netcat 0.7.1 are those of its help text, and those of
-macOS's nc those of its manual.
+All were run, except two, whose titles say so: the flags of GNU netcat 0.7.1 are from its help text, those of macOS's nc
+from its manual.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Netcat:
     kind: str  # as `--nc` takes it
     title: str
     program: str  # what it is usually called
-    by_hand: str  # type a request; each line goes with CRLF
-    piped: str  # send standard input as it is, then half-close and read on; "" where it cannot do that
-    listening: str  # accept one connection; each line goes with CRLF; "" where it cannot listen
+    by_hand: str  # type a request; each line is sent with CRLF
+    piped: str  # send standard input unchanged, then half-close and read on; "" if it cannot do that
+    listening: str  # accept one connection; each line is sent with CRLF; "" if it cannot listen
     leave: str = "Ctrl-C"  # how a person ends it
-    mark: str = ""  # stands in its help text
+    mark: str = ""  # part of its help text
 
 
-# GNU netcat is at home on Linux and in Homebrew, where `sed` differs: a loop of the shell does for both.
+# GNU netcat is used on Linux and, from Homebrew, on macOS, whose `sed` differs: a shell loop works on both.
 _WITH_CR: Final = "while IFS= read -r l; do printf '%s\\r\\n' \"$l\"; done | "
 TALK: Final = Netcat(
     "talk",

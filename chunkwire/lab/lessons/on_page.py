@@ -1,8 +1,8 @@
 """The lessons on the lab's page: their texts, and a session as an event stream.
 
-The rule here: a seat has one session at most. Its servers run as long as the request that began it: they end when the
-learner leaves the page or begins a lesson again. The octets on the lesson's own addresses are judged, which the page
-never sends; the page begins lessons and sends answers to questions.
+The rule here: a seat has at most one session. Its servers run as long as the request that began it: they end when the
+learner leaves the page or begins a lesson again. Only octets on the lesson's own addresses are judged, and the page
+sends none there; it begins lessons and sends answers to questions.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from chunkwire.wire.errors import LocalError
 from chunkwire.wire.sse import encode_comment, encode_event
 
 HEARTBEAT_SECONDS: Final = 5.0
-"""Between two writes to an idle page. If the page has left, a reset answers the first one, and the next one fails."""
+"""Between two writes to an idle page. If the page has left, the first write is answered by a reset; the next fails."""
 WAITING_EVENTS: Final = 256
 """Unsent events of a page; further ones are dropped."""
 
 SHOWN_OCTETS: Final = 2048
-"""Of lines that come together, on the page: more than any step asks a learner to send."""
+"""Octets of one batch of lines that are shown on the page: more than any step asks a learner to send."""
 
 FrontFor = Callable[[Seat, str], Front | None]
-"""Gives the part of a class's front that is one learner's, who reaches the class by this name."""
+"""Returns one learner's part of a class's front, given the name by which the learner reaches the class."""
 
 
 class PageLessons:
@@ -56,7 +56,7 @@ class PageLessons:
 
     @property
     def resources(self) -> Iterable[LabResource]:
-        """What the page asks for."""
+        """The resources that the page requests."""
         yield LabResource("/lab/lessons", self._list, "the lessons: titles, texts, kinds of nc")
         yield LabResource(
             "/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc", "step"}
@@ -76,12 +76,12 @@ class PageLessons:
         await response.fixed(200, (JSON,), json.dumps(said).encode())
 
     async def _begin(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
-        """Serve a session from a step on: each step, what comes on the wire, and each judgement as an event."""
+        """Serve a session from a step on; steps, octets on the wire, and judgements are sent as events."""
         number = whole_number("n", request.captures["n"], at_least=1, at_most=len(all_lessons()))
         steps = all_lessons()[number - 1].steps
         step = request.query.count("step", 1, at_least=1, at_most=len(steps))
         while step > 1 and steps[step - 1].answer_judge and steps[step - 2].answer_judge:
-            step -= 1  # the answer is judged by what was looked at in the step before, which this session has not seen
+            step -= 1  # its answer is judged by the connections of the step before, which this session has not watched
         nc = await netcat_asked(request.query)
         name = host_name(request.head) or LOOPBACK
         sender, receiver = trio.open_memory_channel[bytes](WAITING_EVENTS)
@@ -178,7 +178,7 @@ class SessionEvents:
         try:
             self._sender.send_nowait(encode_event(json.dumps(content), event))
         except trio.WouldBlock:
-            return  # a page that takes nothing: the heartbeat finds out whether it has left
+            return  # the page takes nothing; the next heartbeat shows whether it has left
 
 
 async def netcat_asked(query: Query) -> NetcatProgram:

@@ -1,8 +1,7 @@
-"""Read what a person typed, and find the first octet that is wrong.
+"""Read what a person typed, and find the first wrong octet.
 
-The rule here: the grammar is that of RFC 9112, in plain sentences for somebody who has never seen it. A head whose
-lines all end in bare LF is accepted, as by the origin; a chunked body is judged by the scanner that judges all
-bodies. Pure.
+The rule here: the grammar is that of RFC 9112, explained in plain sentences to a beginner. A head whose lines all end
+in LF alone is accepted, as by the origin. A chunked body is judged by the scanner of the codec. Pure.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ _KEYS: Final = {
     b"\x1b": "That is an arrow key: it was sent as octets, it did not move back. Start again.",
     b"\xff": "That is a signal of telnet (Ctrl-C), not text. Leave telnet with Ctrl-], then quit.",
 }
-"""By the first octet that a key sends: the sentence for a person who pressed it to edit the line, or to leave."""
+"""Sentences for a person who pressed a key to edit the line or to leave, by the first octet that it sends."""
 _END_OF_HEAD: Final = "the empty line that ends the head"
 _HINTS: Final = {
     _END_OF_HEAD: "The head has not ended: an empty line ends it. Press Enter alone.",
     "a size line": "The body has not ended: a size line comes here, or 0 and an empty line.",
     "the trailer section": "The body has not ended: an empty line ends it. Press Enter alone.",
 }
-"""By what is missing, at the start of a line: what to type."""
+"""What to type, by the element that is missing at the start of a line."""
 MAX_DATA_LINES: Final = 10
-"""Of chunk-data, that are searched for its end: more than any step asks for."""
+"""Lines of chunk-data that are searched for its end: more than any step asks for."""
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
 
 
@@ -72,7 +71,7 @@ class ReadMessage:
         return b"".join(chunk.data for chunk in self.chunks)
 
     def differs_at(self, content: bytes) -> int:
-        """Return the index of the first octet of chunk-data that `content` has otherwise, or that is missing."""
+        """Return the index of the first octet of chunk-data that differs from `content`, or is missing."""
         left, at = _differs(self.content, content), self.body_at or 0
         for chunk in self.chunks:
             if left < len(chunk.data):
@@ -105,16 +104,18 @@ class ReadMessage:
 
     @property
     def took_the_end(self) -> bool:
-        """Whether the data of the latest chunk has a 0 line, as where its size is too large."""
+        """Whether the data of the latest chunk contains a 0 line, because its size is too large."""
         return any(b"\r\n0\r\n" in chunk.data for chunk in self.chunks[-1:])
 
     @property
     def hint(self) -> str:
-        """What a person who types it has to do next, while it is not complete."""
+        """What the person who types it has to do next; "" once it is complete."""
         if self.missing in ("chunk-data", "CRLF after chunk-data"):
             return self._data_hint()
         if self.missing == "a size line" and self.took_the_end:
-            return f"The size line says {shown_octets(self.chunks[-1].line)}: so many octets take your 0 line as data."
+            return (
+                f"The size line says {shown_octets(self.chunks[-1].line)}: your 0 line is among these octets of data."
+            )
         if not self.octets.endswith(b"\n") and self.octets[self.body_at or 0 :]:
             return "This line has not ended. Press Enter."
         return _HINTS.get(self.missing, "")
@@ -138,7 +139,7 @@ class ReadMessage:
 
 
 def read_request(octets: bytes, *, path: str = "", needs_host: bool = True) -> ReadMessage:
-    """Read one request, as far as it has come; a chunked body where Transfer-Encoding says so."""
+    """Read one request, as far as it has come, with a chunked body if Transfer-Encoding declares it."""
     message = ReadMessage(octets, path.encode())
     _read_head(message)
     if message.mistake is None and message.body_at is not None and needs_host:
@@ -319,7 +320,7 @@ def _read_body(message: ReadMessage) -> None:
 
 
 def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) -> Judgement:
-    """Say in plain words what broke a chunked body (RFC 9112 §7.1)."""
+    """Say in plain words what is wrong in a chunked body (RFC 9112 §7.1)."""
     at = body_at + error.offset
     sentence = _size_mismatch(message, body_at, error) or _KEYS.get(message.octets[at : at + 1])
     if sentence is not None:
@@ -348,7 +349,7 @@ def _framing_mistake(message: ReadMessage, body_at: int, error: FramingError) ->
 
 
 def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> str | None:
-    """Compare a size line with the length of its data, if the data does not end where it says; else None."""
+    """Compare a size line with the length of its data, if the two differ; else None."""
     start = message.frames_end
     line, end, rest = message.octets[start:].partition(b"\r\n")
     found = _HEX.match(line)
@@ -370,9 +371,9 @@ def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> s
 
 
 def _data_count(rest: bytes) -> int | None:
-    """Return how many octets stand in front of the line end that ends the data; None where no line has ended.
+    """Return the number of octets before the line end that ends the data; None if no line has ended.
 
-    It is taken for the first one that a valid body may go on after, as data may have lines.
+    As data may have lines, that is the first line end after which a valid body may continue.
     """
     ends = [(found.start(), found.end()) for found in islice(re.finditer(rb"\r?\n", rest), MAX_DATA_LINES)]
     return next((start for start, end in ends if _may_be_a_body(rest[end:])), ends[0][0] if ends else None)

@@ -1,6 +1,6 @@
 """One session of a lesson: its servers on real ports, and each connection judged while it goes on.
 
-The rule here: assembly, and the order of steps. What is right is for the judges; how it is shown, for the caller.
+The rule here: only assembly, and the order of steps. The judges decide what is right; the caller shows it.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ from chunkwire.server.serving import serve
 from chunkwire.wire.errors import LocalError
 
 HINT_SECONDS: Final = 8.0
-"""Without an octet in an unfinished attempt, until a hint says what is missing: longer than typing a line takes."""
+"""Without an octet in an unfinished attempt, until a hint is given: longer than a person needs to type a line."""
 
 LAST_WORDS_SECONDS: Final = 0.5
-"""After the last step, for answers that are on their way; then connections that a learner keeps open are closed."""
+"""After the last step, to deliver answers; then connections that the learner keeps open are closed."""
 
 MAX_CONNECTIONS: Final = 200
-"""Connections that are remembered, each of at most some 300 KiB: an answer is judged by what was looked at before."""
+"""Connections that are kept, at most some 300 KiB each: an answer is judged by the connections before it."""
 
 CONNECT_AGAIN: Final = "What was typed on this connection is judged already. Leave ({leave}), and connect again."
-"""The hint to a learner who begins the next attempt on the same connection."""
+"""The hint for a learner who begins the next attempt on the same connection."""
 
 _START_LINE: Final = re.compile(rb"^(?:[A-Za-z]+ +/.*|HTTP/.*)\n", re.MULTILINE)
 
@@ -67,8 +67,8 @@ LAST_CHUNK: Final = "the last-chunk is whole"
 
 
 Watched: TypeAlias = Callable[[WatchedConnection, Sequence[WatchedLine], Ending], None]
-"""Takes a connection on which something happened, the lines that the learner's side has sent on it since the last call,
-and how that side has ended. What has no line end yet is left for a later call, unless a judgement or a hint follows."""
+"""Called with a connection on which something happened, the lines that the learner's side has sent since the last call,
+and how that side has ended. An unfinished line is left for a later call, unless a judgement or a hint follows."""
 
 
 class LessonSession:
@@ -77,7 +77,7 @@ class LessonSession:
     Args:
         step: the first one to be done, from 1.
         report: called with each judgement, and the number of the step that it is about, from 1.
-        hint: called with what an unfinished attempt waits for.
+        hint: called with what is missing in an unfinished attempt.
         watched: called until the attempt on a connection is judged.
     """
 
@@ -94,18 +94,20 @@ class LessonSession:
         self.lesson = lesson
         self.addresses: dict[str, LessonAddress] = {}  # of each place, by its name
         self.step = step  # the number of the current step; one more than there are once all are done
-        self.tries = 0  # judgements of the step so far; 0 again after `report` of a right one
+        self.tries = 0  # judgements of the step so far; reset after `report` of a right one
         self.done = trio.Event()  # set after the last step
         self._nc = nc
         self._report = report
         self._hint = hint
         self._watched = watched
         self._connections: deque[WatchedConnection] = deque(maxlen=MAX_CONNECTIONS)
-        self._judged: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets typed until then
-        self._shown: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets that `watched` has had
+        self._judged: WeakKeyDictionary[WatchedConnection, int] = (
+            WeakKeyDictionary()
+        )  # octets typed before its judgement
+        self._shown: WeakKeyDictionary[WatchedConnection, int] = WeakKeyDictionary()  # octets passed to `watched`
         self._hinted: WeakKeyDictionary[WatchedConnection, tuple[str, int]] = (
             WeakKeyDictionary()
-        )  # the latest, and when
+        )  # the latest hint, and the octets typed before it
         self._has_news = trio.Event()
 
     @property
@@ -150,7 +152,7 @@ class LessonSession:
             self._hint(wrong(self.with_addresses(CONNECT_AGAIN)))
 
     def _show(self, connection: WatchedConnection, *, with_rest: bool) -> None:
-        """Call `watched` with the new lines; notes say which place was asked, and what ends a chunked body."""
+        """Call `watched` with the new lines; notes name the place, and mark the end of a chunked body."""
         if self.lesson.is_served_by_learner:
             reads, ended = connection.answered, connection.server_end
             message = read_response(connection.response_octets)
@@ -196,7 +198,7 @@ class LessonSession:
             await self._has_news.wait()
 
     async def watch_idleness(self) -> None:
-        """Give a hint when an attempt stands still for `HINT_SECONDS`: once, until more is typed; until cancelled."""
+        """Until cancelled: give a hint if nothing is typed for `HINT_SECONDS`, once until more is typed."""
         while True:
             self._has_news = trio.Event()
             with trio.move_on_after(HINT_SECONDS):
@@ -223,7 +225,7 @@ class LessonSession:
 async def open_session(
     session: LessonSession, listen: Address | None = None, *, front: Front | None = None
 ) -> AsyncIterator[LessonSession]:
-    """Start the servers of a session's lesson; end them after the block and `LAST_WORDS_SECONDS`.
+    """Start the servers of a session's lesson; stop them after the block and `LAST_WORDS_SECONDS`.
 
     Args:
         listen: the address of the origin, or of the relay to the learner's server; None takes free ports of loopback.
@@ -231,7 +233,7 @@ async def open_session(
 
     Raises:
         ListenError: it cannot be bound.
-        LocalError: the lesson's server is the learner's own, which a class's machine does not reach.
+        LocalError: the lesson needs a server of the learner's, which the machine of a class cannot reach.
     """
     lesson = session.lesson
     free = Address(LOOPBACK, 0)
@@ -275,7 +277,7 @@ async def start_hop(nursery: trio.Nursery, upstream: Address, settings: GatewayS
 async def _open_place(
     nursery: trio.Nursery, session: LessonSession, front: Front | None, place: str, server: Address, where: Address
 ) -> None:
-    """Open an address from which connections go on to a server, watched: at `where`, or a path of the front."""
+    """Open an address whose connections are watched and relayed to a server: `where`, or a path of the front."""
     if front is not None:
         session.addresses[place] = front.open(place, server, session.judge_change)
         return

@@ -1,7 +1,7 @@
 """Relay connections to a real server, and watch them: a FIN is passed on as a FIN, a reset as a reset.
 
-The rule here: octets are passed on at once and unchanged; what is kept of them is a copy. What they mean is not known
-here.
+The rule here: octets are passed on at once and unchanged; a copy is kept. What this module must not know: what they
+mean.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Tee:
     Args:
         place: its name, such as "origin", for `WatchedConnection`.
         server: where each connection is relayed to.
-        on_change: called after each end, and after each read that was kept, once its octets have been passed on. None:
-            nothing is watched, and no octets are kept.
-        path: what request targets begin with at this place, for `WatchedConnection`.
+        on_change: called after each end, and after each read that was kept, once its octets have been passed on. With
+            None no octets are kept.
+        path: prefix of request targets at this place, for `WatchedConnection`.
         refused: the text of the 502 that a client gets when nobody listens at the server.
     """
 
@@ -89,9 +89,9 @@ class Tee:
             else:
                 await server.send_eof()
         except trio.BrokenResourceError:
-            connection.server_end = "reset"  # `_responses` passes it on, after what the server sent before it
+            connection.server_end = "reset"  # `_responses` passes the reset on, after the octets before it
         except trio.ClosedResourceError:
-            return  # `_responses` has closed one of the two, and recorded why
+            return  # `_responses` has closed one of the connections, and recorded why
 
     async def _receive(self, client: trio.SocketStream, connection: WatchedConnection) -> bytes:
         """Return what the client sends; b"" at its FIN or reset, which is recorded."""
@@ -125,7 +125,7 @@ class Tee:
         except trio.BrokenResourceError:
             connection.server_end = "reset"
         except trio.ClosedResourceError:
-            return  # `_requests` has reset it, as the client did its own
+            return  # `_requests` has reset it, after a reset of the client
         if connection.server_end == "reset":
             Connection(client).reset()
         else:

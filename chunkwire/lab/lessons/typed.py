@@ -1,6 +1,6 @@
-"""The judges that lessons share: of a request that must be right, and of a chunked body that must be right.
+"""The judges that several lessons share: of a correct request, and of a correct chunked body.
 
-The rule here: what several lessons ask of a connection. What a lesson alone asks is in `bodies` and `ends`.
+The rule here: checks of one lesson alone are in `bodies` and `ends`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MISSING: Final = {
 
 
 def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
-    """Return the judge of the first request of a connection; `judge` is asked once its head is whole and right."""
+    """Return the judge of the first request of a connection; `judge` is called once its head is complete and right."""
 
     def judge_request(connection: WatchedConnection) -> Judgement | None:
         octets = connection.request_octets
@@ -44,18 +44,18 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
         judgement = judge(message, connection)
         if needs_host and not _names_an_octet(judgement):
             judgement = _refusal(message, connection) or judgement
-        # What is right is said once its answer is there to be looked at.
+        # An attempt is reported as right only once its response has come, so that the learner can look at it.
         return judgement if judgement is None or not judgement.is_right or _is_answered(connection) else None
 
     return judge_request
 
 
 HEAD_ALONE: Final = request(lambda message, connection: None)
-"""Judges a head that has not ended, and nothing else."""
+"""Judges only a head that has not ended."""
 
 
 def unfinished_head(message: ReadMessage) -> Judgement:
-    """Say what is wrong in the last line of a head, or else what is missing, once nothing more will come."""
+    """Return what is wrong in the last line of a head, else what is missing, once nothing more will come."""
     octets = message.octets
     read = read_response if message.is_response else partial(read_request, path=message.path.decode(), needs_host=False)
     line = octets.removesuffix(b"\r")
@@ -71,9 +71,9 @@ def _names_an_octet(judgement: Judgement | None) -> bool:
 
 
 def _refusal(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    """Say what the server has against a request in which no mistake was found; None where it was not refused so.
+    """Return why the server refused a request in which no mistake was found; None if it did not.
 
-    A refusal that is about what is missing is left out: the judges say that.
+    A refusal because something is missing is left to the judges.
     """
     answer = read_response(connection.response_octets)
     status = answer.start_line.partition(b" ")[2]
@@ -105,10 +105,10 @@ def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> J
 
 
 def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
-    """Return the judge of a chunked body sent to /echo; `judge` is asked while there is no mistake.
+    """Return the judge of a chunked body sent to /echo; `judge` is called as long as there is no mistake.
 
     Args:
-        size_of: the text whose size line is to be found: a wrong one is explained by it; b"" for none.
+        size_of: the text whose size the learner has to find, to explain a wrong one; b"" for none.
     """
 
     def judge_body(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
@@ -128,7 +128,7 @@ def post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
 
 
 def whole_post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
-    """As `post`; `judge` is asked once the body is complete. A body that never is complete is wrong."""
+    """As `post`; `judge` is called once the body is complete. A body that is never completed is wrong."""
 
     def judge_complete(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
         return judge(message, connection) if message.is_complete else unfinished(message, connection)
@@ -137,16 +137,16 @@ def whole_post(judge: MessageJudge, size_of: bytes = b"") -> Judge:
 
 
 def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    """Say what a body still waits for, once nothing more will come."""
+    """Return what is missing in a body, once nothing more will come."""
     if not connection.has_said_all:
         return None
     what = None if message.took_the_end else _MISSING.get(message.missing)
-    sentence = f"The body is not finished: {what}." if what else message.hint  # in a chunk it says what came
+    sentence = f"The body is not finished: {what}." if what else message.hint  # inside a chunk: how much of it came
     return message.wrong(sentence, len(message.octets), hint=message.hint)
 
 
 def ended_too_far(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
-    """Judge a body that should have no 0 line, once it is whole or nothing more will come; None where it has none."""
+    """Judge a body that must have no 0 line, once it is complete or nothing more will come; None if it has none."""
     at = message.last_chunk_at
     if at is None or not (message.is_complete or connection.has_said_all):
         return None
@@ -156,7 +156,7 @@ def ended_too_far(message: ReadMessage, connection: WatchedConnection) -> Judgem
 
 
 def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
-    """Say what is wrong with the size line in front of a known text, once the text has come."""
+    """Return what is wrong with the size line before a known text, once the text has come."""
     start = message.body_at or 0
     line, end, rest = message.octets[start:].partition(b"\r\n")
     if not end or not rest.startswith(text):

@@ -1,4 +1,4 @@
-"""Protocols that others may speak, and other reference: a page of Markdown each.
+"""The pages of `chunkwire help`: protocols that other programs may implement, and reference. Each is Markdown.
 
 The rule here: `chunkwire help NAME` prints a page, and the lab serves it. Where a page repeats a table of the code
 (scenarios, parameters, members), a test compares the two.
@@ -13,7 +13,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ProtocolPage:
-    """A page: its file, and what it is about in one line."""
+    """A page: its file, and a summary in one line."""
 
     package: str
     file: str

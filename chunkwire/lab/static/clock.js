@@ -9,7 +9,7 @@ export const clock = { offset: 0, error: Infinity, samples: 0 };
 
 /**
  * Measure again. The server read its clock after this page asked and before it had the answer, so each round trip
- * bounds the offset from both sides; all bounds hold at once, whichever way a trip's time is shared out.
+ * bounds the offset from both sides; all bounds hold together, whatever part of a trip's time each direction took.
  */
 export async function measureClock() {
   let low = -Infinity, high = Infinity;

@@ -1,4 +1,4 @@
-// A frame typed by hand: composed, shown as octets, put on the wire as it is; and what clients make of it.
+// A frame typed by hand: composed, shown as octets, sent unchanged; and what clients report of it.
 
 import { byId, make, makeRow } from "./dom.js";
 import { act, ask } from "./server.js";

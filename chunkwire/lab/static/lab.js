@@ -58,7 +58,7 @@ function showSelection() {
   state.octet = Math.max(0, wire.octet);
   const where = `${state.lane === "a" ? "left" : "right"} ladder`;
   byId("wire-which").textContent = frame ? (frame.broken ? `After the last frame, ${where}` : `Frame ${frame.n} of the ${where}${frame.partial ? ", cut" : ""}`)
-    : stream?.base.length ? "The gateway has passed nothing of this frame yet." : "Choose a frame in a ladder; its octets stand here.";
+    : stream?.base.length ? "The gateway has passed nothing of this frame yet." : "Choose a frame in a ladder to see its octets here.";
   state.isDirty = true;
 }
 

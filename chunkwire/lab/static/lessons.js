@@ -33,7 +33,7 @@ function build(list) {
   if (!before) return;
   [which.value, nc.value] = [before.number, before.kind];
   run(before.number, before.kind, before.step, parts);
-  addLine(log, "hint", "This page was loaded again, and the lesson goes on. Use the commands as they stand now: their ports may be new.");
+  addLine(log, "hint", "This page was loaded again, and the lesson goes on. Use the commands shown now: their ports may have changed.");
 }
 
 /** Begin a lesson at a step: one request, whose answer is the events of the session; aborting it ends the session. */

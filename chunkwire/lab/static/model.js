@@ -108,7 +108,7 @@ export class Stream {
     this.reads.push({ t, to: this.had });
   }
 
-  /** Bring moments to the frames that have arrived since the last call; each frame is looked at once. */
+  /** Set the moments of the frames that have arrived since the last call; each frame is processed once. */
   resolve() {
     const { base } = this;
     if (base === this.client.frames) {

@@ -8,7 +8,7 @@ const waiting = new Set(); // requests for which the browser has no connection
 
 export const config = { token: "", addresses: null, faults: [], path: "" };
 
-/** Fetch; the page says so while the browser has no connection for it, which it never tells. */
+/** Fetch. While the browser has no free connection for it, which it does not report, the page shows a warning. */
 export async function ask(target, options = {}) {
   const id = {};
   const timer = setTimeout(async () => {
