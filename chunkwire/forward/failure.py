@@ -20,6 +20,7 @@ from chunkwire.net.heads import HeadError, Response
 from chunkwire.net.movers import IdleTimeout, SendTimeout, SinkGone, SourceGone
 from chunkwire.origin.scenarios import Ending
 from chunkwire.wire.errors import ChunkwireError, FramingError, IncompleteBody
+from chunkwire.wire.mistakes import LatestChunk
 
 
 class Outcome(enum.StrEnum):
@@ -125,7 +126,7 @@ def client_failure(error: ChunkwireError) -> Failure:
     failure = _look_up(error, _CLIENT)
     if not isinstance(error, FramingError):
         return failure
-    hint = f". {error.hint}" if error.hint else ""
+    hint = f". {error.hint}" if error.hint else LatestChunk().hint_at(error)
     return replace(failure, details=f"{error}{hint}", rule=error.rule)
 
 
