@@ -105,8 +105,10 @@ def hint_at_strays(octets: bytes, head: Request | Response, framing: Framing) ->
         framing: of its body.
     """
     octets = octets.lstrip(b"\r\n")
-    if not octets or framing.kind is BodyKind.CHUNKED:
+    if not octets:
         return ""
+    if framing.kind is BodyKind.CHUNKED:
+        return "; a last-chunk ended the body before them" if _SIZE_LINE.match(octets) else ""
     if framing.kind is BodyKind.LENGTH:
         return f"; the message before ended with its Content-Length: {framing.length}"
     if isinstance(head, Response):

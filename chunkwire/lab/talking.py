@@ -24,7 +24,7 @@ Note = Callable[[str], None]
 class TalkLine(NamedTuple):
     """One line of octets as it is shown."""
 
-    t: float  # seconds since `talk` began: when the read returned, or ours had been sent
+    t: float  # seconds since `talk` began: when the read returned, or the send of ours began
     is_ours: bool
     is_first: bool  # of its read
     text: str  # the octets, escaped
@@ -79,8 +79,8 @@ async def talk(
         try:
             while octets := await trio.to_thread.run_sync(os.read, source, READ_OCTETS, abandon_on_cancel=True):
                 octets = octets if as_is else ends.with_cr(octets)
+                shown(octets, is_ours=True)  # before the send, as the answer may come before it returns
                 await stream.send_all(octets)
-                shown(octets, is_ours=True)
             await stream.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # the receiving task reports it

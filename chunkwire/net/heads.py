@@ -223,8 +223,9 @@ def _hint_at_request_line(line: bytes) -> str:
         return " (the version is missing)"
     if b"\\r" in line or b"\\n" in line:
         return f" ({AS_TEXT})"
-    is_size_line = _SIZE_LINE.fullmatch(line)
-    return " (a size line? Chunks need Transfer-Encoding: chunked in the head before them)" if is_size_line else ""
+    if _SIZE_LINE.fullmatch(line):
+        return " (a size line? The body before it has ended, or its head lacks Transfer-Encoding: chunked)"
+    return ""
 
 
 def _around_control(line: bytes) -> str:

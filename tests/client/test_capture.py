@@ -288,6 +288,7 @@ NO_BODY_HERE = "a 204, a 304 and an answer to HEAD have no body"
         (SIZED + b", world\n", "; the message before ended with its Content-Length: 2"),
         (OK.replace(b"200 OK", b"204 No Content") + b"\r\nhello\n", f"; {NO_BODY_HERE}"),
         (HEAD + UNSENT + b"hello\n", f"; {NO_BODY_HERE}"),
+        (CHUNKED + b"\r\n" + WHOLE, "; a last-chunk ended the body before them"),
         (CHUNKED + b"hello\n", '"hello\\n"'),
         (GET + b"hello\n", '"hello\\n"'),
         (UNCODED + b"\r\n", r'"\r\n"'),

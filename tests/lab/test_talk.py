@@ -1,15 +1,20 @@
 """`chunkwire talk`: CRLF however its input is cut, octets of both ways, and both ends of a connection."""
 
+import os
 import socket
+from typing import cast
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkwire.cli import talk
 from chunkwire.cli.main import main
-from chunkwire.lab.talking import LineEnds
+from chunkwire.lab.talking import LineEnds, TalkLine
+from chunkwire.lab.talking import talk as converse
 from tests.cli.test_terminal import COLUMNS, terminal
+from tests.patience import PATIENCE
 from tests.peers.command import CHUNKWIRE
 from tests.peers.process import LOOPBACK, Reader, listening_socket, started
 
@@ -36,6 +41,44 @@ def test_what_is_piped_goes_with_crlf_and_both_ways_are_shown() -> None:
         assert "> GET / HTTP/1.1\\r\\n" in shown
         assert "< caf\\xc3\\xa9\\t\\x1b[2J\\r\\n" in shown
         assert process.wait(10) == 0
+
+
+class AnsweringStream:
+    """A connection whose peer answers while `send_all` has not returned, and ends after that."""
+
+    def __init__(self) -> None:
+        self._is_asked, self._is_shown = trio.Event(), trio.Event()
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def send_all(self, _: bytes) -> None:
+        self._is_asked.set()
+        await self._is_shown.wait()
+
+    async def receive_some(self) -> bytes:
+        if self._is_asked.is_set():
+            self._is_shown.set()
+            return b""
+        await self._is_asked.wait()
+        return b"answer"
+
+    async def send_eof(self) -> None:
+        return None
+
+
+async def test_a_request_is_shown_before_its_answer() -> None:
+    lines: list[TalkLine] = []
+    source, sink = os.pipe()
+    os.write(sink, b"request")
+    os.close(sink)
+    with trio.fail_after(PATIENCE):
+        await converse(cast("trio.SocketStream", AnsweringStream()), source, lines.append, lambda _: None)
+    os.close(source)
+    assert [line.text for line in lines] == ["request", "answer"]
 
 
 def test_as_is_changes_no_octet() -> None:

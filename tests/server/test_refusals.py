@@ -11,8 +11,12 @@ UNREADABLE_HEADS = {
     "two Hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, b"one Host line"),
     "bad Host": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, b"in Host"),
     "no version": (b"GET /\r\n\r\n", 400, b"the version is missing"),
-    "a chunk without a head": (b"5\r\nhello\r\n0\r\n\r\n", 400, b'got "5" (a size line? Chunks need Transfer-'),
-    "the same in hex": (b"1a;x=y\nhello\n", 400, b'got "1a;x=y" (a size line? Chunks need Transfer-'),
+    "a chunk without a head": (
+        b"5\r\nhello\r\n0\r\n\r\n",
+        400,
+        b'got "5" (a size line? The body before it has ended, or',
+    ),
+    "the same in hex": (b"1a;x=y\nhello\n", 400, b'got "1a;x=y" (a size line? The body before it has ended, or'),
     "a chunk in a head": (
         b"POST / HTTP/1.1\r\nHost: x\r\n5\r\nhello\r\n",
         400,
