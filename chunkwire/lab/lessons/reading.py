@@ -113,9 +113,8 @@ class ReadMessage:
         if self.missing in ("chunk-data", "CRLF after chunk-data"):
             return self._data_hint()
         if self.missing == "a size line" and self.took_the_end:
-            return (
-                f"The size line says {shown_octets(self.chunks[-1].line)}: your 0 line is among these octets of data."
-            )
+            size = shown_octets(self.chunks[-1].line)
+            return f"The size line says {size}: with so many octets the data includes your 0 line."
         if not self.octets.endswith(b"\n") and self.octets[self.body_at or 0 :]:
             return "This line has not ended. Press Enter."
         return _HINTS.get(self.missing, "")
