@@ -112,7 +112,8 @@ def hint_at_strays(octets: bytes, head: Request | Response, framing: Framing) ->
     if framing.kind is BodyKind.LENGTH:
         return f"; the message before ended with its Content-Length: {framing.length}"
     if isinstance(head, Response):
-        return "; a 204, a 304 and an answer to HEAD have no body"
+        what = f"a {head.status}" if head.status in (204, 304) else "an answer to HEAD or CONNECT"
+        return f"; {what} has no body"
     if _SIZE_LINE.match(octets):
         return f"; they look chunked, {describe_undeclared(name.decode('latin-1') for name, _ in head.fields)}"
     if head.method in (b"POST", b"PUT", b"PATCH"):
