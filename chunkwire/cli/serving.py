@@ -1,7 +1,7 @@
 """What `serve`, `forward` and `ask` share: certificate, printed address, one process or workers, the page beside it.
 
 The rule here: a server is an async function that gets a `Place` to listen at; this file decides whether this process
-calls it, or supervises workers that do.
+calls it, or supervises workers that do. A server with an admin address serves the page of `page_beside` there.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class Place:
     """Where and how one server process listens.
 
     Attributes:
+        address: of the served resources.
         admin: the address of `/metrics`; None without --admin, and for a worker, as its supervisor has it.
-        metrics: for the server to count into; None lets the server decide.
-        reuse_port: share the address with other processes.
+        metrics: for the server to count into; None lets the server make its own, or count nothing.
+        reuse_port: share `address` with other processes.
         certificate: for TLS; None serves in the clear.
         stamps: keeps kernel timestamps for bench; None reads none.
     """
@@ -68,7 +69,7 @@ _ONE_PROCESS: Final = ("barrier", "control", "exec", "save", "stamps", "tls")
 """Flags that several workers cannot share."""
 
 ServeAt: TypeAlias = Callable[..., Awaitable[None]]
-"""A server function: serves at a `Place` until drained; its `task_status` is started with the bound addresses."""
+"""A server function: takes a `Place` and a `task_status`, to start with the bound addresses; ends when drained."""
 
 
 @contextmanager
@@ -84,9 +85,9 @@ def _stamp_desk(options: argparse.Namespace, point: str) -> Iterator[StampDesk |
     if not options.admin:
         raise LocalError("--stamps without --admin: bench reads them there")
     if (options.cert or options.tls) and not options.quiet:
-        say("--stamps: bodies over TLS have none")
+        say("--stamps: bodies over TLS have no stamps")
     with stamping(transmit=True):
-        yield StampDesk(point, queued=options.stamps == "2")
+        yield StampDesk(point, queued=options.stamps == "2")  # 2: also the moment when the kernel queued a frame
 
 
 @contextmanager
@@ -133,13 +134,13 @@ def _made_in(folder: Path, options: argparse.Namespace) -> ServerTls:
 
 def run_server(options: argparse.Namespace, name: str, server: ServeAt) -> int:
     """Run a server, a supervisor of workers, or a worker, until it has drained; return the exit code."""
-    alone = next((name for name in _ONE_PROCESS if getattr(options, name, None)), None)
+    alone = next((flag for flag in _ONE_PROCESS if getattr(options, flag, None)), None)  # no verb has all of them
     if alone is not None and options.workers > 1:
         raise LocalError(f"--{alone} goes with one process, not with --workers")
-    code, clock = 0, SleeperClock()
+    code, clock = ExitCode.OK.value, SleeperClock()
     try:
         with certificate_of(options) as certificate:
-            run = _run_announced if options.worker is None else _run_worker
+            run = _run_announced if options.worker is None else _run_worker  # --worker is our supervisor's flag
             trio.run(run, options, name, server, certificate, clock=clock)
     except* WorkerError as failed:  # the worker has printed the reason
         code = next(error.exit_code for error in leaf_errors(failed) if isinstance(error, WorkerError))
@@ -157,8 +158,14 @@ async def _run_announced(
 
     async def start(task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED) -> None:
         if options.workers > 1:
-            command, reloads = worker_command(), certificate is not None
-            await supervise(command, options.workers, address, admin=admin, reloads=reloads, task_status=task_status)
+            await supervise(
+                worker_command(),
+                options.workers,
+                address,
+                admin=admin,
+                reloads=certificate is not None,
+                task_status=task_status,
+            )
         else:
             with _stamp_desk(options, name) as stamps:
                 place = Place(address, admin, None, reuse_port=False, certificate=certificate, stamps=stamps)
@@ -178,7 +185,8 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
     """Run one of several workers on an address, until it has drained or its supervisor has ended."""
     logging.getLogger("chunkwire.server.running").setLevel(logging.WARNING)  # its supervisor logs the drain
     address = parse_address(options.listen, default_port=options.default_port)
-    place = Place(address, None, Metrics(name), reuse_port=True, certificate=certificate)
+    metrics = Metrics(name)
+    place = Place(address, None, metrics, reuse_port=True, certificate=certificate)
     accepting = trio.Event()
     async with trio.open_nursery() as nursery:
 
@@ -187,8 +195,7 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
             nursery.cancel_scope.cancel()
 
         async def answer() -> None:
-            if place.metrics is not None:
-                await answer_supervisor(options.worker, place.metrics, accepting)
+            await answer_supervisor(options.worker, metrics, accepting)
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(answer, name="answer the supervisor")
@@ -197,10 +204,10 @@ async def _run_worker(options: argparse.Namespace, name: str, server: ServeAt, c
 
 
 def worker_command() -> WorkerCommand:
-    """Return the command line of this process, for its workers: their flags, the last of their names, replace ours."""
+    """Return the command line of this process, for its workers: a flag that the supervisor appends replaces ours."""
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
-    interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]
+    interpreter = sys.orig_argv[1 : len(sys.orig_argv) - len(words)]  # such as `-X dev -m chunkwire`
     return WorkerCommand((sys.executable, *interpreter, *words[:end]), tuple(words[end:]))
 
 
@@ -214,7 +221,7 @@ async def page_beside(
     upstreams: Sequence[Upstream] = (),
     settings: ServerSettings | None = None,
 ) -> AsyncIterator[tuple[AdminSite, RecordFor]]:
-    """Yield a page of the lab, for the admin address to serve, and the function that returns who takes records.
+    """Yield a page of the lab, for the admin address to serve, and the function that returns the consumer of records.
 
     Without an admin address there is no page.
 
@@ -234,9 +241,13 @@ async def page_beside(
         from chunkwire.lab.relaying import Relays
         from chunkwire.origin.resources import origin_resources
 
-        clock = getattr(settings, "clock", "real")
-        streams = streams or origin_resources()
-        lab = Lab(streams, relays=Relays(upstreams), about={"clock": clock}, others=learning())
+        clock = getattr(settings, "clock", "real")  # only an origin's settings have one
+        lab = Lab(
+            origin_resources() if streams is None else streams,
+            relays=Relays(upstreams),
+            about={"clock": clock},
+            others=learning(),
+        )
         async with trio.open_nursery() as nursery:
             await nursery.start(lab.relays.run, name="lab")
             site = AdminSite(lab.resources, settings, lab.record_for, place.stamps)
