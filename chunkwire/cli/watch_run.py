@@ -17,7 +17,7 @@ from chunkwire.cli.flags import let_words_win, refuse_flags_for_urls
 from chunkwire.cli.output_files import STDIN, LineFile, check_outputs, files_read
 from chunkwire.cli.sink import Sink
 from chunkwire.cli.stopping import StopSignal
-from chunkwire.cli.terminal import say
+from chunkwire.cli.terminal import say, width_of
 from chunkwire.client.capture import CaptureReader
 from chunkwire.record.values import MAX_LINE, read_records
 from chunkwire.tools.capture.load import choose, list_lines, load_exchanges, title_of
@@ -123,7 +123,7 @@ async def watch_packets(first: bytes, source: Input, options: argparse.Namespace
     refuse_unused_keys(found, options)
     found = choose(found, options.exchange, name)
     if options.list:
-        print(*list_lines(found), sep="\n")
+        print(*list_lines(found, width=width_of(sys.stdout)), sep="\n")
         return ExitCode.OK
     code = ExitCode.OK
     with Sink(options, saved) as sink:

@@ -347,6 +347,23 @@ def test_a_place_with_no_whole_frame_of_the_innermost_is_not_said_to_stream() ->
     assert verdict.line == f"unsure: no whole frame of {name} is in its content: another stream, or another run"
 
 
+def test_places_that_do_not_fit_beside_the_others_stand_below_them() -> None:
+    found = [captured_hop(exchange, "a") for exchange in load_exchanges(at_two_places(lambda _, t: t)[0], "a")] * 5
+    lines = frame_lines(found, hops_of(found), 80)
+    headings = [line.split().count("10.0.0.2:8080") for line in lines if line.startswith("  frame  octets")]
+    assert (len(headings), sum(headings), max(map(len, lines)) <= 80) == (2, 5, True)
+    assert len(frame_lines(found, hops_of(found))) == 3 + 20
+
+
+def test_an_exchange_that_does_not_fit_a_line_of_a_list_goes_on_below() -> None:
+    spoken = Talk().open().ask(GET.replace(b"/sse", b"/" + b"a" * 20)).answer(HEAD, 0.1).close()
+    long = read(pcap(spoken.packets))
+    [_, row, *rest] = list_lines(long, width=80)
+    assert (row.split()[0], rest[0].split()[:2]) == ("1", ["GET", "/" + "a" * 20])
+    assert max(map(len, (row, *rest))) <= 80
+    assert len(list(list_lines(long))) == 2
+
+
 def test_the_order_of_the_places_is_wrapped_and_the_legend_fits_80_columns() -> None:
     found = [captured_hop(exchange, "a" * 30) for exchange in load_exchanges(at_two_places(lambda _, t: t)[0], "a")]
     lines = frame_lines(found * 2, hops_of(found * 2), 80)

@@ -15,7 +15,7 @@ from chunkwire.tools.capture.exchanges import CapturedExchange, exchanges_of
 from chunkwire.tools.capture.packets import CaptureFileError, PacketCounts, read_segments
 from chunkwire.tools.capture.streams import read_connections
 from chunkwire.tools.capture.tls import decrypted
-from chunkwire.tools.paint import PLAIN, number
+from chunkwire.tools.paint import PLAIN, columns, number, wrapped
 
 SUFFIXES: Final = (".pcap", ".pcapng", ".cap")
 """How captures are usually named: a file of such a name is read as one, whatever its first octets are."""
@@ -81,9 +81,14 @@ def title_of(exchange: CapturedExchange) -> str:
     return PLAIN.text(f"exchange {exchange.n}: {asked}, {exchange.client} to {exchange.hop}")
 
 
-def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
-    """Yield a heading; for each exchange number, time, server, frames, octets, request, status, how it ended."""
-    yield f"  {'n':>3}  {'time':<12}  {'server':<21} {'frames':>6} {'octets':>8}  exchange"
+def list_lines(exchanges: Sequence[CapturedExchange], *, width: int | None = None) -> Iterator[str]:
+    """Yield a heading; for each exchange number, time, server, frames, octets, request, status, how it ended.
+
+    Args:
+        width: columns that lines may have; what does not fit stands below. None: any.
+    """
+    hops = max((len(exchange.hop) for exchange in exchanges), default=0)
+    yield f"  {'n':>3}  {'time':<12}  {'server':<{hops}}  {'frames':>6} {'octets':>8}  exchange"
     for exchange in exchanges:
         end, head, request = exchange.end, exchange.head, exchange.request
         asked = f"{request.method} {request.target}" if request is not None else "(request not captured)"
@@ -92,10 +97,14 @@ def list_lines(exchanges: Sequence[CapturedExchange]) -> Iterator[str]:
         frames = sum(isinstance(each, FrameRecord | DataRecord) for each in exchange.records)
         octets = end.octets if end is not None else 0
         why = f": {end.error}" if end is not None and end.error else ""
-        yield PLAIN.text(
-            f"  {exchange.n:>3}  {_time_of_day(exchange.began_ns):<12}  {exchange.hop:<21} {frames:>6} {octets:>8}"
-            f"  {asked}  {status} {framing}{why}"
-        )
+        row = f"  {exchange.n:>3}  {_time_of_day(exchange.began_ns):<12}  {exchange.hop:<{hops}}"
+        row += f"  {frames:>6} {octets:>8}  "
+        text = PLAIN.text(f"{asked}  {status} {framing}{why}")
+        if width is None or columns(row + text) <= width:
+            yield PLAIN.text(row) + text
+        else:
+            yield PLAIN.text(row.rstrip())
+            yield from wrapped(" " * 7, text, width)
 
 
 def _time_of_day(t_ns: int) -> str:

@@ -213,7 +213,7 @@ def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop], width: int
     Empty for one place, which has nothing to be compared with.
 
     Args:
-        width: columns in which the order is wrapped; None does not wrap it.
+        width: columns that lines may have; places that do not fit beside the others stand below them. None: any.
     """
     if len(captured) < 2:
         return []
@@ -221,19 +221,23 @@ def frame_lines(captured: Sequence[CapturedHop], hops: Sequence[Hop], width: int
     basis = "as the captures show" if is_shown else "as they were named: the captures do not show the order"
     order = f"taken as inner first: {', then '.join(hop.name for hop in hops)} ({basis})"
     octets = [end for _, end in _frames(captured[0])]
-    columns = [[hop.name, *_column(hop)] for hop in hops]
-    widths = [max(map(len, column)) for column in columns]
+    sizes = [size - before for before, size in zip([0, *octets], octets, strict=False)]
+    lead = ["  frame  octets", *(f"  {n:>5}  {size:>6}" for n, size in enumerate(sizes, 1))]
     lines = wrapped("", PLAIN.text(order), width)
     lines += ["ms since the first frame there; held: ms longer on its way than the fastest"]
-    lines += ["  frame  octets" + _cells([column[0] for column in columns], widths)]
-    for n, size in enumerate((size - before for before, size in zip([0, *octets], octets, strict=False)), 1):
-        cells = [column[n] if n < len(column) else "-" for column in columns]
-        lines.append(f"  {n:>5}  {size:>6}" + _cells(cells, widths))
-    return lines
+    table = lead
+    for hop in hops:
+        cells = _padded([hop.name, *_column(hop)], len(lead))
+        if table is not lead and width is not None and len(table[0] + cells[0]) > width:
+            lines, table = [*lines, *table], lead
+        table = [row + cell for row, cell in zip(table, cells, strict=True)]
+    return [*lines, *table]
 
 
-def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+def _padded(cells: Sequence[str], count: int) -> list[str]:
+    """Return so many cells of one width, `-` for those that there are not."""
+    column = [*cells, *"-" * (count - len(cells))][:count]
+    return [f"  {cell:>{max(map(len, column))}}" for cell in column]
 
 
 def _column(hop: Hop) -> list[str]:
@@ -283,6 +287,19 @@ def matched(hops: Sequence[Hop], inner: Sequence[Hop]) -> list[Hop]:
     """
     reference = next((hop for hop in inner if _is_comparable(hop.runs[0])), None) if inner else None
     return [hop if reference is None else _matched(hop, reference) for hop in hops]
+
+
+def compared(hop: Hop, inner: Sequence[Hop]) -> Hop:
+    """Return a hop that was asked, noted where its content is not that of a recording further in.
+
+    It is judged all the same: each request to a language model has another answer, and ids of its own.
+    """
+    if not (inner and hop.runs):
+        return hop
+    run, found = hop.runs[0], matched([hop], inner)[0].unmatched
+    if run.pieces and not (run.beginning or found):
+        found = "its content is not decoded" + (f" ({run.coding})" if run.coding else "")
+    return replace(hop, notes=(*hop.notes, f"{found}, so that only times are compared")) if found else hop
 
 
 def _is_comparable(run: Run) -> bool:
