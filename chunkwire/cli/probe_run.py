@@ -26,6 +26,7 @@ from chunkwire.tools.paint import wrapped
 from chunkwire.tools.probe.captures import (
     CapturedHop,
     captured_hop,
+    compared,
     frame_lines,
     hops_of,
     inside_out,
@@ -109,6 +110,8 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
                 await _ask_hops(prober, options.hops, hops)
             if options.why:
                 await _ask_why(prober, result_of(judge_chain(hops)), options, findings)
+        if stop.code and prober.asking is not None and prober.asking[1]:
+            hops.append(Hop(prober.asking[0], tuple(prober.asking[1])))
     result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code, is_order_told=bool(captured))
     code = stop.code or exit_code(result, is_strict=options.strict, is_gate=options.gate)
     is_shown = "-" not in [getattr(options, name) for name in _FILE_FLAGS]
@@ -176,12 +179,20 @@ async def _ask_hops(prober: Prober, sources: Sequence[str], hops: list[Hop]) -> 
             inner += recorded
         else:
             hops.append(await prober.probe(name, parse_url(source), is_behind=is_behind))
-        if not number and application is not None and not any(map(_is_answered, (application, hops[-1]))):
-            hops.insert(0, application)  # else the first hop rewrites paths, and its path is none of the application's
+            hops[-1] = compared(hops[-1], inner)
+        if not number and application is not None and not _is_answered(application):
+            if is_rewriting := _is_answered(hops[-1]):  # the barrier knows which path it asks the application for
+                target = str(prober.arrivals.get(name, {}).get("target", ""))
+                application = await _application(prober, sources, target=target) if target else None
+            if application is not None and (_is_answered(application) or not is_rewriting):
+                hops.insert(0, application)
 
 
-async def _application(prober: Prober, sources: Sequence[str]) -> Hop | None:
+async def _application(prober: Prober, sources: Sequence[str], *, target: str = "") -> Hop | None:
     """Return the application as a hop, asked where its barrier stands; None where that is named, or cannot be asked.
+
+    Args:
+        target: of the request, as the barrier got it through the first hop; empty for the target of the first URL.
 
     Raises:
         LocalError: it is named behind another hop, though nothing is further in.
@@ -189,6 +200,8 @@ async def _application(prober: Prober, sources: Sequence[str]) -> Hop | None:
     if prober.barrier_at is None or is_path(sources[0]):
         return None
     url = replace(prober.barrier_at, target=parse_url(sources[0]).target)
+    if target:
+        url = replace(url, target=target.encode("latin-1", "replace"))
     where = url.authority
     places = [n for n, source in enumerate(sources) if not is_path(source) and parse_url(source).authority == where]
     if not places:

@@ -113,13 +113,17 @@ def field_line_of(hint: str) -> bytes:
 
 
 def arrival_of(request: Request) -> dict[str, object]:
-    """Return how a request arrived, in the form of an entry of our origin's journal, with fewer fields."""
+    """Return how a request arrived, in the form of an entry of our origin's journal, with fewer fields.
+
+    Its target is whole: a probe asks the application itself for it.
+    """
     fields = [
         [name.decode("latin-1"), value[:_VALUE_OCTETS].decode("latin-1")]
         for name, value in request.fields
         if name.lower() in _ARRIVAL_FIELDS
     ]
-    return {"version": request.version.decode("latin-1"), "fields": fields}
+    target = request.target.decode("latin-1")
+    return {"version": request.version.decode("latin-1"), "target": target, "fields": fields}
 
 
 def _answered(status: int, fields: tuple[Field, ...], content: bytes) -> tuple[Response, bytes]:
@@ -203,7 +207,9 @@ class BarrierMover:
             raise shape.error
         if not isinstance(frame[-1], LastChunk):
             content = [event.octets for event in frame if isinstance(event, Data)]
-            self._barrier.note_written(sum(len(piece) for each in content for piece in decoder.feed(each)))
+            octets_decoded = sum(len(piece) for each in content for piece in decoder.feed(each))
+            self._barrier.undecoded = decoder.error or ""
+            self._barrier.note_written(octets_decoded)
 
 
 def _take_frames(held: list[Event], *, is_chunked: bool) -> Iterator[list[Event]]:

@@ -7,7 +7,8 @@ barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
     POST /probe/ack?barrier=ID&n=K    204: frame K and all frames before it are acknowledged; 0 is the head
     GET /probe/state?barrier=ID       {"instance": …, "written": k, "acked": k, "octets": content written so far,
                                       "is_over": whether the stream has ended; from `forward --barrier` also
-                                      "arrived": how its request arrived, with version and fields}
+                                      "arrived": how its request arrived, with version, target and fields;
+                                      "undecoded": why `octets` counts nothing, where the coding is not decoded}
     GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
 Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
@@ -78,6 +79,7 @@ class Barrier:
         acked: number of the last acknowledged frame; -1 until the head is acknowledged, if the stream waits for it.
         octets: of content in the frames written, without a content coding.
         arrived: how the request of the stream arrived; empty where the journal has it.
+        undecoded: why `octets` does not count content: its coding is not decoded; empty where it is, or there is none.
     """
 
     def __init__(self, acked: int = 0) -> None:
@@ -86,6 +88,7 @@ class Barrier:
         self.octets = 0
         self.is_over = False
         self.arrived: dict[str, object] = {}
+        self.undecoded = ""
         self._changed = trio.Event()
 
     def note_written(self, octets: int) -> None:
@@ -199,6 +202,7 @@ class Barriers:
         about = {"instance": self.instance, "written": barrier.written, "acked": barrier.acked}
         about |= {"octets": barrier.octets, "is_over": barrier.is_over}
         about |= {"arrived": barrier.arrived} if barrier.arrived else {}
+        about |= {"undecoded": barrier.undecoded} if barrier.undecoded else {}
         return json.dumps(about).encode() + b"\n"
 
     def find(self, name: str) -> Barrier:

@@ -95,7 +95,12 @@ class ContentReader:
     @property
     def is_readable(self) -> bool:
         """Say whether further content can be read: it has no coding, or a known one without error or gap so far."""
-        return self._decoder.error is None and not self._is_lost
+        return self.error is None and not self._is_lost
+
+    @property
+    def error(self) -> str | None:
+        """Why the content coding is not decoded, or not any more; None while it is, or where there is none."""
+        return self._decoder.error
 
     def feed(self, octets: bytes) -> tuple[list[Stamp], int]:
         """Take content; return the stamps of the lines, and the number of SSE events, that it completes.

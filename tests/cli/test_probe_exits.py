@@ -10,10 +10,10 @@ from chunkwire.cli.probe_run import exit_code
 from chunkwire.lab.pages import PAGES
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.barrier import not_at
 from chunkwire.tools.probe.exports import gate_line, junit
 from chunkwire.tools.probe.page import page_of, to_html
 from chunkwire.tools.probe.result import outcome_of
+from chunkwire.tools.probe.unproved import not_at
 from chunkwire.tools.probe.verdict import DEFECTS, PROVABLE, UNDECIDED, Evidence, HopVerdict, Kind, Proof
 from chunkwire.tools.probe.view import lines_of
 from tests.tools.synthesis import Path, Probe, result_on, run_of

@@ -376,7 +376,7 @@ async def test_the_state_says_how_the_request_of_the_stream_arrived() -> None:
         ):
             await client.expect(FIRST)
             _, content = await ask(gateway, get(target=f"/probe/state?barrier={ID}".encode()))
-    arrived = {"version": "1.0", "fields": [["Via", "1.1 edge"], ["Connection", "close"]]}
+    arrived = {"version": "1.0", "target": "/sse", "fields": [["Via", "1.1 edge"], ["Connection", "close"]]}
     assert json.loads(content)["arrived"] == arrived
 
 

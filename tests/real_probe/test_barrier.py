@@ -101,6 +101,27 @@ def test_a_stream_without_end_is_judged_by_the_order_of_its_first_frames(
     assert re.search(rf" {verdict}.* \((proved|by order)\)$", told.splitlines()[2]), told
 
 
+def test_a_stream_without_end_is_left_once_it_shows_how_much_is_gathered() -> None:
+    """Fails where all of the time that is left is taken, and so more frames."""
+    with chain(lambda _: (HEAD + b"Connection: close\r\n\r\n", itertools.repeat(b"x" * 1022 + b"\n\n")), "") as (
+        url,
+        _,
+        port,
+    ):
+        result = chunkwire("probe", url + "/sse", "--barrier-at", f":{port}", "-m", "60")
+    [seen] = re.findall(r"HOLDS to \d+ octets; by its first (\d+) frames", result.stdout.decode())
+    assert (result.returncode, int(seen) < 50) == (1, True), result.stdout
+
+
+def test_the_application_is_found_behind_a_hop_that_rewrites_its_path() -> None:
+    with chain(polite, "rewrite ^/lost(/.*)$ $1 break;") as (url, barrier, port):
+        told = chunkwire("probe", url + "/lost/sse?a=b", "--barrier-at", f":{port}").stdout.decode()
+    row = told.splitlines()[1]
+    assert row.split()[0] == barrier.removeprefix("http://"), told
+    assert row.endswith("streams; your application, behind this barrier (proved)"), told
+    assert "HOLDS to the end (by order)" in told, told
+
+
 def test_why_says_once_what_frees_a_stream_and_what_it_does_not_try() -> None:
     with chain(polite, "") as (url, _, port):
         told = chunkwire("probe", url + "/sse", "--barrier-at", f":{port}", "--why").stdout.decode()

@@ -54,6 +54,21 @@ def test_a_hop_that_treats_clients_differently_is_a_finding(origin: Served) -> N
     assert "to curl: streams" in said
 
 
+def test_a_coding_that_browsers_get_and_that_is_not_decoded_is_reported(origin: Served, tmp_path: Path) -> None:
+    pem = tmp_path / "both.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    site = f"ssl_certificate {pem}; ssl_certificate_key {pem}; proxy_buffering off;"
+    site += f" location / {{ proxy_pass http://127.0.0.1:{origin.port}; }}"
+    with nginx(
+        f"{site} add_header Content-Encoding $coding;",
+        http="map $http_accept_encoding $coding { ~br br; }",
+        listen="ssl",
+    ) as server:
+        result = chunkwire("probe", f"https://127.0.0.1:{server.port}/probe", "-k")
+    assert result.returncode == 0, result
+    assert b"asked without br, which is not decoded here and which browsers get" in result.stdout
+
+
 def test_a_hop_that_offers_http_2_to_browsers_is_reported(origin: Served, tmp_path: Path) -> None:
     pem = tmp_path / "both.pem"
     trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)

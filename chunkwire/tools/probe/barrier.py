@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import secrets
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,15 +22,15 @@ from chunkwire.client.views import content
 from chunkwire.net.dial import DialError, Url
 from chunkwire.origin.barrier import ACK_PATH, BARRIER_FIELD, STATE_PATH, STATE_WORD
 from chunkwire.record.values import AckRecord, EndRecord, HeadRecord, Record
+from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import joined
-from chunkwire.tools.probe.holding import MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
+from chunkwire.tools.probe.holding import HELD_SHARE, MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Entry, parameters, with_parameters
-from chunkwire.tools.probe.side_requests import SideRequests, is_of_another
-from chunkwire.tools.probe.verdict import ELSEWHERE
+from chunkwire.tools.probe.side_requests import BarrierRequests, SideRequests, count_in, is_of_another
+from chunkwire.tools.probe.unproved import Undecided, not_at, undecoded
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
-from chunkwire.wire.jsontext import load_json
 
 PATIENCE_SECONDS: Final = 15.0
 """How long nothing may come, and nothing be answered, before a run is undecided."""
@@ -42,29 +42,12 @@ that waited for a core, still sends it. Once one did not come, there is no such 
 PROMPT_SECONDS: Final = 10.0
 """After so long an application's stream is left, if no frame was held: one that never ends says no more later."""
 
-ENDED_AT_ONCE: Final = "it ended with its first read: an order needs two frames"
-
 _AT_ONCE_SECONDS: Final = 0.01  # a frame that comes within this needs no request through the hop
 _RETRY_SECONDS: Final = 0.02  # between two requests where the first brought no state, or the frame is not written yet
 _TURNS: Final = 3  # iterations of trio's loop, in which the reader takes what had come before an answer did
 _LATER_REQUESTS: Final = 3  # for each frame, once `MIN_HELD` frames were proved to be held and one did not come
 _ENOUGH_LATE: Final = 4  # frames that came late by themselves: the others would take as long
-_OTHERS_AT_ONCE: Final = 40  # requests without a pause: of eight workers, one in 200 such series misses the right one
-
-
-def not_at(gateway: Url, seconds: float | None = None) -> str:
-    """Return what is said of a hop through which no request came to the gateway of --barrier-at, and what to do.
-
-    Args:
-        seconds: how long that was awaited; None until its stream had ended.
-    """
-    where = gateway.authority.decode("ascii") + ("" if seconds is None else f" within {seconds:g} s")
-    advice = "make that the upstream of its innermost proxy, which must pass the field Chunkwire-Barrier on"
-    return f"{ELSEWHERE} at {where}: {advice}; if it is, another site or a cache answered"
-
-
-class Undecided(ChunkwireError):
-    """The order of events shows nothing; the message says why."""
+_ENOUGH_RELEASES: Final = 3  # of frames that were held until more was written: they show how much the hop gathers
 
 
 @dataclass(slots=True)
@@ -80,33 +63,33 @@ class BarrierProbe:
     most: float = math.inf  # s after which an application's stream is left, between two frames, if it has not ended
     most_prompt: float = math.inf  # the same where no frame was held
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
+    report_progress: Callable[[str], None] = lambda _: None  # called with what is waited for, and until when
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
-    was_there: bool = False  # the stream was at `gateway`, and is over there
     arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
-    _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
     _octets: int = 0
     _own: int = 0  # octets of content that the hop itself sent, before its request came to `gateway`
-    _is_missing: bool = False  # the last request for the state found no such stream
     _reads: int = 0  # with content
     _stamps: int = 0
-    _requests: SideRequests = field(init=False)
+    _side: BarrierRequests = field(init=False)
     _ends: list[int] = field(default_factory=list)
     _proofs: int = 0
     _late: int = 0
+    _held: int = 0
+    _releases: int = 0
     _overtaking: int = 0
-    _has_head: bool = False
-    _is_over: bool = False
+    _status: int = 0  # of the final response; 0 before it
     _is_left: bool = False
+    _last: AckRecord | None = None
     _changed: trio.Event = field(default_factory=trio.Event)
     _ack_ways: list[Url] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._requests = SideRequests(self.tls, self.patience)
         if self.gateway is not None:
             self.gateway = replace(self.gateway, target=PROBE_PATH)
+        self._side = BarrierRequests(self.gateway, SideRequests(self.tls, self.patience))
         ways = (self.gateway,) if self.gateway is not None else (self.origin, self.ask.url)
         self._ack_ways = [way for way in dict.fromkeys(ways) if way is not None]
 
@@ -117,15 +100,19 @@ class BarrierProbe:
             DialError: there was no connection to ask on.
         """
         self._began = time.monotonic()
-        failed: DialError | None = None
+        failed, is_cancelled = None, True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._acknowledge_all, nursery.cancel_scope, name="acknowledge")
                 failed = await self._receive()
+            is_cancelled = False
         finally:
-            self._requests.close()
-        if self._is_left:
-            self._note_leaving(time.monotonic() - self._began)
+            if is_cancelled and self._last is not None and self._last.n >= MIN_HELD:
+                end = self.records[-1]
+                self._is_left = not isinstance(end, EndRecord) or end.framing == "client-gone"
+            self._side.requests.close()
+            if self._is_left:
+                self._note_leaving(time.monotonic() - self._began)
         if failed is not None:
             raise failed
 
@@ -133,10 +120,10 @@ class BarrierProbe:
         """Receive the stream; return why there was no connection. It is not raised here: a nursery would group it."""
         ask = self.ask
         if self.gateway is not None:
-            named = f"{self._name}; {ask.hint}" if ask.hint else self._name
+            named = f"{self._side.name}; {ask.hint}" if ask.hint else self._side.name
             ask = replace(ask, fields=(*ask.fields, (BARRIER_FIELD, named.encode())))
         else:
-            ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._name, "ack_head": "1"}))
+            ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._side.name, "ack_head": "1"}))
         try:
             async with client.open(
                 ask.method,
@@ -158,14 +145,19 @@ class BarrierProbe:
         except ChunkwireError:
             pass  # the records say how it ended
         finally:
-            self._is_over = True
+            self._side.is_over = True
             self._wake()
         return None
+
+    def _check_decoded(self, error: object) -> None:
+        """Raise `Undecided` where content is not decoded, here or at the gateway: no end of a frame is known."""
+        if error:
+            raise Undecided(undecoded(str(error), self.ask))
 
     def _record(self, record: Record) -> None:
         self.records.append(record)
         if isinstance(record, HeadRecord) and record.status >= 200:
-            self._has_head = True
+            self._status = record.status
             self._reader = ContentReader(joined(record.fields, "content-encoding"))
             self._wake()
 
@@ -181,6 +173,11 @@ class BarrierProbe:
         self.records.append(end)
 
     @property
+    def was_there(self) -> bool:
+        """The stream was at `gateway`, and may be over there."""
+        return self._side.was_there
+
+    @property
     def _whole(self) -> int:
         """How many frames have come whole, content decoded."""
         if self.gateway is None:
@@ -188,12 +185,12 @@ class BarrierProbe:
         return sum(self._own + end <= self._reader.octets for end in self._ends)
 
     def _has(self, n: int) -> bool:
-        return self._has_head if not n else self._whole >= n
+        return bool(self._status) if not n else self._whole >= n
 
     async def _wait_for(self, n: int, seconds: float) -> bool:
         """Wait so long for frame `n`, or for the end of the stream; say whether it has come."""
         with trio.move_on_after(seconds):
-            while not self._has(n) and not self._is_over:
+            while not self._has(n) and not self._side.is_over:
                 await self._changed.wait()
         return self._has(n)
 
@@ -203,9 +200,10 @@ class BarrierProbe:
                 await self._acknowledge_probe()
             else:
                 await self._acknowledge_application()
+            self._check_decoded(self._reader.error)
             if not self._is_enough:
                 with trio.move_on_after(self.patience):
-                    while not self._is_over:
+                    while not self._side.is_over:
                         await self._changed.wait()
                     return
                 raise Undecided(f"the stream did not end within {self.patience:g} s after its last frame")
@@ -215,31 +213,41 @@ class BarrierProbe:
 
     @property
     def _is_enough(self) -> bool:
-        """Enough time has passed, or enough frames came late by themselves: the others would take as long."""
+        """The stream was left, or enough frames came late by themselves: the others would take as long."""
         return self._is_left or (self._late >= _ENOUGH_LATE and self._overtaking >= ORDER_REQUESTS)
+
+    @property
+    def _is_shown(self) -> bool:
+        """A hold is proved, and what has come says how much is gathered: a stream without an end shows no more."""
+        is_held = self._proofs >= MIN_HELD and self._held >= HELD_SHARE * len(self._ends)
+        return is_held and self._releases >= _ENOUGH_RELEASES
 
     async def _acknowledge_probe(self) -> None:
         asked = parameters(self.ask.url)
         total, burst = (number_of(asked.get(name, "1")) for name in ("n", "burst"))
         for n in itertools.chain((0,), range(burst or 1, total or 0, burst or 1), (total or 0,)):
-            if self._is_over or self._is_enough:
+            if self._side.is_over or self._is_enough:
                 return
             await self._await_and_acknowledge(n)
 
     async def _acknowledge_application(self) -> None:
         assert self.gateway is not None
-        while not self._is_over and not self._is_enough:
+        while not self._side.is_over and not self._is_enough:
             with trio.move_on_after(self._seconds_left) as limit:
                 state = await self._next_written(len(self._ends))
             if limit.cancelled_caught:
-                self._is_left = not self._is_over
+                self._is_left = not self._side.is_over
                 return
             if state is None:
                 break
-            self._ends += [_number(state, "octets")]
+            self._check_decoded(state.get("undecoded"))
+            self._ends += [count_in(state, "octets")]
+            self._report_frames()
             await self._await_and_acknowledge(len(self._ends))
+            if self._is_shown:
+                self._is_left = not self._side.is_over
         if not self.is_barrier:
-            await self._state(Ask(url=self._side_url(self.gateway, STATE_PATH), fields=()))
+            await self._side.state(Ask(url=self._side.url(self.gateway, STATE_PATH), fields=()))
 
     @property
     def _seconds_left(self) -> float:
@@ -254,13 +262,14 @@ class BarrierProbe:
             Undecided: within `patience` the gateway does not get the stream, or the application writes nothing more.
         """
         assert self.gateway is not None
-        url = self._side_url(self.gateway, STATE_PATH, f"&beyond={n}")
+        url = self._side.url(self.gateway, STATE_PATH, f"&beyond={n}")
         since, is_found, misses = trio.current_time(), False, 0
-        while not self._is_over:
+        where = self.gateway.authority.decode("ascii")
+        while not self._side.is_over:
             octets = self._reader.octets
-            state = await self._state(Ask(url=url, fields=()))
+            state = await self._side.state(Ask(url=url, fields=()))
             is_found = is_found or state is not None
-            if state is not None and _number(state, "written") > n:
+            if state is not None and count_in(state, "written") > n:
                 self.is_barrier = True
                 arrived = state.get("arrived")
                 self.arrived = arrived if isinstance(arrived, dict) else self.arrived
@@ -268,8 +277,12 @@ class BarrierProbe:
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
             misses += 1
-            if self._is_missing:
+            if self._side.is_missing:
                 self._own = octets
+            if not is_found and misses % ORDER_REQUESTS == 0:
+                self.report_progress(f"its request is not at {where} yet: waits for it for {self.patience:g} s")
+                if self._status and await self._leads_elsewhere():
+                    raise Undecided(not_at(self.gateway))
             if trio.current_time() - since > self.patience:  # a hop may send a head, and content of its own, before
                 if is_found:
                     raise Undecided(f"the application wrote nothing more within {self.patience:g} s")
@@ -279,23 +292,48 @@ class BarrierProbe:
             await trio.sleep(_RETRY_SECONDS if state is None else 0)
         return None
 
+    async def _leads_elsewhere(self) -> bool:
+        """Say whether the hop answers requests for the state as it answers the stream: by something else's answers.
+
+        Those that reach the gateway are answered by itself, whatever their target is.
+        """
+        with trio.move_on_after(SETTLE_SECONDS):
+            for _ in range(SOME_REQUESTS):
+                await self._side.state(self._state_ask())
+                if not self._status or self._side.foreign != self._status:
+                    return False
+            return True
+        return False
+
+    def _report_frames(self) -> None:
+        """Say how much has come, and how long more is awaited."""
+        most = self.most if self._proofs else self.most_prompt
+        until = f"; to its end, {most:g} s, or Ctrl-C" if math.isfinite(most) else ""
+        so_far = "held" if self._held >= MIN_HELD else "not held"
+        self.report_progress(f"{self._whole} of {number(len(self._ends), 'frame')} came: {so_far} so far{until}")
+
     async def _await_and_acknowledge(self, n: int) -> None:
         """Wait until frame `n` has come, or so many requests were answered that it is held; acknowledge it.
 
         Where the stream has ended without it, nothing is acknowledged.
         """
         answered = await self._count_answers(n)
+        self._check_decoded(self._reader.error)
         came = self._has(n)
         if n:
             self._proofs += answered >= ORDER_REQUESTS
             self._late += came and answered >= SOME_REQUESTS
             self._overtaking += answered
+            self._held += not came or answered >= ORDER_REQUESTS
+            last = self._last
+            self._releases += last is not None and not last.came and self._whole > last.whole
             if not came:
                 self.settle = 0.0  # the next ones need no proof that they do not come by themselves
-        if self._is_over and not came:
+        if self._side.is_over and not came:
             return
         t = time.monotonic() - self._began
-        self.records.append(AckRecord(1, "client.received", t, n, answered, self._octets, self._whole, came))
+        self._last = AckRecord(1, "client.received", t, n, answered, self._octets, self._whole, came)
+        self.records.append(self._last)
         await self._acknowledge(n)
 
     async def _count_answers(self, n: int) -> int:
@@ -308,13 +346,13 @@ class BarrierProbe:
         enough = ORDER_REQUESTS if self._proofs < MIN_HELD or self.settle else _LATER_REQUESTS
         if await self._wait_for(n, _AT_ONCE_SECONDS):
             return 0
-        while answered < enough and not self._is_over:
-            state = await self._state(self._state_ask())
+        while answered < enough and not self._side.is_over:
+            state = await self._side.state(self._state_ask())
             for _ in range(_TURNS):
                 await trio.lowlevel.checkpoint()
             if self._has(n):
                 return answered
-            if state is not None and _number(state, "written") >= n:
+            if state is not None and count_in(state, "written") >= n:
                 answered, since, self.is_barrier = answered + 1, trio.current_time(), True
             elif trio.current_time() - since > self.patience:
                 raise Undecided(f"no request beside the stream was answered within {self.patience:g} s")
@@ -327,39 +365,9 @@ class BarrierProbe:
         """Return the request for the state on the way that the stream takes."""
         ask = self.ask
         if self.gateway is not None:
-            named = (*ask.fields, (BARRIER_FIELD, (self._name + STATE_WORD).encode()))
+            named = (*ask.fields, (BARRIER_FIELD, (self._side.name + STATE_WORD).encode()))
             return replace(ask, fields=named, body=None)
-        return replace(ask, url=self._side_url(ask.url, STATE_PATH), method="GET", body=None)
-
-    def _side_url(self, url: Url, path: str, more: str = "") -> Url:
-        prefix = url.target.partition(b"?")[0].removesuffix(PROBE_PATH)
-        return replace(url, target=prefix + f"{path}?barrier={self._name}{more}".encode())
-
-    async def _state(self, ask: Ask) -> dict[str, object] | None:
-        """Return the state that a request is answered with; None where the answer is none, or is missing."""
-        status, content = await self._side_request(ask)
-        self._is_missing = is_of_another(status, content)
-        try:
-            state = load_json(content) if status == 200 else None
-        except ValueError:
-            return None
-        is_state = isinstance(state, dict) and "written" in state
-        self.was_there = self.was_there or is_state or status == 410
-        return state if is_state else None
-
-    async def _side_request(self, ask: Ask) -> tuple[int, bytes]:
-        """Return status and content of an answer; 0 where there is none.
-
-        Several workers or origins may be behind one name: an answer of another one is asked for again, on a new
-        connection. A `forward --barrier` is one process, and its 404 says that the stream is not there yet.
-        """
-        plain = tuple(each for each in ask.fields if each[0].lower() != b"accept-encoding")
-        status, content = 0, b""
-        for _ in range(_OTHERS_AT_ONCE if self.gateway is None else 1):
-            status, content = await self._requests.ask(ask.method, ask.url, plain)
-            if not is_of_another(status, content) or self._is_over:
-                break
-        return status, content
+        return replace(ask, url=self._side.url(ask.url, STATE_PATH), method="GET", body=None)
 
     async def _acknowledge(self, n: int) -> None:
         """Acknowledge a frame: at the origin or the gateway itself where that is known, else through the hop.
@@ -370,7 +378,7 @@ class BarrierProbe:
             Undecided: the acknowledgement is refused everywhere.
         """
         while self._ack_ways:
-            url = self._side_url(self._ack_ways[0], ACK_PATH, f"&n={n}")
+            url = self._side.url(self._ack_ways[0], ACK_PATH, f"&n={n}")
             if await self._is_taken(replace(self.ask, url=url, method="POST", body=None)):
                 return
             del self._ack_ways[0]
@@ -379,16 +387,11 @@ class BarrierProbe:
     async def _is_taken(self, ask: Ask) -> bool:
         """Say whether an acknowledgement was taken, or the stream is over; ask again while another instance answers."""
         with trio.move_on_after(self.patience):
-            while not self._is_over:
-                status, content = await self._side_request(ask)
+            while not self._side.is_over:
+                status, content = await self._side.ask(ask)
                 if status in (204, 409, 410):  # 409: it was taken before, and the answer got lost; 410: it is over
                     self.is_barrier = True
                     return True
                 if not is_of_another(status, content):
                     break
-        return self._is_over
-
-
-def _number(state: dict[str, object], name: str) -> int:
-    value = state.get(name)
-    return value if isinstance(value, int) else 0
+        return self._side.is_over

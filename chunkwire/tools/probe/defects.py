@@ -46,6 +46,11 @@ def is_left(run: Run) -> bool:
     return run.is_ordered and run.end is not None and run.end.framing == "stopped"
 
 
+def first_frames(run: Run) -> str:
+    """Return what was seen of a stream that we left, as the end of a half line."""
+    return f"its first {number(run.acks[-1].n, 'frame')}, its end not awaited"
+
+
 def _not_the_stream(run: Run, what: str) -> HopVerdict:
     media = f", {run.media_type}" if run.media_type else ""
     where = f", to {run.response_field('location')}" if run.response_field("location") else ""

@@ -15,7 +15,7 @@ from typing import Final
 from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run, Variation, freeing_fields, names_passed_on, own_names, variation_of
 from chunkwire.tools.probe.bursts import measure_buffer
-from chunkwire.tools.probe.defects import BROKEN, defect_of, is_left
+from chunkwire.tools.probe.defects import BROKEN, defect_of, first_frames, is_left
 from chunkwire.tools.probe.holding import HOLD_SECONDS, MIN_HELD, Observation, Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
@@ -149,8 +149,8 @@ def judge_hop(hop: Hop, *, inner: Hop | None = None) -> HopVerdict:
 
 
 def _what_was_seen(verdict: HopVerdict, run: Run) -> Iterator[str]:
-    if verdict.kind in PROVABLE and is_left(run):
-        yield f"by its first {number(run.acks[-1].n, 'frame')}, its end not awaited"
+    if verdict.kind in PROVABLE and is_left(run) and first_frames(run) not in verdict.reason:
+        yield f"by {first_frames(run)}"
 
 
 def _proof(verdict: HopVerdict, seen: _Observations) -> Proof | None:
@@ -206,7 +206,7 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
     is_merged = run.is_chunked and run.is_stamped and run.chunks < len(run.units)
     details = (f"{number(len(run.units), 'chunk')} became {run.chunks}",) if is_merged else ()
     buffer = measure_buffer((*seen.plain, *seen.of(Variation.SIZE)))
-    kind, reason = Kind.TO_END, "to the end"
+    kind, reason = Kind.TO_END, f"all of {first_frames(run)}" if is_left(run) else "to the end"
     octets = seconds = remaining = None
     if buffer is not None:
         octets, seconds = buffer.octets, buffer.seconds
@@ -226,7 +226,7 @@ def _holding_verdict(seen: _Observations, inner: Run | None) -> HopVerdict:
         kind = Kind.GET_ONLY
     elif kind is Kind.FOR_TIME and run.coding and (inner is None or inner.coding != run.coding):
         details = (*details, f"it also compresses ({run.coding}), which may hold more once this is mended")
-    reason = "" if kind in (Kind.TO_END, Kind.TO_OCTETS, Kind.FOR_TIME) else reason
+    reason = "" if kind in (Kind.TO_OCTETS, Kind.FOR_TIME) else reason
     return HopVerdict(kind=kind, reason=reason, details=details, octets=octets, seconds=seconds, remaining=remaining)
 
 

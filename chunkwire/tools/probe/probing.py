@@ -18,20 +18,14 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.net.dial import DialError, Url, dial
+from chunkwire.net.dial import DialError, Url
 from chunkwire.record.values import DataRecord, FrameRecord, Record
 from chunkwire.tools.probe.arrival import Run, read_run
-from chunkwire.tools.probe.barrier import (
-    ENDED_AT_ONCE,
-    PATIENCE_SECONDS,
-    PROMPT_SECONDS,
-    SETTLE_SECONDS,
-    BarrierProbe,
-    not_at,
-)
-from chunkwire.tools.probe.defects import defect_of
+from chunkwire.tools.probe.barrier import PATIENCE_SECONDS, PROMPT_SECONDS, SETTLE_SECONDS, BarrierProbe
+from chunkwire.tools.probe.defects import defect_of, is_left
 from chunkwire.tools.probe.holding import BUSY_SECONDS, Shape, observe
 from chunkwire.tools.probe.judge import Hop
+from chunkwire.tools.probe.reaching import connecting_time, offers_h2, undecoded_for_browsers
 from chunkwire.tools.probe.requests import (
     ACCEPT_ENCODING,
     BURSTS,
@@ -51,6 +45,7 @@ from chunkwire.tools.probe.requests import (
     parameters,
 )
 from chunkwire.tools.probe.side_requests import content_of
+from chunkwire.tools.probe.unproved import ENDED_AT_ONCE, not_at
 from chunkwire.tools.probe.verdict import ELSEWHERE
 from chunkwire.wire.errors import ChunkwireError, describe_error
 
@@ -66,8 +61,9 @@ GRACE_SECONDS: Final = 15.0
 UNPLANNED_SECONDS: Final = 10.0
 """How long a stream is watched whose length is not known from its URL."""
 
-ORDERED_SECONDS: Final = 60.0
-"""The same behind the barrier of an application once a frame was held, which makes the first frames take longer."""
+ORDERED_SECONDS: Final = 20.0
+"""How long a stream is watched behind the barrier of an application once a frame was held. That it is held is then
+known; the time is for finding out how much the hop gathers: 4 KiB come in it at 200 octets a second."""
 
 STOP_SHARE: Final = 0.9
 """Share of the time for a run after which one behind a barrier stops between two frames, so that it can be judged."""
@@ -83,8 +79,8 @@ largest run has 0.3 MB."""
 TICK_SECONDS: Final = 0.005
 """How often the lateness of our own timer is measured: a quarter of a hold."""
 
-ALPN_SECONDS: Final = 5.0  # for a TLS handshake that offers HTTP/2
 _H2: Final = "asked over HTTP/1.1, where browsers get HTTP/2"
+_CODING: Final = "asked without {}, which is not decoded here and which browsers get"
 
 CLOCK: Final = "this machine's"
 
@@ -154,6 +150,7 @@ class Prober:
     unproved: dict[str, str] = field(default_factory=dict)  # by hop, why the order of events showed nothing
     arrivals: dict[str, Entry] = field(default_factory=dict)  # by hop, how its request reached the origin
     streams: int = 0  # runs so far
+    asking: tuple[str, list[Run]] | None = None  # the hop that is being asked, or was when `probe` was cancelled
 
     async def probe(self, name: str, url: Url, *, is_behind: bool = False) -> Hop:
         """Return what a hop answered, in as many runs as it takes; a hop without a run says why.
@@ -163,6 +160,7 @@ class Prober:
         """
         self.report_progress(f"{name}: asking")
         runs: list[Run] = []
+        self.asking = (name, runs)
         try:
             self.connects[name] = await connecting_time(url)
             if self.barrier_at is not None or is_probe(url):
@@ -174,6 +172,7 @@ class Prober:
         except DialError as error:
             if not runs:
                 return Hop(name, error=describe_error(error))
+        self.asking = None
         arrival = self.arrivals.get(name)
         return Hop(
             name,
@@ -187,6 +186,9 @@ class Prober:
         """Yield half lines of what else is known of a hop."""
         if url.scheme == "https" and await offers_h2(url):
             yield _H2
+        is_asked = url.scheme == "https" and runs and runs[0].status == 200
+        if is_asked and (coding := await undecoded_for_browsers(self.plain_ask(url), self.tls)):
+            yield _CODING.format(coding)
         is_list = url.target == b"/" and self.barrier_at is None and bool(runs) and runs[0].status == 200
         if is_list and observe(runs[0]).shape is Shape.TOO_SHORT:  # it may be our origin's list
             there = replace(url, target=PROBE_PATH)
@@ -211,7 +213,7 @@ class Prober:
     async def _ask(self, name: str, ask: Ask, runs: list[Run], *, is_behind: bool) -> None:
         """Add the runs of a hop; those behind a barrier are incomplete where `unproved` then names the hop."""
         was_unproved = name in self.unproved
-        runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS))
+        runs.append(await self.run(name, ask, settle=0.0 if is_behind else SETTLE_SECONDS, stopped=runs))
         is_the_stream, is_tried = defect_of(runs[0], None) is None, name not in self.unproved
         if runs[0].is_ordered and is_the_stream and is_tried and observe(runs[0]).shape is Shape.UNDECIDED:
             runs[0] = await self.run(name, ask.varied())
@@ -276,12 +278,19 @@ class Prober:
                     break
 
     async def run(
-        self, name: str, ask: Ask, *, settle: float = SETTLE_SECONDS / 4, paced_for: float | None = None
+        self,
+        name: str,
+        ask: Ask,
+        *,
+        settle: float = SETTLE_SECONDS / 4,
+        paced_for: float | None = None,
+        stopped: list[Run] | None = None,
     ) -> Run:
         """Return one run, however it ended, behind a barrier if that may show an order; hand its records on.
 
         Args:
-            settle: see `BarrierProbe.settle`.
+            settle: see `BarrierProbe.settle`; 0 behind a hop that holds.
+            stopped: gets the run if it is cancelled after frames enough for an order.
             paced_for: s at most, and not behind a barrier, since the pace is what is tried; None for other runs.
 
         Raises:
@@ -291,7 +300,7 @@ class Prober:
         records, lateness = RunRecords(ask), Lateness()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lateness.measure, name="our timer")
-            failed = None
+            failed, is_cancelled = None, True
             try:
                 if can_order and paced_for is None:
                     await self._run_ordered(name, ask, settle, records)
@@ -299,8 +308,12 @@ class Prober:
                     await self._run_paced(ask, paced_for or self.limit_of(ask), records)
                     if records.excess:
                         self.unproved.setdefault(name, records.excess)
+                is_cancelled = False
             except DialError as error:
                 failed = error  # raised below: the nursery would group it
+            finally:
+                if is_cancelled and stopped is not None and is_left(run := read_run(records, name)):
+                    stopped.append(run)
             nursery.cancel_scope.cancel()
         if failed is not None:
             raise failed
@@ -314,7 +327,9 @@ class Prober:
     async def _run_ordered(self, name: str, ask: Ask, settle: float, records: RunRecords) -> None:
         share = STOP_SHARE * self.max_time
         most, prompt = (ORDERED_SECONDS, PROMPT_SECONDS) if math.isinf(share) else (share, share)
+        most = most if settle else prompt  # behind a hop that holds, no size is asked for
         probe = BarrierProbe(ask, self.origin, self.barrier_at, self.tls, self.patience, settle, most, prompt, records)
+        probe.report_progress = lambda text: self.report_progress(f"{name}: {text}")
         records.scope.deadline = trio.current_time() + self.max_time
         with records.scope as limit:
             await probe.run()
@@ -364,34 +379,3 @@ class Prober:
         except ChunkwireError:
             return None
         return last_entry(lines, nonce)
-
-
-async def connecting_time(url: Url) -> float:
-    """Return s that a TCP connection to a hop takes to open, the look-up of its name included.
-
-    Raises:
-        DialError: it could not be opened.
-    """
-    began = trio.current_time()
-    connection = await dial(url.host, url.port)
-    took = trio.current_time() - began
-    await trio.aclose_forcefully(connection.stream)
-    return took
-
-
-async def offers_h2(url: Url) -> bool:
-    """Say whether a hop takes HTTP/2 from a client that offers it by ALPN (RFC 7301), as browsers do.
-
-    Its certificate is not checked. False where there is no handshake within `ALPN_SECONDS`.
-    """
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    with trio.move_on_after(ALPN_SECONDS):
-        try:
-            async with await trio.open_ssl_over_tcp_stream(url.host, url.port, ssl_context=context) as stream:
-                await stream.do_handshake()
-                return bool(stream.selected_alpn_protocol() == "h2")
-        except (OSError, trio.BrokenResourceError):
-            return False
-    return False

@@ -51,6 +51,9 @@ MARKED: Final = {"n": "3", "interval": "20ms", "mark": "1"}
 ACCEPT_ENCODING: Final = (b"Accept-Encoding", b"gzip, deflate")
 """What browsers and SDKs send, as far as it can be decoded here: without it no hop would compress."""
 
+BROWSERS_CODINGS: Final = (b"Accept-Encoding", b"gzip, deflate, br, zstd")
+"""What browsers send over https. Where a hop chooses one that is not decoded, its frames cannot be told."""
+
 Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
 # Fields of real requests (Chrome's EventSource, node's fetch, curl) that may change how a hop treats a stream, in the
 # client's order. br and zstd are left out of Accept-Encoding, as browsers do over http: nothing here decodes them.

@@ -102,7 +102,7 @@ _CLAIMS: Final = {
     Kind.STREAMS: "streams",
     Kind.REFRAMED: "streams; re-framed: {reason}",
     Kind.HEAD_HELD: "streams; head held until the first octet",
-    Kind.TO_END: "HOLDS to the end",
+    Kind.TO_END: "HOLDS {reason}",
     Kind.TO_OCTETS: "HOLDS to {octets} octets",
     Kind.FOR_TIME: "HOLDS {time} {reason}",
     Kind.HOLDS: "HOLDS {reason}",
@@ -259,7 +259,11 @@ class HopVerdict:
         coding = f" ({self.evidence.coding})" if self.evidence.coding else ""
         seconds, time = self.seconds or 0.0, milliseconds(self.seconds)
         claim = _CLAIMS[self.kind].format(
-            reason=self.reason, octets=self.octets, seconds=seconds, time=time, coding=coding
+            reason=self.reason or ("to the end" if self.kind is Kind.TO_END else ""),
+            octets=self.octets,
+            seconds=seconds,
+            time=time,
+            coding=coding,
         )
         return claim.rstrip(" :")
 
