@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import secrets
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import trio
@@ -24,16 +25,19 @@ from chunkwire.client.request import NO_JSON, AnyFields, take_body
 from chunkwire.client.views import content
 from chunkwire.net.connection import PeerGone
 from chunkwire.net.dial import CONNECT_SECONDS
-from chunkwire.net.heads import HeadError, Response
-from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError, missing_package
+from chunkwire.net.heads import HeadError, Request, Response
+from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError, missing_package, quoted
 
 if TYPE_CHECKING:
     from wsproto.connection import Connection
     from wsproto.events import CloseConnection, Event
 
 MAX_MESSAGE_OCTETS: Final = 16 * 1024 * 1024  # as of one server-sent event (Python's websockets: 1 MiB)
-_REPLY_S: Final = 5.0  # for the server to take a Pong, or the answer to its Close frame
-_NORMAL: Final = (1000, 1005)  # RFC 6455 §7.4.1: a normal closure; a Close frame without a status code
+MAX_REASON_OCTETS: Final = 123  # of a Close frame (RFC 6455 §5.5)
+_ANSWER_S: Final = 5.0  # for the server to take a Pong, or the answer to its Close frame
+_PROTOCOL: Final = b"sec-websocket-protocol"
+_SENT_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
+"""The status codes that an endpoint may send (RFC 6455 §7.4; IANA has registered those up to 1014)."""
 
 
 @asynccontextmanager
@@ -74,7 +78,7 @@ async def websocket(
     asked = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
     async with open(
         "GET",
-        f"http{url[2:]}" if url.lower().startswith(("ws://", "wss://")) else url,
+        re.sub("(?i)^ws(?=s?://)", "http", url),
         fields=[*take_body(None, NO_JSON, fields)[1], *asked, ("Sec-WebSocket-Key", key)],
         connect_timeout=connect_timeout,
         head_timeout=head_timeout,
@@ -84,11 +88,11 @@ async def websocket(
         retry=retry,
         judges_content=False,
     ) as stream:
-        _check_opening(stream.raise_for_status().head, generate_accept_token(key))
+        _check_opening(stream.raise_for_status().head, stream.request, generate_accept_token(key))
         yield WebSocketStream(stream._exchange, Connection(ConnectionType.CLIENT), max_octets)
 
 
-def _check_opening(head: Response, accept: bytes) -> None:
+def _check_opening(head: Response, request: Request, accept: bytes) -> None:
     """Raise a HeadError unless a response opens the WebSocket; `accept` is the Sec-WebSocket-Accept of our key."""
     is_switched = head.status == 101 and head.has_token(b"upgrade", b"websocket")
     if not is_switched or head.get(b"sec-websocket-accept") != accept:
@@ -96,12 +100,16 @@ def _check_opening(head: Response, accept: bytes) -> None:
         raise HeadError(502, "no-websocket", f"expected a 101 that accepts the key of the WebSocket, got {got!r}")
     if head.get(b"sec-websocket-extensions"):
         raise HeadError(502, "websocket-extension", "expected no Sec-WebSocket-Extensions, as none was asked for")
+    if not set(head.tokens(_PROTOCOL)) <= set(request.tokens(_PROTOCOL)):
+        asked, got = (quoted(each.get(_PROTOCOL) or b"") for each in (request, head))
+        raise HeadError(502, "websocket-protocol", f"expected a Sec-WebSocket-Protocol of {asked}, got {got}")
 
 
 class WebSocketStream:
     """The client's end of a WebSocket, an iterator over the server's messages: `str` or `bytes`.
 
-    The iteration ends at a Close frame with status 1000, or without a status. Each step may be cancelled without loss.
+    The iteration ends at a Close frame with status 1000, without a status, or with the one that `close` sent. Each step
+    may be cancelled without loss.
     It raises, after the messages received before:
         WebSocketClosed: the Close frame has another status, or the server broke RFC 6455.
         IncompleteBody: the connection ended without a Close frame (`ResetBody`: by a reset).
@@ -121,8 +129,9 @@ class WebSocketStream:
         self._max = max_octets
         self._ready: deque[str | bytes] = deque()
         self._begun = bytearray()  # a message that is not whole
-        self._error: ChunkwireError | None = None
-        self._is_over = False
+        self._end: ChunkwireError | StopAsyncIteration | None = None
+        self._answers = b""  # frames that answer the server's, unsent: the latest Pong, and a Close frame
+        self._normal = {1000, 1005}  # RFC 6455 §7.4.1: a normal closure; a Close frame without a status code
         self._turn = trio.Lock()
 
     def __aiter__(self) -> Self:
@@ -130,10 +139,8 @@ class WebSocketStream:
 
     async def __anext__(self) -> str | bytes:
         while not self._ready:
-            if self._error is not None:
-                raise self._error
-            if self._is_over:
-                raise StopAsyncIteration
+            if self._end is not None:
+                raise self._end
             await self._receive()
         return self._ready.popleft()
 
@@ -153,79 +160,95 @@ class WebSocketStream:
         await self._write(TextMessage(message) if isinstance(message, str) else BytesMessage(message))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a Close frame; the messages that the server sends before its own still come. Raises as `send`."""
+        """Send a Close frame; the messages that the server sends before its own still come.
+
+        Raises:
+            LocalError: the code may not be sent (RFC 6455 §7.4), the reason is too long, or as `send`.
+            PeerGone: as `send`.
+
+        Cancellation: as `send`.
+        """
         from wsproto.events import CloseConnection
 
+        if code not in _SENT_CODES:
+            raise LocalError(f"expected a status code that may be sent, such as 1000 or 3000 to 4999, got {code!r:.40}")
+        if len(reason.encode("utf-8", "replace")) > MAX_REASON_OCTETS:
+            raise LocalError(f"expected a reason of at most {MAX_REASON_OCTETS} octets, got {reason!r:.40}…")
+        self._normal.add(code)  # servers mostly answer with the same
         await self._write(CloseConnection(code, reason))
 
     async def _write(self, event: Event) -> None:
         from wsproto.utilities import LocalProtocolError
 
         async with self._turn:
+            octets = b""
             try:
                 octets = self._frames.send(event)
             except LocalProtocolError as error:
                 raise LocalError("expected an open WebSocket, got one with a Close frame") from error
             except UnicodeEncodeError as error:
                 raise LocalError("expected a text that UTF-8 can represent, got a surrogate") from error
-            await self._send_all(octets)
+            finally:
+                await self._send_all(octets)  # the answers in any case: `_receive` leaves them to this task
 
-    async def _send_all(self, octets: bytes) -> None:
+    async def _send_all(self, octets: bytes = b"") -> None:
+        """Send octets and then the answers, also those that are added meanwhile."""
         try:
-            await self._connection.send_all(octets)
+            while octets or self._answers:
+                octets, self._answers = octets + self._answers, b""
+                await self._connection.send_all(octets)
+                octets = b""
         except trio.Cancelled:
             self._connection.reset()  # frames cannot follow one that was sent in part
             raise
 
     async def _receive(self) -> None:
-        """Take one receive, and answer its Ping and Close frames."""
+        """Take one receive, and answer its Ping and Close frames; a `send` that is running sends the answers last."""
         try:
             if (read := await self._body.next()) is None:
                 raise IncompleteBody(self._body.scanner.wire_octets, "a Close frame")
         except (IncompleteBody, Deadline) as error:
             error.received = bytes(self._begun)
-            self._error = error
+            self._end = error
             return
-        answers = self._take(content(read))
-        with trio.move_on_after(_REPLY_S, shield=True):
-            async with self._turn:
-                try:
-                    await self._send_all(answers)
-                except PeerGone:
-                    pass  # the next receive reports it
-        if self._is_over:
-            self._body.leave("complete")
+        self._take(content(read))
+        if self._answers and not self._turn.locked():
+            with trio.move_on_after(_ANSWER_S, shield=True), suppress(PeerGone):  # the next receive reports it
+                async with self._turn:
+                    await self._send_all()
 
-    def _take(self, octets: bytes) -> bytes:
-        """Take octets of frames; return those of the frames that answer them."""
+    def _take(self, octets: bytes) -> None:
+        """Take octets of frames."""
         from wsproto.connection import ConnectionState
         from wsproto.events import CloseConnection, Message, Ping
 
         self._frames.receive_data(octets)
-        answers = b""
         for event in self._frames.events():
+            may_answer = self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
             if isinstance(event, CloseConnection):
-                self._end(event)
-            is_open = self._frames.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
-            if isinstance(event, Ping | CloseConnection) and is_open:
-                answers += self._frames.send(event.response())
-            if isinstance(event, CloseConnection):
-                break
-            if isinstance(event, Message):
+                self._take_close(event)
+                self._answers += self._frames.send(event.response()) if may_answer else b""
+                return
+            if isinstance(event, Ping) and may_answer:
+                self._answers = self._frames.send(event.response())  # RFC 6455 §5.5.3: the latest is enough
+            elif isinstance(event, Message):
                 self._begun += event.data.encode() if isinstance(event.data, str) else event.data
                 if len(self._begun) > self._max:
-                    self._error = TooLong("a message", self._max, "octets")
-                    break
+                    self._end = TooLong("a message", self._max, "octets")
+                    return
                 if event.message_finished:
                     whole = bytes(self._begun)
                     self._ready.append(whole.decode() if isinstance(event.data, str) else whole)
                     self._begun.clear()
-        return answers
 
-    def _end(self, event: CloseConnection) -> None:
+    def _take_close(self, event: CloseConnection) -> None:
         """Take the server's Close frame; or wsproto's, for frames that break RFC 6455."""
         from wsproto.connection import ConnectionState
 
-        self._is_over = self._frames.state is not ConnectionState.OPEN
-        if not self._is_over or event.code not in _NORMAL or self._begun:
-            self._error = WebSocketClosed(event.code, event.reason or "", bytes(self._begun))
+        is_servers = self._frames.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED)
+        if is_servers:
+            self._body.leave("complete")
+        if is_servers and event.code in self._normal and not self._begun:
+            self._end = StopAsyncIteration()
+        else:
+            self._end = WebSocketClosed(event.code, event.reason or "", bytes(self._begun))

@@ -1,12 +1,14 @@
 """A WebSocket is read message by message, and only a normal Close frame ends it without an error."""
 
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from wsproto import ConnectionType
 from wsproto.connection import Connection
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import generate_accept_token
 
 from chunkwire import IncompleteBody, client
@@ -119,6 +121,31 @@ async def test_a_ping_is_answered_and_a_close_frame_too() -> None:
     ]
 
 
+async def test_messages_are_read_while_the_server_takes_no_octet_of_a_send() -> None:
+    sent: list[Event] = []
+    events = [event for _ in range(64) for event in (Ping(b"7"), BytesMessage(bytes(1 << 18)))]
+
+    async def script(peer: Peer) -> None:
+        await answers(*events)(peer)  # more than the buffers of both sockets hold
+        frames = Connection(ConnectionType.SERVER)
+        while not any(isinstance(event, Pong) for event in sent):
+            frames.receive_data(await peer.stream.receive_some())
+            sent.extend(frames.events())
+        await peer.send(frames.send(CloseConnection(1000)))
+        await peer.read_all()
+
+    async with (
+        scripted(script) as server,
+        client.websocket(server.url()) as socket,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(socket.send, bytes(1 << 24), name="send")
+        await trio.testing.wait_all_tasks_blocked()
+        assert [len(message) async for message in socket] == [1 << 18] * 64
+    assert sum(len(event.data) for event in sent if isinstance(event, BytesMessage)) == 1 << 24
+    assert [event.payload for event in sent if isinstance(event, Pong)] == [b"7"]
+
+
 async def test_leaving_before_the_close_frame_resets_the_connection() -> None:
     endings: list[str] = []
 
@@ -167,6 +194,38 @@ async def test_a_message_beyond_the_limit_is_refused(size: int, is_refused: bool
                 assert await anext(socket) == bytes(4)
 
 
+async def test_a_message_without_an_end_is_left_at_the_limit() -> None:
+    async def script(peer: Peer) -> None:
+        await answers(then=b"\x82\x7f" + (1 << 40).to_bytes(8, "big"))(peer)
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await peer.send(bytes(1 << 16))
+
+    async with scripted(script) as server:
+        async with client.websocket(server.url(), max_octets=1 << 20) as socket:
+            with pytest.raises(client.TooLong):
+                await anext(socket)
+
+
+@pytest.mark.parametrize(
+    "code, reason, line",
+    [
+        (1005, "", "expected a status code that may be sent, such as 1000 or 3000 to 4999, got 1005"),
+        (70000, "", "got 70000"),
+        (1000, "é" * 62, "expected a reason of at most 123 octets"),
+        (1000, "\ud800", "that UTF-8 can represent"),
+    ],
+)
+async def test_a_close_frame_that_may_not_be_sent_is_refused(origin: Origin, code: int, reason: str, line: str) -> None:
+    run = origin.websocket(["a"])
+    async with client.websocket(run.ws_url) as socket:
+        with pytest.raises(LocalError, match=line):
+            await socket.close(code, reason)
+        await socket.close(4999, "é" * 61)  # the server answers with 4999
+        assert [each async for each in socket] == ["a"]
+    run.end()
+
+
 @pytest.mark.parametrize(
     "response, error, line",
     [
@@ -197,14 +256,23 @@ async def test_a_message_that_is_no_text_and_no_octets_is_refused(origin: Origin
     run.end()
 
 
-async def test_an_extension_that_was_not_asked_for_is_refused() -> None:
+@pytest.mark.parametrize(
+    "line, refusal",
+    [
+        (b"Sec-WebSocket-Extensions: x", "expected no Sec-WebSocket-Extensions"),
+        (b"Sec-WebSocket-Protocol: c", 'expected a Sec-WebSocket-Protocol of "a, b", got "c"'),
+        (b"Sec-WebSocket-Protocol: b", None),
+    ],
+)
+async def test_only_what_was_asked_for_is_taken(line: bytes, refusal: str | None) -> None:
     async def script(peer: Peer) -> None:
         head = await peer.read_head()
         key = head.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
-        fields = b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Extensions: x\r\n\r\n" % generate_accept_token(key)
+        fields = b"Sec-WebSocket-Accept: %b\r\n%b\r\n\r\n" % (generate_accept_token(key), line)
         await peer.send(SWITCHED + fields)
 
+    expected = pytest.raises(client.HeadError, match=refusal) if refusal else nullcontext()
     async with scripted(script) as server:
-        with pytest.raises(client.HeadError, match="expected no Sec-WebSocket-Extensions"):
-            async with client.websocket(server.url()):
-                raise AssertionError("it was opened")
+        with expected:
+            async with client.websocket(server.url(), fields={"Sec-WebSocket-Protocol": "a, b"}) as socket:
+                assert socket.head.get(b"sec-websocket-protocol") == (None if refusal else b"b")
