@@ -153,13 +153,11 @@ def _stops(value: object) -> tuple[str, ...]:
 
 
 def _list(name: str, value: object, maximum: int) -> list[object]:
-    if not isinstance(value, list) or not 0 < len(value) <= maximum:
-        expected = f"a list of 1 to {maximum}"
-        raise (
-            wrong_form(name, expected, f"one of {len(value)}")
-            if isinstance(value, list)
-            else wrong(name, expected, value)
-        )
+    expected = f"a list of 1 to {maximum}"
+    if not isinstance(value, list):
+        raise wrong(name, expected, value)
+    if not 0 < len(value) <= maximum:
+        raise wrong_form(name, expected, f"a list of {len(value)}")
     return value
 
 

@@ -111,7 +111,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({}, "q: expected a question, got none"),
     ({"q": 5}, "q: expected a text, got '5'"),
     ({"messages": "x"}, "messages: expected a list of 1 to 10000, got 'x'"),
-    ({"messages": []}, "messages: expected a list of 1 to 10000, got one of 0"),
+    ({"messages": []}, "messages: expected a list of 1 to 10000, got a list of 0"),
     ({"messages": [5]}, "messages[0]: expected an object"),
     ({"messages": [{"role": "boss", "content": "x"}]}, "messages[0].role: expected one of"),
     ({"messages": [{"role": ["user"], "content": "x"}]}, "messages[0].role: expected one of"),
