@@ -12,12 +12,8 @@ from chunkwire.net.connection import READ_OCTETS
 from chunkwire.net.stamps import receive_stamped, stamp_receives
 from chunkwire.net.tls import RECORD_OCTETS, TlsStream
 
-_HEAD_OCTETS: Final = (
-    5  # type, version and length of a record                                             RFC 8446 §5.1
-)
-_LONGEST: Final = (
-    RECORD_OCTETS + 2048
-)  # the most that the length may say                                  RFC 5246 §6.2.3
+_HEAD_OCTETS: Final = 5  # type, version and length of a record (RFC 8446 §5.1)
+_LONGEST: Final = RECORD_OCTETS + 2048  # the most that the length may say (RFC 5246 §6.2.3)
 
 
 class StampedRecords:
