@@ -4,9 +4,9 @@ The rule here: `message_start`, then blocks (`content_block_start`, deltas, `con
 with the stop reason and the usage, `message_stop`. `ping` may come anywhere. The SDK skips an event without its
 `event:` line, so every one is written with it. Bedrock's InvokeModel has the same objects in binary messages.
 
-Proxies repeat `message_start`, or the start of a block: it is read once. A block may have the index of an earlier one.
-Until a block begins, the start of another message replaces the first. After that it is an error, as the answer would be
-made of two.
+Some proxies repeat `message_start`, or the start of a block: the second one is ignored. A block may have the index of
+an earlier one. Before the first block, the start of another message replaces that of the first; later it is an error,
+because the answer would mix two messages.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from chunkwire.llm.reading import Interpreter
 from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_at, text_at
 from chunkwire.wire.sse import encode_event
 
-SIGNATURE: Final = "c2lnbmF0dXJl"  # of each thinking block: "signature" in base64; not checked when it returns
+SIGNATURE: Final = "c2lnbmF0dXJl"  # written in each thinking block: "signature" in base64; not checked in requests
 _VERSION: Final = b"2023-06-01"
 _NO_SAMPLING_VERSION: Final = b"2026-10-21"  # from this version on, `_SAMPLING` is refused
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _FOREIGN: Final = ("n", "logprobs", "top_logprobs", "response_format")  # of OpenAI's form; the service refuses them
-STOPS: Final[Mapping[str, StopReason]] = {  # for reading: by the service's stop_reason
+STOPS: Final[Mapping[str, StopReason]] = {  # what a stop_reason that is read means
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
     "max_tokens": StopReason.LENGTH,
@@ -48,18 +48,18 @@ STOPS: Final[Mapping[str, StopReason]] = {  # for reading: by the service's stop
     "tool_use": StopReason.TOOL_CALLS,
     "refusal": StopReason.FILTER,
 }
-STOP_REASON: Final[Mapping[StopReason, str]] = {  # for writing; end_turn for the others
+STOP_REASON: Final[Mapping[StopReason, str]] = {  # what is written; "end_turn" for the others
     StopReason.LENGTH: "max_tokens",
     StopReason.TOOL_CALLS: "tool_use",
     StopReason.FILTER: "refusal",
     StopReason.REFUSAL: "refusal",
 }
-_CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
-_FORMATS: Final = (("output_config", "format"), ("output_format",))  # the places of a schema for the answer
+_TOOL_CHOICES: Final[Mapping[str, str]] = {"any": "required", "tool": "required"}
+_FORMATS: Final = (("output_config", "format"), ("output_format",))  # where a request may have the schema of its answer
 THINKS: Final = ("enabled", "adaptive")  # the types of `thinking` that ask for reasoning
-_MAX_BLOCKS: Final = 4096  # indexes of one answer's blocks, tool calls left out; a long one has some ten
-_KEY_CHARACTERS: Final = 40  # of a block's index, which may be any JSON; a number has fewer
-_EVENTS: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # prefixes of their types
+_MAX_BLOCKS: Final = 4096  # of one answer, without its tool calls; a long answer has about ten
+_KEY_CHARACTERS: Final = 40  # kept of a block's index, which may be any JSON; a number has fewer
+_EVENT_PREFIXES: Final = ("message_start", "message_delta", "message_stop", "content_block_")  # of the types of events
 _ERROR_TYPE: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.BAD_REQUEST: "invalid_request_error",
     ErrorKind.WRONG_KEY: "authentication_error",
@@ -83,11 +83,11 @@ class MessagesInterpreter(Interpreter):
         self._usage: dict[str, object] = {}
         self._id: str | None = None  # of the message; None before its start
         self._has_blocks = False
-        # The blocks other than tool_use, by index: type and text of the start, None after the end.
+        # The blocks other than tool_use, by index: type and text in the start of an open one, None for an ended one.
         self._others: dict[str, tuple[str, str] | None] = {}
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event's object means, by its `type`, or by the event's name where it has none."""
+        """Yield the meaning of an event's object, which has a `type`; without one, the event's name is the type."""
         key = _key_of(at(payload, "index"))
         match text_at(payload, "type") or name:
             case "message_start":
@@ -106,7 +106,7 @@ class MessagesInterpreter(Interpreter):
                 yield from self._take_end(at(payload, "delta"), at(payload, "usage"))
             case "message_stop":
                 self.is_complete = True
-            case "message":  # a whole message in place of a stream; also SSE's default name of an event without one
+            case "message":  # a whole message, not a stream; also the name that SSE gives an event without one
                 yield from self._take_whole(payload)
 
     def _start_message(self, message: object) -> Iterator[AnswerEvent]:
@@ -130,7 +130,7 @@ class MessagesInterpreter(Interpreter):
     def _start_block(self, key: str, block: object) -> Iterator[AnswerEvent]:
         kind = text_at(block, "type")
         if kind == "tool_use":
-            # {} in Anthropic's own streams, followed by deltas; complete from some proxies and in a whole message
+            # Anthropic's streams have {} here, and deltas follow. Some proxies, and whole messages, have it all here.
             given = at(block, "input")
             arguments = dump(given) if given and isinstance(given, dict) else ""
             self._others.pop(key, None)
@@ -153,7 +153,7 @@ class MessagesInterpreter(Interpreter):
         if thought := delta_at(delta, "thinking"):
             yield Reasoning(thought)
         more = delta_at(delta, "partial_json")
-        if more and key not in self._others:  # server_tool_use, which the provider runs, is left out
+        if more and key not in self._others:  # a server_tool_use, which the provider runs, is no call
             yield from self._calls.more(key, more)
 
     def _take_end(self, delta: object, usage: object) -> Iterator[AnswerEvent]:
@@ -176,7 +176,7 @@ class MessagesInterpreter(Interpreter):
 
 
 def _key_of(index: object) -> str:
-    """Return a text that is equal for blocks of one index."""
+    """Return the key of a block: its index as a text."""
     return repr(index)[:_KEY_CHARACTERS]
 
 
@@ -201,7 +201,7 @@ class AnthropicMessages(Dialect):
         """Say whether an object is an event of a streamed message, or a whole message."""
         kind = text_at(payload, "type")
         is_message = kind == "message" and isinstance(payload.get("content"), list) and "role" in payload
-        return is_message or kind.startswith(_EVENTS)
+        return is_message or kind.startswith(_EVENT_PREFIXES)
 
     def parse_request(self, request: ModelRequest) -> Question:
         """Return what a request asks; see `Dialect`."""
@@ -260,15 +260,15 @@ class AnthropicMessages(Dialect):
         }
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
-        """Return the body of a refusal, which is also the data of an error event."""
+        """Return the body of an error response, which is also the data of an error event."""
         return {"type": "error", "error": {"type": _ERROR_TYPE.get(error.kind, "api_error"), "message": error.message}}
 
 
 def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str = "") -> Question:
-    """Return what a body asks.
+    """Return the question in the body of a request.
 
     Args:
-        model: from the path of the request, as in Bedrock; "" for the one in the body.
+        model: the one in the request's path (Bedrock); "" for the one in the body.
 
     Raises:
         RequestRefused: the service would refuse it.
@@ -290,17 +290,17 @@ def parse_body(body: dict[str, object], *, version: bytes = _VERSION, model: str
         schema=next(filter(None, (at(body, *place, "schema") for place in _FORMATS)), None),
     )
     mode = text_at(body, "tool_choice", "type")
-    return question.choosing(_CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
+    return question.choosing(_TOOL_CHOICES.get(mode, mode), text_at(body, "tool_choice", "name"))
 
 
 def refuse_foreign(body: object, before: str = "") -> None:
     """Refuse members of OpenAI's form: several answers, probabilities, a format.
 
     Args:
-        before: what the error's text begins with.
+        before: the beginning of the error's text.
 
     Raises:
-        RequestRefused: in the service's own words.
+        RequestRefused: there is such a member; the text is the service's own.
     """
     for name in _FOREIGN:
         if at(body, name) is not None:
@@ -308,7 +308,7 @@ def refuse_foreign(body: object, before: str = "") -> None:
 
 
 def _blocks(answer: Answer) -> Iterator[tuple[dict[str, object], list[dict[str, str]]]]:
-    """Yield each block of an answer as it starts, and its deltas; at least one block."""
+    """Yield the start of each block of an answer, at least of one, and the block's deltas."""
     if answer.reasoning:
         thoughts = [{"type": "thinking_delta", "thinking": text} for text in answer.reasoning]
         signature = {"type": "signature_delta", "signature": SIGNATURE}

@@ -1,10 +1,10 @@
 """Bedrock: ConverseStream, and InvokeModelWithResponseStream for Anthropic's models, in binary messages.
 
-The rule here: requests, and the events of an answer in their order; `bedrock_reading` reads answers, and the framing is
-in `eventstream`. AWS's SDKs sign requests with SigV4, which is not checked here; `build_request` authenticates with a
+The rule here: this module handles requests and writes answers; `bedrock_reading` reads answers, and `eventstream` has
+the framing of the messages. AWS's SDKs sign requests with SigV4, which is not checked here; `build_request` sends a
 Bedrock API key as a bearer token.
 
-Converse has neither several answers nor probabilities of tokens. In `inferenceConfig` every unknown member is refused;
+Converse gives one answer, without probabilities of tokens. In `inferenceConfig` every unknown member is refused;
 in `additionalModelRequestFields` Anthropic's models refuse `n`, `logprobs`, `top_logprobs` and `response_format`.
 `additionalModelResponseFieldPaths` selects members of the answer in Anthropic's form, such as `/stop_sequence`. They
 come in `messageStop`, or in the body of a whole answer.
@@ -116,7 +116,7 @@ class Bedrock(Dialect):
     def read_error(
         self, status: int, fields: tuple[Field, ...], body: bytes, now: float | None = None
     ) -> ProviderError:
-        """Return the error in a response that is no answer; the exception's name is in a field."""
+        """Return the error in an error response; the exception's name is in a field."""
         names = [value for name, value in fields if name.lower() == b"x-amzn-errortype"]
         name = (names or [b""])[0].partition(b":")[0].decode("latin-1")
         return read_error(status, fields, body, name=name, now=now)
@@ -165,7 +165,7 @@ class Bedrock(Dialect):
         return replace(reply, fields=(*reply.fields, (b"x-amzn-errortype", _exception_name(error).encode())))
 
     def error_body(self, error: ProviderError, status: int) -> dict[str, object]:
-        """Return the body of a refusal."""
+        """Return the body of an error response."""
         return {"message": error.message}
 
 
@@ -199,7 +199,7 @@ def _events(answer: Answer, question: Question) -> Iterator[tuple[str, dict[str,
 
 
 def _stop(answer: Answer, question: Question) -> dict[str, object]:
-    """Return why the model stopped, and the members of its own answer that the question asks for."""
+    """Return the stop reason, and the members of the answer in Anthropic's form that the request selects."""
     native = _MESSAGES.whole(answer, question) if question.native_fields else {}
     found: dict[str, object] = {}
     for path in question.native_fields:
@@ -214,10 +214,10 @@ def _stop(answer: Answer, question: Question) -> dict[str, object]:
 
 
 def _pointer(path: object) -> str:
-    """Return a JSON Pointer.
+    """Return a path that is a JSON Pointer.
 
     Raises:
-        RequestRefused: it is none.
+        RequestRefused: it is another value.
     """
     if not isinstance(path, str) or not path.startswith("/"):
         raise refuse(
@@ -227,10 +227,10 @@ def _pointer(path: object) -> str:
 
 
 def _schema(text_format: object) -> object:
-    """Return the JSON Schema that the answer must fit, which comes as a string; None for a text.
+    """Return the JSON Schema that the answer must fit, which a request has as a string; None for a text.
 
     Raises:
-        RequestRefused: another format, or no schema.
+        RequestRefused: another format, or a schema that is no JSON object.
     """
     if text_format is None:
         return None

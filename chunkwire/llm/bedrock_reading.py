@@ -1,6 +1,7 @@
 """Read Bedrock's answers: streams of binary messages, and whole answers as JSON, of Converse and of InvokeModel.
 
-The rule here: what the messages mean. InvokeModel's messages have Anthropic's own objects, base64 in `{"bytes": …}`.
+The rule here: what the messages mean; `eventstream` decodes them. InvokeModel's messages are Anthropic's objects, in
+base64 in `{"bytes": …}`.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ class ConverseInterpreter(Interpreter):
         self._has_blocks = False
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what a message means, by its event type; see `Interpreter`.
+        """Yield the meaning of a message, by its event type; see `Interpreter`.
 
-        A `messageStart` or `contentBlockStart` that is repeated is read once; a `messageStart` after the first block is
-        broken, for the answer would be made of two messages.
+        A repeated `messageStart` or `contentBlockStart` is ignored; a `messageStart` after the beginning of a block is
+        an error, because the answer would mix two messages.
         """
         block = number_at(payload, "contentBlockIndex")
         self._has_blocks = self._has_blocks or name.startswith("contentBlock")
@@ -77,7 +78,7 @@ class ConverseInterpreter(Interpreter):
                 yield _usage_of(at(payload, "usage"))
 
     def _take_inner(self, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Yield what an object of Anthropic's own means."""
+        """Yield the meaning of an object in Anthropic's form."""
         yield from self._inner.take("", payload)
         self.is_complete, self.is_finished = self._inner.is_complete, self._inner.is_finished
 
@@ -109,7 +110,7 @@ class ConverseInterpreter(Interpreter):
 
     def _stop(self, payload: object) -> Stop | ProviderError:
         reason = text_at(payload, "stopReason")
-        if reason.startswith("malformed_"):  # the model made something that the service could not use
+        if reason.startswith("malformed_"):  # the output of the model was malformed
             return ProviderError(ErrorKind.BROKEN, f"the answer was broken off: stopReason is {reason!r}")
         self.is_complete = True  # the metadata may be missing
         return Stop(_STOPS.get(reason, StopReason.OTHER))
@@ -155,7 +156,7 @@ def _usage_of(usage: object) -> Usage:
 
 
 def _error_of(message: BinaryMessage) -> ProviderError:
-    """Return the error of an `exception`, named by its type, or of an unmodelled `error`, which has no payload."""
+    """Return the error in an `exception`, or in an `error`: one that AWS does not define, which has no payload."""
     headers = message.headers
     name = headers.get(":exception-type") or headers.get(":error-code", "")
     payload: dict[str, object] = {}

@@ -1,8 +1,8 @@
 """Gemini: a stream of GenerateContentResponse objects, each in a `data:` event.
 
-The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The end of the body is
-the end; the last event has the `finishReason` and the usage. A request without `alt=sse` gets one JSON array of the
-same objects instead of events.
+The rule here: no `event:` line, no comment, no `[DONE]`: Google's SDK fails on each of them. The stream ends with the
+body; its last event has the `finishReason` and the usage. A request without `alt=sse` gets one JSON array of the same
+objects instead of events.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from chunkwire.llm.shape import at, count_at, delta_at, dump, items_at, number_a
 from chunkwire.wire.sse import encode_event
 
 MAX_CANDIDATES: Final = 8  # as the service
-MAX_LOGPROBS: Final = 20  # likewise
-_CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
+MAX_LOGPROBS: Final = 20  # as the service
+_TOOL_CHOICES: Final[Mapping[str, str]] = {"ANY": "required", "NONE": "none"}
 _UNDERSCORE: Final = re.compile("_([a-z])")
-# Members of a request in whose values the names of members are the caller's own.
+# Members of a request whose values are the caller's own JSON, where names are not changed.
 _OWN_NAMES: Final = frozenset(
     {"parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "args", "response"}
 )
@@ -50,7 +50,7 @@ _STOPS: Final[Mapping[str, StopReason]] = {
     **dict.fromkeys(("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"), StopReason.FILTER),
     "MODEL_ARMOR": StopReason.FILTER,
 }
-# The model made something, most often a call, that the service could not use and did not return.
+# The output of the model, mostly a tool call, was malformed, and the service does not return it.
 _FAILURES: Final = frozenset(
     {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"}
     | {"TOO_MANY_TOOL_CALLS", "UNEXPECTED_TOOL_CALL"}
@@ -83,7 +83,7 @@ class GenerateContentInterpreter(Interpreter):
         self._index: int | None = None
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
-        """Return what an event means; `name` is ignored, as the service names no events."""
+        """Yield the meaning of an event; `name` is ignored, as the service names no events."""
         if isinstance(inner := at(payload, "response"), dict):  # Code Assist wraps the API's objects
             payload = inner
         usage, candidate = at(payload, "usageMetadata"), self._candidate_in(payload)
@@ -109,7 +109,7 @@ class GenerateContentInterpreter(Interpreter):
             yield Stop(StopReason.FILTER)
 
     def _candidate_in(self, payload: object) -> object:
-        """Return the candidate that is the answer, None where the event has none; a candidate without index has 0."""
+        """Return the candidate that is the answer; None if the event does not have it. A missing index is 0."""
         candidates = items_at(payload, "candidates")
         if self._index is None and candidates:
             self._index = min(number_at(each, "index") or 0 for each in candidates)
@@ -119,7 +119,7 @@ class GenerateContentInterpreter(Interpreter):
         if text := delta_at(part, "text"):
             yield Reasoning(text) if at(part, "thought") is True else Text(text)
         call = at(part, "functionCall")
-        if isinstance(call, dict):  # whole: the API sends pieces of arguments only on request, and none here asks
+        if isinstance(call, dict):  # whole: the API sends arguments in pieces only if a request asks for it
             id_, name, arguments = text_at(call, "id"), text_at(call, "name"), dump(at(call, "args") or {})
             # Some proxies repeat a part: the same id, name and arguments are the same call. Some use the name as the
             # id: other arguments are another call. Without an id, each part is another call.
@@ -140,7 +140,7 @@ class Gemini(Dialect):
     sends_key_field = True
     request_id_field = b"x-goog-request-id"
     statuses: ClassVar = {**STATUS_OF, ErrorKind.WRONG_KEY: 400, ErrorKind.TOO_LARGE: 400}
-    keep_alive = None  # the SDK takes nothing but data
+    keep_alive = None  # the SDK fails on everything but data
     interpreter = GenerateContentInterpreter
 
     def matches_payload(self, payload: Mapping[str, object]) -> bool:
@@ -172,7 +172,7 @@ class Gemini(Dialect):
         choice = at(body, "toolConfig", "functionCallingConfig")
         names = [name for name in items_at(choice, "allowedFunctionNames") if isinstance(name, str)]
         mode = text_at(choice, "mode").upper()
-        return question.choosing(_CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
+        return question.choosing(_TOOL_CHOICES.get(mode, "auto"), names[0] if names and mode == "ANY" else "")
 
     def stream_type(self, question: Question) -> bytes:
         """Return the Content-Type of the stream, or of the array."""
@@ -250,10 +250,10 @@ def _payload(
 
 
 def _logprobs(tokens: tuple[str, ...], count: int) -> dict[str, object]:
-    """Return a made-up LogprobsResult of tokens.
+    """Return a LogprobsResult of tokens, whose probabilities are made up.
 
     Args:
-        count: how many alternatives to list for each token, the most probable first, which is the token itself.
+        count: alternatives of each token, the most probable first; the first one is the token itself.
     """
 
     def candidate(token: str, rank: int = 0) -> dict[str, object]:
@@ -288,9 +288,9 @@ def _usage_of(usage: object) -> Usage:
 
 
 def _cased(value: object, depth: int = 8) -> object:
-    """Return a request's JSON with its names in camel case: the service takes snake case too, and the SDK mixes them.
+    """Return a request's JSON with its names in camel case: the service takes both cases, and the SDK mixes them.
 
-    Unchanged are the values of `_OWN_NAMES`, and what is nested more than `depth` levels deep.
+    The values of `_OWN_NAMES` are not changed, and neither is what is nested more than `depth` levels deep.
     """
     if isinstance(value, list):
         return [_cased(item, depth - 1) for item in value] if depth else value
@@ -311,7 +311,7 @@ def _schema(config: object) -> object:
 
 
 def _top_logprobs(config: object) -> int | None:
-    """Return how many alternatives to list for each token, None for no probabilities.
+    """Return how many alternatives of each token a request asks for; None if it asks for no probabilities.
 
     Raises:
         RequestRefused: as the service would.

@@ -1,11 +1,11 @@
 """OpenAI chat completions, of OpenAI and of other servers with the same API, and Azure's path to them.
 
 The rule here: `data: {chat.completion.chunk}` events without a type, ended by `data: [DONE]`; the usage chunk, with
-empty `choices`, comes last before it and only on request. Reading takes what OpenAI sends, and what vLLM, llama.cpp,
-Ollama, LiteLLM, OpenRouter, DeepSeek, Mistral, Groq, Together, xAI, Perplexity, TGI and others were seen to send in
-its place. Of several choices the one with the lowest index is the answer. Reasoning that comes in two members at once
-(`reasoning` and `reasoning_content`) is read once. A departure: the random `obfuscation` padding of the real service is
-not written.
+empty `choices`, comes last before it and only on request. Reading takes what OpenAI sends, and the other forms that
+vLLM, llama.cpp, Ollama, LiteLLM, OpenRouter, DeepSeek, Mistral, Groq, Together, xAI, Perplexity, TGI and others were
+seen to send. Of several choices the one with the lowest index is the answer. Reasoning that comes in two members at
+once (`reasoning` and `reasoning_content`) is read once. A departure: the random `obfuscation` padding of the real
+service is not written.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ class _ChatInterpreter(Interpreter):
         self._open: dict[object, tuple[str, str, int]] = {}  # id, name and number of the latest call by index
 
     def done(self) -> None:
-        # OpenAI documents `[DONE]` as the end of a stream. It ends an answer with content also without a finish:
-        # Gemini's OpenAI form and several bridges never send a reason to stop. No `Stop` is made up then.
+        # OpenAI documents `[DONE]` as the end of a stream. It is that also without a finish_reason, which Gemini's API
+        # in OpenAI's form and several bridges never send. No `Stop` is made up then.
         self.is_complete = True
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         groq = payload.get("x_groq")
-        if error := text_at(groq, "error"):  # "why a stream was stopped early"
+        if error := text_at(groq, "error"):  # why Groq stopped the stream early
             yield ProviderError(kind_of_name(error) or ErrorKind.SERVER, error)
             return
         choices = [choice for choice in items_at(payload, "choices") if isinstance(choice, dict)]
@@ -129,7 +129,7 @@ class _ChatInterpreter(Interpreter):
         if not has_message:
             yield from self._take_delta(delta if isinstance(delta, dict) else {"content": choice.get("text")})
             self._has_deltas = True
-        elif isinstance(message, dict) and not self._has_deltas:  # after deltas, the message repeats them
+        elif isinstance(message, dict) and not self._has_deltas:  # a message after deltas repeats them
             yield from self._take_delta(message)
         finish = (text_at(choice, "finish_reason") or text_at(choice, "finishReason")).lower()  # the latter: Gemini
         if _FAILURES.fullmatch(finish):
@@ -164,7 +164,7 @@ class _ChatInterpreter(Interpreter):
         if refusal := delta_at(delta, "refusal"):
             yield from self._refuse(refusal)
         found = delta.get("tool_calls")
-        for call in found if isinstance(found, list) else [found]:  # TGI: one, and no list
+        for call in found if isinstance(found, list) else [found]:  # TGI: a call, not a list
             if isinstance(call, dict):
                 yield self._take_call(call)
         if isinstance(at(delta, "function_call"), dict):
@@ -187,7 +187,7 @@ class _ChatInterpreter(Interpreter):
             yield Text(text)
 
     def _take_call(self, call: object) -> ToolCall:
-        """Return a delta of a call. A new id and name begin a new one, even at a known index (Gemini: 0, or none)."""
+        """Return a delta of a call. A new id and name begin a new call, even at a known index (Gemini: 0, or none)."""
         key: object = text_at(call, "index") or number_at(call, "index")
         function = next((part for name in ("function", "custom") if isinstance(part := at(call, name), dict)), call)
         id_, name = text_at(call, "id"), text_at(function, "name")
@@ -204,7 +204,7 @@ class _ChatInterpreter(Interpreter):
 
     def _reason(self, finish: str) -> StopReason:
         reason = _STOPS.get(finish, StopReason.OTHER)
-        if reason is StopReason.STOP and len(self._calls):  # after a named tool_choice, and from some servers
+        if reason is StopReason.STOP and len(self._calls):  # OpenAI: after a named tool_choice; some servers: always
             return StopReason.TOOL_CALLS
         return StopReason.REFUSAL if reason is StopReason.STOP and self._is_refusal else reason
 
@@ -218,7 +218,7 @@ def _reasoning_in(delta: object) -> str:
 
 
 def _thought_in(part: object) -> str:
-    """Return the text of a part of reasoning, which may be a list of parts itself."""
+    """Return the text of a part of reasoning, which may come as a list of parts."""
     for key in ("thinking", "reasoning", "text", "summary"):
         value = at(part, key)
         text = "".join(delta_at(item, "text") for item in value) if isinstance(value, list) else delta_at([value], 0)
@@ -327,7 +327,7 @@ class AzureChat(OpenAIChat):
 
 
 def _deployment(path: str) -> str:
-    """Return Azure's deployment, which is the model, "" where the path names none."""
+    """Return the deployment in an Azure path, which is used as the model; "" for another path."""
     before, found, after = path.partition("/deployments/")
     return unquote(after.partition("/")[0].encode("latin-1")) if found and before.endswith("/openai") else ""
 
@@ -350,10 +350,8 @@ def chunk(
     octets = b""
     for index in range(question.choices):
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
-        chunk = {**_chunk_head(answer), "choices": [choice]}
-        if question.wants_usage:
-            chunk["usage"] = None
-        octets += encode_event(dump(chunk))
+        usage = {"usage": None} if question.wants_usage else {}
+        octets += encode_event(dump({**_chunk_head(answer), "choices": [choice], **usage}))
     return Piece(octets, is_token)
 
 

@@ -3,8 +3,8 @@
 The rule here: `response.created`, `response.in_progress`, then items (`output_item.added`, a message's parts and
 text deltas or a call's argument deltas, `output_item.done`), and last `response.completed` with the whole response,
 or `response.incomplete` where a limit stopped it. There is no `[DONE]`. An error is an `error` event, and
-`response.failed` after it. Reading takes streams of proxies too: without event names, without deltas, with events that
-are sent twice.
+`response.failed` after it. Reading also takes what proxies send: streams without event names or without deltas, and
+repeated events.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class _ResponsesInterpreter(Interpreter):
                 yield _error_of(payload)
             case _ if kind.endswith((".delta", ".done")):
                 yield from self._take_delta(kind, payload)
-            case _ if text_at(payload, "object") == "response":  # a whole response in place of a stream
+            case _ if text_at(payload, "object") == "response":  # a whole response, not a stream
                 yield from self._finish(payload, is_whole=True)
 
     def _take_delta(self, kind: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         more, index = delta_at(payload, "delta"), number_at(payload, "output_index")
         match kind:
             case "response.output_text.done" | "response.refusal.done" if index not in self._with_content:
-                part = {**payload, "type": kind.split(".")[1]}  # it had no deltas
+                part = {**payload, "type": kind.split(".")[1]}  # there were no deltas
                 yield from self._take_item(payload, {"content": [part]})
             case "response.function_call_arguments.done":
                 yield from self._calls.complete(index, delta_at(payload, "arguments"))
@@ -100,7 +100,7 @@ class _ResponsesInterpreter(Interpreter):
                 yield Reasoning("")  # its text may be withheld
 
     def _end_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
-        """Yield the content of an item, or what of it has not come in deltas."""
+        """Yield the content of an item that has not come in deltas."""
         index = number_at(payload, "output_index")
         has_id = text_at(item, "type") in _CALLS and text_at(item, "call_id") != ""  # `_calls` knows it by its id
         if has_id or index not in self._with_content | self._with_reasoning:
@@ -117,7 +117,7 @@ class _ResponsesInterpreter(Interpreter):
         if not self._is_started:
             self._is_started = True
             yield Started(text_at(response, "id"), text_at(response, "model"))
-        # Without an output_index in the events before, nothing tells which items came already.
+        # If earlier events had no output_index, it is not known which items have come already.
         for number, item in enumerate(items_at(response, "output") if None not in self._with_content else ()):
             if not (self._with_reasoning and text_at(item, "type") == "reasoning"):
                 yield from self._end_item({"output_index": number}, item)
@@ -175,7 +175,7 @@ class OpenAIResponses(OpenAIDialect):
     interpreter = _ResponsesInterpreter
 
     def matches_payload(self, payload: Mapping[str, object]) -> bool:
-        """Say whether an object is an event of a response, or one."""
+        """Say whether an object is an event of a response, or a whole response."""
         return text_at(payload, "type").startswith("response.") or payload.get("object") == "response"
 
     def parse_request(self, request: ModelRequest) -> Question:
@@ -246,7 +246,7 @@ class OpenAIResponses(OpenAIDialect):
 
 
 def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
-    """Yield a reasoning item's events, its text as a summary."""
+    """Yield the events of a reasoning item, whose text is its summary."""
     item, whole = _reasoning_item(answer), "".join(answer.reasoning)
     place: dict[str, object] = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
     yield "response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}}, False
@@ -260,7 +260,7 @@ def _reasoning_events(answer: Answer, output: list[object]) -> Iterator[_Event]:
 
 
 def _message_events(answer: Answer, question: Question, output: list[object]) -> Iterator[_Event]:
-    """Yield a message item's events; the item is added to `output` unless the answer fails inside it."""
+    """Yield the events of a message item, and add it to `output` unless the answer fails inside it."""
     item, index = _message_item(answer, question), len(output)
     place: dict[str, object] = {"item_id": item["id"], "output_index": index, "content_index": 0}
     kind, member = ("refusal", "refusal") if answer.stop is StopReason.REFUSAL else ("output_text", "text")
@@ -268,16 +268,16 @@ def _message_events(answer: Answer, question: Question, output: list[object]) ->
     yield "response.output_item.added", {"output_index": index, "item": begun}, False
     yield "response.content_part.added", {**place, "part": _part(answer, question, ())}, False
     for text in answer.text:
-        yield f"response.{kind}.delta", {**place, "delta": text, **_said((text,), question, kind)}, True
+        yield f"response.{kind}.delta", {**place, "delta": text, **_logprobs_member((text,), question, kind)}, True
     if answer.error is None or answer.tool_calls:
-        whole = {member: "".join(answer.text), **_said(answer.text, question, kind)}
+        whole = {member: "".join(answer.text), **_logprobs_member(answer.text, question, kind)}
         yield f"response.{kind}.done", {**place, **whole}, False
         yield "response.content_part.done", {**place, "part": _part(answer, question, answer.text)}, False
         yield "response.output_item.done", {"output_index": index, "item": item}, False
         output.append(item)
 
 
-def _said(tokens: tuple[str, ...], question: Question, kind: str) -> dict[str, object]:
+def _logprobs_member(tokens: tuple[str, ...], question: Question, kind: str) -> dict[str, object]:
     return {} if kind == "refusal" else {"logprobs": token_logprobs(tokens, question) or []}
 
 
@@ -325,7 +325,7 @@ def _part(answer: Answer, question: Question, tokens: tuple[str, ...]) -> dict[s
     text = "".join(tokens)
     if answer.stop is StopReason.REFUSAL:
         return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "text": text, "annotations": [], **_said(tokens, question, "output_text")}
+    return {"type": "output_text", "text": text, "annotations": [], **_logprobs_member(tokens, question, "output_text")}
 
 
 def _response(answer: Answer, status: str, output: list[object]) -> dict[str, object]:
