@@ -128,7 +128,7 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     """
     refuse_outside_trio()
     _check_policy(retry, connect=connect_timeout, head=head_timeout, idle=idle_timeout, total=total_timeout)
-    where = parse_url(url) if isinstance(url, str) else url
+    where = _url_of(url)
     sent, lines = take_body(body, json, fields)
     plan = RequestPlan(
         url=where,
@@ -147,6 +147,14 @@ async def open(  # noqa: A001  it is called as chunkwire.client.open
     )
     async with (_opened if plan.is_short else _opened_beside)(plan, retry) as stream:
         yield stream
+
+
+def _url_of(url: object) -> Url:
+    if isinstance(url, Url):
+        return url
+    if not isinstance(url, str):
+        raise LocalError(f"expected a URL (str), got {type(url).__name__}")
+    return parse_url(url)
 
 
 async def _begin_stream(plan: RequestPlan, nursery: trio.Nursery | None, retry: Retry) -> Stream:

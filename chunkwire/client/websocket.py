@@ -24,7 +24,7 @@ from chunkwire.client.opening import NO_RETRY, Retry, open  # noqa: A004  as cal
 from chunkwire.client.request import NO_JSON, AnyFields, take_body
 from chunkwire.client.views import content
 from chunkwire.net.connection import PeerGone
-from chunkwire.net.dial import CONNECT_SECONDS
+from chunkwire.net.dial import CONNECT_SECONDS, Url
 from chunkwire.net.heads import HeadError, Request, Response
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError, missing_package, quoted
 
@@ -42,7 +42,7 @@ _SENT_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *ran
 
 @asynccontextmanager
 async def websocket(
-    url: str,
+    url: str | Url,
     *,
     fields: AnyFields = (),
     connect_timeout: float = CONNECT_SECONDS,
@@ -78,7 +78,7 @@ async def websocket(
     asked = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
     async with open(
         "GET",
-        re.sub("(?i)^ws(?=s?://)", "http", url),
+        re.sub("(?i)^ws(?=s?://)", "http", url) if isinstance(url, str) else url,
         fields=[*take_body(None, NO_JSON, fields)[1], *asked, ("Sec-WebSocket-Key", key)],
         connect_timeout=connect_timeout,
         head_timeout=head_timeout,
@@ -112,7 +112,8 @@ class WebSocketStream:
     may be cancelled without loss.
     It raises, after the messages received before:
         WebSocketClosed: the Close frame has another status, or the server broke RFC 6455.
-        IncompleteBody: the connection ended without a Close frame (`ResetBody`: by a reset).
+        IncompleteBody: the connection ended without a Close frame (`ResetBody`: by a reset, also by one of ours: a
+            `send` was cancelled, or the server takes no octet of a Pong for 5 s).
         Deadline: `idle_timeout` or `total_timeout` passed.
         TooLong: a message has more than `max_octets`.
     The `received` of the first three is the beginning of a message that did not become whole, text as UTF-8.

@@ -113,7 +113,7 @@ def parse_url(text: str) -> Url:
         path = unix_path(os.fsdecode(unquote_to_bytes(os.fsencode(found["host"]))), text)
         return Url("http", path, _PORTS["http"], _encode_target(found["target"] or "/"))
     if scheme not in _PORTS:
-        why = ": no verb reads a WebSocket; `forward` relays them" if scheme in ("ws", "wss") else ""
+        why = ": `chunkwire.client.websocket` reads it; `forward` relays it" if scheme in ("ws", "wss") else ""
         raise LocalError(f"expected http://, https:// or http+unix://, got {text!r}{why}")
     host, port = found["host"], found["port"]
     if not found["scheme"] and port is None and host.isdecimal():

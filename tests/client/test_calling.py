@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
@@ -168,3 +169,11 @@ async def test_a_policy_that_is_wrong_is_one_line(given: dict[str, object], line
     with pytest.raises(LocalError, match=f"^{line}$"):
         async with client.open("GET", ":1", **given):  # type: ignore[arg-type]
             pass
+
+
+@pytest.mark.parametrize("url", [8081, None, b"http://127.0.0.1/"])
+async def test_a_url_of_another_type_is_refused(url: Any) -> None:
+    for opening in (client.open("GET", url), client.websocket(url)):
+        with pytest.raises(LocalError, match=rf"expected a URL \(str\), got {type(url).__name__}"):
+            async with opening:
+                raise AssertionError("it was opened")

@@ -137,7 +137,7 @@ def test_the_path_of_a_unix_socket_has_a_limit() -> None:
         (parse_url, "http://[abc]/", "host"),
         (parse_url, "http://[1.2.3.4]/", "host"),
         (parse_url, "http+unix://%2Frun:80/", "port"),
-        (parse_url, "wss://h/ws", "no verb reads a WebSocket"),
+        (parse_url, "wss://h/ws", "`chunkwire.client.websocket` reads it"),
         (parse_url, "http://::1/", "host"),
         (parse_url, "http://u@h/", "no user or password"),
         (parse_url, "https://u:secret@h:8443/a?b", "no user or password"),
