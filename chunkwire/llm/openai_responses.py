@@ -38,6 +38,7 @@ from chunkwire.wire.sse import encode_event
 _INCOMPLETE_REASON: Final = {StopReason.LENGTH: "max_output_tokens", StopReason.FILTER: "content_filter"}
 _INCOMPLETE: Final = {text: reason for reason, text in _INCOMPLETE_REASON.items()}
 _CALLS: Final = ("function_call", "custom_tool_call")
+_MAX_ITEMS: Final = 4096  # of one answer; a long answer has some hundred
 _Event: TypeAlias = tuple[str, Mapping[str, object], bool]
 """The type of an event, its other members, and its `Piece.is_token`."""
 
@@ -49,7 +50,7 @@ class _ResponsesInterpreter(Interpreter):
         super().__init__()
         self._is_refusal = False
         self._with_content: set[int | None] = set()  # indexes of the items whose text or call has come
-        self._with_reasoning: set[int | None] = set()  # of the items whose reasoning has come
+        self._with_reasoning: set[int | None] = set()  # likewise of those whose reasoning has come
 
     def take(self, name: str, payload: dict[str, object]) -> Iterator[AnswerEvent]:
         kind = text_at(payload, "type") or name
@@ -79,20 +80,20 @@ class _ResponsesInterpreter(Interpreter):
             case "response.function_call_arguments.done":
                 yield from self._calls.complete(index, delta_at(payload, "arguments"))
             case "response.output_text.delta" | "response.refusal.delta" if more:
-                self._with_content.add(index)
+                _add(self._with_content, index)
                 self._is_refusal = self._is_refusal or kind == "response.refusal.delta"
                 yield Text(more)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" if more:
                 yield from self._calls.more(index, more)
             case _ if kind.startswith("response.reasoning") and more:
-                self._with_reasoning.add(index)
+                _add(self._with_reasoning, index)
                 yield Reasoning(more)
 
     def _begin_item(self, payload: dict[str, object], item: object) -> Iterator[AnswerEvent]:
         match text_at(item, "type"):
             case kind if kind in _CALLS:
                 index = number_at(payload, "output_index")
-                self._with_content.add(index)
+                _add(self._with_content, index)
                 yield from self._calls.begin(
                     index, text_at(item, "call_id"), text_at(item, "name"), _arguments_of(item)
                 )
@@ -103,7 +104,7 @@ class _ResponsesInterpreter(Interpreter):
         """Yield the content of an item that has not come in deltas."""
         index = number_at(payload, "output_index")
         has_id = text_at(item, "type") in _CALLS and text_at(item, "call_id") != ""  # `_calls` knows it by its id
-        if has_id or index not in self._with_content | self._with_reasoning:
+        if has_id or (index not in self._with_content and index not in self._with_reasoning):
             yield from self._take_item(payload, item)
         elif text_at(item, "type") in _CALLS:
             yield from self._calls.complete(index, _arguments_of(item))
@@ -145,13 +146,19 @@ class _ResponsesInterpreter(Interpreter):
             yield from self._begin_item(payload, item)
         for part in items_at(item, "summary"):
             if thought := text_at(part, "text"):
-                self._with_reasoning.add(number_at(payload, "output_index"))
+                _add(self._with_reasoning, number_at(payload, "output_index"))
                 yield Reasoning(thought)
         for part in items_at(item, "content"):
             self._is_refusal = self._is_refusal or text_at(part, "type") == "refusal"
             if text := text_at(part, "text") or text_at(part, "refusal"):
-                self._with_content.add(number_at(payload, "output_index"))
+                _add(self._with_content, number_at(payload, "output_index"))
                 yield Reasoning(text) if text_at(part, "type") == "reasoning_text" else Text(text)
+
+
+def _add(items: set[int | None], index: int | None) -> None:
+    items.add(index)
+    if len(items) > _MAX_ITEMS:
+        raise ValueError(f"expected at most {_MAX_ITEMS} items, got more")
 
 
 def _arguments_of(item: object) -> str:

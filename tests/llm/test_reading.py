@@ -303,6 +303,19 @@ def test_blocks_of_one_answer_are_bounded() -> None:
     assert "expected at most 4096 blocks" in error.message
 
 
+@pytest.mark.parametrize("kind", ["output_text", "reasoning_summary_text"])
+@pytest.mark.parametrize("count, is_refused", [(4096, False), (4097, True)])
+def test_items_of_one_answer_are_bounded(kind: str, count: int, is_refused: bool) -> None:
+    name = f"response.{kind}.delta"
+    octets = b"".join(data({"type": name, "output_index": n, "delta": "a"}, name) for n in range(count))
+    last = read(DIALECTS["openai-responses"].reader(), octets, range(0))[count - 1]
+    if is_refused:
+        assert isinstance(last, ProviderError)
+        assert last.message.endswith("expected at most 4096 items, got more")
+    else:
+        assert last in (Text("a"), Reasoning("a"))
+
+
 def test_json_that_can_be_read_and_not_written_again_is_an_error() -> None:
     for depth in range(100, sys.getrecursionlimit()):
         arguments = '{"a":' * depth + "1" + "}" * depth
