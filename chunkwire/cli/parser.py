@@ -98,7 +98,7 @@ class Parser(argparse.ArgumentParser):
         hint = ""
         if "-l" in self._option_string_actions and _ADDRESS.fullmatch(word):
             hint = f"; did you mean -l {word}?"
-        elif "--exec" in self.words[: self.words.index(word)]:
+        elif any(before.partition("=")[0] == "--exec" for before in self.words[: self.words.index(word)]):
             hint = "; put the command of --exec in quotes"
         return f"unexpected argument {word!r}{hint}"
 

@@ -95,6 +95,7 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
         (["serve", ":8081"], "unexpected argument ':8081'; did you mean -l :8081?", ""),
         (["serve", "localhost:80"], "unexpected argument 'localhost:80'; did you mean -l localhost:80?", ""),
         (["serve", "--exec", "npm", "test"], "unexpected argument 'test'; put the command of --exec in quotes", ""),
+        (["serve", "--exec=npm", "test"], "unexpected argument 'test'; put the command of --exec in quotes", ""),
         (["serve", "a.jsonl"], "unexpected argument 'a.jsonl'  (see", ""),
         (["serve", "a.jsonl", "--exec", "npm test"], "unexpected argument 'a.jsonl'  (see", ""),
         (["bench"], "chunkwire: expected URL  (see chunkwire bench --help)", ""),
