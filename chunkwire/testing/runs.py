@@ -190,17 +190,22 @@ class ServedRun:
             raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
         is_of_stall = self.stalls and not self.hands and what != "wait_acked"
         hand = self._stall(what) if is_of_stall else self._hand(what)
-        with trio.move_on_after(timeout) as scope:
-            match what:
-                case "wait_request":
-                    await hand.asked.wait()
-                case "wait_client_gone":
-                    await hand.gone.wait()
-                case _:
-                    await hand.wait_acked()
-        if scope.cancelled_caught:
+        self._waited[what] += 1  # at once: a wait that runs beside this one is about the next stall
+        is_met = False
+        try:
+            with trio.move_on_after(timeout):
+                match what:
+                    case "wait_request":
+                        await hand.asked.wait()
+                    case "wait_client_gone":
+                        await hand.gone.wait()
+                    case _:
+                        await hand.wait_acked()
+                is_met = True
+        finally:
+            self._waited[what] -= not is_met
+        if not is_met:
             raise RunFailed(self._late(what, hand, timeout))
-        self._waited[what] += 1
 
     def stop(self) -> None:
         """Cut the responses by hand that are not complete; call it in trio's thread."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trio
+import trio.testing
 
 from chunkwire.llm import DIALECTS
 from chunkwire.llm.answer import Text
@@ -185,6 +186,24 @@ async def test_each_wait_is_about_the_next_stall_also_if_its_client_has_left_bef
     run.stalls[1].gone.set()
     for _ in range(2):  # the second is beyond the last stall: about that one
         await run.wait({"do": "wait_client_gone"})
+
+
+async def test_waits_at_the_same_time_are_about_different_stalls() -> None:
+    run = ServedRun("text", [Octets((b"",), Ending.HOLD)] * 2, repeats=False)
+    met: list[int] = []
+
+    async def wait(number: int) -> None:
+        await run.wait({"do": "wait_request"})
+        met.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(2):
+            nursery.start_soon(wait, number, name="wait")
+            await trio.testing.wait_all_tasks_blocked()
+        for number, stalled in run.stalls.items():
+            stalled.asked.set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert met == [0, 1][: number + 1]
 
 
 def test_octets_that_end_in_silence_are_a_stall(origin: Origin) -> None:
