@@ -123,7 +123,7 @@ class GenerateContentInterpreter(Interpreter):
             id_, name, arguments = text_at(call, "id"), text_at(call, "name"), dump(at(call, "args") or {})
             # Some proxies repeat a part: the same id, name and arguments are the same call. Some use the name as the
             # id: other arguments are another call. Without an id, each part is another call.
-            key = (id_, name, arguments) if id_ else len(self._calls)
+            key = (id_, name, hash(arguments)) if id_ else len(self._calls)  # a hash: arguments may be long
             yield from self._calls.begin(key, id_, name, arguments)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -301,6 +302,18 @@ def test_blocks_of_one_answer_are_bounded() -> None:
     error = read(DIALECTS["anthropic"].reader(), octets, range(0))[-1]
     assert isinstance(error, ProviderError)
     assert "expected at most 4096 blocks" in error.message
+
+
+def test_the_arguments_of_geminis_calls_are_not_kept() -> None:
+    reader = DIALECTS["gemini"].reader()
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            call = {"id": "a", "name": "f", "args": {"q": f"{number}" + "x" * 1_000_000}}
+            reader.feed(data({"candidates": [{"content": {"parts": [{"functionCall": call}]}}]}))
+        assert tracemalloc.get_traced_memory()[0] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("kind", ["output_text", "reasoning_summary_text"])
