@@ -49,6 +49,7 @@ def page(result: BenchResult) -> str:
         f"<h1>{title}</h1><pre>{html.escape(figures)}</pre>",
         "<h2>Percentile curves</h2>",
         f"<p>Each curve ends where fewer than {MIN_BEYOND} samples are larger."
+        " A time below 1 µs, or below zero, is drawn as 1 µs."
         + (f" Those of the baseline, {baseline_url}, are dashed." if baseline is not None else "")
         + "</p>",
         _scrolling(chart) if chart else "<p>Too few frames for a curve.</p>",

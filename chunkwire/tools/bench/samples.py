@@ -18,7 +18,7 @@ from chunkwire.llm.reading import AnswerReader
 from chunkwire.net.framing import BodyKind, Framing
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
-from chunkwire.tools.bench.segments import FrameMoments, Segments
+from chunkwire.tools.bench.segments import CLOCK_STEP, FrameMoments, Segments
 from chunkwire.tools.stamps import ContentReader, Stamp
 from chunkwire.wire.errors import IncompleteBody
 from chunkwire.wire.feed import Feed
@@ -358,6 +358,7 @@ class StreamSampler:
         if counts:
             added = now_ns - stamp.actual_ns
             one.record("added", added, is_exact=self._is_exact)
+            one.record(CLOCK_STEP, _step_of(stamp.actual_ns))
             if planned_ns is not None:
                 one.record("late", now_ns - planned_ns, is_exact=self._is_exact)
             self._arrived.append(now_ns)
@@ -368,3 +369,11 @@ class StreamSampler:
         if self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             planned = None if planned_ns is None else (planned_ns - self._began_ns) / 1e9
             self._shown.append((planned, (now_ns - self._began_ns) / 1e9))
+
+
+def _step_of(moment_ns: int) -> int:
+    """Return the largest power of ten that divides a moment, at most 1 s."""
+    step_ns = 1
+    while step_ns < 1_000_000_000 and not moment_ns % (10 * step_ns):
+        step_ns *= 10
+    return step_ns

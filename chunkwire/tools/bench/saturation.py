@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chunkwire.net.stamps import STEP_NS
+from chunkwire.tools.bench.histogram import bounds
 from chunkwire.tools.bench.rounds import Gathered, Trend
-from chunkwire.tools.bench.segments import TIMER, WAKE
-from chunkwire.tools.bench.statistics import DEFINITIONS, percentile_of
+from chunkwire.tools.bench.segments import CLOCK_STEP, PLAN, TIMER, WAKE
+from chunkwire.tools.bench.statistics import DEFINITIONS, FROM_STAMPS, MIN_BEYOND, percentile_of
 from chunkwire.tools.paint import three_digits
 
 MIN_GROWTH_SECONDS: Final = 0.05
@@ -28,6 +29,12 @@ BUSY_SHARE: Final = 0.9
 
 MAX_OWN_SHARE: Final = 0.5
 """If the meter's own error is a larger share of a figure, the figure does not measure the target."""
+
+EARLY_NS: Final = 100_000
+EARLY_SHARE: Final = 0.01
+"""An origin writes early if more than this share of its frames are written more than `EARLY_NS` before the plan."""
+COARSE_NS: Final = 100_000
+"""A clock with such a step is as coarse as what is measured: `added` is often less than 0.1 ms on one machine."""
 OWN_ERROR: Final = {WAKE: "arrival to our read", TIMER: "lateness of our timers"}
 _LOOKED_AT: Final = (50.0, 99.0)
 
@@ -58,6 +65,21 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
         yield f"saturated: this meter was busy {share} of the time, so late, added and gap may include its own delay"
     if line := rate_missed(trends):
         yield line
+
+
+def stamp_lines(gathered: Gathered) -> Iterator[str]:
+    """Yield what the stamps of the origin say against the figures: early writes, and a coarse clock."""
+    early = [(bounds(bucket), n) for bucket, n in gathered.samples(PLAN).counts()]
+    count, of = sum(n for (_, high), n in early if high < -EARLY_NS), sum(n for _, n in early)
+    if count > EARLY_SHARE * of:
+        most = f"{-gathered.samples(PLAN).smallest / 1e6:.2f} ms"
+        why = "late is too small there, and says nothing of the server's speed; setTimeout of Node.js rounds down"
+        yield f"the origin wrote {count} of {of} frames before they were planned, by up to {most}: {why}"
+    steps = gathered.samples(CLOCK_STEP)
+    if steps.n >= MIN_BEYOND and steps.smallest >= COARSE_NS:
+        names = ", ".join(name for name in FROM_STAMPS if gathered.has(name))
+        step = f"{steps.smallest / 1e6:g} ms"
+        yield f"the clock of the origin has steps of {step}: {names}, and their differences, are only known to {step}"
 
 
 def rate_missed(trends: Sequence[Trend]) -> str:

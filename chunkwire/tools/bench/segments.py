@@ -24,10 +24,14 @@ T = TypeVar("T")
 ARROW: Final = " → "
 WAKE: Final = f"arrived{ARROW}read"
 """From the packet's arrival to the return of our receive: the delay of this meter's own reads."""
-OWN_SEGMENTS: Final = frozenset({f"planned{ARROW}written", f"written{ARROW}arrived", WAKE})
+PLAN: Final = f"planned{ARROW}written"
+"""From the planned moment of a frame to its write: below zero where the origin writes before the plan."""
+OWN_SEGMENTS: Final = frozenset({PLAN, f"written{ARROW}arrived", WAKE})
 """Those of a run without hops: `late` less `added`, `added`, and this meter's own error."""
 TIMER: Final = "timer"
 """The lateness of this meter's timers."""
+CLOCK_STEP: Final = "clock step"
+"""The largest power of ten that divides a written moment, ns. The smallest is the step of the origin's clock."""
 
 MAX_FRAMES: Final = 1_000_000
 """Frames of one run that are kept until the hops are asked: 300 MB. Further ones count as unknown."""

@@ -22,7 +22,7 @@ from chunkwire.tools.bench.intervals import (
 from chunkwire.tools.bench.limits import Precision, clocks_left_out, mark_of, streams_line
 from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.saturation import OWN_ERROR, inexact_line, own_line, warnings
+from chunkwire.tools.bench.saturation import OWN_ERROR, inexact_line, own_line, stamp_lines, warnings
 from chunkwire.tools.bench.segments import OWN_SEGMENTS, names_of
 from chunkwire.tools.bench.statistics import (
     ALIASES,
@@ -174,7 +174,7 @@ def lines(result: BenchResult, *, width: int | None = None, until: Precision | N
     if result.baseline is not None:
         base = result.baseline
         notes.append(f"base is {result.baseline_url}: {streams_line(base)}")
-        found = (own_line(base), *warnings(base.trends), inexact_line(base))
+        found = (own_line(base), *warnings(base.trends), *stamp_lines(base), inexact_line(base))
         notes += [f"base: {line}" for line in found if line]
         notes += _comparison_notes(result.gathered, base)
     if "rate" in result.conditions:
@@ -200,6 +200,7 @@ def _comparison_notes(gathered: Gathered, baseline: Gathered) -> Iterator[str]:
 def _notes(result: BenchResult) -> Iterator[str]:
     gathered = result.gathered
     yield from warnings(gathered.trends)
+    yield from stamp_lines(gathered)
     if counts := ", ".join(f"{name} {gathered.samples(name).n}" for name in _named([gathered]) if gathered.has(name)):
         blank = f"blank where fewer than {MIN_BEYOND} samples are larger"
         is_sure = result.baseline is None and len(gathered.rounds) >= MIN_ROUNDS
@@ -240,7 +241,7 @@ def to_json(result: BenchResult) -> str:
         "streams": gathered.streams,
         "failed": gathered.failed,
         "failures": gathered.failures,
-        "warnings": list(warnings(gathered.trends)),
+        "warnings": [*warnings(gathered.trends), *stamp_lines(gathered)],
         "warmup": gathered.warmup,
         "frames": gathered.frames,
         "reads": gathered.reads,
@@ -250,7 +251,7 @@ def to_json(result: BenchResult) -> str:
         members["baseline"] = {name: _quantity(baseline, name, rule) for name, rule in DEFINITIONS.items()}
         members["baseline_streams"] = baseline.streams
         members["baseline_failures"] = baseline.failures
-        members["baseline_warnings"] = list(warnings(baseline.trends))
+        members["baseline_warnings"] = [*warnings(baseline.trends), *stamp_lines(baseline)]
         members["ratios"] = {name: _ratio_members(gathered, baseline, name) for name in DEFINITIONS}
         both = [name for name in names_of(gathered) if name in names_of(baseline)]
         members["baseline_segments"] = _segments(baseline)
