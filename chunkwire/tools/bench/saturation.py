@@ -73,7 +73,7 @@ def stamp_lines(gathered: Gathered) -> Iterator[str]:
     count, of = sum(n for (_, high), n in early if high < -EARLY_NS), sum(n for _, n in early)
     if count > EARLY_SHARE * of:
         most = f"{-gathered.samples(PLAN).smallest / 1e6:.2f} ms"
-        why = "late is too small there, and says nothing of the server's speed; setTimeout of Node.js rounds down"
+        why = "late is too small there, and says nothing of the server's speed; setTimeout of Node.js may be 1 ms early"
         yield f"the origin wrote {count} of {of} frames before they were planned, by up to {most}: {why}"
     steps = gathered.samples(CLOCK_STEP)
     if steps.n >= MIN_BEYOND and steps.smallest >= COARSE_NS:
