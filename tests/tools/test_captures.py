@@ -347,6 +347,17 @@ def test_a_place_with_no_whole_frame_of_the_innermost_is_not_said_to_stream() ->
     assert verdict.line == f"unsure: no whole frame of {name} is in its content: another stream, or another run"
 
 
+def test_a_frame_that_only_ends_the_coding_is_no_event_that_is_missing() -> None:
+    """A compressor that is flushed after each event has no content left for its last frame."""
+    inner, outer = (
+        captured_hop(exchange, name)
+        for name, octets in zip("ab", at_two_places(lambda _, t: t), strict=True)
+        for exchange in load_exchanges(octets, name)
+    )
+    coded = replace(inner, ends=(*inner.ends, (inner.ends[-1][0] + 10**8, inner.ends[-1][1])))
+    assert [verdict.kind for verdict in judge_chain(hops_of([coded, outer]))] == [Kind.STREAMS, Kind.STREAMS]
+
+
 def test_places_that_do_not_fit_beside_the_others_stand_below_them() -> None:
     found = [captured_hop(exchange, "a") for exchange in load_exchanges(at_two_places(lambda _, t: t)[0], "a")] * 5
     lines = frame_lines(found, hops_of(found), 80)

@@ -142,7 +142,7 @@ def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
     """
     if hop is reference and observe(run).shape is not Shape.SPREAD:
         return run  # written so, or held further in: its arrivals are judged as they are
-    units, of = list[Unit](), len(reference.ends)
+    units, of = list[Unit](), len(_frames(reference))
     for n, (written_ns, place) in enumerate(_arrivals(reference, hop), 1):
         t = (hop.ends[place][0] - hop.exchange.began_ns) / 1e9
         piece = run.pieces[min(place, len(run.pieces) - 1)]
