@@ -48,12 +48,14 @@ async def repeating(head: bytes, octets: bytes, asked: list[bytes]) -> AsyncIter
         nursery.cancel_scope.cancel()
 
 
-async def run_of(handle: Callable[[trio.SocketStream], Awaitable[object]]) -> tuple[Prober, Run]:
+async def run_of(
+    handle: Callable[[trio.SocketStream], Awaitable[object]], *, patience: float = 15.0
+) -> tuple[Prober, Run]:
     """Return one run at a server that is hop and gateway, and what made it."""
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, handle, 0)
         url = parse_url(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/")
-        prober = Prober(barrier_at=url)
+        prober = Prober(barrier_at=url, patience=patience)
         with trio.fail_after(PATIENCE):
             run = await prober.run("hop", Ask(url=url), settle=0.0)
         nursery.cancel_scope.cancel()
@@ -123,6 +125,27 @@ async def test_a_hop_may_send_a_head_and_content_of_its_own_long_before_it_asks_
     prober, run = await run_of(handle)
     assert not prober.unproved
     assert [ack.came for ack in run.acks] == [not is_held]
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "requests beside the stream were answered 503 for 0.1 s"),
+        (b"", "no request beside the stream was answered within 0.1 s"),
+    ],
+)
+async def test_a_hop_that_refuses_requests_beside_a_stream_is_told_from_a_silent_one(answer: bytes, said: str) -> None:
+    """Hops that limit the connections of a client do that."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            while request := await stream.receive_some():
+                is_beside = b"; state" in request
+                at_gateway = ONE_WRITTEN if request.startswith(b"GET /probe/state") else HEAD
+                await stream.send_all(answer if is_beside else at_gateway)
+
+    prober, _ = await run_of(handle, patience=0.1)
+    assert prober.unproved["hop"].startswith(said)
 
 
 @pytest.mark.parametrize("answer", [HEAD + b"1\r\nx\r\n", b""])

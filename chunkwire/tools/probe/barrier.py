@@ -27,7 +27,7 @@ from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import HELD_SHARE, MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
 from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Entry, parameters, with_parameters
 from chunkwire.tools.probe.side_requests import BarrierRequests, SideRequests, count_in, is_of_another
-from chunkwire.tools.probe.unproved import Undecided, not_at, undecoded
+from chunkwire.tools.probe.unproved import Undecided, not_at, unanswered, undecoded
 from chunkwire.tools.stamps import ContentReader
 from chunkwire.wire.abnf import number_of
 from chunkwire.wire.errors import ChunkwireError
@@ -340,7 +340,7 @@ class BarrierProbe:
         """Wait for frame `n`; return how many requests the hop answered while it was written and missing.
 
         Raises:
-            Undecided: none was answered within `patience`.
+            Undecided: none was answered by the barrier within `patience`.
         """
         answered, since = 0, trio.current_time()
         enough = ORDER_REQUESTS if self._proofs < MIN_HELD or self.settle else _LATER_REQUESTS
@@ -355,7 +355,7 @@ class BarrierProbe:
             if state is not None and count_in(state, "written") >= n:
                 answered, since, self.is_barrier = answered + 1, trio.current_time(), True
             elif trio.current_time() - since > self.patience:
-                raise Undecided(f"no request beside the stream was answered within {self.patience:g} s")
+                raise Undecided(unanswered(self.patience, self._side.foreign))
             else:
                 await self._wait_for(n, _RETRY_SECONDS)
         await self._wait_for(n, self.settle if n else min(self.settle, SETTLE_SECONDS / 4))

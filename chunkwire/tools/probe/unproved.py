@@ -30,6 +30,17 @@ def not_at(gateway: Url, seconds: float | None = None) -> str:
     return f"{ELSEWHERE} at {where}: {advice}; if it is, another site or a cache answered"
 
 
+def unanswered(seconds: float, status: int) -> str:
+    """Return what is said of a hop through which no barrier answers for so long while the stream runs.
+
+    Args:
+        status: of the last answer that came from something else; 0 for none.
+    """
+    if status:
+        return f"requests beside the stream were answered {status} for {seconds:g} s, not by the barrier"
+    return f"no request beside the stream was answered within {seconds:g} s"
+
+
 def undecoded(error: str, ask: Ask) -> str:
     """Return what is said of frames whose ends cannot be told, since their content coding is not decoded.
 
