@@ -183,6 +183,20 @@ def test_nodes_compression_is_offered_where_the_hop_says_nothing_or_is_express(s
     assert (advice_for(verdict)[0].basis is Basis.NAMED) == bool(software)
 
 
+@pytest.mark.parametrize("seconds, is_guessed", [(0.2, True), (0.5, False)])
+def test_a_time_that_the_named_software_does_not_wait_says_first_what_does(seconds: float, is_guessed: bool) -> None:
+    first = advice_for(replace(NGINX, kind=Kind.HOLDS, octets=66, seconds=seconds))[0]
+    assert (first.basis is Basis.GUESS) is is_guessed
+    assert ("HAProxy" in first.fix.change) is is_guessed
+
+
+def test_software_that_both_hops_name_is_guessed_once() -> None:
+    found = offered(replace(HELD, passed_on="nginx/1.22.1"))
+    assert found[0] == "proxy_buffering off;"
+    assert "proxy_buffering off, if this is nginx" not in found
+    assert "--set stream_large_bodies=1, if this is mitmproxy" in found
+
+
 def test_a_hop_that_asks_in_http_1_0_is_guessed_to_be_software_that_does() -> None:
     old = replace(HELD, asks_old=True)
     assert "proxy_buffering off, if this is nginx" in offered(old)

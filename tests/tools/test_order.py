@@ -324,6 +324,9 @@ def test_a_hop_that_compresses_and_waits_is_given_a_change_for_each() -> None:
     told = list(lines_of(result_on(passed_on)))
     assert "  guess: compression type without text/event-stream, if this is HAProxy" in told[3]
     assert any(line.startswith("  then guess: option http-no-delay") for line in told)
+    told = list(lines_of(result_on(replace(verdict, software="nginx/1.22.1"))))  # of the server behind HAProxy
+    assert told[3] == "  guess: compression type without text/event-stream, if this is HAProxy"
+    assert told[4].startswith("  try: ")
     assert "against the hold that remains" in to_html(list(page_of(result_on(verdict), made="")))
     assert '"is_second":true' in next(json_lines(result_on(verdict)))
     timed = judged(with_codings(ordered(late), "gzip", "gzip"), with_codings(ordered(late), "", ""))

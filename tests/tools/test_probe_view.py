@@ -47,6 +47,16 @@ def test_it_is_the_picture_of_the_design() -> None:
     assert "\n".join(lines_of(result_on(*CHAIN))) == PICTURE
 
 
+@pytest.mark.parametrize(
+    "software, is_asked",
+    [("Caddy, nginx/1.22.1", True), ("Caddy, 1.1 Caddy", False), ("nginx/1.22.1, 1.0 chunkwire", False)],
+)
+def test_names_of_several_programs_say_to_probe_each(software: str, is_asked: bool) -> None:
+    *_, told = lines_of(result_on(replace(CHAIN[1], software=software)))
+    which = "; to tell which: probe the URL of each, from the inside out" if is_asked else ""
+    assert told.strip() == f"(the response says: {software}{which})"
+
+
 def test_a_long_name_widens_its_column() -> None:
     verdict = HopVerdict(hop="a" * 40, kind=Kind.STREAMS, evidence=seen(0.001, 1, 1, 0.0))
     heading, row, _ = lines_of(result_on(verdict))

@@ -171,7 +171,8 @@ def _uncompressed(verdict: HopVerdict) -> HopVerdict | None:
 def _advice(verdict: HopVerdict) -> list[Advice]:
     """Return the changes against one hold.
 
-    Guesses are left out where a row is for the software that the hop names, and where it is not known whether it holds.
+    Guesses are left out where it is not known whether it holds. Where a row is for software that the hop names, only
+    those of `_of_its_timer` are made, and come before it.
     """
     rows = [fix for fix in all_fixes() if fix.applies(verdict)]
     shown = [fix for fix in rows if fix.is_shown_by in verdict.freed_by]
@@ -181,7 +182,9 @@ def _advice(verdict: HopVerdict) -> list[Advice]:
     guesses = []
     if not named and verdict.kind is not Kind.SUSPECT:
         guesses = [fix for fix in _guesses(rows, verdict) if fix not in shown]
-    found = [Advice(Basis.SHOWN, fix) for fix in shown] + [Advice(Basis.NAMED, fix) for fix in named]
+    timed = [fix for fix in _of_its_timer(verdict) if fix not in shown] if named else []
+    found = [Advice(Basis.SHOWN, fix) for fix in shown] + [Advice(Basis.GUESS, fix) for fix in timed]
+    found += [Advice(Basis.NAMED, fix) for fix in named]
     is_general = verdict.kind not in HOLDING
     found += [Advice(Basis.GENERAL if is_general and not fix.software else Basis.GUESS, fix) for fix in guesses]
     changes = [advice.fix.change for advice in found]
@@ -205,11 +208,26 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
     passed_on = [fix for fix in rows if fix.may_name(verdict)]
     if IDENTITY in verdict.freed_by:
         passed_on.sort(key=_is_of_more)
+    named_by_both = {fix.software for fix in passed_on}
+    rows = [fix for fix in rows if fix in passed_on or fix.software not in named_by_both]
     second = _uncompressed(verdict)
     makers = {fix.software for fix in all_fixes() if fix.software and fix.applies(second)} if second else set()
     first = [fix for fix in rows if fix.is_silent and fix.software in makers]
     leading = first + passed_on + [fix for fix in rows if fix.is_silent and fix not in first]
     return leading + [fix for fix in rows if fix not in leading]
+
+
+def _of_its_timer(verdict: HopVerdict) -> list[Fix]:
+    """Return the rows for software that waits as long as this hop does, with or without the coding, and gives no name.
+
+    The name that the hop gives is then more likely that of a server further in.
+    """
+    timed, anonymous = _uncompressed(verdict) or verdict, replace(verdict, software="")
+    makers = {
+        fix.software for fix in all_fixes() if fix.seconds is not None and fix.says is None and fix.applies(timed)
+    }
+    rows = [fix for fix in all_fixes() if fix.software and fix.software in makers and fix.applies(anonymous)]
+    return [fix for fix in rows if fix.is_silent or fix.seconds is not None]
 
 
 def revised(verdict: HopVerdict, tried: Sequence[tuple[str, bool]]) -> HopVerdict:

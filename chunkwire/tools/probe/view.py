@@ -6,6 +6,7 @@ None: as long as they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from chunkwire.tools.probe.result import (
 from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
+_NO_PRODUCT: Final = re.compile(r"^[0-9](\.[0-9])? |/.*")  # the version of HTTP in a Via, and that of the software
 _HEADING: Final = ("hop", "first ms", "chunks", "reads", "longest hold")
 
 
@@ -90,18 +92,27 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
     leads |= {(Basis.NAMED, True): "  then try: ", (Basis.GUESS, True): "  then guess: "}
-    for (basis, is_second), lead in leads.items():
+    for basis, is_second in dict.fromkeys((each.basis, each.is_second) for each in offered):
+        lead = leads.get((basis, is_second))
+        if lead is None:
+            continue
         changes = [each.fix.change for each in offered if (each.basis, each.is_second) == (basis, is_second)]
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:
-            software = verdict.software
-            yield " " * len(lead), f"(the response says: {software})" if software else "(by its name)"
+            yield " " * len(lead), f"(the response says: {_said(verdict)})" if verdict.software else "(by its name)"
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
             f"(both this hop and the one before give this name, so it may be of either: {verdict.passed_on})",
         )
+
+
+def _said(verdict: HopVerdict) -> str:
+    """Return the names that a hop gives and, where they are of several programs, how to tell which one holds."""
+    products = {_NO_PRODUCT.sub("", name).lower() for name in verdict.software.split(", ")} - {"chunkwire"}
+    which = "; to tell which: probe the URL of each, from the inside out" if len(products) > 1 else ""
+    return verdict.software + which
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
