@@ -6,7 +6,6 @@ None: as long as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -23,7 +22,6 @@ from chunkwire.tools.probe.result import (
 from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, Finding, HopVerdict, Kind
 
 HOP_COLUMNS: Final = 23
-_NO_PRODUCT: Final = re.compile(r"^[0-9](\.[0-9])? |/.*")  # the version of HTTP in a Via, and that of the software
 _HEADING: Final = ("hop", "first ms", "chunks", "reads", "longest hold")
 
 
@@ -83,11 +81,16 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
         yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
         yield from (("  " + label, text) for label, text in remarks_on(result.blamed))
-        yield from _advised(result.blamed)
+        yield from _advised(result.blamed, may_be_several=len(result.verdicts) < 3)
 
 
-def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
-    """Yield what to try, and why; what was shown to free the stream stands in the remarks."""
+def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str, str]]:
+    """Yield what to try, and why; what was shown to free the stream stands in the remarks.
+
+    Args:
+        may_be_several: at most one proxy was asked, so that the name may be that of another one behind it.
+    """
+    which = "; if there are several proxies, probe each" if may_be_several else ""
     offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
@@ -100,19 +103,13 @@ def _advised(verdict: HopVerdict) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:
-            yield " " * len(lead), f"(the response says: {_said(verdict)})" if verdict.software else "(by its name)"
+            said = f"(the response says: {verdict.software}{which})" if verdict.software else "(by its name)"
+            yield " " * len(lead), said
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
             f"(both this hop and the one before give this name, so it may be of either: {verdict.passed_on})",
         )
-
-
-def _said(verdict: HopVerdict) -> str:
-    """Return the names that a hop gives and, where they are of several programs, how to tell which one holds."""
-    products = {_NO_PRODUCT.sub("", name).lower() for name in verdict.software.split(", ")} - {"chunkwire"}
-    which = "; to tell which: probe the URL of each, from the inside out" if len(products) > 1 else ""
-    return verdict.software + which
 
 
 def _finding_lines(findings: Sequence[Finding], paint: Paint, width: int | None) -> Iterator[str]:
