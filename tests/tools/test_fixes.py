@@ -188,6 +188,8 @@ def test_a_time_that_the_named_software_does_not_wait_says_first_what_does(secon
     first = advice_for(replace(NGINX, kind=Kind.HOLDS, octets=66, seconds=seconds))[0]
     assert (first.basis is Basis.GUESS) is is_guessed
     assert ("HAProxy" in first.fix.change) is is_guessed
+    own = HopVerdict(hop="hop", kind=Kind.FOR_TIME, seconds=seconds, software="1.1 chunkwire, Chunkwire-Mode: coalesce")
+    assert offered(own)[0] == "--mode exact"
 
 
 def test_software_that_both_hops_name_is_guessed_once() -> None:

@@ -220,8 +220,10 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
 def _of_its_timer(verdict: HopVerdict) -> list[Fix]:
     """Return the rows for software that waits as long as this hop does, with or without the coding, and gives no name.
 
-    The name that the hop gives is then more likely that of a server further in.
+    The name that the hop gives is then more likely that of a server further in. None, where that waits for a time too.
     """
+    if any(fix.names(verdict) and Kind.FOR_TIME in fix.kinds and fix.applies(verdict) for fix in all_fixes()):
+        return []
     timed, anonymous = _uncompressed(verdict) or verdict, replace(verdict, software="")
     makers = {
         fix.software for fix in all_fixes() if fix.seconds is not None and fix.says is None and fix.applies(timed)
