@@ -61,6 +61,7 @@ async def _receive(socket: WebSocket, received: RunRequest, hand: HandwrittenRes
         pass  # the client reset the connection
     if hand is not None:
         hand.gone.set()
+        hand.stop()  # after both Close frames the server closes the connection (RFC 6455 §7.1.1)
 
 
 class _SocketWriter:

@@ -14,6 +14,7 @@ from wsproto.events import BytesMessage, CloseConnection, TextMessage
 from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset
 from chunkwire.wire.errors import LocalError
 from tests.origin.websocket import Peer, socket
+from tests.patience import PATIENCE
 from tests.testing.test_runs import CHAT, fetch
 
 
@@ -34,6 +35,9 @@ async def test_messages_are_sent_and_those_that_come_are_kept(origin: Origin) ->
         assert [await client.next(), await client.next()] == [TextMessage("Grüße"), BytesMessage(b"\x00")]
         await client.send(CloseConnection(1000))
         await run.wait_client_gone_async()
+        assert await client.next() == CloseConnection(1000, "")
+        with trio.fail_after(PATIENCE):
+            assert await client.client.stream.receive_some() == b""  # the server closes the connection
     assert run.requests[0].messages == ["hello", b"\xff"]
     assert run.requests[0].as_message()["messages"] == ["hello", {"octets_b64": "/w=="}]
     run.end()
