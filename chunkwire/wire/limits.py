@@ -18,8 +18,8 @@ class Limits:
         max_size_digits: digits of a chunk-size, with leading zeros: enough for 64 bits. Go also allows 16; HAProxy
             allows 13, so that a parser that uses floats cannot read another value.
         max_chunk_size: octets. HAProxy also refuses more than 2**52 - 1.
-        max_ext_octets: octets of one chunk-ext: all between chunk-size and CRLF. It is held until the line is whole, so
-            this is memory of each stream. Go allows 4096 for the whole line.
+        max_ext_octets: octets of one chunk-ext: all between chunk-size and CRLF, and padding before chunk-size. They
+            are held until the line is whole, so this is memory of each stream. Go allows 4096 for the whole line.
         max_overhead: octets of framing beyond 16 + 2 * size for each chunk, added up, never below 0. Go has this budget
             against one-octet chunks with long chunk-exts (CVE-2023-39326).
         max_trailer_octets: octets of all field lines of a trailer section with their CRLFs, without the final CRLF.

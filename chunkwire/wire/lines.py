@@ -1,9 +1,10 @@
 """Parse the lines of a chunked body: size lines, and field lines of the trailer section.
 
 The rule here: an incomplete line is checked, too. A function returns a line if it is whole, and None if it is a prefix
-of some valid line. It raises Refused for the first octet that no valid line has there, or that exceeds a limit; only a
-size above its limit is refused once its line is whole. What this module must not know: the state of the scanner, and
-which octets may be sent on.
+of some valid line. It raises Refused for the first octet that no valid line has there, or that exceeds a limit. Two
+errors are of a whole element, and at the start of its line: a size above its limit, once the line is whole, and a
+forbidden name, once its colon came. The verdict does not depend on how the octets were split. What this module must not
+know: the state of the scanner, and which octets may be sent on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _WHITESPACE: Final = (0x20, 0x09)
 
 
 class Refused(Exception):
-    """The octet at index `at` of the buffer breaks `rule`; the scanner raises a FramingError for it."""
+    """The octet at index `at` of the buffer breaks `rule`; the scanner raises a FramingError for it.
+
+    For a bare CR, `at` is the octet after the CR.
+    """
 
     def __init__(self, rule: Rule, at: int, *, expected: str, shown: int = _SHOWN_OCTETS) -> None:
         self.rule = rule
@@ -37,7 +41,10 @@ class Refused(Exception):
 
 
 class SizeLineRead(NamedTuple):
-    """A valid size line: `line` without CRLF, its `size` and `ext`, and the index `stop` after its CRLF."""
+    """A valid size line: `line` without CRLF, its `size`, and the index `stop` after its CRLF.
+
+    `ext` has all whole extensions with their ";" and the whitespace between them, b"" for none.
+    """
 
     line: bytes
     size: int
@@ -54,12 +61,14 @@ class FieldLineRead(NamedTuple):
 
 
 def max_line_octets(limits: Limits) -> int:
-    """Return the number of octets of the longest valid size line, CRLF included."""
+    """Return the number of octets of the longest valid size line, CRLF included; padding counts as chunk-ext."""
     return limits.max_size_digits + limits.max_ext_octets + len(CRLF)
 
 
 def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> SizeLineRead | None:
     """Read chunk-size [ chunk-ext ] CRLF at start (RFC 9112 §7.1); start < end.
+
+    With `allow_padding`, whitespace before chunk-size and before CRLF counts for the limit of chunk-ext.
 
     Raises:
         Refused: malformed, or above a limit of digits, size or chunk-ext.
@@ -67,16 +76,17 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     pattern = abnf.size_line(limits.allow_bws, limits.allow_padding)
     match = pattern.match(buffer, start, min(end, start + max_line_octets(limits)))
     assert match is not None  # the pattern matches zero octets, too
-    # Before the first digit came, `size` is None and its index -1; `allow_padding` allows whitespace in front of it.
-    first_digit = max(start, match.start("size"))
-    size_end = max(start, match.end("size"))
+    # Before the first digit came, only padding can have matched.
+    first_digit, size_end = (match.end(), match.end()) if match["size"] is None else match.span("size")
     ext_end = match.end() if match["line_end"] is None else match.start("line_end")
+    room = limits.max_ext_octets - (first_digit - start)
+    if room < 0:
+        raise _refused_ext(start + limits.max_ext_octets, limits)
     if size_end - first_digit > limits.max_size_digits:
         expected = f"a chunk-size of at most {limits.max_size_digits} digits"
         raise Refused(Rule.CHUNK_SIZE_DIGITS, first_digit + limits.max_size_digits, expected=expected)
-    if ext_end - size_end > limits.max_ext_octets:
-        expected = f"a chunk-ext of at most {limits.max_ext_octets} octets"
-        raise Refused(Rule.CHUNK_EXT_OCTETS, size_end + limits.max_ext_octets, expected=expected)
+    if ext_end - size_end > room:
+        raise _refused_ext(size_end + room, limits)
     if match["line_end"] != CRLF:
         if match.end() == end:
             return None
@@ -85,6 +95,10 @@ def read_size_line(buffer: Buffer, start: int, *, end: int, limits: Limits) -> S
     if size > limits.max_chunk_size:
         raise Refused(Rule.CHUNK_SIZE_VALUE, start, expected=f"a chunk-size of at most {limits.max_chunk_size}")
     return SizeLineRead(match[0][: -len(CRLF)], size, match["ext"], match.end())
+
+
+def _refused_ext(at: int, limits: Limits) -> Refused:
+    return Refused(Rule.CHUNK_EXT_OCTETS, at, expected=f"a chunk-ext of at most {limits.max_ext_octets} octets")
 
 
 def _refused_size_line(buffer: Buffer, match: re.Match[bytes], *, size_end: int) -> Refused:
@@ -119,7 +133,7 @@ def read_field_line(
     Raises:
         Refused: malformed, a forbidden name, or an octet beyond the limit of the section.
     """
-    section_end = section + limits.max_trailer_octets  # the latest possible; octets from there on are not matched
+    section_end = section + limits.max_trailer_octets  # without the final CRLF; octets from there on are not matched
     match = abnf.FIELD_LINE_PREFIX.match(buffer, start, min(end, section_end))
     assert match is not None  # the pattern matches zero octets, too
     name, stop = match["name"], match.end()

@@ -43,13 +43,24 @@ def test_leniency_takes_whitespace_and_nothing_else(line: bytes) -> None:
     assert relay(line + b"hello\r\n" + END, scanner=ChunkedScanner(LENIENT_LIMITS)).verdict == "reject"
 
 
-def test_padding_is_limited_to_the_longest_line() -> None:
-    limits = Limits(max_size_digits=4, max_ext_octets=8, allow_padding=True)  # with CRLF: 14 octets
-    at_limit = b" " * 11 + b"5\r\nhello\r\n"
-    assert relay(at_limit + END, scanner=ChunkedScanner(limits)).verdict == "accept"
-    with pytest.raises(FramingError) as caught:
-        ChunkedScanner(limits).scan(b" " + at_limit, len(at_limit) + 1)
-    assert caught.value.rule in (Rule.CHUNK_SIZE, Rule.BARE_CR)
+@pytest.mark.parametrize(
+    "line, excess",
+    [(b" " * 8 + b"0005", b" "), (b" " * 4 + b"0005;a \t", b" "), (b"0005;abcdefg", b"h"), (b"  0005  ;a=b", b"c")],
+)
+def test_padding_counts_as_chunk_ext_however_the_octets_are_split(line: bytes, excess: bytes) -> None:
+    limits = Limits(max_size_digits=4, max_ext_octets=8, allow_padding=True)
+    at = 8 if line.startswith(b" " * 8) else len(line)  # of the first octet too many
+    for body, verdict in ((line, "accept"), (line[:at] + excess + line[at:], "reject")):
+        for cut in range(len(body) + 1):
+            pieces = [piece for piece in (body[:cut], body[cut:] + b"\r\nhello\r\n" + END) if piece]
+            for reads in (pieces, octet_by_octet(b"".join(pieces))):
+                reader = FrameReader(limits)
+                found = relay(*reads, scanner=ChunkedScanner(limits))
+                assert found.verdict == verdict
+                if verdict == "reject":
+                    with pytest.raises(FramingError) as caught:
+                        [reader.feed(read) for read in reads]
+                    assert (caught.value.rule, caught.value.offset) == (Rule.CHUNK_EXT_OCTETS, at)
 
 
 @pytest.mark.parametrize("vector", [each for each in load() if each.verdict == "accept"], ids=str)
