@@ -1,24 +1,35 @@
 """Read JSON whose shape is not known.
 
 The rule here: providers, and clients of the mock, may send any JSON. The functions `…_at` take every value; what is not
-where it is looked for is absent, not an exception. What this module must not know: any dialect.
+where it is looked for is absent, not an exception. NaN and Infinity, which are no JSON, are read as null.
+What this module must not know: any dialect.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Final
 
+from chunkwire.wire.abnf import number_of
 from chunkwire.wire.jsontext import check_depth
 
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_BLANK: Final = re.compile(r"[\s\x1e]*")
+_BLANK: Final = re.compile(r"\s*")  # of a str; has the record separator, too
 _SHOWN_CHARACTERS: Final = 60
 _MAX_NUMBER: Final = 1 << 63
+
+
+def _finite(text: str) -> float | None:
+    """Return the number; None for NaN, Infinity and 1e999, which JavaScript writes as null. Some servers send them."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 # Control characters in a string are taken (RFC 8259 §7 wants them escaped): some servers send them as they are.
-_DECODER: Final = json.JSONDecoder(strict=False)
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_DECODER: Final = json.JSONDecoder(strict=False, parse_float=_finite, parse_constant=_finite)
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def load_values(octets: bytes | str) -> list[object]:
@@ -60,7 +71,7 @@ def dump(value: object) -> str:
     Only lone surrogates are escaped, which UTF-8 cannot write.
 
     Raises:
-        ValueError: the value is nested too deep.
+        ValueError: the value is nested too deep, or has a number that is not finite.
     """
     try:
         text = _ENCODER.encode(value)
@@ -86,13 +97,16 @@ def text_at(value: object, *path: str | int) -> str:
 
 
 def delta_at(value: object, *path: str | int) -> str:
-    """Return the text at a path, "" where there is none; unlike `text_at`, lone surrogates are kept."""
+    """Return the text at a path, "" where there is none; lone surrogates are kept.
+
+    The other half of a surrogate pair may be in the next delta.
+    """
     found = at(value, *path)
     return found if isinstance(found, str) else ""
 
 
 def number_at(value: object, *path: str | int) -> int | None:
-    """Return the whole number at a path, None where there is none of 64 bits; 12.0 is 12."""
+    """Return the whole number at a path, None where there is none between ±2**63; 12.0 is 12."""
     found = at(value, *path)
     if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) < _MAX_NUMBER:
         return None
@@ -100,9 +114,9 @@ def number_at(value: object, *path: str | int) -> int | None:
 
 
 def count_at(value: object, *path: str | int) -> int:
-    """Return the count at a path, 0 where there is none; it may be a text of digits."""
-    text = text_at(value, *path)
-    return int(text[:15]) if text.isdecimal() else max(0, number_at(value, *path) or 0)
+    """Return the count at a path, 0 where there is none; it may be a text of at most 18 digits."""
+    number = number_of(text_at(value, *path))
+    return max(0, (number_at(value, *path) if number is None else number) or 0)
 
 
 def items_at(value: object, *path: str | int) -> list[object]:
