@@ -78,6 +78,21 @@ def test_a_file_on_standard_output_takes_the_place_of_the_table(
     assert bool(printed) is bool(begins)
 
 
+async def test_an_error_in_a_nursery_of_a_judge_leaves_its_row_alone_undecided() -> None:
+    async def fails() -> None:
+        raise ChunkwireError("expected a port")
+
+    async def judge() -> Ruling:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fails, name="fails")
+        raise AssertionError
+
+    run = run_of(Case(row("1"), judge=judge), Case(row("2")))
+    await run.run()
+    assert [result.outcome for result in run.results] == [RowOutcome.UNDECIDED, RowOutcome.PASS]
+    assert run.results[0].why == "expected a port"
+
+
 @pytest.mark.parametrize("jobs, most", [(1, 1), (2, 2)])
 async def test_rows_run_as_many_at_a_time_as_jobs_say_and_stand_in_their_order(jobs: int, most: int) -> None:
     running, peak, done = 0, 0, trio.Event()

@@ -1,7 +1,7 @@
 """Judge the rows of a scorecard of clients, servers or proxies, several at a time, and keep their results.
 
 The rule here: results are in the order of the rows, not in that of their completion. A row that was cancelled has no
-result. A case is a row with the way to judge it.
+result. A case is what `judge` gets to judge one row.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Generic
 import trio
 
 from chunkwire.tools.check.rows import RowOutcome, RowResult, Ruling, T
-from chunkwire.wire.errors import ChunkwireError, describe_error
+from chunkwire.wire.errors import ChunkwireError, describe_error, leaf_errors
 
 
 class RowRun(Generic[T]):
     """One run of cases.
 
     Args:
-        judge: judges a case; if it raises a `ChunkwireError`, the row is undecided.
+        cases: one for each row.
+        judge: judges a case; if it raises a `ChunkwireError`, also one in a group of a nursery, the row is undecided.
         jobs: how many cases are judged at a time.
         report: called with each result as it comes.
     """
@@ -64,8 +65,8 @@ class RowRun(Generic[T]):
         try:
             ruling = await self._judge(case)
             result = RowResult(case.row, ruling.outcome, ruling.why, ruling.octets)
-        except ChunkwireError as error:
-            result = RowResult(case.row, RowOutcome.UNDECIDED, describe_error(error))
+        except* ChunkwireError as errors:
+            result = RowResult(case.row, RowOutcome.UNDECIDED, describe_error(next(leaf_errors(errors))))
         finally:
             jobs.release_on_behalf_of(place)
         self._found[place] = result
