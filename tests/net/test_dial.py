@@ -192,5 +192,6 @@ async def test_a_full_backlog_of_a_unix_socket_refuses_the_connection(tmp_path: 
         listener.bind(path)
         listener.listen(0)
         first = await dial(path, 80)
-        assert (await dial_error(path, 80)).kind == "refused"
+        error = await dial_error(path, 80)
+        assert (error.kind, str(error)) == ("refused", f"unix:{path} refused the connection: its backlog is full")
         await first.stream.aclose()
