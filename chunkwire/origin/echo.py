@@ -1,4 +1,4 @@
-"""`/echo`: send each chunk of the request back as it arrives, octet for octet, with extensions and trailers."""
+"""`/echo`: send each chunk of the request back once it is whole, octet for octet, with extensions and trailers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chunkwire.wire.frames import Data, DataEnd, Event, LastChunk
 # is sent back in pieces.
 _HELD_OCTETS: Final = 64 << 10
 # The response head waits so long for the first whole chunk, so that an error in it can be answered 400. A client that
-# waits for the head before it sends a chunk gets it then.
+# sends no chunk before it has the head gets the head after this time.
 _HEAD_SECONDS: Final = 1.0
 _FRAME_ENDS: Final = DataEnd | LastChunk
 
@@ -28,8 +28,8 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
     """Send the body back while it arrives; one with a Content-Length is sent back in chunks, one for each read.
 
     The head waits for the first whole chunk, at most a second (`head=now`: not at all), so that a body with an error at
-    its start is answered 400. After a later error the response is cut; a chunk before that reports it, unless part of a
-    frame has been sent.
+    its start is answered 400. After a later error the server cuts the response; a chunk before that reports it,
+    unless part of a frame has been sent.
     """
     events = await _first_events(request)
     content_type = request.head.get(b"content-type")
@@ -54,7 +54,7 @@ async def echo(request: IncomingRequest, response: Responder) -> None:
 
 
 async def _first_events(request: IncomingRequest) -> list[Event]:
-    """Return the events up to the first whole chunk, or up to `_HELD_OCTETS`, or those that came in time."""
+    """Return the events up to the first whole chunk, or those that came in time; `_HELD_OCTETS` or more end it, too."""
     head = request.query.text("head")
     if head not in ("", "now"):
         raise bad_value("head", "now", head)
@@ -103,7 +103,7 @@ class _SameFrames:
             del self._held[:end]
             self._octets -= octets
             await self._body.send_octets(raw, chunks=chunks, octets=octets)
-        if events and isinstance(events[-1], LastChunk):
+        if events and isinstance(events[-1], LastChunk):  # no event follows it
             self._body.mark_complete()
 
 
@@ -111,7 +111,7 @@ ECHO: Final = (
     Resource(
         "/echo",
         echo,
-        "each chunk of the request as it arrives, extension and trailers too",
+        "each chunk of the request once it is whole, extension and trailers too",
         "--raw -T - {origin}/echo",
         methods=("POST", "PUT", "PATCH"),
         parameters=frozenset({"head"}),
