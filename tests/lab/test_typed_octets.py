@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from chunkwire.lab.lessons import all_lessons
 from chunkwire.lab.lessons.judgement import CARET_COLUMNS, Judgement, with_caret
 from chunkwire.lab.lessons.reading import read_request, read_response
+from chunkwire.lab.lessons.typed import size_mistake
 from chunkwire.lab.lessons.watched import Ending, WatchedConnection, WatchedRead
 
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -218,6 +219,33 @@ def test_a_head_that_declares_no_chunks_is_wrong(field: bytes, said: str) -> Non
     assert judgement is not None
     assert (judgement.is_right, said in judgement.sentence) == (False, True)
     assert judgement.octets[judgement.at :].startswith(field or b"\n5")
+
+
+def test_a_refusal_is_read_once_the_first_line_of_its_body_is_whole() -> None:
+    """Fails where a response whose head comes before its body is taken for a refusal without a reason."""
+    judge = all_lessons()[2].steps[0].judge
+    assert judge is not None
+    connection = WatchedConnection("origin", received=[WatchedRead(0.0, CHUNKED + b"5\r\nhello\r\n")])
+    connection.answered = [WatchedRead(0.1, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 14\r\n\r\n")]
+    for octets, is_refused in ((b"", False), (b"not ", False), (b"here, why\n", True)):
+        connection.answered.append(WatchedRead(0.2, octets))
+        found = judge(connection)
+        assert (found is not None and found.evidence == ("not here, why",)) is is_refused
+        assert is_refused or found is None
+
+
+@pytest.mark.parametrize(
+    "size, said",
+    [
+        (b"12;a", "Sizes are hex: 12 means 18 octets."),
+        (b"0" * 16 + b"c", "1 to 16 hex digits: c"),
+        (b"5 ;a", "1 to 16"),
+    ],
+)
+def test_a_size_line_with_a_wrong_size_is_explained(size: bytes, said: str) -> None:
+    found = size_mistake(read_request(CHUNKED + size + b"\r\nhello, world\r\n"), b"hello, world")
+    assert found is not None
+    assert said in found.sentence
 
 
 def judged(lesson: int, step: int, body: bytes) -> Judgement:

@@ -30,7 +30,11 @@ _MISSING: Final = {
 
 
 def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
-    """Return the judge of the first request of a connection; `judge` is called once its head is complete and right."""
+    """Return the judge of the first request of a connection; `judge` is called once its head is complete and right.
+
+    Args:
+        needs_host: a head without Host is wrong; False for a step that asks for one, which the server then refuses.
+    """
 
     def judge_request(connection: WatchedConnection) -> Judgement | None:
         octets = connection.request_octets
@@ -51,7 +55,7 @@ def request(judge: MessageJudge, *, needs_host: bool = True) -> Judge:
 
 
 HEAD_ALONE: Final = request(lambda message, connection: None)
-"""Judges only a head that has not ended."""
+"""Judges no more than the head: a mistake in it, that it has not ended, or that the server refused it."""
 
 
 def unfinished_head(message: ReadMessage) -> Judgement:
@@ -73,14 +77,15 @@ def _names_an_octet(judgement: Judgement | None) -> bool:
 def _refusal(message: ReadMessage, connection: WatchedConnection) -> Judgement | None:
     """Return why the server refused a request in which no mistake was found; None if it did not.
 
-    A refusal because something is missing is left to the judges.
+    The reason is the first line of its body; until that is whole, there is no refusal yet. A refusal because something
+    is missing (`IncompleteBody`) is left to the judges.
     """
     answer = read_response(connection.response_octets)
     status = answer.start_line.partition(b" ")[2]
     if message.mistake is not None or status < b"4":
         return None
-    why = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")[0]
-    if b"got the end of input" in why:
+    why, is_whole, _ = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")
+    if b"got the end of input" in why or not (is_whole or connection.is_over):
         return None
     return wrong(f"The server refused this request: {shown_octets(status)}.", evidence=(shown_octets(why),))
 
@@ -91,14 +96,14 @@ def _is_answered(connection: WatchedConnection) -> bool:
 
 
 def target_of(connection: WatchedConnection) -> bytes:
-    """Return the target of a connection's first request, without the path of a seat; b"" while there is none."""
+    """Return the target of a connection's first request, without `connection.path`; b"" while there is none."""
     return read_request(connection.request_octets, path=connection.path).target
 
 
 def wrong_target(message: ReadMessage, path: bytes, method: bytes = b"GET") -> Judgement | None:
     """Return what is wrong with method and path; a query does not matter."""
     if message.method != method:
-        return message.wrong(f"This step asks for {method.decode()} {(message.path + path).decode()}.", 0)
+        return message.wrong(f"This step asks for {method.decode()} {(message.path + path).decode()}", 0)
     if message.target.partition(b"?")[0] != path:
         return message.wrong(f"This step asks for {(message.path + path).decode()}", len(message.method) + 1)
     return None
@@ -141,7 +146,7 @@ def unfinished(message: ReadMessage, connection: WatchedConnection) -> Judgement
     if not connection.has_said_all:
         return None
     what = None if message.took_the_end else _MISSING.get(message.missing)
-    sentence = f"The body is not finished: {what}." if what else message.hint  # inside a chunk: how much of it came
+    sentence = f"The body is not finished: {what}." if what else message.hint  # of a chunk: how much came, or its size
     return message.wrong(sentence, len(message.octets), hint=message.hint)
 
 
@@ -171,7 +176,7 @@ def size_mistake(message: ReadMessage, text: bytes) -> Judgement | None:
 def _size_sentence(line: bytes, size: int, text: bytes) -> str:
     name, count, digits = text.decode("utf-8"), len(text), f"{len(text):x}"
     written = shown_octets(line.partition(b";")[0][:16])
-    if line == b"%d" % count:
+    if line.partition(b";")[0] == b"%d" % count:
         means = number(size, "octet")
         return f'Sizes are hex: {written} means {means}. "{name}" has {count}, and that is {digits} in hex.'
     if size == len(name) < count:
@@ -179,5 +184,5 @@ def _size_sentence(line: bytes, size: int, text: bytes) -> str:
     if size == count + 2:
         return f"{written} counts the line end too. The size is that of the data alone: {digits}."
     if size < 0:
-        return f"A size is hex digits alone on a line; {digits} for these {count} octets."
+        return f"A size line begins with the size, 1 to 16 hex digits: {digits} for these {count} octets."
     return f'{written} says {number(size, "octet")}, and "{name}" has {count}: {digits} in hex.'
