@@ -45,7 +45,7 @@ SILENCE_SECONDS: Final = 2.0
 MAX_READINGS: Final = 3
 """Measurements of two hops that send the same octets at different times: a busy machine may have delayed one."""
 SAME_SECONDS: Final = 0.14
-"""Times that differ by less count as equal: nearly half of `STEP_SECONDS`; a busy machine seldom delays a read more."""
+"""Times that differ by less count as equal: nearly half of `STEP_SECONDS`. On a busy machine few reads are later."""
 
 TAIL_OCTETS: Final = 24
 """Octets shown of the end of a body: the last-chunk, or what was sent in its place."""
@@ -97,7 +97,13 @@ class Puzzle:
 
 
 def make_puzzle(number: int | None, seed: int) -> Puzzle:
-    """Return the puzzle of a kind (from 1; None for any) and a seed."""
+    """Return the puzzle of a kind (from 1; None for any) and a seed.
+
+    Raises:
+        LocalError: there is no kind of this number.
+    """
+    if number is not None and not 1 <= number <= len(KINDS):
+        raise LocalError(f"expected a kind from 1 to {len(KINDS)}, got {number}")
     kind = ANY_KIND if number is None else KINDS[number - 1]
     chance = random.Random(f"{number} {seed}")
     return Puzzle(kind, seed, chance.randint(1, HOPS), chance.choice(kind.settings))
@@ -143,13 +149,13 @@ async def _stream(request: IncomingRequest, response: Responder) -> None:
 class SeenStream:
     """The stream as a client received it at one place."""
 
-    frames: tuple[tuple[str, float], ...]  # of each whole frame the size line, and when it came, in s since the request
-    end: str  # how the body ended, as `framing` of the wire record
-    sha256: str  # of its octets on the wire
+    frames: tuple[tuple[str, float], ...]  # of each whole frame the size line, and when it was whole, in s
+    end: str  # how the body ended, as `framing` of the wire record: "cut", "reset" and "timeout" (a stall) are apart
+    sha256: str  # of the body's octets on the wire
     tail: bytes = b""  # the last of them, at most `TAIL_OCTETS`
 
     def looks_equal_to(self, other: SeenStream) -> bool:
-        """Say whether a client cannot tell the two apart: the same octets, at about the same times."""
+        """Say whether a client cannot tell them apart: the same octets and end, and frames at about the same times."""
         if self.sha256 != other.sha256 or self.end != other.end or len(self.frames) != len(other.frames):
             return False
         pairs = zip(self.frames, other.frames, strict=True)
@@ -162,8 +168,8 @@ class SeenStream:
         more = " …" if len(self.frames) > len(shown) else ""
         sizes = "".join(f" {line:>{width}}" for (line, _), width in zip(shown, widths, strict=True))
         times = "".join(f" {t:>{width}.1f}" for (_, t), width in zip(shown, widths, strict=True))
-        ends = shown_octets(self.tail)
-        return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}", f"{'':<9} ends …{ends}"
+        ends = "…" * (len(self.tail) == TAIL_OCTETS) + shown_octets(self.tail)
+        return f"{name:<9} size{sizes}{more}  {self.end}", f"{'':<9}    s{times}", f"{'':<9} ends {ends}"
 
 
 async def read_stream(where: Address) -> SeenStream:
@@ -185,7 +191,10 @@ async def read_stream(where: Address) -> SeenStream:
 
 @asynccontextmanager
 async def set_up(puzzle: Puzzle) -> AsyncIterator[tuple[Address, ...]]:
-    """Start the origin and the hops; give where each listens, the origin first. They end with the block."""
+    """Start the origin and the hops; give where each listens, the origin first. They end with the block.
+
+    What is raised here or in the block leaves in the ExceptionGroup of a nursery (`wire.errors.leaf_errors`).
+    """
     free = Address("127.0.0.1", 0)
     resources = (*origin_resources(), Resource(STREAM, _stream, "six lines", "--raw {origin}/stream"))
     async with trio.open_nursery() as nursery:
@@ -209,7 +218,7 @@ class ShownPuzzle:
     path: str  # the places from the client to the origin
     places: tuple[tuple[str, str], ...]  # name and URL of each, the origin first
     commands: tuple[str, ...]  # to look at the stream with
-    settings: tuple[str, ...]  # the names that an answer may have
+    settings: tuple[str, ...]  # the names that an answer may have; a value is not needed
 
 
 def again(puzzle: Puzzle, number: int | None) -> str:
@@ -245,7 +254,7 @@ def parse_answer(words: Sequence[str]) -> tuple[int, str]:
     hop = words[0].lower().removeprefix("hop").strip("- ")
     if not hop.isdecimal() or len(hop) > 3:
         raise LocalError(f"expected the number of a hop, got {words[0]!r:.60}")
-    return int(hop), words[1]
+    return int(hop), words[1].lower()
 
 
 def place_name(number: int) -> str:
@@ -258,6 +267,7 @@ async def judge_answer(puzzle: Puzzle, places: Sequence[Address], hop: int, sett
 
     Raises:
         LocalError: there is no such hop or setting.
+        ExceptionGroup: of a ListenError, if the hop with another setting cannot listen.
     """
     if not 1 <= hop <= HOPS:
         raise LocalError(f"expected a hop from 1 to {HOPS}, got {hop}")

@@ -51,7 +51,7 @@ async def test_an_unknown_setting_is_answered_with_those_of_this_puzzle() -> Non
             await judge_answer(puzzle(1, "slice=4"), (), 1, setting)
 
 
-@pytest.mark.parametrize("text", ["2 buffer", "hop 2 buffer", "Hop 2 buffer", "hop-2 buffer"])
+@pytest.mark.parametrize("text", ["2 buffer", "hop 2 buffer", "Hop 2 Buffer", "hop-2 buffer"])
 def test_an_answer_may_name_its_hop_with_the_word(text: str) -> None:
     assert parse_answer(text.split()) == (2, "buffer")
 
@@ -82,6 +82,18 @@ async def test_a_wrong_hop_is_refuted_by_what_goes_in_and_comes_out() -> None:
     assert "already differs from what the origin wrote" in behind.sentence
     assert "7;n=1    7    7   17    7    7    0  complete" in behind.evidence[0]
     assert "7    e   17    e    0  complete" in behind.evidence[3]
+
+
+@pytest.mark.parametrize("number", [0, -1, len(KINDS) + 1])
+def test_there_is_no_puzzle_of_another_kind(number: int) -> None:
+    with pytest.raises(LocalError, match=f"from 1 to {len(KINDS)}, got {number}"):
+        make_puzzle(number, 7)
+
+
+async def test_a_stream_that_ends_in_another_way_is_another_stream() -> None:
+    """Fails where only the octets are compared: they are the same for all three."""
+    found = await judged(puzzle(1, "cut=3"), (1, "stall=3"), (1, "reset=3"), (1, "cut=3"))
+    assert [judgement.is_right for judgement in found] == [False, False, True]
 
 
 async def test_a_wrong_setting_is_refuted_by_a_hop_that_has_it() -> None:
