@@ -17,8 +17,8 @@ from chunkwire.wire.mistakes import LatestChunk
 from chunkwire.wire.scanner import BodyScanner
 
 MAX_STRAY_OCTETS: Final = 65536
-"""Octets of one line outside of messages that are kept while searching for a head: as many as a head may have. A
-capture that begins with more octets without a head is reported as malformed."""
+"""Octets outside of messages, in one direction of a connection, that are kept while searching for a head: as many as a
+head may have. A capture that begins with more octets without a head is reported as malformed."""
 NO_BODY: Final = "its body is not in the capture: an answer to HEAD or CONNECT, or a redirect that was followed"
 HEAD_IN_DATA: Final = "its content holds what looks like a head: taken for content, as the framing says"
 
@@ -41,16 +41,17 @@ class CapturedMessage:
     """The message that is being read.
 
     Attributes:
-        head: None until it has come, and for a body without one.
-        framing: of its body; None until its head has come.
-        scanner: None until its head has come.
+        way: "request" or "response".
+        head: None until it has come, and for a capture that has a body alone.
+        framing: of its body; None until its head has come, where it has one.
+        scanner: of its body; None as long as `framing`.
         may_miss_body: its body may be missing, so that a head in its content begins the next message.
         shown: how many held octets the scanner has seen and not approved, such as a part of a size line.
-        inner: judges a head in its data; None if there is none.
+        inner: judges what looks like a head in its data; None while nothing does.
         is_noted: the note about such a head has been made.
-        is_doubted: such a head could not be judged by the octets that may be held.
+        is_doubted: such a head could not be judged by `MAX_INNER_OCTETS`.
         reads: receives that brought octets of its body.
-        last_read: the number of the latest of them; -1 for none.
+        last_read: the latest of them, counted over all receives of the capture; -1 for none.
     """
 
     recorder: Recorder

@@ -1,7 +1,7 @@
 """A question to a model, in the same types for every provider, and the helpers of all dialects to read a request.
 
-The rule here: only what decides how a request is answered. What this module must not know: the format of a single
-dialect, connections.
+The rule here: only what a question says, in whichever dialect. What this module must not know: how one dialect writes
+it, connections.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Question:
     Attributes:
         tools: those of the request; none where `choosing` was called with "none".
         is_stream: answer event by event, not with one JSON body.
-        wants_usage: end the stream with its usage; False only for OpenAI's chat, where a request must ask for it.
+        wants_usage: end the stream with its usage; False only where a request of OpenAI's chat did not ask for it.
         max_tokens, temperature, top_p: None where it is not set.
         stop: texts before which the answer ends.
         tool_choice: whether the model may, must not or must call a tool.
         named_tool: the one of `tools` that it must call; "" for any.
-        others: further members of OpenAI's chat form, for providers that take it.
+        others: further members of the request's JSON, written as they are where the provider has OpenAI's chat form.
         choices: how many answers to give.
         is_parallel: several tools may be called at once.
         wants_reasoning: return the reasoning, too.
@@ -141,7 +141,7 @@ class Question:
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
 
     def choosing(self, mode: str, name: str = "") -> Question:
-        """Return the question with the `tool_choice` that a request gives.
+        """Return the question with the `tool_choice` that a request gives; for "none" without tools instead.
 
         Args:
             mode: in OpenAI's terms: auto, none or required; "" for auto.
@@ -191,7 +191,9 @@ def required(body: object, name: str, kind: type[str | list[object] | int]) -> o
 
 
 def stream_flag(body: object) -> bool:
-    """Return the member `stream`, False where there is none; Accept is ignored, as no SDK asks for text/event-stream.
+    """Return the member `stream`, False where there is none.
+
+    Accept is ignored: a request for a stream has this member, also where an SDK asks for text/event-stream (Mistral's).
 
     Raises:
         RequestRefused: it is no boolean.
@@ -235,7 +237,8 @@ def tools_in(functions: Iterable[object], *schema: str) -> tuple[Tool, ...]:
 def two_sided(body: object, is_result: Callable[[object], bool]) -> Iterator[Message]:
     """Yield the messages of a body in Anthropic's or Bedrock's form: `system`, then turns of user and assistant.
 
-    A turn with the result of a tool gets the role `tool`. Tool calls and their ids are not read.
+    A turn with the result of a tool gets the role `tool`. Tool calls, their ids and the content of a
+    result are not read. It raises once it is iterated.
 
     Args:
         is_result: says whether a block of a turn is the result of a tool.

@@ -1,7 +1,7 @@
-"""Quirks of what chat completions say: usage, reasoning, refusals, tool calls.
+"""Quirks of what chat completions say: usage, reasoning, refusals, audio, tool calls.
 
-Each row has its title (`NAME | SUMMARY | WHO | SEEN`), the chunks that are sent, and `said`: what a reader must find in
-them (see `values`).
+Each row has its title (`NAME | SUMMARY | WHO | SEEN`; SEEN: since when one of WHO was seen to send it), the chunks that
+are sent, and `said`: what a reader must find in them (see `values`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _row: Final = partial(row, CHAT)
 _HELLO_REASONED: Final = Said("Hello", reasoning="Hm.")
 _CALLS_F_AND_G: Final = Said(calls=(("f", '{"a":1}'), ("g", '{"b":2}')), stop=StopReason.TOOL_CALLS)
 _CALLS_F: Final = Said(calls=(("f", '{"a":1}'),), stop=StopReason.TOOL_CALLS)
-# What rows of these kinds begin and end with, and what they mean unless they give their own `said`.
+# What rows of these kinds begin and end with, and what they mean; a row may give its own.
 _reasoning_row: Final = partial(_row, before=(ROLE,), after=(text_chunk("Hello"), *END), said=_HELLO_REASONED)
 _call_row: Final = partial(_row, after=ended("tool_calls"), said=_CALLS_F)
 _role_call_row: Final = partial(_call_row, before=(ROLE,))
@@ -97,7 +97,7 @@ CONTENTS: Final[tuple[Quirk, ...]] = (
         chunk(usage={}),
     ),
     _after_stop(
-        "usage-input-output | usage as input_tokens and output_tokens | proxies before Anthropic | 2024",
+        "usage-input-output | usage as input_tokens and output_tokens | proxies in front of Anthropic | 2024",
         chunk(usage={"input_tokens": 1, "output_tokens": 2}),
     ),
     _reasoning_row(
