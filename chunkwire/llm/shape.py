@@ -1,8 +1,8 @@
 """Read JSON whose shape is not known.
 
 The rule here: providers, and clients of the mock, may send any JSON. The functions `…_at` take every value; what is not
-where it is looked for is absent, not an exception. NaN and Infinity, which are no JSON, are read as null.
-What this module must not know: any dialect.
+where it is looked for is absent, not an exception. NaN and Infinity, which are no JSON but come from some servers, are
+read as numbers, and written as null. What this module must not know: any dialect.
 """
 
 from __future__ import annotations
@@ -19,16 +19,8 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BLANK: Final = re.compile(r"\s*")  # of a str; has the record separator, too
 _SHOWN_CHARACTERS: Final = 60
 _MAX_NUMBER: Final = 1 << 63
-
-
-def _finite(text: str) -> float | None:
-    """Return the number; None for NaN, Infinity and 1e999, which JavaScript writes as null. Some servers send them."""
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
 # Control characters in a string are taken (RFC 8259 §7 wants them escaped): some servers send them as they are.
-_DECODER: Final = json.JSONDecoder(strict=False, parse_float=_finite, parse_constant=_finite)
+_DECODER: Final = json.JSONDecoder(strict=False)
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -68,16 +60,28 @@ def load_object(octets: bytes | str) -> dict[str, object]:
 def dump(value: object) -> str:
     """Return compact JSON, without escapes for characters beyond ASCII: as the providers write it.
 
-    Only lone surrogates are escaped, which UTF-8 cannot write.
+    Only lone surrogates are escaped, which UTF-8 cannot write. A number that is not finite becomes null.
 
     Raises:
-        ValueError: the value is nested too deep, or has a number that is not finite.
+        ValueError: the value is nested too deep.
     """
     try:
-        text = _ENCODER.encode(value)
+        try:
+            text = _ENCODER.encode(value)
+        except ValueError:
+            text = _ENCODER.encode(_finite(value))
     except RecursionError as error:
         raise ValueError("expected JSON that is less deep") from error
     return text if text.isascii() else _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _finite(value: object) -> object:
+    """Return the value with None for each number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def at(value: object, *path: str | int) -> object:
