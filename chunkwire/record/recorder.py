@@ -79,6 +79,7 @@ class Recorder:
         self._hop = hop
         self._kernel: float | None = None
         self._last_t: float | None = None
+        self._body_t = 0.0  # of the latest octets of the body
         self._n = self._last_read = self._reads = self._chunks = self._octets = self._wire_octets = 0
         self._hash = hashlib.sha256()
         # The current chunk, the first octets of its data, in the pieces in which they came, and how many came in all.
@@ -141,6 +142,8 @@ class Recorder:
         wire_octets = b"".join([event.raw for event in events])
         self._hash.update(wire_octets)
         self._wire_octets += len(wire_octets)
+        if events:
+            self._body_t = t
         last = events[-1] if events and kernel is not None else None
         for event in events:
             if isinstance(event, SizeLine):
@@ -177,7 +180,7 @@ class Recorder:
         _one_of(FRAMING_VERDICTS, framing)
         _one_of(APPLICATION_VERDICTS, application)
         if self._chunk is not None:
-            self._frame(t, self._last_read, partial=True)
+            self._frame(self._body_t, self._last_read, partial=True)
         self._emit(
             EndRecord(
                 **self._where,

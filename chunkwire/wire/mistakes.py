@@ -15,6 +15,7 @@ from chunkwire.wire.errors import FramingError, IncompleteBody, Rule
 from chunkwire.wire.frames import CRLF, Data, Event, SizeLine
 
 SIZE_COUNTS: Final = "a size counts the octets of chunk-data alone: not its characters, and not the CRLF after it"
+_DOUBT: Final = f"may be wrong: {SIZE_COUNTS}"
 BLANK_IN_DATA: Final = "the line after the size line is empty, and its CRLF counts as data"
 AS_TEXT: Final = r"an escape such as \r\n came as text: send it with printf"
 NO_BLANK: Final = "no empty line comes before a size line"
@@ -23,7 +24,15 @@ ENDS_BLANK: Final = (
 )
 _TOO_MUCH: Final = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}(?:\r\n){0,2}\Z")
 """The end of chunk-data that seems to hold the next size line, or the end of the body."""
+_WITH_SIZE: Final = ("chunk-data", "CRLF after chunk-data")  # sections whose message has the size of the chunk
 _TAIL_OCTETS: Final = 22  # the longest match of _TOO_MUCH
+
+
+def size_of(line: bytes) -> tuple[str, int]:
+    """Return the chunk-size of a size line in words, "17 (hex for 23)", or alone if it is below 10; and its value."""
+    digits = line.partition(b";")[0].strip(OWS).decode("ascii")
+    size = int(digits, 16)
+    return (f"{digits} (hex for {size})" if size > 9 else digits), size
 
 
 class LatestChunk:
@@ -46,7 +55,9 @@ class LatestChunk:
     def hint_at(self, error: FramingError | IncompleteBody) -> str:
         """Return the hint for an error of the body, which goes at the end of its message; "" for no hint."""
         if isinstance(error, IncompleteBody):
-            return self.doubt(is_named=error.section == "chunk-data")
+            # Data that ends with CRLF, and no CRLF after it: the size seems to count that CRLF.
+            is_counted = error.section == "CRLF after chunk-data" and self._tail.endswith(CRLF)
+            return f"; the size {_DOUBT}" if is_counted else self.doubt(is_named=error.section in _WITH_SIZE)
         # A bare LF without a hint comes after chunk-data. The message says that the size may be wrong.
         if error.rule is Rule.CHUNK_DATA_END or (error.rule is Rule.BARE_LF and not error.hint):
             return f"; {BLANK_IN_DATA if self._begin == CRLF else SIZE_COUNTS}"
@@ -65,7 +76,5 @@ class LatestChunk:
         line = self._line
         if line is None or not _TOO_MUCH.search(self._tail):
             return ""
-        digits = line.line.partition(b";")[0].strip(OWS).decode("ascii")
-        said = digits + (f" (hex for {line.size})" if line.size > 9 else "")
-        what = "the size" if is_named else f"the chunk before said {said}, which"
-        return f"; {what} may be wrong: {SIZE_COUNTS}"
+        what = "the size" if is_named else f"the chunk before said {size_of(line.line)[0]}, which"
+        return f"; {what} {_DOUBT}"

@@ -23,6 +23,7 @@ from chunkwire.wire.errors import BARE_LF_HINT, FramingError, IncompleteBody, Ru
 from chunkwire.wire.frames import CRLF, Data, DataEnd, Event, LastChunk, SizeLine
 from chunkwire.wire.limits import DEFAULT_LIMITS, Limits
 from chunkwire.wire.lines import Buffer, Refused, SizeLineRead, read_crlf, read_field_line, read_size_line
+from chunkwire.wire.mistakes import size_of
 from chunkwire.wire.pattern import BURST, MAX_EXT_OCTETS, MAX_PLAIN_DIGITS, MIN_OCTETS, FastPath, PlainSizes, overhead
 
 _CR: Final = 0x0D
@@ -218,13 +219,16 @@ class ChunkedScanner:
         if self._error is not None:
             raise self._error
         if not self.is_complete:
-            hint = ""
-            if self._state is _State.DATA:
-                size = int(self._size_digits, 16)
-                hint = f": the size line said {self._size_digits}, {size - self._remaining} of {size} octets came"
-            elif self._state is _State.TRAILER_SECTION:
-                hint = ": the empty line that ends the body is missing"
-            raise IncompleteBody(self.wire_octets + self._held, self._state.value, hint=hint)
+            raise IncompleteBody(self.wire_octets + self._held, self._state.value, hint=self._hint_at_cut())
+
+    def _hint_at_cut(self) -> str:
+        if self._state is _State.SIZE_LINE:
+            return "" if self._held else ": the last-chunk, 0 and an empty line, has not come"
+        if self._state is _State.TRAILER_SECTION:
+            return ": the empty line that ends the body is missing"
+        digits, size = size_of(self._line)
+        came = f", {size - self._remaining} of {size} octets came" if self._state is _State.DATA else ""
+        return f": the size line said {digits}{came}"
 
     def _framing_error(self, refused: Refused, buffer: Buffer, end: int) -> FramingError:
         offset = self.wire_octets + refused.at
@@ -236,14 +240,8 @@ class ChunkedScanner:
         if self._state is _State.DATA_END and refused.rule is not Rule.BARE_CR:
             # A size of 6 for `hello` takes the CR as data. It is not known here whether the data ended in CR.
             missing, hint = "CR" if hint else "CRLF", ""
-            said = self._size_digits + (f" (hex for {size})" if (size := int(self._size_digits, 16)) > 9 else "")
-            message += f": the size line said {said}, which is wrong, or the {missing} is missing"
+            message += f": the size line said {size_of(self._line)[0]}, which is wrong, or the {missing} is missing"
         return FramingError(refused.rule, offset, octets, refused.rule.section, message, hint)
-
-    @property
-    def _size_digits(self) -> str:
-        """The chunk-size of the chunk that is being read, as written."""
-        return self._line.partition(b";")[0].strip(abnf.OWS).decode("ascii")
 
     def _step(self, buffer: Buffer, start: int, end: int, events: list[Event] | None) -> int | None:
         """Return how far buffer is approved after one step from start, None to wait for more; start < end."""

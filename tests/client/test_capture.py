@@ -192,12 +192,12 @@ HEX_10 = f"; the chunk before said A (hex for 10), which may be wrong: {COUNTS}"
 @pytest.mark.parametrize(
     "octets, words",
     [
-        (b"A\r\nhello\r\n0\r\n\r\n", f"expected a size line at 15, got the end of input{HEX_10}"),
+        (b"A\r\nhello\r\n0\r\n\r\n", f"the last-chunk, 0 and an empty line, has not come{HEX_10}"),
         (b"A\r\nhello\r\n0\r\n\r\n" + SIZED, f"expected a size line at 15, got the head of another message{HEX_10}"),
         (b"8;a=1\r\nhello\r\n0\r\n\r\n", f"; the chunk before said 8, which may be wrong: {COUNTS}"),
         (b"8\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n", f"; the chunk before said 8, which may be wrong: {COUNTS}"),
-        (b"c\r\nhello\r\n0\r\n\r\n", f"; the chunk before said c (hex for 12), which may be wrong: {COUNTS}"),
-        (b"f\r\nhello\r\n0\r\n\r\n", f"12 of 15 octets came; the size may be wrong: {COUNTS}"),
+        (b"c\r\nhello\r\n0\r\n\r\n", f": the size line said c (hex for 12); the size may be wrong: {COUNTS}"),
+        (b"f\r\nhello\r\n0\r\n\r\n", f"f (hex for 15), 12 of 15 octets came; the size may be wrong: {COUNTS}"),
         (b"7\r\nhello\r\n0\r\n\r\n", f"the size line said 7, which is wrong, or the CRLF is missing; {COUNTS}"),
         (b"6\r\nhello\r\n0\r\n\r\n", f"the size line said 6, which is wrong, or the CR is missing; {COUNTS}"),
         (b"5\r\nGr\xc3\xbc\xc3\x9fe\r\n0\r\n\r\n", f"which is wrong, or the CRLF is missing; {COUNTS}"),

@@ -57,7 +57,7 @@ async def test_a_wrong_mode_is_refused_in_a_line(mode: str) -> None:
         (
             b"A\r\nhello\r\n0\r\n\r\n",
             "valid",
-            "a size line; the chunk before said A (hex for 10), which may be wrong: ",
+            "has not come; the chunk before said A (hex for 10), which may be wrong: ",
         ),
         (b"7\r\nhello\r\n0\r\n\r\n", "malformed", "the size line said 7, which is wrong, or the CRLF is missing; "),
     ],

@@ -22,11 +22,12 @@ WRONG = {
     "size one too large": (b"6\r\nhello\r\n0\r\n\r\n", "the size line said 6, which is wrong, or the CR is missing"),
     "size too large": (
         b"f\r\nhello\r\n0\r\n\r\n",
-        f"the size line said f, 12 of 15 octets came; the size may be wrong: {SIZE_COUNTS}\n",
+        f"the size line said f (hex for 15), 12 of 15 octets came; the size may be wrong: {SIZE_COUNTS}\n",
     ),
     "LF alone after the data": (b"5\r\nhello\n0\r\n\r\n", BARE),
     "LF alone in a size line": (b"5\nhello\n0\n\n", BARE_LF_HINT),
     "no size": (b"hello\r\n", "expected a chunk-size in hex digits at "),
+    "size that counts the line end": (b"7\r\nhello\r\n", f"the size line said 7; the size may be wrong: {SIZE_COUNTS}"),
     "no last-chunk": (b"5\r\nhel", "the size line said 5, 3 of 5 octets came"),
 }
 FIRST = b"2\r\nok\r\n"

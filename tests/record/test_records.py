@@ -112,6 +112,11 @@ def test_chunk_that_a_cut_left_unfinished_is_recorded_as_partial() -> None:
     assert (end.framing, end.chunks, end.octets, end.wire_octets) == ("cut", 0, 3, 6)
 
 
+def test_a_partial_chunk_has_the_time_of_its_last_octet_and_not_of_the_end() -> None:
+    records = recorded(b"5\r\nh", b"el", framing="cut")
+    assert [record.t for record in records] == [0.5, 1.0]
+
+
 def test_octets_that_were_never_approved_stand_in_the_end() -> None:
     assert ending(recorded(b"5\r\nhello\r\nzz\r\n", framing="malformed")).data == b"zz\r\n"
 

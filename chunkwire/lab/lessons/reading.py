@@ -263,17 +263,20 @@ def _status_line_mistake(octets: bytes, at: int, line: bytes) -> Judgement | Non
 def _field_mistake(octets: bytes, at: int, line: bytes) -> Judgement | None:
     """Judge `Name: value` (RFC 9112 §5)."""
     name = _TOKEN.match(line)
+    end = name.end() if name else 0
+    what = "a space" if line[end : end + 1] in (b" ", b"\t") else shown_octets(line[end : end + 1])
     if not name:
-        what = "a space" if line[:1] in (b" ", b"\t") else shown_octets(line[:1])
         return wrong(f"A field line begins with a name, as in Host: x; this one begins with {what}.", octets, at)
-    if line[name.end() : name.end() + 1] == b":":
+    if line[end : end + 1] == b":":
         return None
-    if line[name.end() :].lstrip(_SPACES).startswith(b":"):
-        return wrong("Between a field's name and its colon there is no space.", octets, at + name.end())
+    if line[end:].lstrip(_SPACES).startswith(b":"):
+        return wrong("Between a field's name and its colon there is no space.", octets, at + end)
     sentence = "A field line is a name, a colon and a value, as in Host: x; the colon is missing."
+    if b": " in line:
+        sentence = f"There is {what} in this field's name. A name is one word, and a colon ends it, as in Host: x"
     if _HEX.fullmatch(line):
         return wrong("This looks like a size line. An empty line comes before it: it ends the head.", octets, at)
-    return wrong(sentence, octets, at + name.end())
+    return wrong(sentence, octets, at + end)
 
 
 def _host_mistake(message: ReadMessage, body_at: int) -> Judgement | None:
@@ -366,14 +369,18 @@ def _size_mismatch(message: ReadMessage, body_at: int, error: FramingError) -> s
         return f"The size line says {says}; after so many octets more data comes."
     has = number(count, "octet") + ("" if f"{count:x}" == str(count) else f": {count:x} in hex")
     not_counted = " The line end (CR, LF) is not counted." if 0 < size - count < 3 else ""
-    return f"The size line says {says}; the data up to its line end has {has}.{not_counted}"
+    is_joined = size < count and re.fullmatch(rb"0+(?:\r\n)+", rest[size:])
+    or_joined = " Or the line end before the 0 is missing." if is_joined else ""
+    return f"The size line says {says}; the data up to its line end has {has}.{not_counted}{or_joined}"
 
 
 def _data_count(rest: bytes) -> int | None:
     """Return the number of octets before the line end that ends the data; None if no line has ended.
 
-    As data may have lines, that is the first line end after which a valid body may continue.
+    As data may have lines, that is the first line end after which a valid body may continue; not that of an empty line
+    after which nothing has come, which ends a body and not its data.
     """
+    rest = rest.removesuffix(b"\r\n") if rest.endswith(b"\r\n\r\n") else rest
     ends = [(found.start(), found.end()) for found in islice(re.finditer(rb"\r?\n", rest), MAX_DATA_LINES)]
     return next((start for start, end in ends if _may_be_a_body(rest[end:])), ends[0][0] if ends else None)
 
