@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chunkwire.testing.responses import stall as stall
     from chunkwire.testing.responses import status as status
     from chunkwire.testing.responses import tool_call as tool_call
+    from chunkwire.testing.responses import waiting as waiting
     from chunkwire.testing.runs import RunFailed as RunFailed
     from chunkwire.testing.runs import RunRequest as RunRequest
 
@@ -54,6 +55,7 @@ _MODULES = {
         "stall",
         "status",
         "tool_call",
+        "waiting",
     ),
     "chunkwire.testing.runs": ("RunFailed", "RunRequest"),
 }

@@ -3,6 +3,7 @@
     POST   /TOKEN/runs        {"kind": "openai", "responses": [{"status": 429}, "Hello"]}  → 201 {"id", "url"}
     GET    /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}
     POST   /TOKEN/runs/ID     {"do": "send_event", "data": "Hel"}                          → 200 {}
+    POST   /TOKEN/runs/ID     {"do": "wait_message", "n": 1}                               → 200 {"message"}
     DELETE /TOKEN/runs/ID     → {"requests": [...], "failures": [...]}; 409 where something failed
 
 The rule here: only HTTP and JSON; `runs` interprets the messages. A wrong message is answered 400 with
@@ -23,7 +24,7 @@ from chunkwire.server.refusal import Refusal
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import Resource
-from chunkwire.testing.runs import RunFailed, Runs, ServedRun, is_wait
+from chunkwire.testing.runs import RunFailed, Runs, ServedRun, as_json, is_wait
 from chunkwire.wire.errors import LocalError
 
 MAX_MESSAGE_OCTETS: Final = 1 << 20
@@ -79,9 +80,9 @@ class Control:
             case b"POST":
                 message = await _message(request)
                 if is_wait(message):
-                    await run.wait(message)
-                else:
-                    run.act(message, lambda action: action())
+                    came = await run.wait(message)
+                    return 200, {} if came is None else {"message": as_json(came)}
+                run.act(message, lambda action: action())
                 return 200, {}
             case b"DELETE":
                 failures = self._runs.end(run)

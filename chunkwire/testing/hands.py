@@ -1,7 +1,8 @@
 """A response that the test writes: its actions are queued, and carried out once the request has come.
 
 The rule here: queueing an action does not block. The task that answers the request carries them out in order. Only
-explicit waits block: for the request, for the client to leave, for the acknowledgement of the client's kernel.
+explicit waits block: for the request, for a message of a WebSocket's client, for the client to leave, for the
+acknowledgement of the client's kernel.
 """
 
 from __future__ import annotations
@@ -106,16 +107,47 @@ CarryOut: TypeAlias = Callable[[Action], Awaitable[None]]
 """Carries out one action on a response, in chunks or on a WebSocket; raises PeerGone once the client has left."""
 
 
+class Inbox:
+    """The messages of a WebSocket's client, and waits for them; use it in trio's thread.
+
+    Attributes:
+        messages: the whole ones, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str | bytes] = []
+        self._is_closed = False
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def put(self, message: str | bytes) -> None:
+        """Add a message."""
+        self.messages.append(message)
+        self._waiting.unpark_all()
+
+    def close(self) -> None:
+        """Note that no message can follow."""
+        self._is_closed = True
+        self._waiting.unpark_all()
+
+    async def wait_count(self, n: int) -> bool:
+        """Return True once there are `n` messages, or False once there can be no more and there are fewer."""
+        while len(self.messages) < n and not self._is_closed:
+            await self._waiting.park()
+        return len(self.messages) >= n
+
+
 class HandwrittenResponse:
     """One response written by the test.
 
     Attributes:
+        inbox: what the client sends; nothing unless this is a WebSocket.
         is_ended: the test has ended it; no action may follow.
         asked: set once the request has come.
         gone: set once the client has closed its side or reset the connection; a half-close counts too.
     """
 
     def __init__(self) -> None:
+        self.inbox = Inbox()
         self.is_ended = False
         self.asked = trio.Event()
         self.gone = trio.Event()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
 
 import trio
 
@@ -123,6 +123,14 @@ class OriginRun(_Suggesting):
         """
         self._wait("wait_request", timeout)
 
+    def wait_message(self, n: int = 1, *, timeout: float = WAIT_S) -> str | bytes:
+        """Wait until the client of the WebSocket by hand has sent `n` messages, and return the last of these.
+
+        Raises:
+            RunFailed: they did not come in time, or the WebSocket ended before.
+        """
+        return cast("str | bytes", self._wait("wait_message", timeout, n=n))
+
     def wait_client_gone(self, *, timeout: float = WAIT_S) -> None:
         """Wait until the client has closed its side of the connection of the response by hand, or reset it.
 
@@ -137,6 +145,10 @@ class OriginRun(_Suggesting):
     async def wait_request_async(self, *, timeout: float = WAIT_S) -> None:
         """Wait as `wait_request` does, in asyncio or trio."""
         await awaited(self._call("wait_request", timeout))
+
+    async def wait_message_async(self, n: int = 1, *, timeout: float = WAIT_S) -> str | bytes:
+        """Wait as `wait_message` does, in asyncio or trio."""
+        return cast("str | bytes", await awaited(self._call("wait_message", timeout, n=n)))
 
     async def wait_client_gone_async(self, *, timeout: float = WAIT_S) -> None:
         """Wait as `wait_client_gone` does, in asyncio or trio."""
@@ -157,12 +169,12 @@ class OriginRun(_Suggesting):
     def _act(self, **message: object) -> None:
         self.served.act(message, self._origin.thread.post)
 
-    def _wait(self, what: str, timeout: float) -> None:
+    def _wait(self, what: str, timeout: float, **members: object) -> object:
         refuse_in_loop(f"{what}()", f"await run.{what}_async()")
-        self._call(what, timeout).result()
+        return self._call(what, timeout, **members).result()
 
-    def _call(self, what: str, timeout: float) -> Future[None]:
-        return self._origin.thread.call(partial(self.served.wait, {"do": what, "timeout": timeout}))
+    def _call(self, what: str, timeout: float, **members: object) -> Future[str | bytes | None]:
+        return self._origin.thread.call(partial(self.served.wait, {"do": what, "timeout": timeout, **members}))
 
     def __repr__(self) -> str:
         return f"<{self.kind} run at {self.url}>"

@@ -73,6 +73,11 @@ def failing(error: str, content: Response | None = None) -> Response:
     return _members(error=error, content=content)
 
 
+def waiting(content: Response | None = None, *, messages: int = 1) -> Response:
+    """Return the messages of a WebSocket whose client speaks first: they are sent once it has sent so many."""
+    return _members(wait_messages=messages, content=content)
+
+
 def octets(*writes: bytes, end: str = "close") -> Response:
     """Return a response as octets, from the status-line on, in these writes; `end` is close, reset, keep or hold."""
     return {"octets_b64": [as_base64(each, "octets") for each in writes], "end": end}

@@ -31,7 +31,8 @@ MAX_REQUESTS: Final = 1000  # kept of one run; tests that send more are benchmar
 MAX_BODY_OCTETS: Final = 32 << 20  # of one request; the mocks of language models have the same limit
 MAX_WAIT_S: Final = 60.0  # of one wait
 WAIT_S: Final = 5.0  # of a wait that names no timeout
-_WAITS: Final = ("wait_request", "wait_client_gone", "wait_acked")
+_WAITS: Final = ("wait_request", "wait_message", "wait_client_gone", "wait_acked")
+_WAITS_OF_STALLS: Final = ("wait_request", "wait_client_gone")
 _MEMBERS: Final = ("kind", "responses", "framing", "repeats")
 
 
@@ -108,11 +109,14 @@ class RunRequest:
             body = {"body": self.body.decode()}
         except UnicodeDecodeError:
             body = {"body_b64": base64.b64encode(self.body).decode()}
-        messages = [
-            each if isinstance(each, str) else {"octets_b64": base64.b64encode(each).decode()} for each in self.messages
-        ]
+        messages = [as_json(each) for each in self.messages]
         sockets = {"messages": messages} if messages else {}
         return {"method": self.method, "target": self.target, "fields": self.fields, **body, **sockets}
+
+
+def as_json(message: str | bytes) -> object:
+    """Return a WebSocket message in the form of the control path."""
+    return message if isinstance(message, str) else {"octets_b64": base64.b64encode(message).decode()}
 
 
 class ServedRun:
@@ -178,39 +182,44 @@ class ServedRun:
         hand.is_ended = action.act in ENDS
         post(lambda: hand.put(action))
 
-    async def wait(self, message: Mapping[str, object]) -> None:
-        """Carry out a message that waits.
+    async def wait(self, message: Mapping[str, object]) -> str | bytes | None:
+        """Carry out a message that waits; return what `wait_message` waited for, None for the other waits.
 
         Raises:
-            RunFailed: the wait timed out.
+            RunFailed: the wait timed out, or the WebSocket ended before the message came.
             LocalError: the message is not valid, or the run has no response that it could wait for.
         """
         what, timeout = str(message["do"]), message.get("timeout", WAIT_S)
         if not isinstance(timeout, int | float) or isinstance(timeout, bool) or not 0 < timeout <= MAX_WAIT_S:
             raise LocalError(f"timeout: expected seconds, above 0 and at most {MAX_WAIT_S:g}, got {timeout!r:.40}")
-        is_of_stall = self.stalls and not self.hands and what != "wait_acked"
+        n = self._number(message) if what == "wait_message" else 0
+        is_of_stall = self.stalls and not self.hands and what in _WAITS_OF_STALLS
         hand = self._stall(what) if is_of_stall else self._hand(what)
         self._waited[what] += 1  # at once: a wait that runs beside this one is about the next stall
         is_met = False
         try:
             with trio.move_on_after(timeout):
-                match what:
-                    case "wait_request":
-                        await hand.asked.wait()
-                    case "wait_client_gone":
-                        await hand.gone.wait()
-                    case _:
-                        await hand.wait_acked()
+                await _wait_on(hand, what, n)
                 is_met = True
         finally:
             self._waited[what] -= not is_met
         if not is_met:
             raise RunFailed(self._late(what, hand, timeout))
+        return hand.inbox.messages[n - 1] if n else None
 
     def stop(self) -> None:
         """Cut the responses by hand that are not complete; call it in trio's thread."""
         for hand in self.hands.values():
             hand.stop()
+
+    def _number(self, message: Mapping[str, object]) -> int:
+        """Return which message of a WebSocket's client is waited for, from 1."""
+        if self.kind != "websocket":
+            raise LocalError(f"wait_message: expected a run of websocket, got one of {self.kind}")
+        n = message.get("n", 1)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise LocalError(f"n: expected a whole number, 1 or more, got {n!r:.40}")
+        return n
 
     def _stall(self, what: str) -> HandwrittenResponse:
         """Return the stall that the next wait of a kind is about: the first one for the first wait, and so on."""
@@ -223,7 +232,7 @@ class ServedRun:
         for hand in self.hands.values():
             if not hand.is_ended:
                 return hand
-        if what == "wait_acked":
+        if what in ("wait_message", "wait_acked"):  # both also make sense after the end
             return hand
         raise LocalError(f"{what}: every response by hand of this run has its end already")
 
@@ -232,9 +241,30 @@ class ServedRun:
             return f"{what}: no request came within {timeout:g} s"
         if what == "wait_client_gone":
             return f"{what}: the client has not left within {timeout:g} s"
+        if what == "wait_message":
+            return f"{what}: the client has sent {len(hand.inbox.messages)} messages within {timeout:g} s"
         left = hand.unacked()
         state = "not all is written" if left is None else f"{left} octets are on their way"
         return f"{what}: {state} after {timeout:g} s"
+
+
+async def _wait_on(hand: HandwrittenResponse, what: str, n: int) -> None:
+    """Wait for what a message names.
+
+    Raises:
+        RunFailed: the WebSocket ended before message `n`.
+    """
+    match what:
+        case "wait_request":
+            await hand.asked.wait()
+        case "wait_message":
+            if not await hand.inbox.wait_count(n):
+                came = len(hand.inbox.messages)
+                raise RunFailed(f"{what}: expected message {n}, the WebSocket ended after {came} of the client's")
+        case "wait_client_gone":
+            await hand.gone.wait()
+        case _:
+            await hand.wait_acked()
 
 
 def _is_stall(step: Step) -> bool:

@@ -13,7 +13,7 @@ from chunkwire.origin.websocket import WebSocket, open_websocket
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.testing.answers import messages_before_end
-from chunkwire.testing.hands import Act, Action, HandwrittenResponse
+from chunkwire.testing.hands import Act, Action, HandwrittenResponse, Inbox
 from chunkwire.testing.runs import RunRequest
 from chunkwire.testing.steps import ContentStep, Step
 
@@ -25,16 +25,20 @@ async def answer_websocket(
 ) -> None:
     """Answer the handshake, send messages, and close; a fault ends the connection without a Close frame.
 
+    Nothing is sent to a client that leaves before it has sent the messages that the step waits for.
+
     Raises:
         Refusal: the request asks for no WebSocket.
     """
+    inbox = Inbox() if hand is None else hand.inbox
+    inbox.messages = received.messages
     socket = await open_websocket(request, response)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_receive, socket, received, hand, name="messages")
+        nursery.start_soon(_receive, socket, inbox, hand, name="messages")
         writer = _SocketWriter(socket, response)
         if hand is not None:
             await hand.write_all(response, writer.carry_out)
-        elif isinstance(step, ContentStep):
+        elif isinstance(step, ContentStep) and await inbox.wait_count(step.wait_messages):
             for action in _actions(step):
                 await writer.carry_out(action)
         nursery.cancel_scope.deadline = trio.current_time() + (_CLOSE_S if writer.is_closing else 0.0)
@@ -47,18 +51,20 @@ def _actions(step: ContentStep) -> list[Action]:
     return [*(Action(Act.SEND_EVENT, each) for each in messages_before_end(step)), Action(end)]
 
 
-async def _receive(socket: WebSocket, received: RunRequest, hand: HandwrittenResponse | None) -> None:
-    """Keep each whole message until either side closes."""
+async def _receive(socket: WebSocket, inbox: Inbox, hand: HandwrittenResponse | None) -> None:
+    """Keep each whole message until the client closes; also those that follow our Close frame."""
     pieces: list[str | bytes] = []
     try:
         async with aclosing(socket.messages()) as messages:
             async for piece in messages:
                 pieces.append(piece.data if isinstance(piece.data, str) else bytes(piece.data))
                 if piece.message_finished:
-                    received.messages.append(pieces[0][:0].join(pieces))  # type: ignore[arg-type]
+                    inbox.put(pieces[0][:0].join(pieces))  # type: ignore[arg-type]
                     pieces.clear()
     except PeerGone:
         pass  # the client reset the connection
+    finally:
+        inbox.close()
     if hand is not None:
         hand.gone.set()
         hand.stop()  # after both Close frames the server closes the connection (RFC 6455 §7.1.1)

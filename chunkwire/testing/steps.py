@@ -36,6 +36,7 @@ _KINDS_OF: Final = {
     "text": ("frames",),
     "framing": _FRAMED,
     "fault": (*_FRAMED, "websocket"),
+    "wait_messages": ("websocket",),
 }
 _ENDINGS: Final = {"keep": Ending.KEEP, "close": Ending.CLOSE, "reset": Ending.RESET, "hold": Ending.HOLD}
 _STATUS: Final = range(200, 600)
@@ -88,6 +89,7 @@ class ContentStep:
         error: the kind of a provider's error that ends the answer instead of its closing events; "" for none.
         text: the data of a frame plan, repeated and cut to its sizes; "" for the alphabet.
         quirk: sent instead of content; None for none.
+        wait_messages: how many messages a WebSocket's client must send before the first one of ours.
     """
 
     value: object = None
@@ -97,6 +99,7 @@ class ContentStep:
     error: str = ""
     text: str = ""
     quirk: Quirk | None = None
+    wait_messages: int = 0
 
     def __str__(self) -> str:
         said = [f"{self.value!r:.60}"] if self.value is not None else []
@@ -204,7 +207,7 @@ def read_step(response: object, kind: str) -> Step:
 
 _CONTENT_MEMBERS: Final = (
     *("content", "framing", "fault", "after_events", "after_frames", "after_octets"),
-    *("tool_calls", "error", "text", "quirk"),
+    *("tool_calls", "error", "text", "quirk", "wait_messages"),
 )
 
 
@@ -225,6 +228,7 @@ def _read_content(response: Mapping[str, object], kind: str) -> ContentStep:
         _error(response.get("error", "")),
         _text(response.get("text", ""), "text"),
         _quirk(response["quirk"], kind) if "quirk" in response else None,
+        _count(response.get("wait_messages", 0), "wait_messages"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chunkwire.testing import Origin, RunFailed
+from chunkwire.testing import Origin, RunFailed, waiting
 from chunkwire.wire.errors import LocalError
 from tests.testing.test_runs import fetch
 
@@ -26,6 +26,14 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
     (lambda origin: origin.ndjson([{"a": 1}]), r"response 1: .*; one list is several responses"),
     (lambda origin: origin.sse(by_hand=True).wait_request(timeout="5"), "timeout: expected seconds, above 0"),
     (lambda origin: origin.sse(by_hand=True).send_frame("text"), r"send_frame: expected octets \(bytes\), got str"),
+    (
+        lambda origin: origin.sse(by_hand=True).wait_message(),
+        "wait_message: expected a run of websocket, got one of sse",
+    ),
+    (lambda origin: origin.websocket(by_hand=True).wait_message(0), "n: expected a whole number, 1 or more, got 0"),
+    (lambda origin: origin.websocket("a").wait_message(), "wait_message: expected a response written by hand in this"),
+    (lambda origin: origin.sse(waiting("a")), "response 1: expected no wait_messages in a run of sse"),
+    (lambda origin: origin.websocket(waiting("a", messages=-1)), "response 1: wait_messages: expected a whole number"),
     (lambda origin: type(origin)(gateway="bufer"), r"gateway: expected exact, .*, got 'bufer'; did you mean buffer\?$"),
 ]
 

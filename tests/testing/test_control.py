@@ -78,6 +78,19 @@ def test_a_wait_that_comes_to_nothing_is_408(control: str) -> None:
     assert ask(run, {"do": "wait_request", "timeout": 0.01}) == (408, {"error": line})
 
 
+def test_a_message_of_a_websocket_is_waited_for(control: str) -> None:
+    client = pytest.importorskip("websockets.sync.client", reason="needs websockets: pip install 'chunkwire[sdk]'")
+    url, run = begin(control, kind="websocket", responses=[{"by_hand": True}])
+    with client.connect(url.replace("http", "ws", 1)) as connection:
+        connection.send("hello")
+        connection.send(b"\xff")
+        assert ask(run, {"do": "wait_message"}) == (200, {"message": "hello"})
+        assert ask(run, {"do": "wait_message", "n": 2}) == (200, {"message": {"octets_b64": "/w=="}})
+        connection.close()
+        status, answer = ask(run, {"do": "wait_message", "n": 3})
+    assert (status, answer["error"][:36]) == (408, "wait_message: expected message 3, th")
+
+
 def test_requests_to_it_have_their_octets(control: str) -> None:
     url, run = begin(control, kind="text", responses=["a"])
     urllib.request.urlopen(url, b"\xff\x00", timeout=30).close()

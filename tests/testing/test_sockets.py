@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import trio
-from wsproto.events import BytesMessage, CloseConnection, TextMessage
+import trio.testing
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset
+from chunkwire.testing import Origin, OriginRun, RunFailed, cut, reset, waiting
 from chunkwire.wire.errors import LocalError
 from tests.origin.websocket import Peer, socket
 from tests.patience import PATIENCE
@@ -58,6 +59,105 @@ async def test_a_cut_has_no_close_frame(origin: Origin) -> None:
     async with opened(run) as client:
         with pytest.raises(trio.BrokenResourceError):
             await client.next()
+    run.end()
+
+
+def test_a_client_that_speaks_first_is_waited_for(origin: Origin) -> None:
+    client = pytest.importorskip("websockets.sync.client", reason="needs websockets: pip install 'chunkwire[sdk]'")
+    run = origin.websocket(by_hand=True)
+    with client.connect(run.ws_url) as connection:
+        connection.send("hello")
+        assert run.wait_message() == "hello"
+        run.send_event("what more?")
+        assert connection.recv() == "what more?"
+        connection.send(b"\xff")
+        assert run.wait_message(2) == b"\xff"
+        run.finish()
+        assert list(connection) == []
+    assert run.wait_message() == "hello"
+    assert run.requests[0].messages == ["hello", b"\xff"]
+    run.end()
+
+
+async def test_a_wait_for_a_message_returns_when_it_comes(origin: Origin) -> None:
+    run = origin.websocket(by_hand=True)
+    with pytest.raises(RuntimeError, match=r"use `await run\.wait_message_async\(\)`$"):
+        run.wait_message()
+    with pytest.raises(RunFailed, match=r"^wait_message: no request came within 0\.01 s$"):
+        await run.wait_message_async(timeout=0.01)
+    came: list[str | bytes] = []
+
+    async def wait() -> None:
+        came.append(await run.wait_message_async())
+
+    async with opened(run) as client, trio.open_nursery() as nursery:
+        await run.wait_request_async()
+        with pytest.raises(RunFailed, match=r"^wait_message: the client has sent 0 messages within 0\.01 s$"):
+            await run.wait_message_async(timeout=0.01)
+        nursery.start_soon(wait, name="wait")
+        await trio.testing.wait_all_tasks_blocked()
+        await client.send(TextMessage("hel", message_finished=False))
+        await client.send(TextMessage("lo"))
+    assert came == ["hello"]
+
+
+@pytest.mark.parametrize("leaving", ["close", "fin", "reset", "cut by us", "end of the run"])
+async def test_a_wait_for_a_message_fails_once_none_can_come(origin: Origin, leaving: str) -> None:
+    run = origin.websocket(by_hand=True)
+    async with opened(run) as client:
+        await client.send(TextMessage("hello"))
+        await run.wait_message_async()
+        match leaving:
+            case "close":
+                await client.send(CloseConnection(1000))
+            case "fin":
+                await client.client.stream.send_eof()
+            case "reset":
+                client.client.reset()
+            case "cut by us":
+                run.cut()
+            case _:
+                run.end()
+        line = r"^wait_message: expected message 2, the WebSocket ended after 1 of the client's$"
+        with trio.fail_after(PATIENCE), pytest.raises(RunFailed, match=line):
+            await run.wait_message_async(2, timeout=60)
+        assert await run.wait_message_async() == "hello"
+
+
+async def test_a_message_after_our_close_frame_is_kept(origin: Origin) -> None:
+    run = origin.websocket(by_hand=True)
+    async with opened(run) as client:
+        run.finish()
+        with trio.fail_after(PATIENCE):
+            assert await client.client.stream.receive_some(4) == b"\x88\x02\x03\xe8"  # unknown to client.frames
+        await client.send(TextMessage("late"))
+        assert await run.wait_message_async() == "late"
+        await client.send(CloseConnection(1000))
+        with trio.fail_after(PATIENCE):
+            assert await client.client.stream.receive_some() == b""
+    assert run.requests[0].messages == ["late"]
+    run.end()
+
+
+async def test_a_planned_answer_waits_for_the_clients_messages(origin: Origin) -> None:
+    run = origin.websocket(waiting(["one"], messages=2))
+    async with opened(run) as client:
+        await client.send(TextMessage("hello"))
+        await client.send(Ping(b"?"))
+        assert await client.next() == Pong(b"?")  # nothing was sent before it
+        await client.send(TextMessage("go on"))
+        assert [await client.next(), await client.next()] == [TextMessage("one"), CloseConnection(1000, "")]
+    assert run.requests[0].messages == ["hello", "go on"]
+    run.end()
+
+
+async def test_a_client_that_leaves_before_it_has_spoken_gets_no_planned_answer(origin: Origin) -> None:
+    run = origin.websocket(waiting(["one"]))
+    async with opened(run) as client:
+        await client.send(CloseConnection(1000))
+        assert await client.next() == CloseConnection(1000, "")
+        with trio.fail_after(PATIENCE):
+            assert await client.client.stream.receive_some() == b""
     run.end()
 
 
