@@ -216,7 +216,8 @@ def test_what_is_on_screen_is_saved_as_a_recording(sight: Sight, tmp_path: Path)
     page = sight.page()
     page.fill("#count", "2")
     page.click("#start")
-    wait_lane(page, "a", "stream.hadAt.length === 3 && stream.gateway.end")
+    for lane in "ab":
+        wait_lane(page, lane, "stream.hadAt.length === 3 && stream.gateway.end")
     with page.expect_download() as download:
         page.click("#save")
     download.value.save_as(tmp_path / "lab.jsonl")

@@ -81,17 +81,29 @@ def _refusal(message: ReadMessage, connection: WatchedConnection) -> Judgement |
     is missing (`IncompleteBody`) is left to the judges.
     """
     answer = read_response(connection.response_octets)
-    status = answer.start_line.partition(b" ")[2]
+    status, reason = _status(answer), _reason(answer)
     if message.mistake is not None or status < b"4":
         return None
-    why, is_whole, _ = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")
-    if b"got the end of input" in why or not (is_whole or connection.is_over):
+    if b"got the end of input" in reason or not (reason.endswith(b"\n") or connection.is_over):
         return None
-    return wrong(f"The server refused this request: {shown_octets(status)}.", evidence=(shown_octets(why),))
+    why = shown_octets(reason.removesuffix(b"\n"))
+    return wrong(f"The server refused this request: {shown_octets(status)}.", evidence=(why,))
+
+
+def _status(answer: ReadMessage) -> bytes:
+    return answer.start_line.partition(b" ")[2]
+
+
+def _reason(answer: ReadMessage) -> bytes:
+    """Return the first line of a refusal's body, as far as it has come."""
+    line, end, _ = answer.octets[answer.body_at or len(answer.octets) :].partition(b"\n")
+    return line + end
 
 
 def _is_answered(connection: WatchedConnection) -> bool:
     answer = read_response(connection.response_octets)
+    if _status(answer) >= b"4" and not _reason(answer).endswith(b"\n"):
+        return connection.is_over  # a refusal whose reason has not come
     return connection.is_over or answer.is_complete or answer.mistake is not None
 
 
