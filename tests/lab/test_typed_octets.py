@@ -227,10 +227,10 @@ def test_a_head_that_declares_no_chunks_is_wrong(field: bytes, said: str) -> Non
     assert judgement.octets[judgement.at :].startswith(field or b"\n5")
 
 
-@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["unfinished", "whole"])
-def test_a_refusal_is_read_once_the_first_line_of_its_body_is_whole(end: bytes) -> None:
+@pytest.mark.parametrize("step, end", [(0, b""), (1, b"0\r\n\r\n")], ids=["unfinished", "whole"])
+def test_a_refusal_is_read_once_the_first_line_of_its_body_is_whole(step: int, end: bytes) -> None:
     """Fails where a response whose head comes before its body has no reason, or is an answer."""
-    judge = all_lessons()[2].steps[0].judge
+    judge = all_lessons()[2].steps[step].judge
     assert judge is not None
     connection = WatchedConnection("origin", received=[WatchedRead(0.0, CHUNKED + b"5\r\nhello\r\n" + end)])
     connection.answered = [WatchedRead(0.1, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 14\r\n\r\n")]
