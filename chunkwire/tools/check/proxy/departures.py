@@ -18,7 +18,7 @@ from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 _GAP_SECONDS: Final = 0.05  # between two frames of the endless stream
 _BLOCKED_SECONDS: Final = 1.0  # a write that waits longer is blocked: the proxy has stopped reading
 _BULK: Final = bytes(range(256)) * 256
-MAX_BULK_OCTETS: Final = 32 << 20  # more than the socket buffers of two connections hold on loopback (about 13 MB)
+MAX_BULK_OCTETS: Final = 64 << 20  # more than the kernel ever keeps in the sockets of two connections on loopback
 _EVENT: Final = b"data: still here\n\n"
 
 
