@@ -47,8 +47,9 @@ def test_a_tab_says_that_no_connection_is_free_and_goes_on_once_one_is(sight: Si
         "delete self.SharedWorker",
         "self.SharedWorker = function () { throw new DOMException('denied', 'SecurityError') }",
         "const Own = SharedWorker; self.SharedWorker = function (_, how) { return new Own('static/missing.js', how) }",
+        "self.SharedWorker = class extends EventTarget { port = {} }",
     ],
-    ids=["none", "throws", "fails"],
+    ids=["none", "throws", "fails", "silent"],
 )
 def test_without_shared_workers_a_tab_has_a_feed_of_its_own(sight: Sight, script: str) -> None:
     profile = sight.context()

@@ -12,11 +12,11 @@ export function openFeed(url, take) {
 
 if (globalThis.SharedWorkerGlobalScope) {
   const pages = new Set();
-  let latest = null;
+  let latest = ["state", "connecting"];
   addEventListener("connect", ({ ports: [page] }) => {
     pages.add(page);
     page.addEventListener("close", () => pages.delete(page)); // where a browser says so; else it takes no message
-    if (latest) page.postMessage(latest);
+    page.postMessage(latest); // it also says that this worker runs
   });
   openFeed("../lab/feed", (message) => {
     if (message[0] === "state") latest = ["state", message[1].split(";")[0]]; // without a count: a new page lost nothing

@@ -66,14 +66,24 @@ export async function* actEvents(target, signal) {
   }
 }
 
+const WORKER_MS = 3000; // a shared worker that runs says so much sooner
+
 /** Listen to the feed: `onRecords` takes each batch as [record, line] pairs, `onState` what became of the connection. */
 export function listen(onRecords, onState) {
   const take = ([kind, said]) => kind === "state" ? onState(said) : onRecords(said.split("\n").map((line) => [JSON.parse(line), line]));
-  const openOwn = () => openFeed("lab/feed", take);
-  try { // a browser without shared workers throws; one that blocks cookies throws, or reports an error
+  let isOwn = false;
+  const openOwn = () => {
+    if (!isOwn) openFeed("lab/feed", take);
+    isOwn = true;
+  };
+  try { // a browser without shared workers throws; one that blocks cookies throws, reports an error, or is silent
     const shared = new SharedWorker("static/feed.js", { type: "module" });
-    shared.addEventListener("error", openOwn, { once: true });
-    shared.port.onmessage = ({ data }) => take(data);
+    const silence = setTimeout(openOwn, WORKER_MS);
+    shared.addEventListener("error", openOwn);
+    shared.port.onmessage = ({ data }) => {
+      clearTimeout(silence);
+      if (!isOwn) take(data);
+    };
   } catch {
     openOwn();
   }
