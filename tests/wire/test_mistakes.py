@@ -5,7 +5,16 @@ import pytest
 from chunkwire.wire.errors import FramingError, IncompleteBody
 from chunkwire.wire.feed import Feed
 from chunkwire.wire.frames import Event
-from chunkwire.wire.mistakes import AS_TEXT, BLANK_IN_DATA, ENDS_BLANK, NO_BLANK, SIZE_COUNTS, LatestChunk
+from chunkwire.wire.mistakes import (
+    AS_TEXT,
+    BLANK_IN_DATA,
+    ENDS_BLANK,
+    LETTER_O,
+    NO_BLANK,
+    NO_PREFIX,
+    SIZE_COUNTS,
+    LatestChunk,
+)
 from chunkwire.wire.scanner import ChunkedScanner
 from tests.wire.relay import octet_by_octet
 
@@ -45,6 +54,10 @@ def hint_at_end_of(pieces: list[bytes]) -> str:
         (b"5\\r\\nhello\\r\\n0", f"; {AS_TEXT}"),
         (b"5\\nhello", f"; {AS_TEXT}"),
         (b"\\x35", f"; {AS_TEXT}"),
+        (b"0x5\r\nhello", f"; {NO_PREFIX}"),
+        (b"0X5\r\nhello", f"; {NO_PREFIX}"),
+        (b"5\r\nhello\r\nO\r\n\r\n", f"; {LETTER_O}"),
+        (b"1o\r\n", f"; {LETTER_O}"),
         (b"5\r\nhello\r\n\r\n0\r\n\r\n", f"; {NO_BLANK}"),
         (b"5\r\nhello\r\n0\r\nno colon\r\n\r\n", f"; {ENDS_BLANK}"),
         (b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", ""),
