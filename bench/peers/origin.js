@@ -19,9 +19,9 @@ require('http').createServer((request, response) => {
   let sent = 0, due = nowNs() + BigInt(Math.floor(Math.random() * Number(interval)))
   response.writeHead(200, {'Content-Type': 'text/event-stream'})
   response.flushHeaders()
-  // setTimeout cuts a fraction of a millisecond off, and would be early.
-  const wait = () => { setTimeout(send, Math.ceil(Math.max(0, Number(due - nowNs()) / 1e6))) }
+  const wait = () => { setTimeout(send, Math.max(0, Number(due - nowNs()) / 1e6)) }
   const send = () => {
+    if (nowNs() < due) return wait() // a timer may end up to 1 ms early
     response.write('T' + digits(nowNs()) + 'P' + digits(due) + padding)
     due += interval
     if (++sent < count) wait()
