@@ -111,7 +111,7 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
             if options.why:
                 await _ask_why(prober, result_of(judge_chain(hops)), options, findings)
         if stop.code and prober.asking is not None and prober.asking[1]:
-            hops.append(Hop(prober.asking[0], tuple(prober.asking[1])))
+            hops.append(_noted(Hop(prober.asking[0], tuple(prober.asking[1])), prober))
     result = replace(result_of(judge_chain(hops), findings), is_whole=not stop.code, is_order_told=bool(captured))
     code = stop.code or exit_code(result, is_strict=options.strict, is_gate=options.gate)
     is_shown = "-" not in [getattr(options, name) for name in _FILE_FLAGS]
@@ -205,11 +205,16 @@ async def _application(prober: Prober, sources: Sequence[str], *, target: str = 
     where = url.authority
     places = [n for n, source in enumerate(sources) if not is_path(source) and parse_url(source).authority == where]
     if not places:
-        hop = await prober.probe(where.decode("ascii"), url)
-        return replace(hop, notes=(*hop.notes, "your application, behind this barrier"))
+        return _noted(await prober.probe(where.decode("ascii"), url), prober)
     if places[0]:
         raise LocalError(f"expected {sources[places[0]]}, where --barrier-at is, as the first URL: from the inside out")
     return None
+
+
+def _noted(hop: Hop, prober: Prober) -> Hop:
+    """Return a hop; where it is the barrier in front of the application, with a note that says so."""
+    is_application = prober.barrier_at is not None and hop.name == prober.barrier_at.authority.decode("ascii")
+    return replace(hop, notes=(*hop.notes, "your application, behind this barrier")) if is_application else hop
 
 
 def _is_answered(hop: Hop) -> bool:

@@ -84,7 +84,7 @@ def _plan(request: IncomingRequest) -> _ProbePlan:
     size = query.count("size", 0, at_most=min(caps.max_chunk_octets, 1 << 20))
     if n * size > caps.max_octets:
         raise bad_value("size", f"n x size of at most {caps.max_octets} octets", str(size))
-    nonce = query.text("nonce") or secrets.token_hex(8)
+    nonce = query.text("nonce") or f"~{secrets.token_hex(8)}"  # the `~` says that no client chose it
     if not _NONCE.fullmatch(nonce):
         raise bad_value("nonce", "1 to 64 letters, digits, or ._~-", nonce)
     return _ProbePlan(

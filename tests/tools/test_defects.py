@@ -8,7 +8,7 @@ from chunkwire.cli.exits import ExitCode
 from chunkwire.cli.probe_run import exit_code
 from chunkwire.tools.paint import page_text
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
-from chunkwire.tools.probe.verdict import Kind
+from chunkwire.tools.probe.verdict import NO_QUERY, Kind
 from tests.tools.synthesis import Path, hop_of, result_on, run_of
 
 HTML = ((b"Content-Type", b"text/html"),)
@@ -25,6 +25,8 @@ CACHED = "CACHED: Age: 3"
         (Path(cut=2, silence=5.0), Kind.IDLE_CUT, "CUT after 5.0 s of silence; 2 of 20 events came"),
         (Path(cut=2, silence=0.4), Kind.CUT, "CUT, 2 of 20 events came"),
         (Path(nonce="run0"), Kind.CACHED, "CACHED: its nonce is that of another run"),
+        (Path(nonce="~f00d"), Kind.NOT_THE_STREAM, f"not the stream: {NO_QUERY}"),
+        (Path(nonce="~f00d", fields=((b"Age", b"3"),)), Kind.CACHED, "CACHED: its nonce is that of another run"),
         (Path(fields=((b"Age", b"3"),)), Kind.CACHED, CACHED),
         (Path(fields=((b"Age", b"0"),)), Kind.STREAMS, "streams"),
         (Path(fields=((b"Age", b"x"),)), Kind.STREAMS, "streams"),

@@ -8,7 +8,8 @@ import pytest
 
 from chunkwire.cli import probe_run
 from chunkwire.tools.paint import Paint
-from chunkwire.tools.probe.exports import json_lines
+from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, junit
+from chunkwire.tools.probe.page import page_of, to_markdown
 from chunkwire.tools.probe.result import evidence_of
 from chunkwire.tools.probe.verdict import HTTP_1_0, IDENTITY, NO_PROBE_EVENT, Evidence, Finding, HopVerdict, Kind
 from chunkwire.tools.probe.view import differences, lines_of
@@ -52,6 +53,18 @@ def test_a_name_may_be_that_of_another_proxy_where_one_was_asked() -> None:
     alone, among = (list(lines_of(result_on(*chain))) for chain in (NAMED[:2], NAMED))
     assert alone[-1].strip() == "(the response says: nginx/1.22.1; if there are several proxies, probe each)"
     assert among[-1].strip() == "(the response says: nginx/1.22.1)"
+
+
+def test_each_form_says_that_a_name_may_be_that_of_another_proxy() -> None:
+    result = result_on(*NAMED[:2])
+    page = to_markdown(list(page_of(result, made="made")))
+    for text in (
+        gate_line(result, is_passed=False),
+        junit(result, is_gate=True),
+        list(github_lines(result, is_gate=True))[-1],
+        page,
+    ):
+        assert "if there are several proxies, probe each" in text
 
 
 def test_a_long_name_widens_its_column() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import Run
-from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, HopVerdict, Kind
+from chunkwire.tools.probe.verdict import NO_PROBE_EVENT, NO_QUERY, HopVerdict, Kind
 from chunkwire.wire.abnf import number_of
 
 IDLE_SECONDS: Final = 0.5
@@ -38,7 +38,7 @@ def defect_of(run: Run, inner: Run | None) -> HopVerdict | None:
         return HopVerdict(kind=Kind.UNREACHABLE, reason=error or "no response")
     if run.status != 200:
         return _not_the_stream(run, run.head.status_line.partition(" ")[2])
-    return _not_ours(run, inner) or _cached(run) or _cut(run)
+    return _not_ours(run, inner) or _from_another_run(run) or _cut(run)
 
 
 def is_left(run: Run) -> bool:
@@ -75,10 +75,12 @@ def _not_ours(run: Run, inner: Run | None) -> HopVerdict | None:
     return None
 
 
-def _cached(run: Run) -> HopVerdict | None:
+def _from_another_run(run: Run) -> HopVerdict | None:
     asked, age = run.asked.get("nonce"), run.response_field("age").strip()
     nonces = {stamp.nonce for stamp in run.stamps if stamp.nonce}
     if asked is not None and nonces and asked not in nonces:
+        if all(nonce.startswith("~") for nonce in nonces) and not number_of(age):
+            return HopVerdict(kind=Kind.NOT_THE_STREAM, reason=NO_QUERY)
         return HopVerdict(kind=Kind.CACHED, reason="its nonce is that of another run")
     if number_of(age):
         return HopVerdict(kind=Kind.CACHED, reason=f"Age: {age}")

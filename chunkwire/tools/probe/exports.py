@@ -80,7 +80,7 @@ def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
     order = ("failed", "undecided", "")
     shown = min(result.verdicts, key=lambda hop: (order.index(outcome_of(hop, is_gate=True)), hop is not result.blamed))
     outcome = outcome_of(shown, is_gate=True) or "undecided"
-    return PLAIN.text(f"probe: {outcome}: {shown.hop}: {message_of(shown)}")
+    return PLAIN.text(f"probe: {outcome}: {shown.hop}: {message_of(shown, may_be_several=result.may_be_several)}")
 
 
 def junit(result: ProbeResult, *, is_gate: bool) -> str:
@@ -99,17 +99,18 @@ def junit(result: ProbeResult, *, is_gate: bool) -> str:
     )
     counts = f'tests="{len(outcomes)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
     head = f'<testsuite name="chunkwire probe" {counts}>'
-    cases = map(_case, result.verdicts, outcomes)
+    messages = [message_of(verdict, may_be_several=result.may_be_several) for verdict in result.verdicts]
+    cases = map(_case, result.verdicts, outcomes, messages)
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
 
-def _case(verdict: HopVerdict, outcome: str) -> str:
+def _case(verdict: HopVerdict, outcome: str, message: str) -> str:
     name = quoteattr(PLAIN.text(verdict.hop))
     begin = f'  <testcase classname="chunkwire.probe" name={name} time="{verdict.evidence.span:.3f}"'
     if not outcome and verdict.kind is not Kind.NOT_JUDGED:
         return f"{begin}/>"
     tag = {"failed": "failure", "undecided": "error", "": "skipped"}[outcome]
-    return f"{begin}><{tag} message={quoteattr(PLAIN.text(message_of(verdict)))}/></testcase>"
+    return f"{begin}><{tag} message={quoteattr(PLAIN.text(message))}/></testcase>"
 
 
 def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
@@ -120,7 +121,8 @@ def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
             level = "error" if outcome == "failed" else "warning"
             title = _escaped(f"{PLAIN.text(verdict.hop)}: {verdict.kind.value}")
             title = title.replace(":", "%3A").replace(",", "%2C")
-            yield f"::{level} title={title}::{_escaped(PLAIN.text(message_of(verdict)))}"
+            message = message_of(verdict, may_be_several=result.may_be_several)
+            yield f"::{level} title={title}::{_escaped(PLAIN.text(message))}"
 
 
 def _escaped(text: str) -> str:

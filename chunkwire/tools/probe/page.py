@@ -22,6 +22,7 @@ from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
     evidence_of,
+    naming_of,
     out_of_order,
     remarks_on,
     unproved_of,
@@ -50,7 +51,6 @@ _UNSTAMPED: Final = (
 )
 _BASES: Final = {
     Basis.SHOWN: "In this probe the stream came through with this change.",
-    Basis.NAMED: "The response names this software: {says}.",
     Basis.GENERAL: "It does not depend on what software the hop is.",
     Basis.GUESS: "This is a guess.",
 }
@@ -126,7 +126,7 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
     elif result.assumed_order:
         yield Paragraph(_sentence(result.assumed_order))
     if blamed is not None:
-        yield from _changes(blamed)
+        yield from _changes(blamed, may_be_several=result.may_be_several)
     if result.findings:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
@@ -144,25 +144,26 @@ def _how(result: ProbeResult) -> str:
     return " ".join(text for text, applies in texts if applies)
 
 
-def _changes(verdict: HopVerdict) -> Iterator[Block]:
+def _changes(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[Block]:
     remarks, offered = [_sentence(text) for _, text in remarks_on(verdict)], advice_for(verdict)
     if offered or remarks:
         yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
         yield from map(Paragraph, remarks)
         for advice in offered:
-            yield from _change(verdict, advice)
+            yield from _change(verdict, advice, may_be_several=may_be_several)
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _change(verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
+def _change(verdict: HopVerdict, advice: Advice, *, may_be_several: bool) -> Iterator[Block]:
     fix = advice.fix
     yield Heading(3, fix.change)
     versions = "" if fix.versions == "all" else f", {fix.versions}"
     software = [f"It is for {fix.software}{versions}."] if fix.software else []
-    basis = _BASES[advice.basis].format(says=verdict.software or "its name")
+    naming = naming_of(verdict, may_be_several=may_be_several)
+    basis = _sentence(naming) if advice.basis is Basis.NAMED else _BASES[advice.basis]
     basis += " It is against the hold that remains without the compression." if advice.is_second else ""
     tried = f"The change was tried with the real software{f', {fix.proved_on}' if fix.proved_on else ''}"
     source = tried if fix.proof else f"Source: {fix.source}"

@@ -166,11 +166,29 @@ def unproved_of(verdict: HopVerdict) -> str:
     return f"{verdict.hop} {by_time}{verdict.unproved}." if verdict.unproved else ""
 
 
-def message_of(verdict: HopVerdict) -> str:
-    """Return the verdict, why it is not proved, and the best founded change, in one line."""
+def naming_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
+    """Return how the software of a hop is known, as half a line.
+
+    Args:
+        may_be_several: see `ProbeResult`.
+    """
+    which = "; if there are several proxies, probe each" if may_be_several else ""
+    return f"the response says: {verdict.software}{which}" if verdict.software else "by its name"
+
+
+def message_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
+    """Return the verdict, why it is not proved, and the best founded change, in one line.
+
+    Args:
+        may_be_several: see `ProbeResult`.
+    """
     lead = "it " if verdict.is_elsewhere else "not proved: "
     unproved = [lead + verdict.unproved] if verdict.unproved else []
-    tries = [f"{_lead(each)}: {each.fix.change}" for each in advice_for(verdict)[:1]]
+    offered = advice_for(verdict)[:1]
+    naming = naming_of(verdict, may_be_several=may_be_several)
+    tries = [
+        f"{_lead(each)}: {each.fix.change}{f' ({naming})' if each.basis is Basis.NAMED else ''}" for each in offered
+    ]
     return "; ".join([verdict.proved_line, *unproved, *tries])
 
 
@@ -196,6 +214,11 @@ class ProbeResult:
         blamed, sentence = next(faults, (None, ""))
         object.__setattr__(self, "blamed", blamed)
         object.__setattr__(self, "sentence", sentence)
+
+    @property
+    def may_be_several(self) -> bool:
+        """At most one proxy was asked, so that the software that a response names may be another one's behind it."""
+        return len(self.verdicts) < 3
 
     @property
     def assumed_order(self) -> str:

@@ -20,6 +20,10 @@ NO_PROBE_EVENT: Final = "no event of a probe in it"
 """The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
 
 
+NO_QUERY: Final = "the query (n, interval, nonce) was lost on the way to the origin"
+"""The reason of a verdict about a hop whose events have a nonce that the origin chose, as no request gave one."""
+
+
 ELSEWHERE: Final = "sent no request to the barrier"
 """The beginning of why no order is known of a hop through which no request came to the barrier of --barrier-at."""
 

@@ -15,6 +15,7 @@ from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
     evidence_of,
+    naming_of,
     out_of_order,
     remarks_on,
     unproved_of,
@@ -81,16 +82,15 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
         yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
         yield from (("  " + label, text) for label, text in remarks_on(result.blamed))
-        yield from _advised(result.blamed, may_be_several=len(result.verdicts) < 3)
+        yield from _advised(result.blamed, may_be_several=result.may_be_several)
 
 
 def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str, str]]:
     """Yield what to try, and why; what was shown to free the stream stands in the remarks.
 
     Args:
-        may_be_several: at most one proxy was asked, so that the name may be that of another one behind it.
+        may_be_several: see `ProbeResult`.
     """
-    which = "; if there are several proxies, probe each" if may_be_several else ""
     offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
@@ -103,8 +103,7 @@ def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
             yield (" " * len(lead) if number else lead), line
         if changes and basis is Basis.NAMED:
-            said = f"(the response says: {verdict.software}{which})" if verdict.software else "(by its name)"
-            yield " " * len(lead), said
+            yield " " * len(lead), f"({naming_of(verdict, may_be_several=may_be_several)})"
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
