@@ -14,6 +14,7 @@ from chunkwire.tools.probe.judge import judge_hop
 from chunkwire.tools.probe.probing import MAX_KEPT_OCTETS, MAX_OCTETS, MAX_RECORDS, Prober
 from chunkwire.tools.probe.requests import Ask
 from chunkwire.tools.probe.verdict import ELSEWHERE
+from tests.net.test_dial import connections_that_fill_the_queue, listening
 from tests.patience import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -245,3 +246,10 @@ async def test_a_hop_that_gives_no_head_is_not_asked_for_its_journal() -> None:
             hop = await Prober(max_time=0.05).probe("hop", parse_url(f"http://{server}/probe"))
     assert hop.runs[0].head is None
     assert not [request for request in asked if request.startswith(b"GET /journal")]
+
+
+async def test_a_hop_that_accepts_no_connection_is_given_up_after_the_time_for_a_run() -> None:
+    async with listening(backlog=0) as (_, port):
+        async with connections_that_fill_the_queue(port):
+            hop = await Prober(max_time=0.05).probe("hop", parse_url(f":{port}/probe"))
+    assert hop.error == f"127.0.0.1:{port} did not accept a connection within 0.05 s"

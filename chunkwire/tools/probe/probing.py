@@ -162,7 +162,7 @@ class Prober:
         runs: list[Run] = []
         self.asking = (name, runs)
         try:
-            self.connects[name] = await connecting_time(url)
+            self.connects[name] = await connecting_time(url, at_most=self.max_time)
             if self.barrier_at is not None or is_probe(url):
                 await self._ask(name, self.plain_ask(url, ORDERED_PACE), runs, is_behind=is_behind)
             unproved = self.unproved.get(name, "")

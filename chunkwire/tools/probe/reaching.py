@@ -5,6 +5,7 @@ The rule here: no verdict on the stream, and nothing of it is read.
 
 from __future__ import annotations
 
+import math
 import ssl
 from dataclasses import replace
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import trio
 
 from chunkwire import client
-from chunkwire.net.dial import Url, dial
+from chunkwire.net.dial import CONNECT_SECONDS, Url, dial
 from chunkwire.tools.probe.requests import BROWSERS_CODINGS, Ask, overridden
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.errors import ChunkwireError
@@ -21,14 +22,14 @@ ALPN_SECONDS: Final = 5.0  # for a TLS handshake that offers HTTP/2
 HEAD_SECONDS: Final = 5.0  # for the head of an answer to a browser
 
 
-async def connecting_time(url: Url) -> float:
+async def connecting_time(url: Url, *, at_most: float = math.inf) -> float:
     """Return s that a TCP connection to a hop takes to open, the look-up of its name included.
 
     Raises:
-        DialError: it could not be opened.
+        DialError: it could not be opened, in `CONNECT_SECONDS` or in `at_most` s.
     """
     began = trio.current_time()
-    connection = await dial(url.host, url.port)
+    connection = await dial(url.host, url.port, timeout=min(CONNECT_SECONDS, at_most))
     took = trio.current_time() - began
     await trio.aclose_forcefully(connection.stream)
     return took
