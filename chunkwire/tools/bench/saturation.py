@@ -68,18 +68,20 @@ def warnings(trends: Sequence[Trend]) -> Iterator[str]:
 
 
 def stamp_lines(gathered: Gathered) -> Iterator[str]:
-    """Yield what the stamps of the origin say against the figures: early writes, and a coarse clock."""
+    """Yield what the stamps of the origin say against the figures: early writes, and perhaps a coarse clock."""
     early = [(bounds(bucket), n) for bucket, n in gathered.samples(PLAN).counts()]
     count, of = sum(n for (_, high), n in early if high < -EARLY_NS), sum(n for _, n in early)
     if count > EARLY_SHARE * of:
-        most = f"{-gathered.samples(PLAN).smallest / 1e6:.2f} ms"
+        least, most = f"{EARLY_NS / 1e6:g} ms", f"{-gathered.samples(PLAN).smallest / 1e6:.2f} ms"
         why = "late is too small there, and says nothing of the server's speed; setTimeout of Node.js may be 1 ms early"
-        yield f"the origin wrote {count} of {of} frames before they were planned, by up to {most}: {why}"
+        early_by = f"more than {least} before they were planned, by up to {most}"
+        yield f"the origin wrote {count} of {of} frames {early_by}: {why}"
     steps = gathered.samples(CLOCK_STEP)
     if steps.n >= MIN_BEYOND and steps.smallest >= COARSE_NS:
         names = ", ".join(name for name in FROM_STAMPS if gathered.has(name))
         step = f"{steps.smallest / 1e6:g} ms"
-        yield f"the clock of the origin has steps of {step}: {names}, and their differences, are only known to {step}"
+        seen = f"all {steps.n} moments of writes that the frames give are multiples of {step}"
+        yield f"{seen}; if the origin's clock has such steps, {names}, and their differences, are only known to {step}"
 
 
 def rate_missed(trends: Sequence[Trend]) -> str:
