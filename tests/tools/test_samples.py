@@ -27,7 +27,7 @@ def stamped(planned_ms: float, actual_ms: float) -> bytes:
 
 
 def sampled(
-    reads: Sequence[tuple[float, bytes | None]],
+    reads: Sequence[tuple[float, bytes | Exception]],
     *,
     opens_ms: float = 0.0,
     closes_ms: float = 1e9,
@@ -266,7 +266,7 @@ def test_rounds_add_up() -> None:
 
 
 def test_a_reset_and_an_end_without_a_frame_are_failures_of_their_own() -> None:
-    assert sampled([(10.0, encode_chunk(b"a")), (20.0, None)]).failures == {"reset": 1}
+    assert sampled([(10.0, encode_chunk(b"a")), (20.0, ConnectionResetError())]).failures == {"reset": 1}
     assert sampled([(10.0, encode_last_chunk())]).failures == {NO_FRAME: 1}
     assert sampled([(10.0, b"")], framing=Framing(BodyKind.CLOSE)).failures == {NO_FRAME: 1}
 

@@ -1,6 +1,7 @@
 """TLS under the meter: which receive gives a record's content, how a stream ends, and stamps of the kernel."""
 
 import math
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,11 +13,12 @@ import trio
 import trio.testing
 
 from chunkwire.net.dial import parse_url
-from chunkwire.net.tls import RECORD_OCTETS, TlsStream
+from chunkwire.net.tls import RECORD_OCTETS, TlsStream, is_unexpected_eof
+from chunkwire.record.values import EndRecord, Record
 from chunkwire.tools.bench.load import Load, Timing
 from chunkwire.tools.bench.metering import Meter
 from chunkwire.tools.bench.records import StampedRecords
-from chunkwire.tools.bench.samples import FrameSample
+from chunkwire.tools.bench.samples import FrameSample, loss_of
 from chunkwire.tools.bench.segments import WAKE
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
 from tests.net.peer import reset
@@ -112,21 +114,47 @@ async def test_what_the_task_has_not_read_is_taken_over_behind_its_leftover() ->
         await trio.aclose_forcefully(stream)
 
 
+async def test_a_stamp_of_a_record_without_content_is_not_that_of_the_content_before() -> None:
+    async with handed_over() as (records, near, far):
+        read, others = near._read, [b"ticket"]
+
+        def read_content(most: int, memory: memoryview) -> int:
+            got = read(most, memory)
+            if bytes(memory[:got]) in others:  # it stands for a KeyUpdate, which Python's ssl cannot send
+                raise ssl.SSLWantReadError
+            return got
+
+        near._read = read_content
+        full = bytes(RECORD_OCTETS)
+        for content, is_whole in ((b"one", True), (full, True), (b"ticket", False), (b"two", True)):
+            octets = await encrypted(far, content) if is_whole else await encrypted(far, b"three", content)
+            assert records.contents(octets) == [content if is_whole else b"three"]
+            assert records.is_whole is is_whole
+
+
 @pytest.mark.parametrize(
-    "after, ends",
-    [(None, [None]), (b"", [None]), (b"\x17\x03\x03\x00\x20" + bytes(32), [None]), (b"HTTP/1.1 400", [None])],
-    ids=["reset", "FIN without close_notify", "broken record", "no record"],
+    "after, failure",
+    [
+        (ConnectionResetError(), "reset"),
+        (b"", "closed without close_notify"),
+        (b"\x17\x03\x03\x00\x20" + bytes(32), "broken TLS"),
+        (b"HTTP/1.1 400", "broken TLS"),
+    ],
 )
-async def test_a_stream_that_ends_without_close_notify_is_lost(after: bytes | None, ends: list[None]) -> None:
+async def test_a_stream_that_ends_without_close_notify_is_lost(after: bytes | OSError, failure: str) -> None:
     async with handed_over() as (records, _, far):
         assert records.contents(await encrypted(far, b"one")) == [b"one"]
-        assert records.contents(after) == ends
+        (error,) = records.contents(after)
+    assert isinstance(error, OSError)
+    assert loss_of(error) == failure
 
 
 async def test_a_fin_amid_a_record_is_no_end_of_the_stream() -> None:
     async with handed_over() as (records, _, far):
         assert records.contents((await encrypted(far, b"one"))[:-1]) == []
-        assert records.contents(b"") == [None]
+        (error,) = records.contents(b"")
+    assert isinstance(error, OSError)
+    assert is_unexpected_eof(error)
 
 
 async def test_a_reset_before_the_take_over_is_raised() -> None:
@@ -183,10 +211,12 @@ async def test_frames_over_tls_have_kernel_stamps() -> None:
     assert meter.gathered.quantity(WAKE).known == meter.gathered.frames
 
 
-@pytest.mark.parametrize("is_ended, failures", [(True, {}), (False, {"reset": 1})])
+@pytest.mark.parametrize("is_ended, failures", [(True, {}), (False, {"closed without close_notify": 1})])
 async def test_a_body_that_the_end_of_tls_delimits_is_whole_only_with_close_notify(
     is_ended: bool, failures: dict[str, int]
 ) -> None:
+    records: list[Record] = []
+
     async def answer(stream: TlsStream) -> None:
         await stream.send_all(HEAD % b"" + b"x")
         if is_ended:
@@ -194,7 +224,44 @@ async def test_a_body_that_the_end_of_tls_delimits_is_whole_only_with_close_noti
 
     with trio.fail_after(PATIENCE):
         async with tls_origin(answer) as load:
-            meter = Meter(load)
+            meter = Meter(replace(load, record_to=records.append))
             await meter.run()
+    ends = [record.error for record in records if isinstance(record, EndRecord)]
+    assert ends == [None if is_ended else "the peer closed the connection without close_notify"]
     assert meter.gathered.has("first")
     assert meter.gathered.failures == failures
+
+
+async def early_answer(context: ssl.SSLContext, octets: bytes, stream: trio.SocketStream) -> None:
+    """Shake hands as a server, and send content in one write with the last message of the handshake."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secured = context.wrap_bio(incoming, outgoing, server_side=True)
+    while True:
+        try:
+            secured.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            await stream.send_all(outgoing.read())
+            incoming.write(await stream.receive_some())
+    secured.write(octets)
+    await stream.send_all(outgoing.read())
+    await trio.sleep_forever()
+
+
+async def test_an_answer_that_came_with_the_handshake_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In TLS 1.2 the server's message is the last one, so the answer may come with it, before the request is sent."""
+    frames: list[FrameSample] = []
+    server, client = contexts()
+    monkeypatch.setattr(server, "maximum_version", ssl.TLSVersion.TLSv1_2)
+    answer = partial(early_answer, server, CHUNKED + encode_chunk(b"x") + encode_last_chunk())
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    with kernel_stamps(), trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(trio.serve_listeners, answer, listeners), name="TLS origin")
+            url = parse_url(f"https://localhost:{listeners[0].socket.getsockname()[1]}/")
+            load = Load(url=url, tls=client, total=1, seconds=math.inf, has_stamps=True, timing=Timing.KERNEL)
+            await Meter(replace(load, report_frame=frames.append)).run()
+            nursery.cancel_scope.cancel()
+    (frame,) = frames
+    assert frame.arrived_ns >= 0
+    assert not frame.is_exact

@@ -15,7 +15,7 @@ from chunkwire.net.dial import DialError, Url
 from chunkwire.net.ends import IncompleteHead
 from chunkwire.record.values import Record
 from chunkwire.tools.bench.rounds import Gathered
-from chunkwire.tools.bench.samples import FrameSample
+from chunkwire.tools.bench.samples import FrameSample, loss_of
 from chunkwire.tools.paint import page_text
 from chunkwire.wire.errors import ChunkwireError, quoted
 
@@ -160,4 +160,4 @@ def kind_of(error: ChunkwireError) -> str:
         return f"status {error.status}"
     if isinstance(error, IncompleteHead):
         return "closed within the head" if error.octets else "closed before the head"
-    return "reset" if isinstance(error, PeerGone) else "malformed head"
+    return loss_of(error.__cause__) if isinstance(error, PeerGone) else "malformed head"

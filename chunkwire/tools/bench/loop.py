@@ -60,7 +60,7 @@ class Loop:
     token: trio.lowlevel.TrioToken
     poll: select.epoll = field(default_factory=lambda: select.epoll())
     waiting: dict[int, Waiting] = field(default_factory=dict)
-    backlog: deque[tuple[Waiting, int, bytes | None, int]] = field(default_factory=deque)
+    backlog: deque[tuple[Waiting, int, bytes | OSError, int]] = field(default_factory=deque)
     backlog_octets: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)  # of `waiting` and `poll` together
@@ -96,17 +96,18 @@ class Loop:
         waiting = self.waiting.get(fd)
         if waiting is None:
             return  # its stream was cancelled since the poll
-        octets: bytes | None
+        octets: bytes | OSError
         try:
             octets, now_ns, arrived_ns = receive_stamped(waiting.sock, READ_OCTETS)
         except BlockingIOError:
             return
-        except OSError:
-            octets, now_ns, arrived_ns = None, time.time_ns(), 0
-        if not octets and not self.forget(waiting):
+        except OSError as error:
+            octets, now_ns, arrived_ns = error, time.time_ns(), 0
+        is_over = isinstance(octets, OSError) or not octets
+        if is_over and not self.forget(waiting):
             return
         self.backlog.append((waiting, now_ns, octets, arrived_ns))
-        self.backlog_octets += len(octets or b"") + READ_WEIGHT
+        self.backlog_octets += _weight(octets)
 
     def forget(self, waiting: Waiting) -> bool:
         """Stop reading a stream, before its socket is closed; False if that was done already. Thread-safe."""
@@ -119,7 +120,7 @@ class Loop:
 
     def _scan_next(self) -> None:
         waiting, now_ns, octets, arrived_ns = self.backlog.popleft()
-        self.backlog_octets -= len(octets or b"") + READ_WEIGHT
+        self.backlog_octets -= _weight(octets)
         if waiting.ended.is_set():
             return
         records = waiting.records
@@ -128,6 +129,10 @@ class Loop:
         if not all(waiting.sampler.take(now_ns, content, arrived_ns, is_whole=is_whole) for content in contents):
             self.forget(waiting)
             self.token.run_sync_soon(waiting.ended.set)
+
+
+def _weight(octets: bytes | OSError) -> int:
+    return READ_WEIGHT if isinstance(octets, OSError) else len(octets) + READ_WEIGHT
 
 
 @contextmanager

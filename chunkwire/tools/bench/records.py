@@ -20,7 +20,8 @@ class StampedRecords:
     """The records that a client receives after its handshake, first by the task that has the connection.
 
     From `take_over` on, another thread receives and gives the octets to `contents`. Not guaranteed: the stamp of a
-    frame that a record without content follows in its receive, such as close_notify; it is that record's.
+    frame that close_notify follows in its receive, or behind the head another record without content; it is that
+    record's.
 
     Attributes:
         read_ns: when the latest receive of the task returned; 0 before any.
@@ -35,30 +36,34 @@ class StampedRecords:
         self._tls = tls
         self._held = bytearray(tls.take_unread())
         self._given: bytes | None = None
+        self._has_other = False  # a record without content, which is not close_notify, is behind the latest content
         if has_stamps:
             stamp_receives(tls.socket)
         tls.receive = self._receive
 
     @property
     def is_whole(self) -> bool:
-        """Say whether the octets so far end with a record: then the stamp of the latest receive is its content's."""
-        return not self._held
+        """Say whether the octets so far end with a record that has content, whose stamp is that of the latest receive.
 
-    def take_over(self, leftover: bytes) -> list[bytes | None]:
+        close_notify may follow it.
+        """
+        return not self._held and not self._has_other
+
+    def take_over(self, leftover: bytes) -> list[bytes | OSError]:
         """Return, as `contents`, what the receives so far gave; `leftover` is its beginning."""
         self._tls.receive = self._give
         return self._decrypted(leftover)
 
-    def contents(self, octets: bytes | None) -> list[bytes | None]:
-        """Return what the octets of one receive give: content, b"" at close_notify, None where the stream was lost.
+    def contents(self, octets: bytes | OSError) -> list[bytes | OSError]:
+        """Return what the octets of one receive give: content, b"" at close_notify, an error where the stream was lost.
 
         There is at most one of each. A stream is lost by a reset, a FIN without close_notify, or a broken record.
 
         Args:
-            octets: empty at a FIN, None at a reset.
+            octets: empty at a FIN; the error of the receive at a reset.
         """
-        if octets is None:
-            return [None]
+        if isinstance(octets, OSError):
+            return [octets]
         self._held += octets
         self._given = self._take_whole() if octets else b""
         return [] if octets and not self._given else self._decrypted()
@@ -98,15 +103,17 @@ class StampedRecords:
         del held[:end]
         return whole
 
-    def _decrypted(self, before: bytes = b"") -> list[bytes | None]:
-        parts, ends = [before], list[bytes | None]()
-        memory = memoryview(bytearray(RECORD_OCTETS))
+    def _decrypted(self, before: bytes = b"") -> list[bytes | OSError]:
+        parts, ends = [before], list[bytes | OSError]()
+        memory = memoryview(bytearray(RECORD_OCTETS + 1))  # a record does not fill it: then `has_more` is about others
         try:
             while got := self._tls.read_into(memory):
                 parts.append(bytes(memory[:got]))
+                self._has_other = self._tls.has_more
             if got == 0:
+                self._has_other = False
                 ends.append(b"")
-        except OSError:
-            ends.append(None)
+        except OSError as error:
+            ends.append(error)
         content = b"".join(parts)
         return [content, *ends] if content else ends

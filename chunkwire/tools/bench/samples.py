@@ -8,6 +8,7 @@ inside the window, except for `PER_STREAM` quantities.
 from __future__ import annotations
 
 import math
+import ssl
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass
@@ -15,7 +16,9 @@ from typing import Final
 
 from chunkwire.llm.answer import Reasoning, Text, ToolCall, Usage
 from chunkwire.llm.reading import AnswerReader
+from chunkwire.net.connection import lost_by
 from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.tls import is_unexpected_eof
 from chunkwire.record.recorder import Recorder
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.segments import CLOCK_STEP, FrameMoments, Segments
@@ -36,6 +39,13 @@ HOLD_FRAMES: Final = 512
 """Frames of a stream that `hold` is computed for at a time, relative to the least delayed frame so far."""
 
 NO_FRAME: Final = "ended without a frame"
+
+
+def loss_of(error: BaseException | None) -> str:
+    """Return the failure of a stream whose connection was lost, by the error of its receive."""
+    if is_unexpected_eof(error):
+        return "closed without close_notify"
+    return "broken TLS" if isinstance(error, ssl.SSLError) else "reset"
 
 
 @dataclass(slots=True)
@@ -200,14 +210,15 @@ class StreamSampler:
         silent_ns = now_ns - self._last_ns
         return self.has_begun and not self.is_over and silent_ns > max(STALL_NS, STALL_GAPS * self._longest_gap_ns)
 
-    def take(self, now_ns: int, octets: bytes | None, arrived_ns: int = 0, *, is_whole: bool = True) -> bool:
+    def take(self, now_ns: int, octets: bytes | Exception, arrived_ns: int = 0, *, is_whole: bool = True) -> bool:
         """Take what one receive returned; False once the stream is over, complete or failed.
 
         Args:
             now_ns: when it returned.
-            octets: empty at the end of input, None at a reset.
+            octets: empty at the end of input; the error of the receive where the connection was lost.
             arrived_ns: the kernel's stamp of its last octet, 0 where it is not known.
-            is_whole: that octet is the last of `octets`; over TLS, a part of a record may follow.
+            is_whole: that octet is the last of `octets`; over TLS, a part of a record, or one without
+                content, may follow.
         """
         self._read_ns, self._arrived_ns, self._is_whole = now_ns, arrived_ns, is_whole
         if self.is_kernel and arrived_ns:
@@ -217,10 +228,10 @@ class StreamSampler:
             self.finish()
         return not self.is_over
 
-    def _take(self, now_ns: int, octets: bytes | None) -> bool:
-        if octets is None:
-            self.failure = "reset"
-            self._record((), "reset", "the peer reset the connection")
+    def _take(self, now_ns: int, octets: bytes | Exception) -> bool:
+        if isinstance(octets, Exception):
+            self.failure = loss_of(octets)
+            self._record((), "reset", lost_by("the peer", octets))
             return False
         if not octets:
             self._end_of_input()

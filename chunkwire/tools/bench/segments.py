@@ -31,7 +31,7 @@ OWN_SEGMENTS: Final = frozenset({PLAN, f"written{ARROW}arrived", WAKE})
 TIMER: Final = "timer"
 """The lateness of this meter's timers."""
 CLOCK_STEP: Final = "clock step"
-"""The largest power of ten that divides a written moment, ns. The origin's clock has no larger step than the smallest."""
+"""The largest power of ten that divides a written moment, ns; not below the step of a clock that has such a step."""
 
 MAX_FRAMES: Final = 1_000_000
 """Frames of one run that are kept until the hops are asked: 300 MB. Further ones count as unknown."""

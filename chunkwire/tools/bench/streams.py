@@ -243,20 +243,21 @@ class StreamRunner:
 def _take_received(connection: ClientConnection, records: StampedRecords | None, sampler: StreamSampler) -> bool:
     """Take what came with the head; False if the stream is over."""
     leftover, is_whole = bytes(connection.leftover), records is None or records.is_whole
-    contents: list[bytes | None] = [leftover] if leftover else []
+    contents: list[bytes | OSError] = [leftover] if leftover else []
     if records is not None:
         contents = records.take_over(leftover)
     stamps = records or connection.stamps
-    came = (time.time_ns(), 0) if stamps is None else (stamps.read_ns, stamps.arrived_ns)
+    # All of it may have come before the first receive that has stamps: together with the handshake of TLS.
+    came = (stamps.read_ns, stamps.arrived_ns) if stamps is not None and stamps.read_ns else (time.time_ns(), 0)
     return all(sampler.take(came[0], content, came[1], is_whole=is_whole) for content in contents)
 
 
 async def _read_by_trio(connection: ClientConnection, sampler: StreamSampler) -> None:
     while True:
-        octets: bytes | None
+        octets: bytes | Exception
         try:
             octets = await connection.receive_some()
-        except PeerGone:
-            octets = None
+        except PeerGone as error:
+            octets = error.__cause__ if isinstance(error.__cause__, Exception) else error
         if not sampler.take(time.time_ns(), octets):
             return
