@@ -94,15 +94,20 @@ async def websocket(
 
 def _check_opening(head: Response, request: Request, accept: bytes) -> None:
     """Raise a HeadError unless a response opens the WebSocket; `accept` is the Sec-WebSocket-Accept of our key."""
-    is_switched = head.status == 101 and head.has_token(b"upgrade", b"websocket")
-    if not is_switched or head.get(b"sec-websocket-accept") != accept:
-        got = head.start_line.decode("latin-1")
-        raise HeadError(502, "no-websocket", f"expected a 101 that accepts the key of the WebSocket, got {got!r}")
+    is_switched = head.has_token(b"upgrade", b"websocket") and head.has_token(b"connection", b"upgrade")
+    if head.status != 101 or not is_switched:
+        got = repr(head.start_line.decode("latin-1")) if head.status != 101 else "one without them"
+        expected = "expected a 101 with Upgrade: websocket and Connection: Upgrade"
+        raise HeadError(502, "no-websocket", f"{expected}, got {got}")
+    if (accepted := head.get(b"sec-websocket-accept")) != accept:
+        got = "none" if accepted is None else quoted(accepted)
+        raise HeadError(502, "websocket-accept", f"expected a Sec-WebSocket-Accept of our key, got {got}")
     if head.get(b"sec-websocket-extensions"):
-        raise HeadError(502, "websocket-extension", "expected no Sec-WebSocket-Extensions, as none was asked for")
-    if not set(head.tokens(_PROTOCOL)) <= set(request.tokens(_PROTOCOL)):
-        asked, got = (quoted(each.get(_PROTOCOL) or b"") for each in (request, head))
-        raise HeadError(502, "websocket-protocol", f"expected a Sec-WebSocket-Protocol of {asked}, got {got}")
+        raise HeadError(502, "websocket-extension", "expected no Sec-WebSocket-Extensions: none is supported")
+    asked, chosen = (each.get(_PROTOCOL) for each in (request, head))
+    if chosen and chosen not in [each.strip(b" \t") for each in (asked or b"").split(b",") if each]:
+        expected = f"one Sec-WebSocket-Protocol of {quoted(asked)}" if asked else "no Sec-WebSocket-Protocol"
+        raise HeadError(502, "websocket-protocol", f"expected {expected}, got {quoted(chosen)}")
 
 
 class WebSocketStream:

@@ -231,7 +231,13 @@ async def test_a_close_frame_that_may_not_be_sent_is_refused(origin: Origin, cod
     [
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", client.StatusError, "403 Forbidden"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", client.HeadError, "expected a 101 .*, got 'HTTP/1.1 200 OK'"),
-        (SWITCHED + b"Sec-WebSocket-Accept: AAAA\r\n\r\n", client.HeadError, "that accepts the key"),
+        (SWITCHED + b"Sec-WebSocket-Accept: AAAA\r\n\r\n", client.HeadError, 'Accept of our key, got "AAAA"'),
+        (SWITCHED + b"\r\n", client.HeadError, "Accept of our key, got none"),
+        (
+            SWITCHED.replace(b"Connection: Upgrade", b"Connection: x") + b"\r\n",
+            client.HeadError,
+            "got one without them",
+        ),
     ],
 )
 async def test_a_response_that_opens_no_websocket_is_refused(
@@ -257,14 +263,17 @@ async def test_a_message_that_is_no_text_and_no_octets_is_refused(origin: Origin
 
 
 @pytest.mark.parametrize(
-    "line, refusal",
+    "asked, line, refusal",
     [
-        (b"Sec-WebSocket-Extensions: x", "expected no Sec-WebSocket-Extensions"),
-        (b"Sec-WebSocket-Protocol: c", 'expected a Sec-WebSocket-Protocol of "a, b", got "c"'),
-        (b"Sec-WebSocket-Protocol: b", None),
+        ("a", b"Sec-WebSocket-Extensions: x", "expected no Sec-WebSocket-Extensions"),
+        ("", b"Sec-WebSocket-Protocol: c", 'expected no Sec-WebSocket-Protocol, got "c"'),
+        ("a, b", b"Sec-WebSocket-Protocol: c", 'expected one Sec-WebSocket-Protocol of "a, b", got "c"'),
+        ("a, b", b"Sec-WebSocket-Protocol: a, b", 'got "a, b"'),
+        ("a, b", b"Sec-WebSocket-Protocol: B", 'got "B"'),
+        ("a, b", b"Sec-WebSocket-Protocol: b", None),
     ],
 )
-async def test_only_what_was_asked_for_is_taken(line: bytes, refusal: str | None) -> None:
+async def test_only_what_was_asked_for_is_taken(asked: str, line: bytes, refusal: str | None) -> None:
     async def script(peer: Peer) -> None:
         head = await peer.read_head()
         key = head.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
@@ -274,5 +283,5 @@ async def test_only_what_was_asked_for_is_taken(line: bytes, refusal: str | None
     expected = pytest.raises(client.HeadError, match=refusal) if refusal else nullcontext()
     async with scripted(script) as server:
         with expected:
-            async with client.websocket(server.url(), fields={"Sec-WebSocket-Protocol": "a, b"}) as socket:
+            async with client.websocket(server.url(), fields={"Sec-WebSocket-Protocol": asked}) as socket:
                 assert socket.head.get(b"sec-websocket-protocol") == (None if refusal else b"b")
