@@ -62,12 +62,12 @@ async def open_websocket(request: IncomingRequest, response: Responder) -> WebSo
         from wsproto.utilities import generate_accept_token
     except ImportError as error:
         raise Refusal(501, "no-websocket", missing_package(request.path, "wsproto")) from error
-    accept = generate_accept_token(_check_handshake(request))
+    accept = generate_accept_token(check_handshake(request))
     connection = await response.switch_protocols(b"websocket", ((b"Sec-WebSocket-Accept", accept),))
     return WebSocket(connection, Connection(ConnectionType.SERVER), request.settings.send_timeout)
 
 
-def _check_handshake(request: IncomingRequest) -> bytes:
+def check_handshake(request: IncomingRequest) -> bytes:
     """Return the Sec-WebSocket-Key of an opening handshake (RFC 6455 §4.2.1).
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Final
 from chunkwire.llm.question import ModelRequest, RequestRefused, refuse
 from chunkwire.origin.scenarios import Write
 from chunkwire.origin.scenarios.playing import accepts_gzip, play_written
+from chunkwire.origin.websocket import check_handshake
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
 from chunkwire.server.routes import KNOWN_METHODS, Resource
@@ -78,7 +79,10 @@ def _understood(run: ServedRun, request: IncomingRequest, received: RunRequest) 
 
     Raises:
         RequestRefused: it is not a request of this dialect.
+        Refusal: the run is of WebSockets, and it asks for none.
     """
+    if run.kind == "websocket":
+        check_handshake(request)
     if run.kind not in MODELS:
         return None
     head = request.head

@@ -238,7 +238,8 @@ class ServedRun:
 
     def _late(self, what: str, hand: HandwrittenResponse, timeout: float) -> str:
         if not hand.asked.is_set():
-            return f"{what}: no request came within {timeout:g} s"
+            odd = [f" but {one}, which was not expected: {one.note}" for one in self.requests if one.note]
+            return f"{what}: no request came within {timeout:g} s{odd[-1] if odd else ''}"
         if what == "wait_client_gone":
             return f"{what}: the client has not left within {timeout:g} s"
         if what == "wait_message":

@@ -26,9 +26,6 @@ async def answer_websocket(
     """Answer the handshake, send messages, and close; a fault ends the connection without a Close frame.
 
     Nothing is sent to a client that leaves before it has sent the messages that the step waits for.
-
-    Raises:
-        Refusal: the request asks for no WebSocket.
     """
     inbox = Inbox() if hand is None else hand.inbox
     inbox.messages = received.messages

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -161,17 +162,24 @@ async def test_a_client_that_leaves_before_it_has_spoken_gets_no_planned_answer(
     run.end()
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_request_for_no_websocket_is_not_expected_and_leaves_the_response(origin: Origin, by_hand: bool) -> None:
+    run = origin.websocket(by_hand=True) if by_hand else origin.websocket(["a"])
+    with pytest.raises(urllib.error.HTTPError, match="426") as caught:
+        fetch(run.url)
+    caught.value.close()
+    line = r"GET /, which was not expected: .*: expected Upgrade: websocket and Connection: Upgrade$"
+    if by_hand:
+        with pytest.raises(RunFailed, match=rf"^wait_message: no request came within 0\.01 s but {line}"):
+            run.wait_message(timeout=0.01)
+    with pytest.raises(RunFailed, match=r"never asked for: response 1: (?s:.*)not expected: request 1: GET / \(/run-"):
+        run.end()
+
+
 def test_without_wsproto_no_run_begins(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(LocalError, match=r"^a run of WebSockets needs the package wsproto: pip install wsproto$"):
         origin.websocket("a")
-
-
-def test_a_request_that_is_no_handshake_is_refused(origin: Origin) -> None:
-    run = origin.websocket([["one"]])
-    with pytest.raises(urllib.error.HTTPError, match="426") as caught:
-        fetch(run.url)
-    caught.value.close()
 
 
 def test_the_last_response_repeats_where_that_is_asked_for(origin: Origin) -> None:
