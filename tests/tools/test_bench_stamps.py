@@ -1,10 +1,12 @@
 """What the stamps of an origin say against the figures: writes before the plan, and a clock with large steps."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.tools.bench.forms import hlog_lines, read_hlog
 from chunkwire.tools.bench.histogram import DurationHistogram
 from chunkwire.tools.bench.page import page
 from chunkwire.tools.bench.result import BenchResult
@@ -81,6 +83,18 @@ def test_the_step_is_that_of_all_runs_together() -> None:
     total.add(stepping(1000))
     assert total.samples(CLOCK_STEP).smallest == 1000
     assert "multiples of" not in notes(total)[0]
+
+
+def test_nothing_is_said_of_a_clock_where_no_quantity_is_left() -> None:
+    gathered = stepping(MS)
+    left = replace(gathered, rounds=[one.only(CLOCK_STEP.__eq__) for one in gathered.rounds])
+    assert "multiples of" not in notes(left)[0]
+
+
+def test_a_histogram_log_has_no_steps_of_a_clock_which_it_would_round() -> None:
+    read = read_hlog(hlog_lines(stepping(MS)), where="a.hlog")
+    assert read.has("added")
+    assert "multiples of" not in notes(read)[0]
 
 
 def test_the_baseline_is_named_with_its_own_stamps() -> None:

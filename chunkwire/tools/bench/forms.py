@@ -18,6 +18,7 @@ from chunkwire.tools.bench.result import BenchResult
 from chunkwire.tools.bench.rounds import Gathered, Round
 from chunkwire.tools.bench.samples import FrameSample
 from chunkwire.tools.bench.saturation import inexact_line
+from chunkwire.tools.bench.segments import CLOCK_STEP
 from chunkwire.tools.bench.statistics import DEFINITIONS
 from chunkwire.wire.errors import LocalError, missing_package
 
@@ -113,6 +114,8 @@ def hlog_lines(gathered: Gathered) -> Iterator[str]:
     began = 0.0
     for one in gathered.rounds:
         for name, samples in one.samples.items():
+            if name == CLOCK_STEP:
+                continue  # no latency, and the format rounds it
             histogram = hdr_histogram()(1, HLOG_LONGEST_NS, 3)
             for bucket, n in samples.counts():
                 histogram.record_value(min(max(0, bounds(bucket)[0]), HLOG_LONGEST_NS), n)

@@ -77,8 +77,8 @@ def stamp_lines(gathered: Gathered) -> Iterator[str]:
         early_by = f"more than {least} before they were planned, by up to {most}"
         yield f"the origin wrote {count} of {of} frames {early_by}: {why}"
     steps = gathered.samples(CLOCK_STEP)
-    if steps.n >= MIN_BEYOND and steps.smallest >= COARSE_NS:
-        names = ", ".join(name for name in FROM_STAMPS if gathered.has(name))
+    names = ", ".join(name for name in FROM_STAMPS if gathered.has(name))  # none may be left of several hosts
+    if names and steps.n >= MIN_BEYOND and steps.smallest >= COARSE_NS:
         step = f"{steps.smallest / 1e6:g} ms"
         seen = f"all {steps.n} moments of writes that the frames give are multiples of {step}"
         yield f"{seen}; if the origin's clock has such steps, {names}, and their differences, are only known to {step}"
