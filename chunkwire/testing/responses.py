@@ -49,7 +49,7 @@ def reset(content: Response | None = None, **after: Unpack[After]) -> Response:
 
 
 def stall(content: Response | None = None, **after: Unpack[After]) -> Response:
-    """Return an answer that stalls until the client leaves or the run ends; see `After`."""
+    """Return an answer that stalls until the client leaves, at most an hour; see `After`."""
     return fault("stall", content, **after)
 
 
