@@ -277,6 +277,17 @@ def test_the_line_of_arrival_at_the_plan_has_the_scales_of_the_axes(
     assert (bottom - up) / (bottom - top) == pytest.approx(end[1], abs=0.001)
 
 
+@pytest.mark.parametrize("planned, arrived", [(None, -0.1), (-3600.0, 0.1), (-0.2, -0.1)])
+def test_a_moment_before_the_stream_began_is_drawn_as_zero(planned: float | None, arrived: float) -> None:
+    """Such a server answers before it is asked, or its clock is behind; fails where that ends in an error."""
+    made = found(first=[arrived])
+    made.shown = [[(planned, arrived)]]
+    places = re.findall(r'<circle cx="([^"]*)" cy="([^"]*)"', stairs_chart(made))
+    (at_zero, bottom), *_ = re.findall(r'<path class="grid" d="M([0-9.]*) [0-9]*V([0-9]*)"', stairs_chart(made))
+    assert [float(x) for x, _ in places] == [float(at_zero)]
+    assert all(float(y) <= float(bottom) for _, y in places)
+
+
 def test_a_page_without_stamps_draws_frames_over_time() -> None:
     shown: list[list[tuple[float | None, float]]] = [[(None, 0.1), (None, 0.2)]]
     made = found(first=[0.1])

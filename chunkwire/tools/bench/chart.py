@@ -73,10 +73,10 @@ def time_chart(curves: Mapping[str, LatencyCurve], *, seconds: float, label: str
 
 
 def linear_chart(curves: Mapping[str, LatencyCurve], *, caption: str, label: str) -> str:
-    """Return the drawing of one or more curves by name; both axes begin at 0 and are linear."""
+    """Return the drawing of one or more curves by name; both axes are linear from 0, where what is below 0 is drawn."""
     points = (point for curve in curves.values() for point in curve.points)
-    right, top = (max(coordinates) or 1.0 for coordinates in zip(*points, strict=True))
-    axes = _Axes(curves, lambda x: x / right, lambda y: y / top, _round_ticks(top))
+    right, top = (max(0.0, *coordinates) or 1.0 for coordinates in zip(*points, strict=True))
+    axes = _Axes(curves, lambda x: max(0.0, x) / right, lambda y: max(0.0, y) / top, _round_ticks(top))
     return axes.drawing(_round_ticks(right), caption, label)
 
 

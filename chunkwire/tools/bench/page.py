@@ -34,6 +34,7 @@ _ROWS: Final = 20  # of the table over time
 _STAIRS: Final = (
     "Each point is a frame of one of the first streams: its planned moment on the x axis, its arrival on the y axis."
     " Without a plan: its arrival on the x axis, its number on the y axis. A step is frames that arrived together."
+    " A moment before the stream began is drawn as 0."
 )
 
 
