@@ -24,8 +24,13 @@ NO_BLANK: Final = "no empty line comes before a size line"
 ENDS_BLANK: Final = (
     "after the last-chunk come trailer fields, as in `Name: value`, and the empty line that ends the body"
 )
-_BY_OCTET: Final = {b"\\": AS_TEXT, b"x": NO_PREFIX, b"X": NO_PREFIX, b"o": LETTER_O, b"O": LETTER_O}
-"""The mistake in a chunk-size, by the first octet that is no hex digit."""
+_IN_SIZE: Final = (
+    (re.compile(rb"\r"), NO_BLANK),
+    (re.compile(rb"\\"), AS_TEXT),
+    (re.compile(rb"[xX][0-9A-Fa-f]*(?![^;\s])"), NO_PREFIX),
+    (re.compile(rb"[oO][0-9A-Fa-f]*(?![^;\s])"), LETTER_O),
+)
+"""The mistakes in a chunk-size, by its octets from the first one that is no hex digit; other letters make it a word."""
 _TOO_MUCH: Final = re.compile(rb"\r\n[0-9A-Fa-f]{1,16}(?:\r\n){0,2}\Z")
 """The end of chunk-data that seems to hold the next size line, or the end of the body."""
 _WITH_SIZE: Final = ("chunk-data", "CRLF after chunk-data")  # sections whose message has the size of the chunk
@@ -65,10 +70,8 @@ class LatestChunk:
         # A bare LF without a hint comes after chunk-data. The message says that the size may be wrong.
         if error.rule is Rule.CHUNK_DATA_END or (error.rule is Rule.BARE_LF and not error.hint):
             return f"; {BLANK_IN_DATA if self._begin == CRLF else SIZE_COUNTS}"
-        if error.rule is Rule.CHUNK_SIZE and (mistake := _BY_OCTET.get(error.octets[:1])):
-            return f"; {mistake}"
         if error.rule is Rule.CHUNK_SIZE:
-            return self.doubt() or (f"; {NO_BLANK}" if error.octets[:1] == b"\r" else "")
+            return self.doubt() or next((f"; {said}" for form, said in _IN_SIZE if form.match(error.octets)), "")
         return f"; {ENDS_BLANK}" if error.rule is Rule.TRAILER_FIELD else ""
 
     def doubt(self, *, is_named: bool = False) -> str:

@@ -58,6 +58,8 @@ def hint_at_end_of(pieces: list[bytes]) -> str:
         (b"0X5\r\nhello", f"; {NO_PREFIX}"),
         (b"5\r\nhello\r\nO\r\n\r\n", f"; {LETTER_O}"),
         (b"1o\r\n", f"; {LETTER_O}"),
+        (b"0x5;a=1\r\n", f"; {NO_PREFIX}"),
+        (b"8\r\nhello\r\n0\r\n\r\nOPTIONS", DOUBTED),
         (b"5\r\nhello\r\n\r\n0\r\n\r\n", f"; {NO_BLANK}"),
         (b"5\r\nhello\r\n0\r\nno colon\r\n\r\n", f"; {ENDS_BLANK}"),
         (b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", ""),
@@ -66,6 +68,12 @@ def hint_at_end_of(pieces: list[bytes]) -> str:
 def test_the_likely_mistake_is_named_however_the_body_was_read(body: bytes, hint: str) -> None:
     assert hint_at_end_of([body]) == hint
     assert hint_at_end_of(octet_by_octet(body)) == hint
+
+
+@pytest.mark.parametrize("body", [b"Once\r\n", b"foo\r\n", b"xml\r\n", b"axis x"])
+def test_a_word_in_place_of_a_size_is_no_slip_of_a_letter(body: bytes) -> None:
+    """Fails where an answer that curl decoded is taken for a size with a wrong digit."""
+    assert hint_at_end_of([body]) == ""
 
 
 def test_the_hint_is_no_part_of_the_error() -> None:
