@@ -347,6 +347,21 @@ def test_a_place_with_no_whole_frame_of_the_innermost_is_not_said_to_stream() ->
     assert verdict.line == f"unsure: no whole frame of {name} is in its content: another stream, or another run"
 
 
+def test_content_that_a_hop_changed_near_its_end_is_no_cut() -> None:
+    inner, outer = (
+        captured_hop(exchange, name)
+        for name, octets in zip("ab", at_two_places(lambda _, t: t), strict=True)
+        for exchange in load_exchanges(octets, name)
+    )
+    at = len(outer.content) - 3
+    changed = replace(outer, content=outer.content[:at] + b"x" + outer.content[at + 1 :])
+    lines = [verdict.line for verdict in judge_chain(hops_of([inner, changed]))]
+    told = f"its content is not that of 10.0.0.2:8080 a from octet {at + 1} on, and is judged up to there"
+    assert lines == ["streams", f"streams; {told}"]
+    shorter = replace(outer, content=outer.content[:at], ends=outer.ends[:-1])
+    assert judge_chain(hops_of([inner, shorter]))[1].kind is Kind.CUT
+
+
 def test_a_frame_that_only_ends_the_coding_is_no_event_that_is_missing() -> None:
     """A compressor that is flushed after each event has no content left for its last frame."""
     inner, outer = (

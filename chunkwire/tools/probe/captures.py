@@ -120,7 +120,7 @@ def _shared(a: bytes, b: bytes) -> int:
 def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
     """Return the hops of one stream, from the inside out; all are compared with the frames of the first.
 
-    Content that differs from some octet on is matched up to there.
+    Content that differs from some octet on is matched up to there, and a note says so.
     """
     hops, reference = list[Hop](), captured[0]
     names = [hop.exchange.hop for hop in captured]
@@ -128,10 +128,12 @@ def hops_of(captured: Sequence[CapturedHop]) -> list[Hop]:
         name = hop.exchange.hop if names.count(hop.exchange.hop) == 1 else f"{hop.exchange.hop} {hop.source}"
         run = replace(read_run(hop.exchange.records, name), clock=hop.source)
         end = hop.exchange.end
-        notes = (end.error,) if end is not None and end.framing == "missing" and end.error else ()
+        notes = [end.error] if end is not None and end.framing == "missing" and end.error else []
         run = _stamped(run, hop, reference)
+        if run.is_stamped and (at := _differs_at(hop, reference)) is not None:
+            notes += [f"its content is not that of {hops[0].name} from octet {at + 1} on, and is judged up to there"]
         unmatched = "" if hop is reference or run.is_stamped else f"no whole frame of {hops[0].name} is in its content"
-        hops.append(Hop(name, (run,), notes=notes, unmatched=unmatched))
+        hops.append(Hop(name, (run,), notes=tuple(notes), unmatched=unmatched))
     return hops
 
 
@@ -142,12 +144,19 @@ def _stamped(run: Run, hop: CapturedHop, reference: CapturedHop) -> Run:
     """
     if hop is reference and observe(run).shape is not Shape.SPREAD:
         return run  # written so, or held further in: its arrivals are judged as they are
-    units, of = list[Unit](), len(_frames(reference))
-    for n, (written_ns, place) in enumerate(_arrivals(reference, hop), 1):
+    units, arrivals = list[Unit](), list(_arrivals(reference, hop))
+    of = len(_frames(reference)) if _differs_at(hop, reference) is None else len(arrivals)  # what differs is not cut
+    for n, (written_ns, place) in enumerate(arrivals, 1):
         t = (hop.ends[place][0] - hop.exchange.began_ns) / 1e9
         piece = run.pieces[min(place, len(run.pieces) - 1)]
         units.append(replace(piece, t=t, stamp=Stamp(n, of, "", None, written_ns)))
     return replace(run, units=tuple(units)) if units else run
+
+
+def _differs_at(a: CapturedHop, b: CapturedHop) -> int | None:
+    """Return the index of the first octet in which two contents differ; None if one of them begins the other."""
+    shared = _shared(a.content, b.content)
+    return shared if shared < min(len(a.content), len(b.content)) else None
 
 
 def _arrivals(reference: CapturedHop, hop: CapturedHop) -> Iterator[tuple[int, int]]:
