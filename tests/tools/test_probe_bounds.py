@@ -133,6 +133,8 @@ async def test_a_hop_may_send_a_head_and_content_of_its_own_long_before_it_asks_
     [
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "requests beside the stream were answered 503 for 0.1 s"),
         (b"", "no request beside the stream was answered within 0.1 s"),
+        (MISSING, "requests beside the stream came to an instance that does not have it, for 0.1 s"),
+        (ONE_WRITTEN.replace(b"1,", b"0,"), "the origin wrote no frame within 0.1 s after one was acknowledged"),
     ],
 )
 async def test_a_hop_that_refuses_requests_beside_a_stream_is_told_from_a_silent_one(answer: bytes, said: str) -> None:

@@ -355,7 +355,9 @@ class BarrierProbe:
             if state is not None and count_in(state, "written") >= n:
                 answered, since, self.is_barrier = answered + 1, trio.current_time(), True
             elif trio.current_time() - since > self.patience:
-                raise Undecided(unanswered(self.patience, self._side.foreign))
+                status, is_missing = self._side.foreign, self._side.is_missing
+                why = unanswered(self.patience, status=status, is_missing=is_missing, is_unwritten=state is not None)
+                raise Undecided(why)
             else:
                 await self._wait_for(n, _RETRY_SECONDS)
         await self._wait_for(n, self.settle if n else min(self.settle, SETTLE_SECONDS / 4))

@@ -30,12 +30,18 @@ def not_at(gateway: Url, seconds: float | None = None) -> str:
     return f"{ELSEWHERE} at {where}: {advice}; if it is, another site or a cache answered"
 
 
-def unanswered(seconds: float, status: int) -> str:
-    """Return what is said of a hop through which no barrier answers for so long while the stream runs.
+def unanswered(seconds: float, *, status: int, is_missing: bool, is_unwritten: bool) -> str:
+    """Return what is said of a hop through which nothing says for so long that the next frame of a stream is written.
 
     Args:
-        status: of the last answer that came from something else; 0 for none.
+        status: of the last answer that came from something that knows no barriers; 0 for none.
+        is_missing: the last answer came from an instance that does not have the stream.
+        is_unwritten: the last answer said that the frame is not written.
     """
+    if is_unwritten:
+        return f"the origin wrote no frame within {seconds:g} s after one was acknowledged"
+    if is_missing:
+        return f"requests beside the stream came to an instance that does not have it, for {seconds:g} s"
     if status:
         return f"requests beside the stream were answered {status} for {seconds:g} s, not by the barrier"
     return f"no request beside the stream was answered within {seconds:g} s"
