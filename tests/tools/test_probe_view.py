@@ -42,7 +42,7 @@ PICTURE = """\
   app.example                 961.0       1      1      951.2 ms   not judged: behind a hop that holds
 nginx:8080 is the first hop that holds the stream.
   try: proxy_buffering off;   or X-Accel-Buffering: no in the response
-       (by its name)"""
+       (the hop's name says what it is)"""
 
 
 def test_it_is_the_picture_of_the_design() -> None:
@@ -53,6 +53,18 @@ def test_a_name_may_be_that_of_another_proxy_where_one_was_asked() -> None:
     alone, among = (list(lines_of(result_on(*chain))) for chain in (NAMED[:2], NAMED))
     assert alone[-1].strip() == "(the response says: nginx/1.22.1; if there are several proxies, probe each)"
     assert among[-1].strip() == "(the response says: nginx/1.22.1)"
+
+
+def test_a_response_that_names_other_software_is_not_said_to_name_this() -> None:
+    """Traefik gives no name in a response, and passes on that of the server behind it."""
+    by_name = "the hop's name says what it is"
+    other, both = (
+        result_on(HopVerdict(hop="traefik:80", kind=Kind.COMPRESSED, software=software))
+        for software in ("Werkzeug", "uvicorn")
+    )
+    assert list(lines_of(other))[-1].strip() == f"({by_name})"
+    assert gate_line(other, is_passed=False).endswith(f"compress middleware ({by_name})")
+    assert list(lines_of(both))[-1].strip().startswith(f"({by_name}; the response says: uvicorn; if there are ")
 
 
 def test_each_form_says_that_a_name_may_be_that_of_another_proxy() -> None:

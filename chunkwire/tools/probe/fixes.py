@@ -101,17 +101,20 @@ class Fix:
 
     def names(self, verdict: HopVerdict) -> bool:
         """Say whether the hop gives the name of this row's software."""
-        said = f"{verdict.software} {verdict.hop}"
-        return self.says is not None and re.search(self.says, said, re.IGNORECASE) is not None
+        return self.is_said(f"{verdict.software} {verdict.hop}")
+
+    def is_said(self, names: str) -> bool:
+        """Say whether the name of this row's software is among these."""
+        return self.says is not None and re.search(self.says, names, re.IGNORECASE) is not None
 
     def may_name(self, verdict: HopVerdict) -> bool:
         """Say whether this row's software is named by the hop and the one before, and the hop gives no name of its own.
 
         A row for the application is not meant: that is further in.
         """
-        if self.says is None or self.whose is not Whose.OPERATOR or verdict.software:
+        if self.whose is not Whose.OPERATOR or verdict.software:
             return False
-        return re.search(self.says, verdict.passed_on, re.IGNORECASE) is not None
+        return self.is_said(verdict.passed_on)
 
     def _is_ruled_out(self, verdict: HopVerdict) -> bool:
         if self.tried and dict(verdict.tried).get(self.tried) is False:
@@ -220,7 +223,8 @@ def _guesses(rows: Sequence[Fix], verdict: HopVerdict) -> list[Fix]:
 def _of_its_timer(verdict: HopVerdict) -> list[Fix]:
     """Return the rows for software that waits as long as this hop does, with or without the coding, and gives no name.
 
-    The name that the hop gives is then more likely that of a server further in. None, where that waits for a time too.
+    The name that the hop gives is then more likely that of a server further in. Empty where software of that name waits
+    for a time too.
     """
     if any(fix.names(verdict) and Kind.FOR_TIME in fix.kinds and fix.applies(verdict) for fix in all_fixes()):
         return []

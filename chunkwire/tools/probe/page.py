@@ -162,8 +162,8 @@ def _change(verdict: HopVerdict, advice: Advice, *, may_be_several: bool) -> Ite
     yield Heading(3, fix.change)
     versions = "" if fix.versions == "all" else f", {fix.versions}"
     software = [f"It is for {fix.software}{versions}."] if fix.software else []
-    naming = naming_of(verdict, may_be_several=may_be_several)
-    basis = _sentence(naming) if advice.basis is Basis.NAMED else _BASES[advice.basis]
+    naming = _sentence(naming_of(verdict, [fix], may_be_several=may_be_several))
+    basis = naming if advice.basis is Basis.NAMED else _BASES[advice.basis]
     basis += " It is against the hold that remains without the compression." if advice.is_second else ""
     tried = f"The change was tried with the real software{f', {fix.proved_on}' if fix.proved_on else ''}"
     source = tried if fix.proof else f"Source: {fix.source}"

@@ -6,13 +6,13 @@ outcome of a gate. The writers only choose layout, and make safe what a peer sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
 from chunkwire.tools.paint import number
-from chunkwire.tools.probe.fixes import AS_BEFORE, Advice, Basis, advice_for, revised
+from chunkwire.tools.probe.fixes import AS_BEFORE, Basis, Fix, advice_for, revised
 from chunkwire.tools.probe.holding import Shape, observe
 from chunkwire.tools.probe.verdict import (
     CUTTING,
@@ -166,14 +166,19 @@ def unproved_of(verdict: HopVerdict) -> str:
     return f"{verdict.hop} {by_time}{verdict.unproved}." if verdict.unproved else ""
 
 
-def naming_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
-    """Return how the software of a hop is known, as half a line.
+def naming_of(verdict: HopVerdict, fixes: Iterable[Fix], *, may_be_several: bool) -> str:
+    """Return how it is known that a hop is the software which changes are for, as half a line.
 
     Args:
+        fixes: the changes, one or more.
         may_be_several: see `ProbeResult`.
     """
-    which = "; if there are several proxies, probe each" if may_be_several else ""
-    return f"the response says: {verdict.software}{which}" if verdict.software else "by its name"
+    are_said = {fix.is_said(verdict.software) for fix in fixes}
+    ways = ["the hop's name says what it is"] if False in are_said else []
+    if True in are_said:
+        ways += [f"the response says: {verdict.software}"]
+        ways += ["if there are several proxies, probe each"] if may_be_several else []
+    return "; ".join(ways)
 
 
 def message_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
@@ -184,16 +189,11 @@ def message_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
     """
     lead = "it " if verdict.is_elsewhere else "not proved: "
     unproved = [lead + verdict.unproved] if verdict.unproved else []
-    offered = advice_for(verdict)[:1]
-    naming = naming_of(verdict, may_be_several=may_be_several)
-    tries = [
-        f"{_lead(each)}: {each.fix.change}{f' ({naming})' if each.basis is Basis.NAMED else ''}" for each in offered
-    ]
+    tries = []
+    for basis, fix in ((each.basis, each.fix) for each in advice_for(verdict)[:1]):
+        naming = f" ({naming_of(verdict, [fix], may_be_several=may_be_several)})" if basis is Basis.NAMED else ""
+        tries = [f"{'guess' if basis is Basis.GUESS else 'try'}: {fix.change}{naming}"]
     return "; ".join([verdict.proved_line, *unproved, *tries])
-
-
-def _lead(advice: Advice) -> str:
-    return "guess" if advice.basis is Basis.GUESS else "try"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,15 +95,15 @@ def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
     leads |= {(Basis.NAMED, True): "  then try: ", (Basis.GUESS, True): "  then guess: "}
-    for basis, is_second in dict.fromkeys((each.basis, each.is_second) for each in offered):
-        lead = leads.get((basis, is_second))
-        if lead is None:
+    for kind in dict.fromkeys((each.basis, each.is_second) for each in offered):
+        if (lead := leads.get(kind)) is None:
             continue
-        changes = [each.fix.change for each in offered if (each.basis, each.is_second) == (basis, is_second)]
-        for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:]) if changes else ()):
+        fixes = [each.fix for each in offered if (each.basis, each.is_second) == kind]
+        changes = [fix.change for fix in fixes]
+        for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:])):
             yield (" " * len(lead) if number else lead), line
-        if changes and basis is Basis.NAMED:
-            yield " " * len(lead), f"({naming_of(verdict, may_be_several=may_be_several)})"
+        if kind[0] is Basis.NAMED:
+            yield " " * len(lead), f"({naming_of(verdict, fixes, may_be_several=may_be_several)})"
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
