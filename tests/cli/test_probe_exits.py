@@ -1,17 +1,23 @@
 """The exit code of `probe`, plain and with --gate: the table of `chunkwire help barrier`, row by row."""
 
 import re
+import signal
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
+import trio
 
+from chunkwire.cli import probe_run
 from chunkwire.cli.exits import ExitCode
+from chunkwire.cli.main import main
 from chunkwire.cli.probe_run import exit_code
 from chunkwire.lab.pages import PAGES
 from chunkwire.net.dial import parse_url
 from chunkwire.tools.probe.arrival import Run
 from chunkwire.tools.probe.exports import gate_line, junit
 from chunkwire.tools.probe.page import page_of, to_html
+from chunkwire.tools.probe.probing import Prober
 from chunkwire.tools.probe.result import outcome_of
 from chunkwire.tools.probe.unproved import not_at
 from chunkwire.tools.probe.verdict import DEFECTS, PROVABLE, UNDECIDED, Evidence, HopVerdict, Kind, Proof
@@ -90,3 +96,22 @@ def test_of_several_hops_the_smallest_code_counts_that_is_not_0(kinds: tuple[Kin
     assert codes == [plain, gate]
     word = "undecided" if gate == ExitCode.TIMEOUT else "failed"
     assert gate_line(result_on(*verdicts), is_passed=False).startswith(f"probe: {word}: ")
+
+
+@pytest.mark.parametrize("name, is_noted", [("127.0.0.1:1", True), ("127.0.0.1:2", False)])
+def test_the_application_is_called_so_where_a_signal_ends_its_run(
+    name: str, is_noted: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answer(*_: object, **__: object) -> bool:
+        return True
+
+    async def ask(prober: Prober, *_: object, **__: object) -> NoReturn:
+        prober.asking = (name, [run_of()])
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(probe_run, "is_barrier_gateway", answer)
+    monkeypatch.setattr(Prober, "probe", ask)
+    assert main(["probe", ":2/sse", "--barrier-at", ":1"]) == ExitCode.INTERRUPTED
+    row = capsys.readouterr().out.splitlines()[1]
+    assert (row.split()[0], "; your application, behind this barrier" in row) == (name, is_noted)

@@ -99,18 +99,22 @@ def test_a_lesson_that_another_tab_begins_says_so_in_the_first(sight: Sight) -> 
     sight.errors.clear()
 
 
-WORKER = """(async () => {
+WORKER = """async (dropped) => {
     let feed;
     globalThis.EventSource = class extends EventTarget { constructor() { super(); feed = this; } };
     globalThis.SharedWorkerGlobalScope = true;
     await import("./static/feed.js#worker");
-    feed.dispatchEvent(new MessageEvent("dropped", { data: "3" }));
+    if (dropped) feed.dispatchEvent(new MessageEvent("dropped", { data: dropped }));
     const { port1, port2 } = new MessageChannel();
     const said = new Promise((resolve) => { port2.onmessage = (message) => resolve(message.data); });
     dispatchEvent(new MessageEvent("connect", { ports: [port1] }));
     return said;
-})()"""
+}"""
 
 
-def test_a_tab_does_not_report_what_was_dropped_before_it_came(sight: Sight) -> None:
-    assert sight.page().evaluate(WORKER) == ["state", "live"]
+@pytest.mark.parametrize(
+    "dropped, state", [("3", "live"), ("", "connecting")], ids=["records were dropped", "the feed is not open"]
+)
+def test_a_tab_gets_the_state_of_a_shared_worker_at_once(sight: Sight, dropped: str, state: str) -> None:
+    """Fails where a tab is told what was dropped before it came, or takes a worker for one that does not run."""
+    assert sight.page().evaluate(WORKER, dropped) == ["state", state]
