@@ -88,7 +88,7 @@ class HeadRecord(NamedTuple):
 
 
 class FrameRecord(NamedTuple):
-    """A chunk, or the last-chunk (size 0), at the time of its last octet, of a partial one of the last that came.
+    """A chunk, or the last-chunk (size 0), at the time of its last octet; for a partial one, of the last that came.
 
     Attributes:
         n: number of the frame in its body, from 1.

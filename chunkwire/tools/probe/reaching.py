@@ -5,7 +5,6 @@ The rule here: no verdict on the stream, and nothing of it is read.
 
 from __future__ import annotations
 
-import math
 import ssl
 from dataclasses import replace
 from typing import Final
@@ -22,7 +21,7 @@ ALPN_SECONDS: Final = 5.0  # for a TLS handshake that offers HTTP/2
 HEAD_SECONDS: Final = 5.0  # for the head of an answer to a browser
 
 
-async def connecting_time(url: Url, *, at_most: float = math.inf) -> float:
+async def connecting_time(url: Url, *, at_most: float) -> float:
     """Return s that a TCP connection to a hop takes to open, the look-up of its name included.
 
     Raises:

@@ -20,8 +20,8 @@ NO_PROBE_EVENT: Final = "no event of a probe in it"
 """The reason of a verdict about a hop that answers, as applications do, without the events of /probe."""
 
 
-NO_QUERY: Final = "the query (n, interval, nonce) was lost on the way to the origin"
-"""The reason of a verdict about a hop whose events have a nonce that the origin chose, as no request gave one."""
+NO_QUERY: Final = "the origin got no query (n, interval, nonce): it was lost on the way, or a cache answered"
+"""The reason of a verdict about a hop whose events have a nonce that the origin chose, as their request gave none."""
 
 
 ELSEWHERE: Final = "sent no request to the barrier"
@@ -65,8 +65,8 @@ class Kind(enum.Enum):
     CACHED = "cached"
     """The events are those of another run (their nonce), or the response has an Age of a second or more."""
     NOT_THE_STREAM = "not-the-stream"
-    """Another status than 200, another media type than the hop before, a page that asks whether the client is human, or
-    no stamps where stamps were asked for."""
+    """Another status than 200, another media type than the hop before, a page that asks whether the client is human, no
+    stamps where stamps were asked for, or events of our origin that no query of ours had asked for."""
     UNREACHABLE = "unreachable"
     """No connection, or no response at all."""
     NOT_JUDGED = "not-judged"
