@@ -187,7 +187,7 @@ async def tls_origin(answer: Callable[[TlsStream], Awaitable[None]]) -> AsyncIte
 
 async def test_frames_over_tls_have_kernel_stamps() -> None:
     """Each frame is sent once the one before was taken, so that each has a receive of its own."""
-    frames: list[FrameSample] = []
+    frames, records = list[FrameSample](), list[Record]()
     taken, token = trio.Semaphore(0), trio.lowlevel.current_trio_token()
 
     def report(frame: FrameSample) -> None:
@@ -204,11 +204,13 @@ async def test_frames_over_tls_have_kernel_stamps() -> None:
 
     with kernel_stamps(), trio.fail_after(PATIENCE):
         async with tls_origin(answer) as load:
-            meter = Meter(replace(load, has_stamps=True, timing=Timing.KERNEL, report_frame=report))
+            load = replace(load, has_stamps=True, timing=Timing.KERNEL, report_frame=report, record_to=records.append)
+            meter = Meter(load)
             await meter.run()
     assert not meter.gathered.failures
     assert [frame.is_exact for frame in frames] == [True] * 4
     assert meter.gathered.quantity(WAKE).known == meter.gathered.frames
+    assert records[1].t == records[2].t  # the head and the first frame came in one receive
 
 
 @pytest.mark.parametrize("is_ended, failures", [(True, {}), (False, {"closed without close_notify": 1})])

@@ -149,7 +149,7 @@ class StreamRunner:
                     connection.carry_stamps()
                 if connection.tls is not None and self._loop is not None:
                     records = StampedRecords(connection.tls, has_stamps=load.has_stamps)
-                slot.sampler = await self._ask(connection, slot)
+                slot.sampler = await self._ask(connection, records, slot)
             if connection is None or slot.sampler is None:
                 return self._silence(None)
             slot.answered.set()
@@ -188,7 +188,7 @@ class StreamRunner:
             else:
                 give_up = trio.current_time() + MAX_PATIENCE_SECONDS
 
-    async def _ask(self, connection: ClientConnection, slot: Slot) -> StreamSampler:
+    async def _ask(self, connection: ClientConnection, records: StampedRecords | None, slot: Slot) -> StreamSampler:
         """Send the request, receive the head, and return what takes the body."""
         load = self._load
         asks = ((STAMPS_FIELD, f"{self.run_id}-{slot.number}"),) if load.hops else ()
@@ -210,7 +210,7 @@ class StreamRunner:
         return StreamSampler(
             self.gathered,
             self._window,
-            recorder=self._recorder(slot.number, sent_ns, request, response),
+            recorder=self._recorder(slot.number, (sent_ns, _latest_receive(connection, records)[0]), request, response),
             framing=response_framing(response, load.method.encode()),
             coding=(response.get(b"content-encoding") or b"").decode("latin-1"),
             sent_ns=sent_ns,
@@ -229,14 +229,16 @@ class StreamRunner:
             return None
         return dialect.reader()
 
-    def _recorder(self, number: int, sent_ns: int, request: Request, response: Response) -> Recorder | None:
-        load = self._load
+    def _recorder(
+        self, number: int, moments_ns: tuple[int, int], request: Request, response: Response
+    ) -> Recorder | None:
+        load, (sent_ns, came_ns) = self._load, moments_ns
         if load.record_to is None:
             return None
         sent = Recorder(load.record_to, stream=number, point="client.sent", way="request")
         sent.request(0.0, load.method.encode(), request.target, request.fields, sent_ns / 1e9)
         recorder = Recorder(load.record_to, stream=number, point="client.received")
-        recorder.head((time.time_ns() - sent_ns) / 1e9, response.start_line, response.fields)
+        recorder.head((came_ns - sent_ns) / 1e9, response.start_line, response.fields)
         return recorder
 
 
@@ -246,10 +248,15 @@ def _take_received(connection: ClientConnection, records: StampedRecords | None,
     contents: list[bytes | OSError] = [leftover] if leftover else []
     if records is not None:
         contents = records.take_over(leftover)
+    read_ns, arrived_ns = _latest_receive(connection, records)
+    return all(sampler.take(read_ns, content, arrived_ns, is_whole=is_whole) for content in contents)
+
+
+def _latest_receive(connection: ClientConnection, records: StampedRecords | None) -> tuple[int, int]:
+    """Return when the latest receive of the task returned, and when its last octet arrived, 0 where it is not known."""
     stamps = records or connection.stamps
-    # All of it may have come before the first receive that has stamps: together with the handshake of TLS.
-    came = (stamps.read_ns, stamps.arrived_ns) if stamps is not None and stamps.read_ns else (time.time_ns(), 0)
-    return all(sampler.take(came[0], content, came[1], is_whole=is_whole) for content in contents)
+    # All may have come before the first receive that has stamps: together with the handshake of TLS.
+    return (stamps.read_ns, stamps.arrived_ns) if stamps is not None and stamps.read_ns else (time.time_ns(), 0)
 
 
 async def _read_by_trio(connection: ClientConnection, sampler: StreamSampler) -> None:
