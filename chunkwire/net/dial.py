@@ -100,11 +100,12 @@ def parse_url(text: str) -> Url:
     Raises:
         LocalError: one line that names what is wrong; it does not show a user or password.
     """
-    if text.strip().startswith("unix:"):
-        return Url("http", unix_path(text.strip()[5:], text), _PORTS["http"], b"/")
-    if _USERINFO.match(text.strip()):
+    text = _checked(text)
+    if text.startswith("unix:"):
+        return Url("http", unix_path(text[5:], text), _PORTS["http"], b"/")
+    if _USERINFO.match(text):
         raise LocalError("expected no user or password in a URL: the field Authorization carries them")
-    found = _URL.fullmatch(text.strip())
+    found = _URL.fullmatch(text)
     if not found:
         raise LocalError(f"expected a URL like http://HOST:PORT/path, got {text!r}")
     scheme = (found["scheme"] or "http").lower()
@@ -117,7 +118,7 @@ def parse_url(text: str) -> Url:
         why = ": `chunkwire.client.websocket` reads it; `forward` relays it" if scheme in ("ws", "wss") else ""
         raise LocalError(f"expected http://, https:// or http+unix://, got {text!r}{why}")
     host, port = found["host"], found["port"]
-    if not found["scheme"] and port is None and host.isdecimal():
+    if not found["scheme"] and not port and host.isdecimal():
         host, port = "", host
     host = host or ("" if found["scheme"] else "127.0.0.1")
     if not (_HOST_NAME.fullmatch(host) or _HOST_IPV6.fullmatch(host)):
@@ -128,6 +129,19 @@ def parse_url(text: str) -> Url:
         raise LocalError(f"expected a port from 1 to 65535 in {text!r}, got {port!r}")
     target = _encode_target(found["target"] or "/")
     return Url(scheme, host.strip("[]"), int(port) if port else _PORTS[scheme], target)
+
+
+def _checked(text: str) -> str:
+    """Return a URL without the blanks around it.
+
+    Raises:
+        LocalError: it has a surrogate that stands for no octet of a command line.
+    """
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise LocalError("expected a URL that UTF-8 can represent, got one with a surrogate") from error
+    return text.strip()
 
 
 def _encode_target(target: str) -> bytes:

@@ -23,6 +23,7 @@ from chunkwire.wire.errors import LocalError
         (":8081", Url("http", "127.0.0.1", 8081, b"/")),
         ("8081", Url("http", "127.0.0.1", 8081, b"/")),
         ("8081/sse", Url("http", "127.0.0.1", 8081, b"/sse")),
+        ("8081:/sse", Url("http", "127.0.0.1", 8081, b"/sse")),
         ("http://8081", Url("http", "8081", 80, b"/")),
         (":1?a=b", Url("http", "127.0.0.1", 1, b"/?a=b")),
         ("http://[::1]:8081/p", Url("http", "::1", 8081, b"/p")),
@@ -120,6 +121,8 @@ def test_the_path_of_a_unix_socket_has_a_limit() -> None:
     "parse, text, names",
     [
         (parse_url, "", "URL"),
+        (parse_url, "http://h/\ud800", "with a surrogate"),
+        (parse_url, "http+unix://\ud800/", "with a surrogate"),
         (parse_url, "/sse", "URL"),
         (parse_url, "?a", "URL"),
         (parse_url, "ftp://h/", "http"),
