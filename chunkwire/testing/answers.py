@@ -197,7 +197,7 @@ def encode_sse(item: object) -> bytes:
         if name in item and not isinstance(item[name], kind):
             raise LocalError(f"{name}: expected {'a text' if kind is str else 'milliseconds'}, got {item[name]!r:.40}")
     data = item.get("data")
-    text = data if isinstance(data, str) or data is None else json.dumps(data, ensure_ascii=False)
+    text = data if isinstance(data, str) or data is None else json.dumps(data, ensure_ascii=False, allow_nan=False)
     return encode_event(text, item.get("event"), id=item.get("id"), retry=item.get("retry"))
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from chunkwire.llm.answer import ErrorKind
-from chunkwire.llm.shape import dump
 from chunkwire.origin.plan import checked_header
 from chunkwire.origin.scenarios import FAULTS, Ending, Scenario, find_scenario
 from chunkwire.origin.scenarios.quirks import Quirk, find_quirk
@@ -263,7 +263,7 @@ def _read_status(response: Mapping[str, object]) -> StatusReply:
     if wait is not None and (not isinstance(wait, int | float) or not 0 <= wait <= _MAX_COUNT):
         raise LocalError(f"retry_after: expected seconds, 0 or more, got {wait!r:.40}")
     body = response.get("body")
-    (body if isinstance(body, str) else dump(body)).encode()
+    (body if isinstance(body, str) else _json(body)).encode()
     return StatusReply(code, body, fields, wait)
 
 
@@ -309,7 +309,13 @@ def _content(value: object, kind: str) -> object:
 def _call(call: object) -> tuple[str, object]:
     if not isinstance(call, Mapping) or not {"name", "arguments"}.issuperset(call):
         raise LocalError(f"tool_calls: expected name and arguments, got {call!r:.60}")
-    return _text(call.get("name"), "tool_calls"), call.get("arguments", {})
+    _json(arguments := call.get("arguments", {}))
+    return _text(call.get("name"), "tool_calls"), arguments
+
+
+def _json(value: object) -> str:
+    """Return a caller's value as JSON; raise what `naming` catches where it has none, as NaN, which `dump` replaces."""
+    return json.dumps(value, allow_nan=False)
 
 
 def _quirk(value: object, kind: str) -> Quirk:
