@@ -147,6 +147,11 @@ class TlsStream(trio.abc.Stream):
         self.has_more = True
         return size
 
+    @property
+    def has_records(self) -> bool:
+        """Say whether records, or a part of one, were received and are not read yet."""
+        return self._incoming.pending > 0
+
     def take_unread(self) -> bytes:
         """Remove the records that came with the handshake, before any read; `receive` must return them first."""
         self.has_more = False

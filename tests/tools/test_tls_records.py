@@ -126,10 +126,12 @@ async def test_a_stamp_of_a_record_without_content_is_not_that_of_the_content_be
 
         near._read = read_content
         full = bytes(RECORD_OCTETS)
-        for content, is_whole in ((b"one", True), (full, True), (b"ticket", False), (b"two", True)):
-            octets = await encrypted(far, content) if is_whole else await encrypted(far, b"three", content)
-            assert records.contents(octets) == [content if is_whole else b"three"]
-            assert records.is_whole is is_whole
+        for before, last, is_whole in ((b"", b"one", 1), (b"", full, 1), (b"x", full, 1), (full, b"ticket", 0)):
+            octets = await encrypted(far, *filter(None, [before, last]))
+            assert records.contents(octets) == [before + last if is_whole else before]
+            assert records.is_whole is bool(is_whole)
+        assert records.contents(await encrypted(far, b"two")) == [b"two"]
+        assert records.is_whole
 
 
 @pytest.mark.parametrize(

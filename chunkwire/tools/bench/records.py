@@ -105,11 +105,11 @@ class StampedRecords:
 
     def _decrypted(self, before: bytes = b"") -> list[bytes | OSError]:
         parts, ends = [before], list[bytes | OSError]()
-        memory = memoryview(bytearray(RECORD_OCTETS + 1))  # a record does not fill it: then `has_more` is about others
+        memory = memoryview(bytearray(RECORD_OCTETS))  # so that a read takes one record, also one after a short one
         try:
             while got := self._tls.read_into(memory):
                 parts.append(bytes(memory[:got]))
-                self._has_other = self._tls.has_more
+                self._has_other = self._tls.has_records
             if got == 0:
                 self._has_other = False
                 ends.append(b"")
