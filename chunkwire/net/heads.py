@@ -267,7 +267,7 @@ def _bad_field_line(head: bytes, start: int) -> HeadError:
     if name.rstrip(b" \t") != name:
         return HeadError(400, "blank-before-colon", f"expected no blank before the colon, got {shown}")
     if not re.fullmatch(TOKEN, name):
-        return HeadError(400, "bad-field-name", f"expected a token as the field name, got {shown}")
+        return HeadError(400, "bad-field-name", f"expected a token, without blanks, as the field name, got {shown}")
     return HeadError(400, "control-in-value", f"expected no control octet in a field value, got {shown}")
 
 
