@@ -9,6 +9,7 @@ import trio
 from chunkwire.net.dial import DialError, parse_url
 from chunkwire.net.heads import find_head_end
 from chunkwire.net.listen import Address
+from chunkwire.tools.check.proxy import departures
 from chunkwire.tools.check.proxy.checking import PROXY_ROWS, open_proxy_check
 from chunkwire.tools.check.proxy.raw import RawEnd
 from chunkwire.tools.check.proxy.trial import CheckedProxy
@@ -186,6 +187,14 @@ async def test_pipelined_responses_are_told_apart_without_any_field() -> None:
     proxy = BrokenProxy("drops fields", "", up=((rb"\r\n(?!Host)[a-zA-Z-]+:[^\r]*", b""),))
     (result,) = await results_of(proxy, ["9112/9.3.2/1"])
     assert (result.outcome, result.why) == (RowOutcome.PASS, "three responses in the order of their requests")
+
+
+async def test_a_proxy_that_takes_all_while_its_client_reads_nothing_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departures, "MAX_BULK_OCTETS", 1 << 16)  # the kernel alone takes so much
+    (result,) = await results_of(BrokenProxy("copies octets", ""), ["9112/9.5/3"])
+    assert (result.outcome, result.why.endswith("and did not stop reading")) == (RowOutcome.FAIL, True)
 
 
 async def test_a_proxy_that_has_ended_is_found_out() -> None:
