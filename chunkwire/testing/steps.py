@@ -33,6 +33,7 @@ _FRAMED: Final = tuple(kind for kind in KINDS if kind not in ("frames", "websock
 _KINDS_OF: Final = {
     "tool_calls": MODELS,
     "error": MODELS,
+    "quirk": MODELS,
     "text": ("frames",),
     "framing": _FRAMED,
     "fault": (*_FRAMED, "websocket"),
@@ -194,7 +195,7 @@ def read_step(response: object, kind: str) -> Step:
     if isinstance(response, Scenario):
         response = {"framing": response}
     if isinstance(response, Quirk):
-        response = {"quirk": response.name}
+        response = {"quirk": response}
     if not isinstance(response, Mapping):
         return ContentStep(_content(response, kind))
     for first, (members, read) in _FORMS.items():
@@ -319,9 +320,11 @@ def _json(value: object) -> str:
 
 
 def _quirk(value: object, kind: str) -> Quirk:
-    quirk = find_quirk(_text(value, "quirk"))
+    quirk = value if isinstance(value, Quirk) else find_quirk(_text(value, "quirk"))
     if kind not in [dialect.partition("-")[0] for dialect in quirk.dialects]:
-        raise LocalError(f"expected a quirk of {kind}, got {quirk.name} of {', '.join(quirk.dialects)}")
+        those = f", one of [each for each in QUIRKS.values() if {kind!r} in each.dialects]"
+        expected = f"expected a quirk of {kind}{those if quirk is value else ''}"  # JSON has only names
+        raise LocalError(f"{expected}, got {quirk.name} of {', '.join(quirk.dialects)}")
     return quirk
 
 

@@ -26,6 +26,7 @@ from chunkwire.testing import (
     tool_call,
 )
 from chunkwire.testing.runs import MAX_REQUESTS, RunRequest, ServedRun
+from chunkwire.testing.steps import MODELS, read_steps
 from chunkwire.wire.errors import ChunkwireError, IncompleteBody, LocalError
 
 CHAT = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
@@ -290,6 +291,12 @@ def test_runs_do_not_meet(origin: Origin) -> None:
         ("sse", [{"status": 200, "headers": {"X": "a\nb"}}], "a value without control octets"),
         ("openai", [{"quirk": "no-don"}], "response 1: no quirk 'no-don'; did you mean no-done"),
         ("gemini", [{"quirk": "no-done"}], "expected a quirk of gemini, got no-done of openai, azure"),
+        (
+            "gemini",
+            [QUIRKS["no-done"]],
+            r"gemini, one of \[each for each in QUIRKS.values\(\) if 'gemini' in each.dialects",
+        ),
+        ("sse", [QUIRKS["no-done"]], "expected no quirk in a run of sse"),
         ("sse", [{"status": 99}], "expected a status from 200 to 599, got 99"),
         ("sse", [{"octets_b64": ["?"]}], "octets_b64: expected a list of texts in base64"),
         ("sse", [{"tool_calls": [1]}], "expected no tool_calls in a run of sse"),
@@ -314,6 +321,13 @@ def test_a_response_that_is_wrong_is_one_line(origin: Origin, kind: str, respons
     with pytest.raises(LocalError, match=line) as caught:
         getattr(origin, kind)(responses)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_quirks_that_name_a_kind_among_their_dialects_are_responses_of_its_runs(kind: str) -> None:
+    """Fails where the choice that the message about a wrong quirk names is empty, or refused itself."""
+    those = [each for each in QUIRKS.values() if kind in each.dialects]
+    assert [str(step) for step in read_steps(those, kind)] == [f"quirk {each.name}" for each in those] != []
 
 
 @pytest.mark.parametrize("kind", ["frames", "websocket"])
