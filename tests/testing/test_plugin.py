@@ -181,6 +181,20 @@ def test_a_test_that_fails_names_its_scenario_and_what_a_client_must_do(tmp_path
     assert "6 failed" in printed
 
 
+def test_a_client_that_hangs_is_ended_by_pytest_timeout_which_names_its_scenario(tmp_path: Path) -> None:
+    source = """
+import threading, pytest
+
+@pytest.mark.chunkwire("no-size")
+def test_hangs(scenario): threading.Event().wait()
+"""
+    alone = (name for name in OTHERS if name != "timeout")
+    plugins = tuple(word for name in alone for word in ("-p", f"no:{name}"))
+    printed = run_pytest(tmp_path, source, *plugins, "--timeout", "1", "-o", "timeout_func_only=true", "-rN")
+    assert "Failed: Timeout (>1.0s) from pytest-timeout.\nE   chunkwire: no-size: a size line without" in printed
+    assert "1 failed" in printed
+
+
 def test_the_argument_scenario_without_the_marker_is_one_line(tmp_path: Path) -> None:
     source = """
 import pytest
