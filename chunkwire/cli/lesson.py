@@ -24,6 +24,7 @@ examples:
   chunkwire lesson --check *.jsonl               a teacher's table of who did what
   chunkwire lesson --handout lessons.html        all ten to print, a sheet each"""
 
+_OF_A_LESSON: Final = {"--listen": "listen", "--nc": "nc", "--save": "save", "--name": "name"}
 NC_KINDS: Final = ("openbsd", "traditional", "gnu", "macos", "ncat", "telnet", "talk")
 
 
@@ -53,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
     asked = [name for name in tasks if getattr(options, name) is not None]
     if len(asked) > 1:
         raise LocalError(f"expected one of N, --handout and --check, got {len(asked)} of them")
+    for flag, name in _OF_A_LESSON.items():
+        if options.number is None and name in options.given:
+            raise LocalError(f"{flag} goes with N, the number of a lesson")
     if options.check is not None:
         return lesson_run.check(options.check)
     if options.handout is not None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from chunkwire.net.framing import BodyKind, Framing
+from chunkwire.net.framing import BodyKind, Framing, describe_end
 from chunkwire.net.heads import HeadError, Request, Response, find_head_end
 from chunkwire.net.protocols import name_protocol
 from chunkwire.wire.errors import FramingError, IncompleteBody, Rule, quoted
@@ -108,14 +108,14 @@ def hint_at_strays(octets: bytes, head: Request | Response, framing: Framing) ->
     if not octets:
         return ""
     if framing.kind is BodyKind.CHUNKED:
-        return "; a last-chunk ended the body before them" if _SIZE_LINE.match(octets) else ""
+        return f"; {describe_end(framing)}" if _SIZE_LINE.match(octets) else ""
     if framing.kind is BodyKind.LENGTH:
-        return f"; the message before ended with its Content-Length: {framing.length}"
+        return f"; {describe_end(framing)}"
     if isinstance(head, Response):
         what = f"a {head.status}" if head.status in (204, 304) else "an answer to HEAD or CONNECT"
         return f"; {what} has no body"
     if _SIZE_LINE.match(octets):
         return f"; they look chunked, {describe_undeclared(name.decode('latin-1') for name, _ in head.fields)}"
     if head.method in (b"POST", b"PUT", b"PATCH"):
-        return "; a request has a body only if its head says Transfer-Encoding: chunked or Content-Length"
+        return f"; {describe_end(framing)}"
     return ""

@@ -266,7 +266,7 @@ class Gateway:
                     request = await client.receive_request()
             if request is None:
                 return None
-            framing = admitted_framing(request, self._settings.name)
+            framing = client.body_before = admitted_framing(request, self._settings.name)
         except HeadError as error:
             await self._refuse(client, client_failure(error), request or unread_request(error.first_line))
             return None

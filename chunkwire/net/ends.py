@@ -12,17 +12,21 @@ from collections.abc import Callable, Iterable
 import trio
 
 from chunkwire.net.connection import Connection
+from chunkwire.net.framing import Framing, describe_end
 from chunkwire.net.heads import Field, HeadError, Request, Response, check_partial_head, find_head_end
 from chunkwire.net.seam import judge_request, judge_response
 from chunkwire.net.tls import TlsStream
 from chunkwire.net.unix import UnreadOctet
 from chunkwire.net.unread import first_line
 from chunkwire.net.writer import Asked, write_informational, write_request, write_response
-from chunkwire.wire.errors import ChunkwireError, LocalError
+from chunkwire.wire.errors import ChunkwireError, LocalError, quoted
 from chunkwire.wire.limits import DEFAULT_HEAD_LIMITS, HeadLimits
 
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _EMPTY_LINES_OR_LF = re.compile(rb"(?:\r?\n)+")
+# A first line that is meant as a request-line, although it may be malformed.
+_REQUEST_LIKE = re.compile(rb"(?i)[ \t]*+[A-Z]++ ++(?:/|\*|http|\S++ HTTP/)")
+_NO_REQUEST = frozenset({"bad-start-line", "not-http", "cut-head"})
 
 
 class IncompleteHead(ChunkwireError):
@@ -73,6 +77,7 @@ class ServerConnection(_End):
 
     Attributes:
         scheme: of the requests' targets: `http`, or `https` over TLS.
+        body_before: the framing of the latest request's body, set by who serves it; None before the first request.
 
     Args:
         bare_lf: accept heads whose lines end in LF alone, as people type them; False refuses them.
@@ -92,6 +97,7 @@ class ServerConnection(_End):
         self._waits_first = False  # the first request mostly comes with the connection
         self.unread_octet = UnreadOctet.of(self._plain_socket)
         self.scheme = b"https" if isinstance(stream, TlsStream) else b"http"
+        self.body_before: Framing | None = None
         self._asked: Asked | None = None
 
     async def receive_request(self) -> Request | None:
@@ -113,8 +119,13 @@ class ServerConnection(_End):
             if self.leftover:
                 raise HeadError(400, "cut-head", "expected an empty line after the head, got the end of the connection")
         except HeadError as error:
-            error.first_line = first_line(head or self.leftover)
-            raise
+            line = error.first_line = first_line(head or self.leftover)
+            body = self.body_before
+            if body is None or error.rule not in _NO_REQUEST or not line or _REQUEST_LIKE.match(line):
+                raise
+            stray = HeadError(400, "stray-octets", f"expected a request, got {quoted(line)}; {describe_end(body)}")
+            stray.first_line = line
+            raise stray from error
         return None
 
     def has_whole_head(self) -> bool:

@@ -61,6 +61,15 @@ class Framing:
         return self.kind is BodyKind.NONE or (self.kind is BodyKind.LENGTH and not self.length)
 
 
+def describe_end(framing: Framing) -> str:
+    """Return why a body has ended, for a message about octets after it; one without framing is a request's."""
+    if framing.kind is BodyKind.CHUNKED:
+        return "the message before ended with its last-chunk"
+    if framing.kind is BodyKind.LENGTH:
+        return f"the message before ended with its Content-Length: {framing.length}"
+    return "a request has a body only if its head says Transfer-Encoding: chunked or Content-Length"
+
+
 def request_framing(request: Request) -> Framing:
     """Return the framing of a request body (RFC 9112 §6.3).
 

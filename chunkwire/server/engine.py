@@ -132,7 +132,7 @@ class Server:
         """Serve one exchange; True if another may follow on this connection."""
         framing = _NO_BODY
         try:
-            framing = request_framing(head)
+            framing = connection.body_before = request_framing(head)
         except HeadError as error:
             refusal = refusal_of(error)
         exchange, tap = self._open(connection, head)

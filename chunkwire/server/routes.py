@@ -28,6 +28,8 @@ ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[
 # Methods of RFC 9110 §9 and RFC 5789. If a resource does not allow one, the status is 405 (501 for CONNECT); any other
 # method gets 501.
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+LIST_SUMMARY: Final = "this list"
+"""The summary of a resource at `/` that lists the others; a 404 points to it."""
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
 _PATH: Final = re.compile(r"(?:/(?:[^/{}<>?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
 # An argument of a shell command, with the flag in front of it.
@@ -82,6 +84,7 @@ class Routes:
             resources = (_index(tuple(resources)), *resources)
         self.resources = tuple(resources)
         self._exact = {resource.path: resource for resource in resources if "{" not in resource.path}
+        self._has_list = self._exact["/"].summary == LIST_SUMMARY
         self._patterns = [(_pattern(resource.path), resource) for resource in resources if "{" in resource.path]
 
     def find(self, head: Request) -> tuple[Resource, Mapping[str, str]]:
@@ -126,7 +129,8 @@ class Routes:
                 return candidate, {name: unquote(value) for name, value in found.groupdict().items()}
         wrong = shown(unquote(path))
         nearest = near(wrong, [resource.path for resource in self.resources])
-        raise Refusal(404, "not-found", f"no resource at {wrong}; GET / lists them{nearest}")
+        where = "; GET / lists them" if self._has_list else ""
+        raise Refusal(404, "not-found", f"no resource at {wrong}{where}{nearest}")
 
 
 def known_parameters(resource: Resource) -> frozenset[str] | None:
@@ -195,7 +199,7 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
         host = (request.head.get(b"host") or b"127.0.0.1").decode("latin-1")
         await response.text(200, list_text(resources, f"{request.scheme}://{host}"))
 
-    return Resource("/", index, "this list", "{origin}/")
+    return Resource("/", index, LIST_SUMMARY, "{origin}/")
 
 
 def list_text(resources: tuple[Resource, ...], origin: str) -> str:

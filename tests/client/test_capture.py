@@ -287,7 +287,7 @@ UNSAID = "but the head does not say Transfer-Encoding: chunked"
         (SIZED + b", world\n", "; the message before ended with its Content-Length: 2"),
         (OK.replace(b"200 OK", b"204 No Content") + b"\r\nhello\n", "; a 204 has no body"),
         (HEAD + UNSENT + b"hello\n", "; an answer to HEAD or CONNECT has no body"),
-        (CHUNKED + b"\r\n" + WHOLE, "; a last-chunk ended the body before them"),
+        (CHUNKED + b"\r\n" + WHOLE, "; the message before ended with its last-chunk"),
         (CHUNKED + b"hello\n", '"hello\\n"'),
         (GET + b"hello\n", '"hello\\n"'),
         (UNCODED + b"\r\n", r'"\r\n"'),

@@ -53,6 +53,13 @@ async def test_a_blank_line_after_the_start_line_is_refused(blank: bytes) -> Non
     assert await refuse_response(b"HTTP/1.1 200 OK\r\n" + blank + b"\r\nContent-Length: 0\r\n\r\n") == 502
 
 
+async def test_octets_after_a_request_that_are_no_request_get_a_400_that_says_why_its_body_ended() -> None:
+    """Fails where only the origin explains it: a person types to the gateway as well."""
+    _, got = await relay_heads(get() + b"hello\r\n", answer(NOTHING))
+    assert status_of(got) == 200
+    assert b'expected a request, got "hello"; a request has a body only if its head says' in got
+
+
 @pytest.mark.parametrize("octets", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-OpenSSH_9.6\r\n"])
 async def test_octets_that_are_no_http_get_400_at_once(octets: bytes) -> None:
     """Row 7. Fails where the gateway waits for an end of line, or closes without a word."""

@@ -93,7 +93,7 @@ async def test_a_token_of_one_learner_is_refused_on_the_path_of_another() -> Non
             await page.event("step")
             # Ada has no lesson: her path is the lab's, which knows none, and nothing of it comes to Bob.
             said = await send(str(where), get(f"{ada.path}/lesson/first") + b"Connection: close\r\n\r\n")
-            assert status_of(said) == 404
+            assert (status_of(said), b"no lesson is running here" in body_of(said)) == (404, True)
             # What begins on Bob's path stays with his servers, which know no path of Ada's.
             both = get(f"{bob.path}/lesson/first") + b"\r\n" + get(f"{ada.path}/lesson/first") + b"\r\n"
             said = await send(str(where), both)

@@ -86,6 +86,10 @@ async def test_a_usual_port_that_cannot_be_bound_for_another_reason_is_not_calle
         (("--check", "/no/such/file.jsonl"), 2),
         (("--check", "/"), 2),
         (("--handout", "/no/such/folder/x.html"), 2),
+        (("--handout", "-", "-l", "192.0.2.1:8081"), 2),
+        (("--handout", "-", "--nc", "macos"), 2),
+        (("--check", "x.jsonl", "--name", "ada"), 2),
+        (("--save", "x.jsonl"), 2),
         (("--handout", "/dev/full"), 2),
     ],
 )

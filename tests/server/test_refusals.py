@@ -2,6 +2,9 @@
 
 import pytest
 
+from chunkwire.lab.listing import Listing
+from chunkwire.origin.resources import origin_resources
+from chunkwire.server.routes import Resource
 from chunkwire.server.settings import ServerSettings
 from chunkwire.wire.limits import HeadLimits
 from tests.server.peer import ask, body_of, connect, fetch, get, post, resource, serving, status_of, two_chunks
@@ -62,6 +65,47 @@ async def test_a_head_that_cannot_be_trusted_is_refused_and_ends_the_connection(
     assert b"Date: " in answer
 
 
+NO_BODY = b"a request has a body only if its head says Transfer-Encoding: chunked or Content-Length\n"
+
+
+@pytest.mark.parametrize(
+    "request_before, stray, why",
+    [
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", b"hello", NO_BODY),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", b'{"q": 1}', NO_BODY),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", b"5\r\nhello\r\n", NO_BODY),
+        (get("/x"), b"data: 1\n\n", NO_BODY),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nhel", b"lo\r\n", b"its Content-Length: 3\n"),
+        (post("/echo", b"5\r\nhello\r\n0\r\n\r\n"), b"more\r\n", b"its last-chunk\n"),
+    ],
+)
+async def test_octets_after_a_body_that_are_no_request_get_a_400_that_says_why_the_body_ended(
+    request_before: bytes, stray: bytes, why: bytes
+) -> None:
+    """Fails where they are called a malformed request, or TLS."""
+    answer = await ask(request_before + stray, *origin_resources(), resource(two_chunks))
+    last = answer.rpartition(b"HTTP/1.1 400 ")[2]
+    got = stray.partition(b"\r")[0].rstrip(b"\n").replace(b'"', b'\\"')
+    assert body_of(last).startswith(b'expected a request, got "%b"; ' % got)
+    assert body_of(last).endswith(why)
+
+
+@pytest.mark.parametrize(
+    "second, taught",
+    [
+        (b"GET /\r\n", b"(the version is missing)"),
+        (b"get  /x HTTP/1.1\r\n", b"expected `METHOD"),
+        (b" GET / HTTP/1.1\r\n", b"expected"),
+        (b"GET /x HTTP/1.1\r\n", b"expected an empty line after the head"),
+        (b"\r", b"expected an empty line after the head"),
+    ],
+)
+async def test_a_malformed_second_request_is_called_one(second: bytes, taught: bytes) -> None:
+    body = body_of((await ask(get("/x") + second, resource(two_chunks))).rpartition(b"HTTP/1.1 400 ")[2])
+    assert taught in body
+    assert b"a body only if" not in body
+
+
 async def test_the_server_goes_on_after_garbage() -> None:
     async with serving(resource(two_chunks)) as running:
         await running.ask(b"\x00" * 100)
@@ -115,6 +159,13 @@ async def test_an_unknown_path_gets_a_404_that_points_to_the_list() -> None:
 async def test_an_unknown_method_is_named_with_its_likely_mistake(method: str, said: str) -> None:
     answer = await ask(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert (status_of(answer), body_of(answer).decode().endswith(said)) == (501, True)
+
+
+async def test_a_404_points_to_no_list_where_another_resource_is_at_the_root() -> None:
+    root = Resource("/", two_chunks, "a page")
+    assert body_of(await fetch("/nowhere", root)) == b"no resource at /nowhere\n"
+    listed = Listing([resource(two_chunks)]).served
+    assert body_of(await fetch("/nowhere", *listed)) == b"no resource at /nowhere; GET / lists them\n"
 
 
 async def test_a_path_that_is_nearly_one_gets_a_404_that_names_it() -> None:

@@ -52,8 +52,8 @@ def _sheet(lesson: Lesson) -> str:
         f"<section><header><h1>{lesson.number}. {escape(lesson.title)}</h1><span>name {'_' * 24}</span></header>",
         *_paragraphs(lesson.intro),
         (
-            f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>. It prints the real ports, and says "
-            "what is wrong. In a second terminal, with the program that you have:</p>"
+            f"<p>In one terminal: <code>chunkwire lesson {lesson.number}</code>; in a class, your page. It prints the "
+            "real ports and paths, and says what is wrong. In a terminal, with the program that you have:</p>"
         ),
         _command_table(lesson),
     ]

@@ -17,7 +17,7 @@ import trio
 from chunkwire.lab.guard import host_name
 from chunkwire.lab.laboratory import JSON, LabResource
 from chunkwire.lab.lessons import all_lessons
-from chunkwire.lab.lessons.front import Front
+from chunkwire.lab.lessons.front import LESSON_PATH, Front
 from chunkwire.lab.lessons.judgement import Judgement, shown_octets
 from chunkwire.lab.lessons.netcats import KINDS, NETCATS, NetcatProgram, detected, of_kind
 from chunkwire.lab.lessons.session import LOOPBACK, LessonSession, open_session
@@ -62,6 +62,14 @@ class PageLessons:
             "/lab/lesson/{n}", self._begin, "begin a lesson; its events", acts=True, parameters={"nc", "step"}
         )
         yield LabResource("/lab/answer", self._answer, "answer a lesson's question", acts=True, parameters={"text"})
+        yield LabResource(
+            f"{LESSON_PATH}/{{rest*}}",
+            _refuse_without_lesson,
+            "what no lesson of this seat serves",
+            methods=("GET", "POST"),
+            parameters=None,
+            any_host=True,  # as in a lesson, where learners type what they like
+        )
 
     async def _list(self, seat: Seat, request: IncomingRequest, response: Responder) -> None:
         is_class = self._front_for(seat, host_name(request.head) or LOOPBACK) is not None
@@ -101,6 +109,10 @@ class PageLessons:
             raise Refusal(409, "no-lesson", "no lesson has been begun on this page")
         said = self._sessions[seat][0].answer(request.query.text("text"))
         await response.fixed(200, (JSON,), json.dumps({"said": said}).encode())
+
+
+async def _refuse_without_lesson(_: Seat, __: IncomingRequest, ___: Responder) -> None:
+    raise Refusal(404, "no-lesson", "no lesson is running here; press Begin on your page, which must stay open")
 
 
 async def send_events(
