@@ -121,7 +121,8 @@ async def _probe_as(options: argparse.Namespace, agent: str) -> tuple[int, tuple
         if is_shown and captured and not (options.json or options.gate):
             print(*frame_lines(captured, hops, terminal_width(sys.stdout)), sep="\n")
     if stop.code and not options.quiet:
-        say("stopped: the hops asked so far" if hops else "stopped before a hop was judged")
+        unwritten = "".join(f", no --{name}" for name in ("report", "junit") if getattr(options, name))
+        say(("stopped: the hops asked so far" if hops else "stopped before a hop was judged") + unwritten)
     if not stop.code:
         texts = {"report": lambda: _page(result, options.report), "junit": lambda: junit(result, is_gate=options.gate)}
         troubles += write_asked(options, texts)
