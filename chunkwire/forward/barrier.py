@@ -37,6 +37,7 @@ from chunkwire.origin.barrier import (
     Barrier,
     BarrierIdle,
     Barriers,
+    StreamOver,
 )
 from chunkwire.server.query import Query, bad_value
 from chunkwire.server.refusal import Refusal
@@ -81,6 +82,8 @@ class BarrierEndpoint:
             if named.endswith(STATE_WORD):
                 name = named.removesuffix(STATE_WORD)
                 return _answered(200, STATE_FIELDS, self.barriers.state_of(self.barriers.find(name)))
+        except StreamOver as error:
+            return _answered(error.status, STATE_FIELDS, self.barriers.state_of(error.barrier))
         except Refusal as error:
             return refused(error)
         return None

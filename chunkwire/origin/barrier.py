@@ -12,7 +12,7 @@ barrier ID (16 to 64 letters, digits or `._~-`, chosen by the client):
     GET /probe/state?barrier=ID&beyond=K    the same, once more than K frames are written, or the stream has ended
 
 Statuses: 404 for an ID that no stream has open, with the `instance` that answers, as several origins may share a name;
-410 instead for one of the last `MAX_OPEN` that are over;
+410 instead for one of the last `MAX_OPEN` that are over, from `forward --barrier` with the last state;
 409 for a frame that is acknowledged already or not written yet, and for an ID that is open already; 503 for more than
 `MAX_OPEN`; 400 for a malformed ID or number.
 `origin.probe` and `forward.barrier` write the frames.
@@ -23,7 +23,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -140,6 +139,18 @@ class Barrier:
         self._changed = trio.Event()
 
 
+class StreamOver(Refusal):
+    """The stream of a barrier is over.
+
+    Attributes:
+        barrier: as it was at the end.
+    """
+
+    def __init__(self, barrier: Barrier) -> None:
+        super().__init__(410, "barrier", "barrier: its stream is over")
+        self.barrier = barrier
+
+
 class Barriers:
     """The barriers that are open in this process, by their IDs.
 
@@ -150,7 +161,7 @@ class Barriers:
     def __init__(self) -> None:
         self.instance = secrets.token_hex(4)
         self._open: dict[str, Barrier] = {}
-        self._over: deque[str] = deque(maxlen=MAX_OPEN)
+        self._over: dict[str, Barrier] = {}  # the last `MAX_OPEN`, the oldest first
 
     @contextmanager
     def opened(self, name: str, *, awaits_head: bool = False) -> Iterator[Barrier]:
@@ -173,7 +184,10 @@ class Barriers:
         finally:
             barrier.end()
             del self._open[name]
-            self._over.append(name)
+            self._over.pop(name, None)
+            self._over[name] = barrier
+            if len(self._over) > MAX_OPEN:
+                del self._over[next(iter(self._over))]
 
     def acknowledge(self, query: Query) -> None:
         """Acknowledge the frame in a query: `barrier` and `n`.
@@ -209,12 +223,13 @@ class Barriers:
         """Return an open barrier.
 
         Raises:
-            Refusal: 400, the ID is malformed; 410, its stream is over; 404, no stream has it open.
+            StreamOver: it is over.
+            Refusal: 400, the ID is malformed; 404, no stream has it open.
         """
         _check_id(name)
         if name not in self._open:
             if name in self._over:
-                raise Refusal(410, "barrier", "barrier: its stream is over")
+                raise StreamOver(self._over[name])
             raise Refusal(404, "barrier", f"barrier: no stream has it open at instance {self.instance}")
         return self._open[name]
 

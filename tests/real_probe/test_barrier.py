@@ -122,6 +122,24 @@ def test_the_application_is_found_behind_a_hop_that_rewrites_its_path() -> None:
     assert "HOLDS to the end (by order)" in told, told
 
 
+@pytest.mark.parametrize(
+    "path, code, verdict",
+    [
+        ("$1", 0, r"streams; its request.* \(proved\)"),
+        ("/lost", 22, "not the stream: 404 Not Found, .*; its request.*"),
+    ],
+)
+def test_a_hop_that_loses_the_query_is_told_where_it_streams_and_where_the_application_refuses(
+    path: str, code: int, verdict: str
+) -> None:
+    with chain(chunky, f"rewrite ^(.*)$ {path}? break;") as (url, _, port):
+        result = chunkwire("probe", url + "/sse?key=secret&n=1", "--barrier-at", f":{port}")
+    told = result.stdout.decode()
+    assert result.returncode == code, told
+    assert re.search(rf"streams; your application.*\n.* {verdict}\n", told), told
+    assert "its request reached your application without key, n of the query" in told, told
+
+
 def test_why_says_once_what_frees_a_stream_and_what_it_does_not_try() -> None:
     with chain(polite, "") as (url, _, port):
         told = chunkwire("probe", url + "/sse", "--barrier-at", f":{port}", "--why").stdout.decode()

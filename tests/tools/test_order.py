@@ -375,3 +375,21 @@ def test_what_was_there_before_the_recording_began_came_at_no_known_time(read: i
     verdict = judge_hop(Hop("hop", tuple(read_runs(records, hop="hop"))))
     assert verdict.kind is kind
     assert reason in verdict.reason
+
+
+def test_answers_of_other_lengths_are_not_re_framed_and_a_hop_that_splits_frames_is() -> None:
+    """Fails where the numbers of chunks of two answers are compared."""
+    run = ordered(streams)
+    runs = (
+        run,
+        replace(run, chunks=4, acks=run.acks[:5]),
+        replace(run, chunks=20),
+        replace(run, chunks=8, acks=run.acks[:5]),
+    )
+    found = judge_chain(Hop(f"hop{n}", (each,)) for n, each in enumerate(runs))
+    assert [verdict.line for verdict in found] == [
+        "streams",
+        "streams",
+        "streams; re-framed: 10 chunks became 20",
+        "streams",
+    ]

@@ -103,6 +103,20 @@ class Run:
         return bool(self.units) and self.units[0].stamp is not None
 
     @property
+    def written(self) -> int:
+        """How many frames the origin wrote in this run, by its barrier; else how many units came."""
+        return self.acks[-1].n if self.acks else len(self.units) + self.early
+
+    def chunks_due(self, before: Run | None) -> int:
+        """Return how many chunks come from a hop that changes none: as many for each frame as from the hop before.
+
+        An application may write more or fewer frames in each run, so the numbers of chunks alone are not compared.
+        """
+        if before is None or not (before.is_chunked and before.written):
+            return self.written
+        return round(before.chunks * self.written / before.written)
+
+    @property
     def stamps(self) -> tuple[Stamp, ...]:
         """The stamps of the units; empty where they have none."""
         return tuple(unit.stamp for unit in self.units if unit.stamp is not None)

@@ -25,7 +25,7 @@ from chunkwire.record.values import AckRecord, EndRecord, HeadRecord, Record
 from chunkwire.tools.paint import number
 from chunkwire.tools.probe.arrival import joined
 from chunkwire.tools.probe.holding import HELD_SHARE, MIN_HELD, ORDER_REQUESTS, SOME_REQUESTS
-from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Entry, parameters, with_parameters
+from chunkwire.tools.probe.requests import PROBE_PATH, Ask, parameters, with_parameters
 from chunkwire.tools.probe.side_requests import BarrierRequests, SideRequests, count_in, is_of_another
 from chunkwire.tools.probe.unproved import Undecided, not_at, unanswered, undecoded
 from chunkwire.tools.stamps import ContentReader
@@ -65,15 +65,14 @@ class BarrierProbe:
     records: list[Record] = field(default_factory=list)  # of the stream, with its acknowledgements
     report_progress: Callable[[str], None] = lambda _: None  # called with what is waited for, and until when
     undecided: str = ""  # why the order shows nothing; empty where it does, or where nothing knows the barrier
+    side: BarrierRequests = field(init=False)  # the requests about the barrier, and what they found out
     is_barrier: bool = False  # something behind the hop has answered as one that knows the barrier
-    arrived: Entry = field(default_factory=dict)  # how the request reached the gateway; empty where nothing says
     _reader: ContentReader = field(default_factory=ContentReader)
     _began: float = 0.0
     _octets: int = 0
     _own: int = 0  # octets of content that the hop itself sent, before its request came to `gateway`
     _reads: int = 0  # with content
     _stamps: int = 0
-    _side: BarrierRequests = field(init=False)
     _ends: list[int] = field(default_factory=list)
     _proofs: int = 0
     _late: int = 0
@@ -89,7 +88,7 @@ class BarrierProbe:
     def __post_init__(self) -> None:
         if self.gateway is not None:
             self.gateway = replace(self.gateway, target=PROBE_PATH)
-        self._side = BarrierRequests(self.gateway, SideRequests(self.tls, self.patience))
+        self.side = BarrierRequests(self.gateway, SideRequests(self.tls, self.patience))
         ways = (self.gateway,) if self.gateway is not None else (self.origin, self.ask.url)
         self._ack_ways = [way for way in dict.fromkeys(ways) if way is not None]
 
@@ -110,7 +109,7 @@ class BarrierProbe:
             if is_cancelled and self._last is not None and self._last.n >= MIN_HELD:
                 end = self.records[-1]
                 self._is_left = not isinstance(end, EndRecord) or end.framing == "client-gone"
-            self._side.requests.close()
+            self.side.requests.close()
             if self._is_left:
                 self._note_leaving(time.monotonic() - self._began)
         if failed is not None:
@@ -120,10 +119,10 @@ class BarrierProbe:
         """Receive the stream; return why there was no connection. It is not raised here: a nursery would group it."""
         ask = self.ask
         if self.gateway is not None:
-            named = f"{self._side.name}; {ask.hint}" if ask.hint else self._side.name
+            named = f"{self.side.name}; {ask.hint}" if ask.hint else self.side.name
             ask = replace(ask, fields=(*ask.fields, (BARRIER_FIELD, named.encode())))
         else:
-            ask = replace(ask, url=with_parameters(ask.url, {"barrier": self._side.name, "ack_head": "1"}))
+            ask = replace(ask, url=with_parameters(ask.url, {"barrier": self.side.name, "ack_head": "1"}))
         try:
             async with client.open(
                 ask.method,
@@ -145,7 +144,7 @@ class BarrierProbe:
         except ChunkwireError:
             pass  # the records say how it ended
         finally:
-            self._side.is_over = True
+            self.side.is_over = True
             self._wake()
         return None
 
@@ -173,11 +172,6 @@ class BarrierProbe:
         self.records.append(end)
 
     @property
-    def was_there(self) -> bool:
-        """The stream was at `gateway`, and may be over there."""
-        return self._side.was_there
-
-    @property
     def _whole(self) -> int:
         """How many frames have come whole, content decoded."""
         if self.gateway is None:
@@ -190,7 +184,7 @@ class BarrierProbe:
     async def _wait_for(self, n: int, seconds: float) -> bool:
         """Wait so long for frame `n`, or for the end of the stream; say whether it has come."""
         with trio.move_on_after(seconds):
-            while not self._has(n) and not self._side.is_over:
+            while not self._has(n) and not self.side.is_over:
                 await self._changed.wait()
         return self._has(n)
 
@@ -203,7 +197,7 @@ class BarrierProbe:
             self._check_decoded(self._reader.error)
             if not self._is_enough:
                 with trio.move_on_after(self.patience):
-                    while not self._side.is_over:
+                    while not self.side.is_over:
                         await self._changed.wait()
                     return
                 raise Undecided(f"the stream did not end within {self.patience:g} s after its last frame")
@@ -226,17 +220,17 @@ class BarrierProbe:
         asked = parameters(self.ask.url)
         total, burst = (number_of(asked.get(name, "1")) for name in ("n", "burst"))
         for n in itertools.chain((0,), range(burst or 1, total or 0, burst or 1), (total or 0,)):
-            if self._side.is_over or self._is_enough:
+            if self.side.is_over or self._is_enough:
                 return
             await self._await_and_acknowledge(n)
 
     async def _acknowledge_application(self) -> None:
         assert self.gateway is not None
-        while not self._side.is_over and not self._is_enough:
+        while not self.side.is_over and not self._is_enough:
             with trio.move_on_after(self._seconds_left) as limit:
                 state = await self._next_written(len(self._ends))
             if limit.cancelled_caught:
-                self._is_left = not self._side.is_over
+                self._is_left = not self.side.is_over
                 return
             if state is None:
                 break
@@ -245,9 +239,9 @@ class BarrierProbe:
             self._report_frames()
             await self._await_and_acknowledge(len(self._ends))
             if self._is_shown:
-                self._is_left = not self._side.is_over
+                self._is_left = not self.side.is_over
         if not self.is_barrier:
-            await self._side.state(Ask(url=self._side.url(self.gateway, STATE_PATH), fields=()))
+            await self.side.state(Ask(url=self.side.url(self.gateway, STATE_PATH), fields=()))
 
     @property
     def _seconds_left(self) -> float:
@@ -262,22 +256,20 @@ class BarrierProbe:
             Undecided: within `patience` the gateway does not get the stream, or the application writes nothing more.
         """
         assert self.gateway is not None
-        url = self._side.url(self.gateway, STATE_PATH, f"&beyond={n}")
+        url = self.side.url(self.gateway, STATE_PATH, f"&beyond={n}")
         since, is_found, misses = trio.current_time(), False, 0
         where = self.gateway.authority.decode("ascii")
-        while not self._side.is_over:
+        while not self.side.is_over:
             octets = self._reader.octets
-            state = await self._side.state(Ask(url=url, fields=()))
+            state = await self.side.state(Ask(url=url, fields=()))
             is_found = is_found or state is not None
             if state is not None and count_in(state, "written") > n:
                 self.is_barrier = True
-                arrived = state.get("arrived")
-                self.arrived = arrived if isinstance(arrived, dict) else self.arrived
                 return state
             if state.get("is_over") if state is not None else n:
                 return None  # without a state: it is over, and forgotten
             misses += 1
-            if self._side.is_missing:
+            if self.side.is_missing:
                 self._own = octets
             if not is_found and misses % ORDER_REQUESTS == 0:
                 self.report_progress(f"its request is not at {where} yet: waits for it for {self.patience:g} s")
@@ -299,8 +291,8 @@ class BarrierProbe:
         """
         with trio.move_on_after(SETTLE_SECONDS):
             for _ in range(SOME_REQUESTS):
-                await self._side.state(self._state_ask())
-                if not self._status or self._side.foreign != self._status:
+                await self.side.state(self._state_ask())
+                if not self._status or self.side.foreign != self._status:
                     return False
             return True
         return False
@@ -329,7 +321,7 @@ class BarrierProbe:
             self._releases += last is not None and not last.came and self._whole > last.whole
             if not came:
                 self.settle = 0.0  # the next ones need no proof that they do not come by themselves
-        if self._side.is_over and not came:
+        if self.side.is_over and not came:
             return
         t = time.monotonic() - self._began
         self._last = AckRecord(1, "client.received", t, n, answered, self._octets, self._whole, came)
@@ -346,8 +338,8 @@ class BarrierProbe:
         enough = ORDER_REQUESTS if self._proofs < MIN_HELD or self.settle else _LATER_REQUESTS
         if await self._wait_for(n, _AT_ONCE_SECONDS):
             return 0
-        while answered < enough and not self._side.is_over:
-            state = await self._side.state(self._state_ask())
+        while answered < enough and not self.side.is_over:
+            state = await self.side.state(self._state_ask())
             for _ in range(_TURNS):
                 await trio.lowlevel.checkpoint()
             if self._has(n):
@@ -355,7 +347,7 @@ class BarrierProbe:
             if state is not None and count_in(state, "written") >= n:
                 answered, since, self.is_barrier = answered + 1, trio.current_time(), True
             elif trio.current_time() - since > self.patience:
-                status, is_missing = self._side.foreign, self._side.is_missing
+                status, is_missing = self.side.foreign, self.side.is_missing
                 why = unanswered(self.patience, status=status, is_missing=is_missing, is_unwritten=state is not None)
                 raise Undecided(why)
             else:
@@ -367,9 +359,9 @@ class BarrierProbe:
         """Return the request for the state on the way that the stream takes."""
         ask = self.ask
         if self.gateway is not None:
-            named = (*ask.fields, (BARRIER_FIELD, (self._side.name + STATE_WORD).encode()))
+            named = (*ask.fields, (BARRIER_FIELD, (self.side.name + STATE_WORD).encode()))
             return replace(ask, fields=named, body=None)
-        return replace(ask, url=self._side.url(ask.url, STATE_PATH), method="GET", body=None)
+        return replace(ask, url=self.side.url(ask.url, STATE_PATH), method="GET", body=None)
 
     async def _acknowledge(self, n: int) -> None:
         """Acknowledge a frame: at the origin or the gateway itself where that is known, else through the hop.
@@ -380,7 +372,7 @@ class BarrierProbe:
             Undecided: the acknowledgement is refused everywhere.
         """
         while self._ack_ways:
-            url = self._side.url(self._ack_ways[0], ACK_PATH, f"&n={n}")
+            url = self.side.url(self._ack_ways[0], ACK_PATH, f"&n={n}")
             if await self._is_taken(replace(self.ask, url=url, method="POST", body=None)):
                 return
             del self._ack_ways[0]
@@ -389,11 +381,11 @@ class BarrierProbe:
     async def _is_taken(self, ask: Ask) -> bool:
         """Say whether an acknowledgement was taken, or the stream is over; ask again while another instance answers."""
         with trio.move_on_after(self.patience):
-            while not self._side.is_over:
-                status, content = await self._side.ask(ask)
+            while not self.side.is_over:
+                status, content = await self.side.ask(ask)
                 if status in (204, 409, 410):  # 409: it was taken before, and the answer got lost; 410: it is over
                     self.is_barrier = True
                     return True
                 if not is_of_another(status, content):
                     break
-        return self._side.is_over
+        return self.side.is_over

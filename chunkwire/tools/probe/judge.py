@@ -351,8 +351,7 @@ def _is_head_late(run: Run) -> bool:
 def _framing_changes(seen: _Observations, before: _Observations | None) -> Iterator[str]:
     """Yield what of the framing and the media type did not survive this hop, in words."""
     run, theirs = seen.run, before.run if before is not None else None
-    is_alike = theirs is not None and theirs.is_chunked and not is_left(run)
-    sent = theirs.chunks if theirs is not None and is_alike else run.acks[-1].n if run.is_ordered else len(run.units)
+    sent = run.chunks_due(theirs)
     if (theirs.is_chunked if theirs is not None else run.is_stamped) and not run.is_chunked:
         yield "no longer chunked"
     elif run.is_chunked and all(abs(observed.run.chunks - sent) > MERGED_SHARE * sent for observed in seen.plain):

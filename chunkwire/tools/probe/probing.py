@@ -41,6 +41,7 @@ from chunkwire.tools.probe.requests import (
     is_probe,
     journal_url,
     last_entry,
+    lost_parameters,
     overridden,
     parameters,
 )
@@ -179,11 +180,13 @@ class Prober:
             tuple(runs),
             arrived=describe_arrival(arrival) if arrival else "",
             unproved=self.unproved.get(name, ""),
-            notes=tuple([note async for note in self._notes(url, runs)]),
+            notes=tuple([note async for note in self._notes(name, url, runs)]),
         )
 
-    async def _notes(self, url: Url, runs: Sequence[Run]) -> AsyncIterator[str]:
+    async def _notes(self, name: str, url: Url, runs: Sequence[Run]) -> AsyncIterator[str]:
         """Yield half lines of what else is known of a hop."""
+        if self.barrier_at is not None and (lost := lost_parameters(url, self.arrivals.get(name, {}))):
+            yield f"its request reached your application without {', '.join(lost)} of the query"
         if url.scheme == "https" and await offers_h2(url):
             yield _H2
         is_asked = url.scheme == "https" and runs and runs[0].status == 200
@@ -333,14 +336,14 @@ class Prober:
         records.scope.deadline = trio.current_time() + self.max_time
         with records.scope as limit:
             await probe.run()
-        if probe.arrived:
-            self.arrivals.setdefault(name, probe.arrived)
+        if probe.side.arrived:
+            self.arrivals.setdefault(name, probe.side.arrived)
         if limit.cancelled_caught:
             probe.undecided = records.excess or f"the run took longer than {self.max_time:g} s"
         if probe.undecided or not probe.is_barrier:
             nobody = "nothing behind it knows a barrier"
             if self.barrier_at is not None:  # a body of one frame is over before its state can be asked for
-                nobody = ENDED_AT_ONCE if probe.was_there else not_at(self.barrier_at)
+                nobody = ENDED_AT_ONCE if probe.side.was_there else not_at(self.barrier_at)
             self.unproved[name] = probe.undecided or nobody
 
     def limit_of(self, ask: Ask) -> float:

@@ -177,6 +177,15 @@ def journal_url(url: Url, nonce: str) -> Url:
     return replace(url, target=path + b"?nonce=" + quote(nonce, safe="").encode())
 
 
+def lost_parameters(url: Url, entry: Entry) -> list[str]:
+    """Return the names of the query parameters of a URL that its request did not have where it arrived."""
+    target = entry.get("target")
+    if not isinstance(target, str):
+        return []
+    arrived = parameters(replace(url, target=target.encode("latin-1", "replace")))
+    return [name for name in parameters(url) if name not in arrived]
+
+
 def overridden(fields: Fields, by: Fields) -> Fields:
     """Return the fields with those of `by` in place of all fields of the same names."""
     names = {name.lower() for name, _ in by}

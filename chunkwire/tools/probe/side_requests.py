@@ -19,7 +19,7 @@ from chunkwire.net.dial import DialError, Url
 from chunkwire.net.pool import Pool, ServerKey, server_of
 from chunkwire.net.tls import make_tls
 from chunkwire.origin.barrier import BARRIER_FIELD, STATE_WORD
-from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Fields
+from chunkwire.tools.probe.requests import PROBE_PATH, Ask, Entry, Fields
 from chunkwire.wire.coding import ContentDecoder
 from chunkwire.wire.errors import ChunkwireError
 from chunkwire.wire.jsontext import load_json
@@ -84,6 +84,7 @@ class BarrierRequests:
         gateway: where a `forward --barrier` stands; None where our origin has the barrier.
         is_over: the caller knows that the stream has ended.
         is_missing: the last request for the state found no such stream.
+        arrived: how the request of the stream arrived at `gateway`; empty where nothing says.
         was_there: the stream was at the barrier, and may be over there.
         foreign: the status of the last answer where it came from something that knows no barriers; else 0.
     """
@@ -92,6 +93,7 @@ class BarrierRequests:
     requests: SideRequests
     is_over: bool = False
     is_missing: bool = False
+    arrived: Entry = field(default_factory=dict)
     was_there: bool = False
     foreign: int = 0
     name: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -106,10 +108,12 @@ class BarrierRequests:
         status, answer = await self.ask(ask)
         self.is_missing = is_of_another(status, answer)
         try:
-            state = load_json(answer) if status == 200 else None
+            state = load_json(answer) if status in (200, 410) else None
         except ValueError:
             state = None
-        is_state = isinstance(state, dict) and "written" in state
+        if isinstance(state, dict) and isinstance(arrived := state.get("arrived"), dict):
+            self.arrived = arrived
+        is_state = status == 200 and isinstance(state, dict) and "written" in state
         self.was_there = self.was_there or is_state or status == 410
         self.foreign = 0 if is_state or self.is_missing or status == 410 else status
         return state if is_state else None
