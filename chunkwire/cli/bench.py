@@ -31,6 +31,9 @@ figure, 99.5 % for a difference; ~ is a difference that is not significant,
 x is target over base. added compares the two targets themselves (from written
 to arrived); late includes how late the origin wrote.
 first has a sample of each stream, also of those that began before sampling.
+A row of --csv counts from the end of its turn's warm-up on, by sampled_ms.
+Where --warmup did not set it, --json has it, of each turn, in raw, trends.
+An event beyond the frames of its read has a row, too, without a frame number.
 Ctrl-C and SIGTERM print the figures so far. Where a FILE is -, a flag writes
 to standard output, and merge reads standard input.
 exit codes: 0, 1 a limit is missed or cannot be judged, more streams failed

@@ -52,7 +52,7 @@ class Bench:
         must_open: no stream may fail: the bench ends if the first stream of target or baseline gets no connection or a
             status that will not change, or if its first turn has no frame.
         is_partial: a signal interrupted it.
-        report_frame: takes each frame, with "target" or "base".
+        report_frame: takes each frame, with "target" or "base" and the number of its turn: that of its trend, from 1.
         known_hops: of each target, the hops that had stamps of its streams, in the order of the way.
     """
 
@@ -67,7 +67,7 @@ class Bench:
     is_partial: bool = False
     known_hops: dict[Url, list[tuple[str, Url]]] = field(default_factory=dict)
     record_to: Callable[[Record], None] | None = None
-    report_frame: Callable[[tuple[str, FrameSample]], None] | None = None
+    report_frame: Callable[[tuple[str, int, FrameSample]], None] | None = None
     clocks: Clocks = field(default_factory=Clocks)
     report_progress: Callable[[str], None] = field(default=lambda _: None)
 
@@ -103,8 +103,9 @@ class Bench:
         """Return what takes the frames of one of the two; None where no frame is to be reported."""
         if (report := self.report_frame) is None:
             return None
-        name = "base" if is_base else "target"
-        return lambda frame: report((name, frame))
+        name, total = ("base", self.baseline) if is_base else ("target", self.gathered)
+        turn = 1 + len(total.trends) if total is not None else 1
+        return lambda frame: report((name, turn, frame))
 
     @property
     def is_decided(self) -> bool:

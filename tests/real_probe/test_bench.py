@@ -119,6 +119,22 @@ def test_rows_and_records_of_target_and_baseline_are_told_apart(origin: Served, 
     assert [str(one["stream"]) for one in recorded if one["kind"] == "end"] == numbers
 
 
+def test_the_rows_after_the_warm_up_of_their_turn_give_the_figures_again(
+    origin: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chunkwire.tools.bench.metering.warmup_rounds", lambda rounds: len(rounds) // 4)
+    url, file = origin.url("/probe?interval=5ms"), tmp_path / "b.csv"
+    assert main(["bench", url, "--baseline", url, "-c", "2", "-z", "1s", "--csv", str(file), "--json"]) in (0, 1)
+    told = json.loads(capsys.readouterr().out)
+    sampled = [row for row in csv.DictReader(file.read_text().splitlines()) if row["sampled"] == "1"]
+    for name, raw, part in (("target", "target", told["quantities"]), ("base", "baseline", told["baseline"])):
+        ends = [trend["warmup"] * 1e3 for trend in told["raw"][raw]["trends"]]
+        of_it = [row for row in sampled if row["target"] == name]
+        after = [float(row["added_ms"]) for row in of_it if float(row["sampled_ms"]) >= ends[int(row["turn"]) - 1]]
+        assert part["added"]["n"] == len(after) < len(of_it)
+        assert part["added"]["max"] == pytest.approx(max(after), abs=1e-4)
+
+
 def test_it_reads_by_trio_where_there_is_no_epoll(
     origin: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

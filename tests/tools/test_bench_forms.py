@@ -85,11 +85,11 @@ def test_junit_of_a_bench_that_measured_nothing_fails() -> None:
 
 
 def test_a_row_of_csv_leaves_empty_what_a_frame_lacks() -> None:
-    full = FrameSample(2, 7, 1_500_000, 20_000, -10_000, 50_000_000, is_sampled=True, is_exact=True)
-    bare = FrameSample(2, 1, 1_500_000, None, None, None, is_sampled=False, is_exact=False)
-    assert csv_line(("target", full)) == "2,7,1.500000,0.020000,-0.010000,50.000000,1,target,1"
-    assert csv_line(("base", bare)) == "2,1,1.500000,,,,0,base,0"
-    assert len(CSV_HEADING.split(",")) == len(csv_line(("base", bare)).split(","))
+    full = FrameSample(2, 7, 1_500_000, 20_000, -10_000, 50_000_000, sampled_ns=9_000, is_exact=True)
+    bare = FrameSample(2, None, 1_500_000, None, None, None, sampled_ns=None, is_exact=False)
+    assert csv_line(("target", 3, full)) == "2,7,1.500000,0.020000,-0.010000,50.000000,1,target,1,3,0.009000"
+    assert csv_line(("base", 1, bare)) == "2,,1.500000,,,,0,base,0,1,"
+    assert len(CSV_HEADING.split(",")) == len(csv_line(("base", 1, bare)).split(","))
 
 
 def test_a_log_of_histograms_is_read_back() -> None:

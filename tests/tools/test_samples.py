@@ -199,8 +199,21 @@ def test_frames_may_be_reported_one_by_one() -> None:
     stream.take(SENT_NS + 10 * MS, stamped(8.0, 9.0))
     stream.take(SENT_NS + 20 * MS, encode_chunk(b"a"))
     assert frames == [
-        FrameSample(7, 1, 10 * MS, 2 * MS, 1 * MS, None, is_sampled=False, is_exact=True),
-        FrameSample(7, 2, 20 * MS, None, None, 10 * MS, is_sampled=True, is_exact=True),
+        FrameSample(7, 1, 10 * MS, 2 * MS, 1 * MS, None, sampled_ns=None, is_exact=True),
+        FrameSample(7, 2, 20 * MS, None, None, 10 * MS, sampled_ns=20 * MS, is_exact=True),
+    ]
+
+
+def test_each_event_of_a_merged_chunk_is_reported() -> None:
+    """Fails where an event that counts in `late` and `added` is in no row of --csv."""
+    frames: list[FrameSample] = []
+    window = Window(SENT_NS, SENT_NS, SENT_NS + 1000 * MS)
+    stream = sampler(Gathered(), window, report_frame=frames.append)
+    first, second = (f"T{SENT_NS + ms * MS:019d}P{SENT_NS + ms * MS:019d}\n".encode() for ms in (1, 2))
+    stream.take(SENT_NS + 10 * MS, encode_chunk(first + second))
+    assert [(frame.number, frame.late_ns, frame.added_ns, frame.gap_ns, frame.sampled_ns) for frame in frames] == [
+        (1, 9 * MS, 9 * MS, None, 10 * MS),
+        (None, 8 * MS, 8 * MS, None, 10 * MS),
     ]
 
 

@@ -25,7 +25,7 @@ from chunkwire.wire.errors import LocalError, missing_package
 GO_ROUNDS: Final = 10
 """Lines of a benchmark at most: benchstat wants about ten, and each needs enough samples for its percentiles."""
 
-CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target,exact"
+CSV_HEADING: Final = "stream,frame,arrived_ms,late_ms,added_ms,gap_ms,sampled,target,exact,turn,sampled_ms"
 HLOG_LONGEST_NS: Final = 3_600_000_000_000
 """The largest value of a histogram in an .hlog, an hour; larger samples count as it."""
 _STARTED: Final = re.compile(r"#\[StartTime: (\d{1,10}(?:\.\d{1,9})?) ", re.ASCII)
@@ -79,12 +79,16 @@ def junit(requirements: Sequence[Requirement], result: BenchResult, complaints: 
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, "unicode")}\n'
 
 
-def csv_line(of: tuple[str, FrameSample]) -> str:
-    """Return the row of a frame, with the name of its target, under `CSV_HEADING`; a value that it lacks is empty."""
-    target, frame = of
-    times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns)
-    cells = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
-    return f"{frame.stream},{frame.number},{','.join(cells)},{int(frame.is_sampled)},{target},{int(frame.is_exact)}"
+def csv_line(of: tuple[str, int, FrameSample]) -> str:
+    """Return the row of a frame, with its target's name and turn, under `CSV_HEADING`; a value that it lacks is empty.
+
+    A warm-up is found only when its turn is over; on the scale of sampled_ms it ends at the turn's `Trend.warmup`.
+    """
+    target, turn, frame = of
+    times = (frame.arrived_ns, frame.late_ns, frame.added_ns, frame.gap_ns, frame.sampled_ns)
+    *cells, sampled_ms = ("" if ns is None else f"{ns / 1e6:.6f}" for ns in times)
+    flags = f"{int(frame.sampled_ns is not None)},{target},{int(frame.is_exact)}"
+    return f"{frame.stream},{frame.number or ''},{','.join(cells)},{flags},{turn},{sampled_ms}"
 
 
 def hdr_histogram() -> Any:

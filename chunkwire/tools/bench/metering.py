@@ -254,7 +254,7 @@ class Meter:
                 [one.samples[name] for one in self.gathered.rounds if name in one.samples] for name in ("late", "added")
             )
             trend = trend_of(late, added, seconds=seconds, busy=self._busy)
-            self.gathered.trends.append(replace(trend, behind_rate=self._behind))
+            self.gathered.trends.append(replace(trend, behind_rate=self._behind, warmup=self.gathered.warmup))
 
     async def _keep_open(self, slot: Slot) -> None:
         """Keep one stream open: open the next when one ends, until `total` streams have been opened."""

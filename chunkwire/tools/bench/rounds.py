@@ -93,6 +93,7 @@ class Trend:
         behind: s, the median delay of frames at the end, after the plan; after the write where there is no plan.
         busy: share of the time in which the meter was not idle; None where it was not measured.
         behind_rate: s by which the latest stream began after its planned beginning; 0 without a rate.
+        warmup: s of sampling that were left out at the beginning, as warm-up.
     """
 
     seconds: float
@@ -101,6 +102,7 @@ class Trend:
     behind: float = 0.0
     busy: float | None = None
     behind_rate: float = 0.0
+    warmup: float = 0.0
 
 
 def trend_of(

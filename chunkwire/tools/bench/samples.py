@@ -67,24 +67,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class FrameSample:
-    """One frame, for `--csv`.
+    """One frame, or a further event of one read, for `--csv`.
 
     Attributes:
         stream: its number, from 1.
-        number: of the frame in its stream, from 1.
+        number: of the frame in its stream, from 1; None of an event beyond the frames of its read.
         arrived_ns: since the stream's request, at a rate since its planned beginning.
         late_ns, added_ns, gap_ns: None where the frame has none.
-        is_sampled: it arrived inside the window.
+        sampled_ns: its arrival, since the window was first opened; None where it arrived outside.
         is_exact: it has a kernel stamp of its own, or none is asked for.
     """
 
     stream: int
-    number: int
+    number: int | None
     arrived_ns: int
     late_ns: int | None
     added_ns: int | None
     gap_ns: int | None
-    is_sampled: bool
+    sampled_ns: int | None
     is_exact: bool
 
 
@@ -326,6 +326,7 @@ class StreamSampler:
             if counts and self.segments is not None:
                 self.segments.take(one, self._moments(end, stamp, arrived_ns))
         for stamp in stamps[frames:]:
+            self._report(now_ns, stamp, None, number=None, counts=counts)
             self._stamped(one, now_ns, stamp, counts=counts)
 
     def _moments(self, end: int, stamp: Stamp | None, arrived_ns: int) -> FrameMoments:
@@ -351,18 +352,22 @@ class StreamSampler:
                 one.record("gap", gap_ns, is_exact=self._is_exact and self._was_exact)
         self._frames += 1
         self._last_ns, self._was_exact = now_ns, self._is_exact
-        if self.report_frame is not None:
-            self.report_frame(self._frame_sample(now_ns, stamp, gap_ns, is_sampled=counts))
+        self._report(now_ns, stamp, gap_ns, number=self._frames, counts=counts)
         if stamp is not None:
             self._stamped(one, now_ns, stamp, counts=counts)
         elif self._shown is not None and len(self._shown) < SHOWN_FRAMES:
             self._shown.append((None, (now_ns - self._began_ns) / 1e9))
 
-    def _frame_sample(self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, is_sampled: bool) -> FrameSample:
+    def _report(
+        self, now_ns: int, stamp: Stamp | None, gap_ns: int | None, *, number: int | None, counts: bool
+    ) -> None:
+        if self.report_frame is None:
+            return
         moments = (stamp.planned_ns, stamp.actual_ns) if stamp is not None else (None, None)
         late, added = (None if moment_ns is None else now_ns - moment_ns for moment_ns in moments)
         arrived_ns = now_ns - self._began_ns
-        return FrameSample(self.stream, self._frames, arrived_ns, late, added, gap_ns, is_sampled, self._is_exact)
+        sampled_ns = int(now_ns - self.window.began_ns) if counts else None
+        self.report_frame(FrameSample(self.stream, number, arrived_ns, late, added, gap_ns, sampled_ns, self._is_exact))
 
     def _stamped(self, one: Round, now_ns: int, stamp: Stamp, *, counts: bool) -> None:
         planned_ns = stamp.planned_ns
