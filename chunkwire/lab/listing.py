@@ -17,7 +17,7 @@ from chunkwire.lab.guard import page_fields
 from chunkwire.net.heads import Field
 from chunkwire.server.request import IncomingRequest
 from chunkwire.server.responder import Responder
-from chunkwire.server.routes import LIST_SUMMARY, Resource, list_text
+from chunkwire.server.routes import Resource, list_text
 
 _JSON: Final[Field] = (b"Content-Type", b"application/json")
 _VARY: Final[Field] = (b"Vary", b"Accept")
@@ -40,7 +40,7 @@ class Listing:
     @property
     def _with_list(self) -> tuple[Resource, ...]:
         return (
-            Resource("/", self._respond, LIST_SUMMARY, "{origin}/"),
+            Resource("/", self._respond, "this list", "{origin}/", is_list=True),
             Resource("/static/{file}", _static, "the files of the list's page", "{origin}/static/list.js"),
             *self.resources,
         )

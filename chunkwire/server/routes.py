@@ -28,8 +28,6 @@ ResponderFunction: TypeAlias = Callable[[IncomingRequest, Responder], Awaitable[
 # Methods of RFC 9110 §9 and RFC 5789. If a resource does not allow one, the status is 405 (501 for CONNECT); any other
 # method gets 501.
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-LIST_SUMMARY: Final = "this list"
-"""The summary of a resource at `/` that lists the others; a 404 points to it."""
 _COMMON_PARAMETERS: Final = frozenset({"nonce"})  # identifies a run in the journal; every resource takes it
 _PATH: Final = re.compile(r"(?:/(?:[^/{}<>?#\s]|\{[A-Za-z_]\w*\})*)+(?:/\{[A-Za-z_]\w*\*\})?", re.ASCII)
 # An argument of a shell command, with the flag in front of it.
@@ -49,6 +47,7 @@ class Resource:
         example: arguments of `curl -sN`; `{origin}` is replaced by scheme, host and port of the request.
         methods: GET includes HEAD. The server answers OPTIONS itself, unless it is listed here.
         parameters: names allowed in the query, besides `nonce`; None allows any.
+        is_list: it lists the others: a 404 points to it. Only for one at `/`.
 
     Raises:
         LocalError: a value that is not valid; the message names the resource.
@@ -60,6 +59,7 @@ class Resource:
     example: str = ""
     methods: tuple[str, ...] = ("GET",)
     parameters: Set[str] | None = frozenset()
+    is_list: bool = False
 
     def __post_init__(self) -> None:
         _check(self.path, self.responder, self.methods, self.parameters)
@@ -84,7 +84,7 @@ class Routes:
             resources = (_index(tuple(resources)), *resources)
         self.resources = tuple(resources)
         self._exact = {resource.path: resource for resource in resources if "{" not in resource.path}
-        self._has_list = self._exact["/"].summary == LIST_SUMMARY
+        self._has_list = self._exact["/"].is_list
         self._patterns = [(_pattern(resource.path), resource) for resource in resources if "{" in resource.path]
 
     def find(self, head: Request) -> tuple[Resource, Mapping[str, str]]:
@@ -199,7 +199,7 @@ def _index(resources: tuple[Resource, ...]) -> Resource:
         host = (request.head.get(b"host") or b"127.0.0.1").decode("latin-1")
         await response.text(200, list_text(resources, f"{request.scheme}://{host}"))
 
-    return Resource("/", index, LIST_SUMMARY, "{origin}/")
+    return Resource("/", index, "this list", "{origin}/", is_list=True)
 
 
 def list_text(resources: tuple[Resource, ...], origin: str) -> str:

@@ -16,7 +16,7 @@ from chunkwire.tools.probe.exports import gate_line, github_lines, json_lines, j
 from chunkwire.tools.probe.holding import ORDER_REQUESTS, Shape, observe
 from chunkwire.tools.probe.judge import Hop, judge_chain, judge_hop
 from chunkwire.tools.probe.page import page_of, to_html
-from chunkwire.tools.probe.result import message_of, out_of_order
+from chunkwire.tools.probe.result import out_of_order
 from chunkwire.tools.probe.verdict import HopVerdict, Kind, Proof
 from chunkwire.tools.probe.view import lines_of
 from chunkwire.wire.encoder import encode_chunk, encode_last_chunk
@@ -319,8 +319,10 @@ def test_a_hop_that_compresses_and_waits_is_given_a_change_for_each() -> None:
     verdict = judged(with_codings(ordered(to_end), "gzip", "gzip"), with_codings(ordered(late), "", ""))
     assert "; without the coding still 300 ms" in verdict.line
     verdict = replace(verdict, remaining=0.2)  # as HAProxy does
-    assert message_of(verdict, may_be_several=True).endswith(
-        "; guess: compression type without text/event-stream, if this is HAProxy"
+    assert (
+        result_on(verdict)
+        .message_of(verdict)
+        .endswith("; guess: compression type without text/event-stream, if this is HAProxy")
     )
     passed_on = replace(verdict, passed_on="nginx/1.22.1")
     told = list(lines_of(result_on(passed_on)))

@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 from chunkwire.tools.paint import PLAIN
 from chunkwire.tools.probe.fixes import Advice, advice_for
-from chunkwire.tools.probe.result import ProbeResult, message_of, out_of_order, outcome_of
+from chunkwire.tools.probe.result import ProbeResult, out_of_order, outcome_of
 from chunkwire.tools.probe.verdict import HopVerdict, Kind
 
 VERSION: Final = 1
@@ -80,7 +80,7 @@ def gate_line(result: ProbeResult, *, is_passed: bool) -> str:
     order = ("failed", "undecided", "")
     shown = min(result.verdicts, key=lambda hop: (order.index(outcome_of(hop, is_gate=True)), hop is not result.blamed))
     outcome = outcome_of(shown, is_gate=True) or "undecided"
-    return PLAIN.text(f"probe: {outcome}: {shown.hop}: {message_of(shown, may_be_several=result.may_be_several)}")
+    return PLAIN.text(f"probe: {outcome}: {shown.hop}: {result.message_of(shown)}")
 
 
 def junit(result: ProbeResult, *, is_gate: bool) -> str:
@@ -99,8 +99,7 @@ def junit(result: ProbeResult, *, is_gate: bool) -> str:
     )
     counts = f'tests="{len(outcomes)}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
     head = f'<testsuite name="chunkwire probe" {counts}>'
-    messages = [message_of(verdict, may_be_several=result.may_be_several) for verdict in result.verdicts]
-    cases = map(_case, result.verdicts, outcomes, messages)
+    cases = map(_case, result.verdicts, outcomes, map(result.message_of, result.verdicts))
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
 
@@ -121,8 +120,7 @@ def github_lines(result: ProbeResult, *, is_gate: bool) -> Iterator[str]:
             level = "error" if outcome == "failed" else "warning"
             title = _escaped(f"{PLAIN.text(verdict.hop)}: {verdict.kind.value}")
             title = title.replace(":", "%3A").replace(",", "%2C")
-            message = message_of(verdict, may_be_several=result.may_be_several)
-            yield f"::{level} title={title}::{_escaped(PLAIN.text(message))}"
+            yield f"::{level} title={title}::{_escaped(PLAIN.text(result.message_of(verdict)))}"
 
 
 def _escaped(text: str) -> str:

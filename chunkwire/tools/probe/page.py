@@ -22,7 +22,6 @@ from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
     evidence_of,
-    naming_of,
     out_of_order,
     remarks_on,
     unproved_of,
@@ -126,7 +125,7 @@ def page_of(result: ProbeResult, *, made: str) -> Iterator[Block]:
     elif result.assumed_order:
         yield Paragraph(_sentence(result.assumed_order))
     if blamed is not None:
-        yield from _changes(blamed, may_be_several=result.may_be_several)
+        yield from _changes(result, blamed)
     if result.findings:
         yield Heading(2, "What was tried")
         yield Paragraph("The same stream was asked for again, each time with one thing changed.")
@@ -144,25 +143,25 @@ def _how(result: ProbeResult) -> str:
     return " ".join(text for text, applies in texts if applies)
 
 
-def _changes(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[Block]:
+def _changes(result: ProbeResult, verdict: HopVerdict) -> Iterator[Block]:
     remarks, offered = [_sentence(text) for _, text in remarks_on(verdict)], advice_for(verdict)
     if offered or remarks:
         yield Heading(2, "What frees it" if verdict.kind is not Kind.SUSPECT else "What to do")
         yield from map(Paragraph, remarks)
         for advice in offered:
-            yield from _change(verdict, advice, may_be_several=may_be_several)
+            yield from _change(result, verdict, advice)
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _change(verdict: HopVerdict, advice: Advice, *, may_be_several: bool) -> Iterator[Block]:
+def _change(result: ProbeResult, verdict: HopVerdict, advice: Advice) -> Iterator[Block]:
     fix = advice.fix
     yield Heading(3, fix.change)
     versions = "" if fix.versions == "all" else f", {fix.versions}"
     software = [f"It is for {fix.software}{versions}."] if fix.software else []
-    naming = _sentence(naming_of(verdict, [fix], may_be_several=may_be_several))
+    naming = _sentence(result.naming_of(verdict, [fix]))
     basis = naming if advice.basis is Basis.NAMED else _BASES[advice.basis]
     basis += " It is against the hold that remains without the compression." if advice.is_second else ""
     tried = f"The change was tried with the real software{f', {fix.proved_on}' if fix.proved_on else ''}"

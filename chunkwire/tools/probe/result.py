@@ -166,36 +166,6 @@ def unproved_of(verdict: HopVerdict) -> str:
     return f"{verdict.hop} {by_time}{verdict.unproved}." if verdict.unproved else ""
 
 
-def naming_of(verdict: HopVerdict, fixes: Iterable[Fix], *, may_be_several: bool) -> str:
-    """Return how it is known that a hop is the software which changes are for, as half a line.
-
-    Args:
-        fixes: the changes, one or more.
-        may_be_several: see `ProbeResult`.
-    """
-    are_said = {fix.is_said(verdict.software) for fix in fixes}
-    ways = ["the hop's name says what it is"] if False in are_said else []
-    if True in are_said:
-        ways += [f"the response says: {verdict.software}"]
-        ways += ["if there are several proxies, probe each"] if may_be_several else []
-    return "; ".join(ways)
-
-
-def message_of(verdict: HopVerdict, *, may_be_several: bool) -> str:
-    """Return the verdict, why it is not proved, and the best founded change, in one line.
-
-    Args:
-        may_be_several: see `ProbeResult`.
-    """
-    lead = "it " if verdict.is_elsewhere else "not proved: "
-    unproved = [lead + verdict.unproved] if verdict.unproved else []
-    tries = []
-    for basis, fix in ((each.basis, each.fix) for each in advice_for(verdict)[:1]):
-        naming = f" ({naming_of(verdict, [fix], may_be_several=may_be_several)})" if basis is Basis.NAMED else ""
-        tries = [f"{'guess' if basis is Basis.GUESS else 'try'}: {fix.change}{naming}"]
-    return "; ".join([verdict.proved_line, *unproved, *tries])
-
-
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """What a probe found."""
@@ -215,10 +185,30 @@ class ProbeResult:
         object.__setattr__(self, "blamed", blamed)
         object.__setattr__(self, "sentence", sentence)
 
-    @property
-    def may_be_several(self) -> bool:
-        """At most one proxy was asked, so that the software that a response names may be another one's behind it."""
-        return len(self.verdicts) < 3
+    def naming_of(self, verdict: HopVerdict, fixes: Iterable[Fix]) -> str:
+        """Return how it is known that a hop is the software which changes are for, as half a line.
+
+        Where at most one proxy was asked, a name that the response gives may be that of another one behind it.
+
+        Args:
+            fixes: the changes, one or more.
+        """
+        are_said = {fix.is_said(verdict.software) for fix in fixes}
+        ways = ["the hop's name says what it is"] if False in are_said else []
+        if True in are_said:
+            ways += [f"the response says: {verdict.software}"]
+            ways += ["if there are several proxies, probe each"] if len(self.verdicts) < 3 else []
+        return "; ".join(ways)
+
+    def message_of(self, verdict: HopVerdict) -> str:
+        """Return the verdict, why it is not proved, and the best founded change, in one line."""
+        lead = "it " if verdict.is_elsewhere else "not proved: "
+        unproved = [lead + verdict.unproved] if verdict.unproved else []
+        tries = []
+        for basis, fix in ((each.basis, each.fix) for each in advice_for(verdict)[:1]):
+            naming = f" ({self.naming_of(verdict, [fix])})" if basis is Basis.NAMED else ""
+            tries = [f"{'guess' if basis is Basis.GUESS else 'try'}: {fix.change}{naming}"]
+        return "; ".join([verdict.proved_line, *unproved, *tries])
 
     @property
     def assumed_order(self) -> str:

@@ -15,7 +15,6 @@ from chunkwire.tools.probe.result import (
     ProbeResult,
     cells_of,
     evidence_of,
-    naming_of,
     out_of_order,
     remarks_on,
     unproved_of,
@@ -82,15 +81,11 @@ def _conclusion(result: ProbeResult) -> Iterator[tuple[str, str]]:
         yield "  your own application? ", "chunkwire forward APP --barrier, then chunkwire probe URL --barrier-at ADDR"
     if result.blamed is not None:
         yield from (("  " + label, text) for label, text in remarks_on(result.blamed))
-        yield from _advised(result.blamed, may_be_several=result.may_be_several)
+        yield from _advised(result, result.blamed)
 
 
-def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str, str]]:
-    """Yield what to try, and why; what was shown to free the stream stands in the remarks.
-
-    Args:
-        may_be_several: see `ProbeResult`.
-    """
+def _advised(result: ProbeResult, verdict: HopVerdict) -> Iterator[tuple[str, str]]:
+    """Yield what to try, and why; what was shown to free the stream stands in the remarks."""
     offered = advice_for(verdict)
     ask = "  if it is held, try: " if verdict.kind is Kind.SUSPECT else "  try: "
     leads = {(Basis.NAMED, False): ask, (Basis.GENERAL, False): ask, (Basis.GUESS, False): "  guess: "}
@@ -103,7 +98,7 @@ def _advised(verdict: HopVerdict, *, may_be_several: bool) -> Iterator[tuple[str
         for number, line in enumerate(("   or ".join(changes[:2]), *changes[2:])):
             yield (" " * len(lead) if number else lead), line
         if kind[0] is Basis.NAMED:
-            yield " " * len(lead), f"({naming_of(verdict, fixes, may_be_several=may_be_several)})"
+            yield " " * len(lead), f"({result.naming_of(verdict, fixes)})"
     if any(advice.fix.may_name(verdict) for advice in offered):
         yield (
             "         ",
